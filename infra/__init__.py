@@ -1,0 +1,1 @@
+"""Everything around the product: the sandbox, the example project, deployment files."""

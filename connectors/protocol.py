@@ -1,0 +1,277 @@
+"""The narrow waist: what a connector can do, and the few frozen things that cross it. No implementation lives here."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Columns a connector adds to the contract's columns in every page it yields.
+OP, SOURCE_VERSION, SCOPE = "_op", "_source_version", "_scope"
+#: A scope nobody can resolve: rows that carry it are served to nobody.
+UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the contract wants it: ``name`` in our tables, ``source`` the vendor's code for it, ``type`` its Arrow type.
+
+    For nested types ``children`` gives the inner columns, again by name and source.
+    """
+
+    name: str
+    source: str
+    type: pa.DataType
+    required: bool = False
+    children: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One typed flow out of a system, as a connector is told to read it.
+
+    ``source`` is the contract's ``source:`` block (vendor-specific address: app code, operation, library …); ``key`` names columns.
+    ``cursor`` names the column that holds the source's update time, where there is one.
+    """
+
+    system: str
+    name: str
+    source: Mapping[str, Any]
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    cursor: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def id(self) -> str:
+        return f"{self.system}/{self.name}"
+
+
+@dataclass(frozen=True)
+class LiveField:
+    """One field as the source describes it today. ``facets`` hold what else may drift: options, precision, lookups, lengths.
+
+    ``type`` is the Arrow type the connector proposes; ``vendor_type`` the vendor's word (``NUMBER``, ``xsd:decimal``, ``choice``).
+    """
+
+    source: str
+    label: str
+    type: pa.DataType
+    vendor_type: str
+    required: bool = False
+    facets: Mapping[str, str | int | bool | tuple[str, ...]] = field(default_factory=dict[str, Any])
+    children: tuple[LiveField, ...] = ()
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The live schema of a stream.
+
+    ``fingerprint`` (``sha256:…``) covers names, types and facets that readers depend on, and leaves out app number and revision.
+    ``identity`` is the resolved address (app id, app code, space, list id …) and ``revision`` the source's own version of its settings.
+    """
+
+    fields: tuple[LiveField, ...]
+    fingerprint: str
+    revision: str
+    identity: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What to pull. ``None`` bounds are open; ``since`` is inclusive, ``until`` exclusive; instants are aware UTC, by the source's update time."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def full(self) -> bool:
+        return self.since is None and self.until is None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where to go on: opaque to all but the connector that made it; ``state`` holds JSON values only and never a secret."""
+
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A source row that cannot be typed: kept raw for quarantine, never dropped. ``key`` as text, ``raw`` the row as JSON text."""
+
+    key: str
+    column: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of rows.
+
+    ``rows`` has the contract's columns in contract order and types, then ``_op`` (string: ``upsert`` or ``delete``), ``_source_version``
+    (string) and ``_scope`` (string: a scope id of this system, or ``unresolved``). Delete rows have nulls outside the key.
+    ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included.
+    """
+
+    rows: pa.RecordBatch
+    cursor: Cursor
+    source_rows: int
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A stream a system could give, as ``map`` proposes it. ``source`` is ready for a contract; ``key`` and ``cursor`` are source codes."""
+
+    name: str
+    title: str
+    source: Mapping[str, Any]
+    schema: Schema
+    key: tuple[str, ...]
+    cursor: str | None
+    rows: int | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Health:
+    """What ``check`` proved: each probe with what it found. ``endpoint`` is scheme, host and port; ``sandbox`` by CA and response header."""
+
+    ok: bool
+    endpoint: str
+    sandbox: bool
+    probes: tuple[tuple[str, bool, str], ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """An object whose rule decides who may read. Unresolved scopes have no principals and a reason."""
+
+    id: str
+    title: str
+    principals: tuple[str, ...]
+    resolved: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Member:
+    """``member`` (a principal) belongs to ``group`` (a principal). One edge; closure is taken when somebody asks."""
+
+    group: str
+    member: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person as one system knows them: their principal there, and the mail and login by which identities are linked."""
+
+    principal: str
+    login: str
+    mail: str
+    name: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may read what in one stream: the scopes its rows point at, membership edges, accounts.
+
+    ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope.
+    """
+
+    scopes: tuple[Scope, ...]
+    members: tuple[Member, ...]
+    accounts: tuple[Account, ...]
+    restricted: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file behind a row. ``ref`` is what the connector needs to fetch it; sizes in bytes."""
+
+    ref: str
+    name: str
+    media_type: str
+    size: int | None
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """What every connector does. All calls may raise the errors of ``connectors.errors``; none returns half an answer."""
+
+    kind: str
+
+    def check(self) -> Health:
+        """Prove credentials, reachability and rights without reading data."""
+        ...
+
+    def discover(self) -> Iterator[Offer]:
+        """Every stream this system could give to these credentials."""
+        ...
+
+    def describe(self, stream: Stream) -> Schema:
+        """The live schema now, its address resolved. Raises AddressUnknown with the candidates when it is not there."""
+        ...
+
+    def count(self, stream: Stream) -> int:
+        """How many live rows the source itself says there are."""
+        ...
+
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+        """Typed pages of the window; with ``cursor``, from where that page ended. At least one page comes, even when empty.
+
+        The generator fails rather than end early: a normal end means the window was read whole.
+        """
+        ...
+
+    def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        """The key columns of every live row, to find what was deleted."""
+        ...
+
+    def access(self, stream: Stream) -> Access:
+        """Scopes, members and accounts of the stream as they are now."""
+        ...
+
+    def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
+        """The bytes of a file, streamed."""
+        ...
+
+    def watermark(self) -> datetime:
+        """The source's own clock now (its ``Date`` header), aware UTC: what the next window starts from."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections and anything held open at the source."""
+        ...
+
+
+PrincipalKind = Literal["user", "group", "org", "spgroup", "members", "everyone", "role"]
+#: Vendors whose ids do not tell upper from lower case.
+_CASELESS = frozenset({"entra"})
+
+
+def principal(kind: PrincipalKind, authority: str, id: str = "") -> str:
+    """A normalised identity, ``kind:authority:id``: NFC, percent-encoded, lower case where the vendor ignores case.
+
+    >>> principal("user", "kintone", "佐藤@Sakura")
+    'user:kintone:%E4%BD%90%E8%97%A4%40Sakura'
+    >>> principal("members", "5A4B")
+    'members:5a4b'
+    """
+
+    def clean(text: str) -> str:
+        normal = unicodedata.normalize("NFC", text)
+        return quote(normal.lower() if authority in _CASELESS or kind in ("members", "spgroup") else normal, safe="/-_.~")
+
+    parts: Sequence[str] = [kind, clean(authority), *([clean(id)] if id else [])]
+    return ":".join(parts)

@@ -1,0 +1,257 @@
+"""The one HTTP stack of all connectors: timeouts, retry with jitter and Retry-After, per-host concurrency, redaction, request ids.
+
+Retry rules: RFC 9110 §10.2.3 (Retry-After as seconds or HTTP-date), exponential backoff with full jitter otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.errors import FixConfiguration, SourceUnavailable
+from connectors.redaction import Redactor
+
+#: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
+SANDBOX_HEADER = "X-Fortnight-Sandbox"
+_log = logging.getLogger("fortnight.transport")
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class TransportOptions:
+    """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try."""
+
+    ca_file: Path | None = None
+    user_agent: str = "NONISV|Fortnight|fortnight/0.1"
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    attempts: int = 5
+    max_wait: float = 60.0
+    concurrency: int = 4
+
+
+@dataclass(frozen=True)
+class Again:
+    """The reply means: try again. ``after`` in seconds where the source named it."""
+
+    reason: str
+    after: float | None = None
+
+
+Classify = Callable[[httpx.Response], Again | None]
+
+
+def retry_after(response: httpx.Response, *, now: datetime | None = None) -> float | None:
+    """Seconds the source asks to wait: the larger of Retry-After and RateLimit-Reset, or None when it says nothing readable."""
+    waits: list[float] = []
+    raw = response.headers.get("Retry-After", "").strip()
+    if raw.isdigit():
+        waits.append(float(raw))
+    elif raw:
+        try:
+            then = parsedate_to_datetime(raw)
+        except ValueError:
+            then = None
+        if then is not None:
+            waits.append(max(0.0, (then - (now or datetime.now(UTC))).total_seconds()))  # the header names a wall instant
+    reset = response.headers.get("RateLimit-Reset", "").strip()
+    if reset.isdigit() and response.status_code in (429, 503):
+        waits.append(float(reset))
+    return max(waits) if waits else None
+
+
+def busy_or_broken(response: httpx.Response) -> Again | None:
+    """The default verdict: 429 and the gateway statuses mean again; everything else is the caller's to read."""
+    if response.status_code in (408, 429, 502, 503, 504):
+        return Again(f"HTTP {response.status_code}", retry_after(response))
+    return None
+
+
+class Transport:
+    """One source host. Safe to use from several threads; holds at most ``options.concurrency`` requests under way at once."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        options: TransportOptions | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+        secrets: Iterable[str] = (),
+        classify: Classify | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: random.Random | None = None,
+        handler: httpx.BaseTransport | None = None,
+    ) -> None:
+        """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
+        self.options = options or TransportOptions()
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise FixConfiguration("transport.bad_url", url=base_url)
+        self.endpoint = f"{parts.scheme}://{parts.netloc}"
+        self.host = parts.netloc
+        self.sandbox = False
+        self.server_time: datetime | None = None
+        self.calls = 0
+        self._redact = Redactor(secrets)
+        self._classify = classify or busy_or_broken
+        self._sleep = sleep
+        self._rng = rng or random.Random()
+        self._slots = threading.BoundedSemaphore(self.options.concurrency)
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers={"User-Agent": self.options.user_agent, **(headers or {})},
+            auth=auth,
+            timeout=httpx.Timeout(self.options.read_timeout, connect=self.options.connect_timeout),
+            limits=httpx.Limits(max_connections=self.options.concurrency, max_keepalive_connections=self.options.concurrency),
+            verify=_trust(self.options.ca_file) if parts.scheme == "https" and handler is None else True,
+            follow_redirects=False,
+            transport=handler,
+        )
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        classify: Classify | None = None,
+    ) -> httpx.Response:
+        """One exchange, body read, retried while that is safe and may help.
+
+        Raises SourceUnavailable after the last attempt, FixConfiguration when TLS or the host name can't work, and what ``classify`` raises.
+        """
+        retriable = method.upper() in _IDEMPOTENT if idempotent is None else idempotent
+        for attempt in range(1, self.options.attempts + 1):
+            outcome: httpx.Response | Again
+            with self._slots:
+                try:
+                    response = self._client.request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
+                    outcome = self._judge(response, classify)
+                except httpx.TransportError as error:
+                    outcome = self._failed(error)
+            if isinstance(outcome, httpx.Response):
+                return outcome
+            self._wait(outcome, attempt, method, url, retriable)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        classify: Classify | None = None,
+        follow: bool = False,
+    ) -> Generator[httpx.Response]:
+        """A reply whose body is read by the caller. Retried only until the first byte of a good answer.
+
+        ``follow`` follows redirects; httpx drops Authorization when the origin changes.
+        """
+        for attempt in range(1, self.options.attempts + 1):
+            self._slots.acquire()
+            try:
+                outcome: httpx.Response | Again
+                try:
+                    request = self._client.build_request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
+                    response = self._client.send(request, stream=True, follow_redirects=follow)
+                except httpx.TransportError as error:
+                    outcome = self._failed(error)
+                else:
+                    try:
+                        outcome = self._judge(response, classify)
+                        if isinstance(outcome, httpx.Response):
+                            try:
+                                yield outcome
+                            except httpx.TransportError as error:
+                                raise SourceUnavailable("source.cut", host=self.host, reason=self._redact(_why(error))) from error
+                            return
+                    finally:
+                        response.close()
+            finally:
+                self._slots.release()
+            self._wait(outcome, attempt, method, url, retriable=True)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _with_id(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        return {"client-request-id": str(uuid.uuid4()), **(headers or {})}
+
+    def _judge(self, response: httpx.Response, classify: Classify | None) -> httpx.Response | Again:
+        self.calls += 1
+        if response.headers.get(SANDBOX_HEADER):
+            self.sandbox = True
+        date = response.headers.get("Date")
+        if date:
+            try:
+                self.server_time = parsedate_to_datetime(date).astimezone(UTC)
+            except ValueError:
+                _log.warning("unreadable Date header from %s", self.host)
+        return (classify or self._classify)(response) or response
+
+    def _failed(self, error: httpx.TransportError) -> Again:
+        self.calls += 1
+        reason = self._redact(_why(error))
+        if _is_tls(error):
+            raise FixConfiguration("transport.tls", host=self.host, reason=reason) from error
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+            raise FixConfiguration("transport.bad_url", url=self._redact(str(self._client.base_url))) from error
+        return Again(reason)
+
+    def _wait(self, again: Again, attempt: int, method: str, url: str, retriable: bool) -> None:
+        last = attempt >= self.options.attempts or not retriable
+        too_long = again.after is not None and again.after > self.options.max_wait
+        if last or too_long:
+            raise SourceUnavailable(
+                "source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after
+            )
+        pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
+        _log.warning("%s", self._redact(f"{method} {urlsplit(url).path} at {self.host}: {again.reason}; attempt {attempt}, waiting {pause:.2f} s"))
+        self._sleep(pause)
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=str(ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise FixConfiguration("transport.ca_file", path=str(ca_file), reason=str(error)) from error
+    return context
+
+
+def _is_tls(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(seen) or "WRONG_VERSION_NUMBER" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _why(error: httpx.TransportError) -> str:
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name

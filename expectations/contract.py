@@ -1,0 +1,223 @@
+"""The contract of a stream: the reviewed, versioned YAML promise, read strictly and turned into what a connector is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from connectors.errors import FixConfiguration
+from connectors.protocol import Column, Stream
+from expectations.types import parse_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Policy = Literal["report", "ask", "stop"]
+Severity = Literal["critical", "warning", "info"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldSpec(_Strict):
+    """One field: ``name`` in our tables, ``source`` the vendor's code, ``type`` an Arrow type text, nested shapes in ``fields``."""
+
+    name: str = Field(pattern=r"^[^\s/\\.`]+$")
+    source: str
+    label: str = ""
+    type: str
+    required: bool = False
+    description: str = ""
+    unit: str = ""
+    sensitivity: Literal["public", "internal", "confidential"] = "internal"
+    options: tuple[str, ...] = ()
+    fields: tuple[FieldSpec, ...] = ()
+
+    def column(self) -> Column:
+        children = tuple(child.column() for child in self.fields)
+        return Column(
+            self.name, self.source, parse_type(self.type, tuple((c.name, c.type) for c in children)), self.required, children
+        )
+
+
+class CursorSpec(_Strict):
+    """``field`` is the column with the source's update time; ``lookback`` an ISO 8601 duration re-read on every incremental pull."""
+
+    field: str
+    lookback: str = "PT5M"
+    deletes: Literal["count-then-keys", "feed", "none"] = "count-then-keys"
+
+
+class Expectation(BaseModel):
+    """A Great Expectations rule by its snake-case name; other keys are its arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    expect: str
+    column: str | None = None
+    severity: Severity = "critical"
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class DriftPolicy(_Strict):
+    """What each kind of drift does: ``report`` goes on and says so, ``ask`` and ``stop`` end the pull before a row is written."""
+
+    added: Policy = "report"
+    removed: Policy = "stop"
+    renamed: Policy = "ask"
+    retyped: Policy = "stop"
+    widened: Policy = "ask"
+    required: Policy = "report"
+    options: Policy = "report"
+    identity: Policy = "ask"
+    label: Policy = "report"
+
+
+class AccessSpec(_Strict):
+    """``source`` takes rights from the system; a fixed list of principals replaces them."""
+
+    from_: Literal["source"] | tuple[str, ...] = Field(default="source", alias="from")
+
+
+class Owners(_Strict):
+    business: str = ""
+    technical: str = ""
+
+
+class Acceptance(_Strict):
+    by: str
+    at: str
+    why: str
+
+
+class DocumentSpec(_Strict):
+    """How a row becomes a document for the index. ``files`` joins the row's files; ``html`` names columns that hold HTML."""
+
+    title: str
+    body: tuple[str, ...] = ()
+    html: tuple[str, ...] = ()
+    url: str | None = None
+    files: bool = False
+
+
+class ContentSpec(_Strict):
+    """Files behind the rows: which column names them. ``kind: file`` – the row is the file; ``kind: list`` – a list<struct> column."""
+
+    kind: Literal["file", "list"]
+    ref: str
+    name: str = "name"
+    media_type: str = "media_type"
+    size: str = "size"
+    max_bytes: int = 50_000_000
+
+
+class Contract(_Strict):
+    """See DESIGN: where a stream comes from, its fields and types, key, cursor, expectations, access, owners."""
+
+    stream: str = Field(pattern=r"^[a-z0-9_-]+/[a-z0-9_-]+$")
+    version: int = Field(ge=1)
+    title: str = ""
+    description: str = ""
+    source: dict[str, Any]
+    key: tuple[str, ...] = Field(min_length=1)
+    cursor: CursorSpec | None = None
+    fields: tuple[FieldSpec, ...] = Field(min_length=1)
+    exclude: tuple[str, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    drift: DriftPolicy = DriftPolicy()
+    access: AccessSpec = AccessSpec()
+    owners: Owners = Owners()
+    document: DocumentSpec | None = None
+    content: ContentSpec | None = None
+    accepted: Acceptance | None = None
+
+    @field_validator("fields")
+    @classmethod
+    def _names_once(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+        for attribute in ("name", "source"):
+            seen: set[str] = set()
+            for field in value:
+                text: str = getattr(field, attribute)
+                if text in seen:
+                    raise ValueError(f"{attribute} {text!r} stands twice")
+                seen.add(text)
+        return value
+
+    @property
+    def system(self) -> str:
+        return self.stream.split("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.stream.split("/")[1]
+
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(field.column() for field in self.fields)
+
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema of the contract's columns, in contract order; labels and source codes as field metadata."""
+        import pyarrow as pa
+
+        return pa.schema(
+            [
+                pa.field(column.name, column.type, metadata={"source": field.source, "label": field.label or field.source})
+                for field, column in zip(self.fields, self.columns(), strict=True)
+            ]
+        )
+
+    def told(self) -> Stream:
+        """What the connector is told: the address without what only we keep beside it (fingerprint, revision)."""
+        return Stream(
+            system=self.system,
+            name=self.name,
+            source={k: v for k, v in self.source.items() if k not in ("fingerprint", "revision")},
+            key=self.key,
+            columns=self.columns(),
+            cursor=self.cursor.field if self.cursor else None,
+        )
+
+    def fingerprint(self) -> str:
+        """``sha256:…`` of the promise itself. The app's number, revision and who accepted it are left out: they may change freely."""
+        body = self.model_dump(mode="json", by_alias=True, exclude={"version", "accepted", "owners", "description", "title"})
+        for moving in ("app_id", "revision", "fingerprint", "id"):
+            body["source"].pop(moving, None)
+        text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_contract(path: Path) -> Contract:
+    """Read one contract file. Raises FixConfiguration naming file, place and fault."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FixConfiguration("contract.unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    except YAMLError as error:
+        raise FixConfiguration("contract.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
+    try:
+        contract = Contract.model_validate(raw)
+        for field in contract.fields:
+            field.column()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FixConfiguration(
+            "contract.invalid", path=str(path), place=".".join(str(p) for p in first["loc"]) or "(top)", reason=first["msg"]
+        ) from error
+    names = {field.name for field in contract.fields}
+    wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
+    wanted += [e.column for e in contract.expectations if e.column]
+    if contract.document:
+        wanted += [contract.document.title, *contract.document.body, *contract.document.html]
+    for name in wanted:
+        if name not in names:
+            raise FixConfiguration("contract.no_such_field", path=str(path), field=name)
+    return contract

@@ -1,0 +1,1 @@
+"""Pipelines: what happens between a connector's pages and a person's answer."""

@@ -1,0 +1,176 @@
+"""The tables of one storage root: where they lie, how they are written in one pull, and how readers see only what was published."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.errors import AnswerIsNo
+from pipelines.landing.published import Published, newest, open_store, publish
+from pipelines.landing.rows import KEY, ROW_HASH
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+#: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it.
+TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "content")
+
+
+class Warehouse:
+    """All tables under one root (a folder or an object store URI)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self.store = open_store(root)
+
+    def uri(self, table: str, stream: str) -> str:
+        return f"{self.root}/{table}/{stream}"
+
+    @contextlib.contextmanager
+    def writing(self, stream: str) -> Generator[None]:
+        """One writer per stream: an advisory lock that a killed process gives back by dying. Object stores rely on Dagster's pools instead."""
+        if "://" in self.root:
+            yield
+            return
+        path = Path(self.root) / "locks" / (stream.replace("/", "__") + ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AnswerIsNo("landing.busy", stream=stream) from error
+            yield
+
+    def published(self, stream: str) -> Published | None:
+        return newest(self.store, stream)
+
+    def publish(self, record: Published) -> None:
+        publish(self.store, record)
+
+    def open(self, table: str, stream: str, version: int | None = None) -> DeltaTable | None:
+        """The Delta table, or None when it was never written."""
+        from deltalake import DeltaTable
+
+        uri = self.uri(table, stream)
+        if not DeltaTable.is_deltatable(uri):
+            return None
+        return DeltaTable(uri, version=version)
+
+    def discard_unpublished(self, stream: str) -> tuple[str, ...]:
+        """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back."""
+        record = self.published(stream)
+        undone: list[str] = []
+        for table in TABLES:
+            found = self.open(table, stream)
+            if found is None:
+                continue
+            wanted = record.tables.get(table) if record else None
+            if wanted is None:
+                self._drop(table, stream)
+                undone.append(table)
+            elif found.version() > wanted and not self._same(found, table, stream, wanted):
+                found.restore(wanted)
+                undone.append(table)
+        return tuple(undone)
+
+    def _same(self, found: DeltaTable, table: str, stream: str, version: int) -> bool:
+        then = self.open(table, stream, version)
+        return then is not None and sorted(then.file_uris()) == sorted(found.file_uris())
+
+    def _drop(self, table: str, stream: str) -> None:
+        import obstore
+
+        for chunk in obstore.list(self.store, prefix=f"{table}/{stream}"):
+            obstore.delete(self.store, [str(meta["path"]) for meta in chunk])
+
+    def read(self, table: str, stream: str, columns: list[str] | None = None) -> pa.Table | None:
+        """A table as published, whole; None when the stream or this table was never published."""
+        record = self.published(stream)
+        if record is None or table not in record.tables:
+            return None
+        found = self.open(table, stream, record.tables[table])
+        return None if found is None else found.to_pyarrow_table(columns=columns)
+
+    def current(self, stream: str) -> pa.Table | None:
+        """The live rows as published (tombstones left out)."""
+        import pyarrow.compute as pc
+
+        rows = self.read("current", stream)
+        return None if rows is None else rows.filter(pc.equal(rows["_op"], "upsert"))
+
+    def known(self, stream: str) -> dict[str, tuple[str, str]]:
+        """Of the live rows of the current table: key → (row hash, scope). About 150 bytes a row in memory."""
+        rows = self.read("current", stream, [KEY, ROW_HASH, "_scope", "_op"])
+        if rows is None:
+            return {}
+        columns = (rows[name].to_pylist() for name in (KEY, ROW_HASH, "_scope", "_op"))
+        return {key: (row_hash, scope or "") for key, row_hash, scope, op in zip(*columns, strict=True) if op != "delete"}
+
+    def append(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """Add rows in one commit, streamed."""
+        import pyarrow as pa
+        from deltalake import write_deltalake
+
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        write_deltalake(self.uri(table, stream), reader, mode="append", schema_mode="merge")
+
+    def merge(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """Upsert by ``_key`` in one commit; the first write creates the table."""
+        import pyarrow as pa
+
+        found = self.open(table, stream)
+        if found is None:
+            self.append(table, stream, batches, schema)
+            return
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        (
+            found.merge(reader, predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t")
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute()
+        )
+
+    def replace(self, table: str, stream: str, rows: pa.Table, *, ignore: tuple[str, ...] = ()) -> bool:
+        """Make the table these rows; one that already holds them (``ignore`` columns apart) is not written. Returns whether a commit was made."""
+        from deltalake import write_deltalake
+
+        found = self.open(table, stream)
+        ordered = rows.sort_by([(rows.schema.names[0], "ascending")]) if rows.num_rows else rows
+        print_now = fingerprint(ordered.drop_columns(list(ignore)))
+        if found is not None and (found.metadata().description or "") == print_now:
+            return False
+        write_deltalake(self.uri(table, stream), ordered, mode="overwrite", schema_mode="overwrite")
+        self.open(table, stream).alter.set_table_description(print_now)  # type: ignore[union-attr]
+        return True
+
+    def versions(self, stream: str) -> dict[str, int]:
+        """The version each of the stream's tables stands at now, unpublished writes included."""
+        return {table: found.version() for table in TABLES if (found := self.open(table, stream)) is not None}
+
+    def put_blob(self, content: bytes) -> str:
+        """Keep bytes under their SHA-256; the same bytes are kept once. Returns the hash."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        digest = hashlib.sha256(content).hexdigest()
+        with contextlib.suppress(AlreadyExistsError):
+            obstore.put(self.store, f"blobs/{digest[:2]}/{digest}", content, mode="create")
+        return digest
+
+    def blob(self, digest: str) -> bytes:
+        import obstore
+
+        return bytes(obstore.get(self.store, f"blobs/{digest[:2]}/{digest}").bytes())
+
+
+def fingerprint(rows: pa.Table) -> str:
+    """SHA-256 of a small table's rows, independent of their order."""
+    lines = sorted(str(sorted(row.items())) for row in rows.to_pylist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+

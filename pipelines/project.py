@@ -1,0 +1,234 @@
+"""The project file, read once and strictly: systems, streams, indexes, people, and where everything is stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.errors import FixConfiguration, MissingSecret
+from connectors.transport import TransportOptions
+from expectations.contract import Contract, read_contract
+
+if TYPE_CHECKING:
+    from connectors.protocol import Connector
+
+PROJECT_VARIABLE = "FORTNIGHT_PROJECT"
+KINDS = ("kintone", "soap", "sharepoint")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Storage(_Strict):
+    """``root`` is a folder (relative to the project) or an object store URI."""
+
+    root: str = "./data"
+
+
+class IndexOwners(_Strict):
+    business: str = ""
+    technical: str = ""
+    operator: str = ""
+
+
+class Success(_Strict):
+    """What the owner will measure, as a number with a unit."""
+
+    measure: str
+    unit: str
+    baseline: float
+    target: float
+
+
+class Cost(_Strict):
+    line: str
+    monthly_ceiling_jpy: int = Field(gt=0)
+
+
+class Evaluation(_Strict):
+    questions: str
+    recall_at_5: float = Field(gt=0, le=1)
+
+
+class GatePolicy(_Strict):
+    green_days: int = Field(default=14, ge=1)
+    warn_is_green: bool = False
+
+
+class IndexSpec(_Strict):
+    """One search index: the streams it is built from, who owns it, what it must prove."""
+
+    streams: tuple[str, ...] = Field(min_length=1)
+    owners: IndexOwners = IndexOwners()
+    success: Success | None = None
+    cost: Cost | None = None
+    evaluation: Evaluation | None = None
+    gate: GatePolicy = GatePolicy()
+    runbook: str = ""
+
+
+class Schedule(_Strict):
+    """When every stream is due each day, in the project's time zone, and when the day is closed and sealed."""
+
+    hour: int = Field(default=5, ge=0, le=23)
+    minute: int = Field(default=0, ge=0, le=59)
+    days: Literal["daily", "jp_business"] = "daily"
+    seal_hour: int = Field(default=1, ge=0, le=23)
+
+
+class ProjectFile(_Strict):
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    environment: Literal["production", "staging", "sandbox"]
+    timezone: str = "Asia/Tokyo"
+    storage: Storage = Storage()
+    env_file: str | None = None
+    ca_file: Any = None
+    start: str = "2026-10-01"
+    schedule: Schedule = Schedule()
+    systems: dict[str, dict[str, Any]]
+    indexes: dict[str, IndexSpec] = {}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as read. Secrets are still references here; ``connect`` resolves those of one system when it is asked to."""
+
+    folder: Path
+    file: ProjectFile
+    contracts: Mapping[str, Contract]
+    broken: Mapping[str, FixConfiguration]
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def environment(self) -> str:
+        return self.file.environment
+
+    @property
+    def root(self) -> str:
+        """Storage root: an absolute folder path or a URI."""
+        root = self.file.storage.root
+        return root if "://" in root else str((self.folder / root).resolve())
+
+    @property
+    def home(self) -> Path:
+        """Where the project keeps what is its own machine's: Dagster's instance, sandbox state, logs."""
+        return self.folder / ".fortnight"
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """The environment, with ``env_file`` beneath it: a real variable wins over the file."""
+        found: dict[str, str] = {}
+        if self.file.env_file:
+            path = self.folder / self.file.env_file
+            if path.exists():
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    name, separator, value = line.partition("=")
+                    if separator and not name.lstrip().startswith("#"):
+                        found[name.strip()] = value.strip()
+        return {**found, **os.environ}
+
+    def contract(self, stream: str) -> Contract:
+        """The contract of a stream. Raises FixConfiguration with the nearest names, or with what is wrong in the file."""
+        if stream in self.broken:
+            raise self.broken[stream]
+        if stream not in self.contracts:
+            raise FixConfiguration("project.unknown_stream", stream=stream, known=", ".join(sorted(self.contracts)) or "-")
+        return self.contracts[stream]
+
+    def index(self, name: str) -> IndexSpec:
+        if name not in self.file.indexes:
+            raise FixConfiguration("project.unknown_index", index=name, known=", ".join(sorted(self.file.indexes)) or "-")
+        return self.file.indexes[name]
+
+    def resolve(self, value: Any, where: str) -> Any:
+        """``{env: NAME}`` and ``{file: PATH}`` to their values, all the way down. Raises MissingSecret naming what is missing, never a value."""
+        if isinstance(value, Mapping):
+            mapping = cast("Mapping[str, Any]", value)
+            if set(mapping) == {"env"}:
+                name = str(mapping["env"])
+                if not self.variables.get(name):
+                    raise MissingSecret("project.missing_variable", variable=name, where=where)
+                return self.variables[name]
+            if set(mapping) == {"file"}:
+                given = str(self.resolve(mapping["file"], where))
+                path = Path(given) if Path(given).is_absolute() else self.folder / given
+                if not path.exists():
+                    raise MissingSecret("project.missing_file", path=str(path), where=where)
+                return path.read_text(encoding="utf-8").strip()
+            return {key: self.resolve(item, f"{where}.{key}") for key, item in mapping.items()}
+        if isinstance(value, list):
+            return [self.resolve(item, f"{where}[{number}]") for number, item in enumerate(cast("list[Any]", value))]
+        return value
+
+    def connect(self, system: str) -> Connector:
+        """An open connector for a system. Raises FixConfiguration for an unknown system, a bad setting or a missing secret."""
+        if system not in self.file.systems:
+            raise FixConfiguration("project.unknown_system", system=system, known=", ".join(sorted(self.file.systems)))
+        settings = dict(self.resolve(self.file.systems[system], f"systems.{system}"))
+        kind = settings.pop("kind", None)
+        if kind not in KINDS:
+            raise FixConfiguration("project.unknown_kind", system=system, kind=str(kind), known=", ".join(KINDS))
+        import importlib
+
+        package = importlib.import_module(f"connectors.{kind}")
+        config_model = importlib.import_module(f"connectors.{kind}.config").Config
+        try:
+            config = config_model.model_validate(settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise FixConfiguration("project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=first["msg"]) from None
+        ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
+        return package.connect(system, config, TransportOptions(ca_file=Path(ca_file) if ca_file else None))
+
+
+def find(given: str | Path | None = None) -> Path:
+    """The project folder: as given, else ``FORTNIGHT_PROJECT``, else here. Raises FixConfiguration when there is no project.yaml."""
+    folder = Path(given or os.environ.get(PROJECT_VARIABLE) or ".").resolve()
+    if not (folder / "project.yaml").exists():
+        raise FixConfiguration("project.none", folder=str(folder), variable=PROJECT_VARIABLE)
+    return folder
+
+
+def load(folder: Path) -> Project:
+    """Read project.yaml and every contract. A broken contract does not take the others down: it waits in ``broken``."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = folder / "project.yaml"
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        file = ProjectFile.model_validate(raw)
+    except OSError as error:
+        raise FixConfiguration("project.none", folder=str(folder), variable=PROJECT_VARIABLE) from error
+    except YAMLError as error:
+        raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "(top)"
+        raise FixConfiguration("project.invalid", path=str(path), place=place, reason=first["msg"]) from None
+    contracts: dict[str, Contract] = {}
+    broken: dict[str, FixConfiguration] = {}
+    for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):
+        stream = f"{contract_path.parent.name}/{contract_path.stem}"
+        try:
+            contract = read_contract(contract_path)
+            if contract.stream != stream:
+                raise FixConfiguration("contract.misplaced", path=str(contract_path), stream=contract.stream)
+            if contract.system not in file.systems:
+                raise FixConfiguration("project.unknown_system", system=contract.system, known=", ".join(sorted(file.systems)))
+        except FixConfiguration as error:
+            broken[stream] = error
+        else:
+            contracts[stream] = contract
+    return Project(folder, file, contracts, broken)

@@ -1,0 +1,22 @@
+"""The sixth step: the books. The source's own count against what is live with us and what is held."""
+
+from __future__ import annotations
+
+from expectations.balance import Balance
+from pipelines.pull.fetch import Fetched
+from pipelines.pull.outcome import Check
+
+
+def balance(source: int, fetched: Fetched) -> tuple[Balance, Check]:
+    """The balance of a pull, and its check as a one-row table. Held rows count once, however many of their values are wrong."""
+    held = {reject.key for reject in fetched.rejects}
+    books = Balance(source=source, landed=fetched.live_after, quarantined=len(held))
+    row = {
+        "source": str(books.source), "landed": str(books.landed), "quarantined": str(books.quarantined),
+        "excluded": str(books.excluded), "difference": str(books.difference),
+    }
+    numbers = {"source": float(books.source), "landed": float(books.landed), "quarantined": float(books.quarantined), "difference": float(books.difference)}
+    summary = f"source {books.source} = landed {books.landed} + quarantined {books.quarantined} + excluded {books.excluded}"
+    if not books.balanced:
+        summary = f"difference of {books.difference}: " + summary.replace(" = ", " ≠ ")
+    return books, Check("balance", books.balanced, "critical", summary, (row,), numbers)

@@ -1,0 +1,37 @@
+"""The fourth step: what came against the contract's rules, and whether anybody may read it."""
+
+from __future__ import annotations
+
+from connectors.protocol import Access
+from expectations.contract import Contract
+from expectations.suite import judge_values
+from pipelines.pull.fetch import Fetched
+from pipelines.pull.outcome import Check
+
+
+def values_check(contract: Contract, fetched: Fetched) -> Check:
+    """The contract's rules on the profile of what came. Warnings show and do not block; quarantined rows show as numbers."""
+    verdicts = judge_values(contract, fetched.profile)
+    failed = [v for v in verdicts if not v.passed]
+    critical = [v for v in failed if v.severity == "critical"]
+    rows = tuple(
+        {"expectation": v.expectation, "column": v.column, "expected": v.expected, "observed": v.observed,
+         "verdict": "pass" if v.passed else ("FAIL" if v.severity == "critical" else "warn")}
+        for v in verdicts
+    )
+    numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
+    summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} rules hold over {fetched.profile.rows} rows; {len(fetched.rejects)} values rejected"
+    return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
+
+
+def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
+    """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason."""
+    unresolved = [scope for scope in access.scopes if not scope.resolved]
+    rows = tuple(
+        {"scope": scope.id, "title": scope.title, "principals": str(len(scope.principals)), "state": "resolved" if scope.resolved else scope.reason}
+        for scope in access.scopes
+    )
+    passed = not unresolved and not fetched.unresolved
+    summary = f"{len(access.scopes) - len(unresolved)} of {len(access.scopes)} scopes resolved; {fetched.unresolved} rows without one"
+    numbers = {"scopes": float(len(access.scopes)), "unresolved": float(len(unresolved)), "rows_unresolved": float(fetched.unresolved)}
+    return Check("access", passed, "warning", summary, rows[:200], numbers)

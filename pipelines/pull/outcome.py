@@ -1,0 +1,94 @@
+"""What a pull is told and what it tells: the request, the checks with their tables, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from connectors.errors import FortnightError
+from connectors.protocol import Window
+from expectations.balance import Balance
+from expectations.contract import Severity
+from expectations.drift import Drift
+
+Trigger = Literal["schedule", "sensor", "retry", "manual", "backfill"]
+#: The names of the checks every stream carries, in the order they are judged.
+CHECKS = ("drift", "schema", "access", "values", "balance")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who launched this pull, as the launcher knows it. Evidence believes none of it until Dagster's own records agree."""
+
+    trigger: Trigger = "manual"
+    run_id: str = ""
+    root_run_id: str = ""
+    slot: datetime | None = None
+    day: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One pull to do. ``window`` None means: go on from the last published watermark, or read everything the first time."""
+
+    stream: str
+    window: Window | None = None
+    full: bool = False
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One judged check. ``rows`` is its table (all values text), ``numbers`` what plots itself over time."""
+
+    name: str
+    passed: bool
+    severity: Severity
+    summary: str
+    rows: tuple[Mapping[str, str], ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a pull ended. ``error`` is set unless it succeeded; nothing was published unless ``published`` has a number."""
+
+    stream: str
+    pull_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Literal["succeeded", "stopped", "failed"]
+    checks: tuple[Check, ...]
+    counts: Mapping[str, int]
+    drift: Drift | None = None
+    balance: Balance | None = None
+    published: int | None = None
+    versions: Mapping[str, int] = field(default_factory=dict[str, int])
+    endpoint: str = ""
+    sandbox: bool = False
+    contract_version: int = 0
+    contract_fingerprint: str = ""
+    error: FortnightError | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome == "succeeded"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step forward: which step of which stream, how far, of how many when that is known."""
+
+    stream: str
+    step: str
+    done: int = 0
+    total: int | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """The reporter that says nothing."""

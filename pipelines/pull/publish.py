@@ -1,0 +1,44 @@
+"""The seventh step: the one record that makes the pull visible, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors.protocol import Schema
+from expectations.contract import Contract
+from pipelines.landing.published import Published
+from pipelines.landing.warehouse import Warehouse
+
+
+def publish(
+    warehouse: Warehouse,
+    contract: Contract,
+    live: Schema,
+    *,
+    pull_id: str,
+    at: datetime,
+    counts: Mapping[str, int],
+    restricted: Mapping[str, str],
+    watermark: datetime | None,
+    cursor: Mapping[str, Any] | None,
+) -> Published:
+    """Put the next numbered record with the versions all tables stand at."""
+    before = warehouse.published(contract.stream)
+    record = Published(
+        number=(before.number if before else 0) + 1,
+        stream=contract.stream,
+        pull_id=pull_id,
+        published_at=at.isoformat(),
+        contract_version=contract.version,
+        contract_fingerprint=contract.fingerprint(),
+        schema_fingerprint=live.fingerprint,
+        tables=warehouse.versions(contract.stream),
+        counts=dict(counts),
+        restricted=dict(restricted),
+        watermark=watermark.isoformat() if watermark else None,
+        cursor=cursor,
+    )
+    warehouse.publish(record)
+    return record

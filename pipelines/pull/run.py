@@ -1,0 +1,184 @@
+"""Walks one pull from the live source to the published record and the claim. The only module that knows the order of the steps."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from importlib import metadata
+
+from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
+from connectors.protocol import Connector, Window
+from expectations.contract import Contract
+from pipelines.clock import Clock
+from pipelines.landing.published import Published
+from pipelines.landing.rows import Stamp
+from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project
+from pipelines.pull.balance import balance
+from pipelines.pull.claim import claim
+from pipelines.pull.compare import compare_schema, schema_check
+from pipelines.pull.fetch import fetch
+from pipelines.pull.files import fetch_files
+from pipelines.pull.judge import access_check, values_check
+from pipelines.pull.land import land
+from pipelines.pull.outcome import Check, Progress, Report, Request, Result, silent
+from pipelines.pull.publish import publish
+
+
+def pull(project: Project, request: Request, clock: Clock, report: Report = silent, connector: Connector | None = None) -> Result:
+    """One pull, whole or not at all.
+
+    Returns a Result whatever a source or a check says; its ``error`` holds why it did not succeed. A wrong project or contract raises
+    FixConfiguration before anything is claimed. ``connector`` lets several pulls of a system share one.
+    """
+    contract = project.contract(request.stream)
+    walk = _Walk(project, request, contract, clock, report)
+    own = connector is None
+    open_connector = connector or project.connect(contract.system)
+    try:
+        result = walk.go(open_connector)
+    finally:
+        if own:
+            open_connector.close()
+    claim(project, request.origin, result, clock, code_version())
+    return result
+
+
+def code_version() -> str:
+    return metadata.version("fortnight")
+
+
+class _Walk:
+    """The state of one pull between its steps."""
+
+    def __init__(self, project: Project, request: Request, contract: Contract, clock: Clock, report: Report) -> None:
+        import uuid_utils
+
+        self.project, self.request, self.contract, self.clock, self.report = project, request, contract, clock, report
+        self.stream = contract.told()
+        self.pull_id = str(uuid_utils.uuid7())
+        self.started = clock.now()
+        self.checks: list[Check] = []
+        self.partial: dict[str, object] = {}
+
+    def go(self, connector: Connector) -> Result:
+        warehouse = Warehouse(self.project.root)
+        try:
+            with warehouse.writing(self.stream.id):
+                undone = warehouse.discard_unpublished(self.stream.id)
+                if undone:
+                    self.step("restore", len(undone))
+                try:
+                    return self._steps(connector, warehouse)
+                except OSError as error:
+                    raise FixConfiguration("landing.disk", root=self.project.root, reason=error.strerror or str(error)) from error
+                finally:
+                    # What was written and not published goes at once where that is possible, and at the next pull where it is not.
+                    warehouse.discard_unpublished(self.stream.id)
+        except ContractBroken as error:
+            return self.result("stopped", error=error, endpoint=self._endpoint(connector))
+        except FortnightError as error:
+            return self.result("failed", error=error, endpoint=self._endpoint(connector))
+
+    def _steps(self, connector: Connector, warehouse: Warehouse) -> Result:
+        self.step("resolve")
+        live = connector.describe(self.stream)
+        self.step("compare")
+        drift, check = compare_schema(self.contract, live)
+        self.partial["drift"] = drift
+        self.checks.append(check)
+        if not check.passed:
+            named = "; ".join(f"{c.kind} {c.path}" + (f" → {c.new}" if c.new else "") for c in drift.blocking)
+            raise ContractBroken("pull.drift", stream=self.stream.id, version=self.contract.version, changes=named)
+        self.demand(schema_check(self.contract, live))
+        before = warehouse.published(self.stream.id)
+        watermark = connector.watermark()
+        window, resume = self.window(before)
+        count = connector.count(self.stream)
+        fetched = fetch(
+            connector, self.stream, self.contract, window, resume=resume, known=warehouse.known(self.stream.id),
+            stamp=Stamp(self.stream.id, self.pull_id, self.started, self.contract.version), count=count, report=self.report,
+        )
+        try:
+            self.step("access")
+            access = connector.access(self.stream)
+            self.checks.append(access_check(self.contract, access, fetched))
+            self.step("judge")
+            self.demand(values_check(self.contract, fetched))
+            content = None
+            if self.contract.content is not None:
+                content = fetch_files(connector, self.stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
+            self.step("land", fetched.to_land)
+            stamp = Stamp(self.stream.id, self.pull_id, self.started, self.contract.version)
+            land(warehouse, self.stream, self.contract, fetched, access, content, stamp)
+        finally:
+            shutil.rmtree(fetched.spool.parent, ignore_errors=True)
+        books, check = balance(count, fetched)
+        self.partial["balance"] = books
+        self.checks.append(check)
+        if not books.balanced:
+            raise AnswerIsNo(
+                "pull.unbalanced", stream=self.stream.id, source=books.source, landed=books.landed, quarantined=books.quarantined,
+                difference=books.difference,
+            )
+        counts = {
+            "read": fetched.read, "changed": fetched.changed, "unchanged": fetched.unchanged, "deleted": fetched.deleted,
+            "quarantined": books.quarantined, "live": fetched.live_after,
+        }
+        if content is not None:
+            counts["files"] = content.num_rows
+            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
+        self.step("publish")
+        record = publish(
+            warehouse, self.contract, live, pull_id=self.pull_id, at=self.clock.now(), counts=counts, restricted=access.restricted,
+            watermark=self._next_watermark(before, watermark), cursor=fetched.cursor if self.request.window is None else (before.cursor if before else None),
+        )
+        return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
+
+    def window(self, before: Published | None) -> tuple[Window, dict[str, object] | None]:
+        """What to read: as asked; everything when asked or when there is nothing to go on from; else since the last watermark, overlapping."""
+        if self.request.window is not None:
+            return self.request.window, None
+        changed_contract = before is not None and before.contract_fingerprint != self.contract.fingerprint()
+        if before is None or before.watermark is None or self.request.full or self.contract.cursor is None or changed_contract:
+            return Window(), None
+        since = datetime.fromisoformat(before.watermark) - duration(self.contract.cursor.lookback)
+        feed = self.contract.cursor.deletes == "feed"
+        return Window(since=since), dict(before.cursor) if feed and before.cursor else None
+
+    def _next_watermark(self, before: Published | None, watermark: datetime) -> datetime | None:
+        if self.request.window is None:
+            return watermark
+        return datetime.fromisoformat(before.watermark) if before and before.watermark else None
+
+    def demand(self, check: Check) -> None:
+        """Keep a check; a critical one that failed ends the pull."""
+        self.checks.append(check)
+        if not check.passed and check.severity == "critical":
+            raise AnswerIsNo("pull.check_failed", stream=self.stream.id, check=check.name, what=check.summary)
+
+    def step(self, name: str, done: int = 0) -> None:
+        self.report(Progress(self.stream.id, name, done))
+
+    def _endpoint(self, connector: Connector) -> tuple[str, bool]:
+        health = getattr(connector, "endpoint", ""), bool(getattr(connector, "sandbox", False))
+        return str(health[0]), health[1]
+
+    def result(self, outcome: str, *, endpoint: tuple[str, bool], counts: dict[str, int] | None = None, **more: object) -> Result:
+        return Result(
+            stream=self.stream.id, pull_id=self.pull_id, started_at=self.started, finished_at=self.clock.now(),
+            outcome=outcome,  # type: ignore[arg-type]
+            checks=tuple(self.checks), counts=counts or {}, endpoint=endpoint[0], sandbox=endpoint[1],
+            contract_version=self.contract.version, contract_fingerprint=self.contract.fingerprint(), **self.partial, **more,  # type: ignore[arg-type]
+        )
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration of days, hours, minutes and seconds (``P1D``, ``PT5M``). Raises FixConfiguration for anything else."""
+    import re
+
+    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
+    if not found or not any(found.groups()):
+        raise FixConfiguration("contract.bad_duration", text=text)
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -74,13 +75,21 @@ class IndexSpec(_Strict):
     runbook: str = ""
 
 
+class Closed(_Strict):
+    """Days without business, frozen from the public calendar and the company's own, and the years they were frozen for."""
+
+    years: tuple[int, ...]
+    days: tuple[date, ...] = ()
+
+
 class Schedule(_Strict):
-    """When every stream is due each day, in the project's time zone, and when the day is closed and sealed."""
+    """When every stream is due each day, in the project's time zone, and when the closed day is sealed. ``jp_business`` needs ``closed``."""
 
     hour: int = Field(default=5, ge=0, le=23)
     minute: int = Field(default=0, ge=0, le=59)
     days: Literal["daily", "jp_business"] = "daily"
     seal_hour: int = Field(default=1, ge=0, le=23)
+    closed: Closed | None = None
 
 
 class ProjectFile(_Strict):

@@ -1,0 +1,74 @@
+"""``fortnight dev``: Dagster's web UI and daemon for a project, until interrupted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.output import ProjectOption, open_project, spoken
+
+
+def dev(
+    project: ProjectOption = None,
+    port: Annotated[int, typer.Option("--port", help="Port of the web UI on localhost.")] = 3000,
+) -> None:
+    """Run the Dagster webserver and daemon for the project."""
+    with spoken():
+        opened = open_project(project)
+        import subprocess
+        import sys
+
+        from connectors.errors import FixConfiguration
+
+        if not port_is_free(port):
+            raise FixConfiguration("dev.port_taken", port=port)
+        environment = dagster_environment(opened)
+        web, daemon = web_command(port), [sys.executable, "-m", "dagster._daemon", "run", *workspace()]
+        typer.echo(f"Dagster: http://localhost:{port}  (Ctrl-C stops it)")
+        running = [subprocess.Popen(web, env=environment), subprocess.Popen(daemon, env=environment)]
+        try:
+            for process in running:
+                process.wait()
+        finally:
+            for process in running:
+                process.terminate()
+
+
+def port_is_free(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def dagster_environment(project: object) -> dict[str, str]:
+    """The environment a Dagster process of this project runs in."""
+    import os
+
+    from pipelines.defs.launch import dagster_home
+    from pipelines.project import PROJECT_VARIABLE, Project
+
+    assert isinstance(project, Project)
+    return {**os.environ, "DAGSTER_HOME": str(dagster_home(project)), PROJECT_VARIABLE: str(project.folder)}
+
+
+def workspace() -> list[str]:
+    """Where Dagster finds the definitions: the repository's workspace file, or the installed module."""
+    from pathlib import Path
+
+    import pipelines
+
+    found = Path(pipelines.__file__).parents[1] / "workspace.yaml"
+    return ["-w", str(found)] if found.exists() else ["-m", "pipelines.definitions"]
+
+
+def web_command(port: int) -> list[str]:
+    import sys
+
+    return [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace()]

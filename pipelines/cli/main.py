@@ -1,0 +1,31 @@
+"""The entry point: every verb, by group. A verb that is listed here works; none is a stub."""
+
+from __future__ import annotations
+
+import typer
+
+from pipelines.cli import contract, demo, dev, doctor, gate, index, map, pull, sandbox
+
+app = typer.Typer(
+    name="fortnight",
+    help="Connectors first: pull live data, hold it to contracts, and let an index go live only after two provable green weeks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("dev")(dev.dev)
+app.command("doctor")(doctor.doctor)
+app.command("map")(map.map_)
+app.command("pull")(pull.pull)
+app.command("backfill")(pull.backfill)
+app.command("search")(index.search)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(contract.app, name="contract")
+app.add_typer(gate.app, name="gate")
+app.add_typer(index.app, name="index")
+
+
+def main() -> None:
+    """Console script."""
+    app()

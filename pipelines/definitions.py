@@ -1,0 +1,30 @@
+"""The whole platform on one screen: what exists, when it runs, what guards it. Read this first."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs.assets import stream_assets
+from pipelines.defs.index_assets import index_assets
+from pipelines.defs.jobs import jobs
+from pipelines.defs.resources import ProjectResource
+from pipelines.defs.schedules import schedules
+from pipelines.defs.seal import seal_asset
+from pipelines.defs.sensors import sensors
+from pipelines.project import Project, find, load
+
+
+def build(project: Project, resource: ProjectResource | None = None) -> dg.Definitions:
+    """The definitions of one project. Reads its files and nothing else: no source, no table, no clock."""
+    by_name = {str(job.name): job for job in jobs(project)}
+    return dg.Definitions(
+        # system/stream: a pull, with its five checks.      index/… gate/… production/…: candidate, decision, pointer.
+        assets=[*stream_assets(project), *index_assets(project), seal_asset(project)],
+        jobs=list(by_name.values()),
+        schedules=schedules(project, by_name),
+        sensors=sensors(project, by_name),
+        resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
+    )
+
+
+defs = build(load(find()))

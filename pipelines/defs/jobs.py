@@ -1,0 +1,63 @@
+"""Jobs: one per system (its streams in one run, in one process), one for each index, one for the seal. No logic.
+
+https://docs.dagster.io/guides/build/jobs
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs.assets import stream_key
+from pipelines.defs.index_assets import index_keys
+from pipelines.project import Project
+
+#: Re-importing the code location for each step costs more than a small pull; isolation comes from one run per system.
+IN_PROCESS = dg.in_process_executor
+LIMITS = {"dagster/max_runtime": "7200"}
+
+
+def system_job_name(system: str) -> str:
+    return f"pull_{system.replace('-', '_')}"
+
+
+def index_job_name(index: str) -> str:
+    return f"index_{index.replace('-', '_')}"
+
+
+def jobs(project: Project) -> list[dg.UnresolvedAssetJobDefinition]:
+    """All jobs of a project, by name."""
+    found = [
+        dg.define_asset_job(
+            system_job_name(system),
+            selection=dg.AssetSelection.assets(*[stream_key(s) for s in streams]),
+            executor_def=IN_PROCESS,
+            tags=LIMITS,
+            description=f"Pull every stream of {system}.",
+        )
+        for system, streams in by_system(project).items()
+    ]
+    found += [
+        dg.define_asset_job(
+            index_job_name(name),
+            selection=dg.AssetSelection.assets(*index_keys(name)),
+            executor_def=IN_PROCESS,
+            tags=LIMITS,
+            description=f"Build a candidate of {name}, let the gate decide, move the pointer only when it is eligible.",
+        )
+        for name in project.file.indexes
+    ]
+    found.append(
+        dg.define_asset_job(
+            "seal", selection=dg.AssetSelection.assets(dg.AssetKey(["evidence", "ledger"])), executor_def=IN_PROCESS, tags=LIMITS,
+            description="Seal every closed day: the only writer of the chain.",
+        )
+    )
+    return found
+
+
+def by_system(project: Project) -> dict[str, list[str]]:
+    """System → its streams with a readable contract, both in order."""
+    found: dict[str, list[str]] = {}
+    for stream in sorted(project.contracts):
+        found.setdefault(stream.split("/")[0], []).append(stream)
+    return found

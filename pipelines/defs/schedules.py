@@ -1,0 +1,47 @@
+"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed. When a slot is due is the calendar's to say.
+
+https://docs.dagster.io/guides/automate/schedules
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from pipelines.defs.jobs import by_system, index_job_name, system_job_name
+from pipelines.evidence.calendar import Cadence, due_slots
+from pipelines.evidence.plan import closed_of
+from pipelines.project import Project
+
+
+def schedules(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition]) -> list[dg.ScheduleDefinition]:
+    """One schedule per job. Those of streams launch only on days the project's calendar makes due, and say so when they skip."""
+    due = project.file.schedule
+    made = [_daily(project, found[system_job_name(system)], due.hour, due.minute) for system in by_system(project)]
+    later = due.hour * 60 + due.minute + 90
+    made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60) for name in project.file.indexes]
+    made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
+    return made
+
+
+def _daily(project: Project, job: dg.UnresolvedAssetJobDefinition, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:
+    zone = ZoneInfo(project.file.timezone)
+
+    @dg.schedule(
+        job=job,
+        name=f"{job.name}_daily",
+        cron_schedule=f"{minute} {hour} * * *",
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def daily_slot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        day = context.scheduled_execution_time.astimezone(zone).date()
+        cadence = Cadence(hour, minute, project.file.schedule.days)
+        if partitioned and not due_slots(cadence, day, project.file.timezone, closed_of(project)):
+            return dg.SkipReason(f"{day} is not due in the project's calendar ({project.file.schedule.days})")
+        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None)
+
+    return daily_slot
+
+

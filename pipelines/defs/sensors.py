@@ -1,0 +1,58 @@
+"""Sensors: notice a change at a source between slots. What a change is, the connector says; a pull decides what to do with it.
+
+https://docs.dagster.io/guides/automate/sensors
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from connectors.errors import SourceError
+from pipelines.defs.assets import stream_key
+from pipelines.defs.jobs import by_system, system_job_name
+from pipelines.project import Project, load
+
+
+def sensors(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+    """A change sensor for each kintone system: its cursor holds, per stream, the settings revision and the record count last seen.
+
+    Stopped until an operator turns it on: it spends API calls (two per stream and tick) that belong to the customer.
+    """
+    return [
+        _changes(project, system, found[system_job_name(system)])
+        for system in by_system(project)
+        if project.file.systems[system].get("kind") == "kintone"
+    ]
+
+
+def _changes(project: Project, system: str, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    folder, streams = project.folder, by_system(project)[system]
+
+    @dg.sensor(job=job, name=f"{system.replace('-', '_')}_changes", minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
+    def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        live = load(folder)
+        seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        now: dict[str, str] = {}
+        connector = live.connect(system)
+        try:
+            for stream in streams:
+                told = live.contract(stream).told()
+                now[stream] = f"{connector.describe(told).revision}:{connector.count(told)}"
+        except SourceError as error:
+            return dg.SkipReason(error.say())
+        finally:
+            connector.close()
+        changed = [stream for stream in streams if now[stream] != seen.get(stream)]
+        if not changed:
+            return dg.SkipReason(f"nothing changed in {len(streams)} streams")
+        day = datetime.now(ZoneInfo(live.file.timezone)).date().isoformat()
+        request = dg.RunRequest(
+            run_key=json.dumps([now[s] for s in changed]), partition_key=day, asset_selection=[stream_key(s) for s in changed]
+        )
+        return dg.SensorResult(run_requests=[request], cursor=json.dumps(now))
+
+    return changes

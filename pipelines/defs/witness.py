@@ -1,0 +1,99 @@
+"""The witness: reads ticks, runs and check records from Dagster's instance and hands them over as plain data. It judges nothing.
+
+The only module that asks Dagster what happened. Check rows count only as SUCCEEDED or FAILED joined to their run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import dagster as dg
+from dagster import AssetCheckSeverity, DagsterRunStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG, stream_key
+from pipelines.defs.jobs import by_system, system_job_name
+from pipelines.evidence.witness import CheckFact, CheckStatus, Run, RunStatus, Tick, Witnessed
+from pipelines.project import Project
+from pipelines.pull.outcome import CHECKS
+
+_RUN_STATUS: dict[DagsterRunStatus, RunStatus] = {
+    DagsterRunStatus.SUCCESS: "succeeded",
+    DagsterRunStatus.FAILURE: "failed",
+    DagsterRunStatus.CANCELED: "stopped",
+    DagsterRunStatus.CANCELING: "started",
+    DagsterRunStatus.STARTED: "started",
+    DagsterRunStatus.STARTING: "started",
+    DagsterRunStatus.MANAGED: "started",
+}
+_CHECK_STATUS: dict[AssetCheckExecutionRecordStatus, CheckStatus] = {
+    AssetCheckExecutionRecordStatus.SUCCEEDED: "succeeded",
+    AssetCheckExecutionRecordStatus.FAILED: "failed",
+    AssetCheckExecutionRecordStatus.PLANNED: "planned",
+}
+#: More check rows than one stream can write in the days a seal looks back on; the seal refuses to guess beyond it.
+_CHECK_LIMIT = 500
+
+
+def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
+    """Everything since ``since`` (aware UTC) that may bear on the days to be sealed."""
+    runs = {run.run_id: run for run in _runs(instance, since)}
+    return Witnessed(ticks=tuple(_ticks(project, instance, since)), runs=tuple(runs.values()), checks=tuple(_checks(project, instance, since)))
+
+
+def _runs(instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:
+    for record in instance.get_run_records(filters=dg.RunsFilter(created_after=since - timedelta(days=1))):
+        run = record.dagster_run
+        tags = run.tags
+        yield Run(
+            run_id=run.run_id,
+            root_run_id=run.root_run_id or run.run_id,
+            parent_run_id=run.parent_run_id,
+            status=_RUN_STATUS.get(run.status, "queued"),
+            started_at=_instant(record.start_time),
+            finished_at=_instant(record.end_time),
+            retry_number=int(tags[RETRY_TAG]) if RETRY_TAG in tags else None,
+            will_retry=tags.get("dagster/will_retry") == "true",
+            backfill=any(tag in tags for tag in BACKFILL_TAGS),
+        )
+
+
+def _ticks(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Tick]:
+    streams_of = {system_job_name(system): tuple(streams) for system, streams in by_system(project).items()}
+    for state in instance.all_instigator_state():
+        name = state.origin.instigator_name
+        streams = next((found for job, found in streams_of.items() if name in (f"{job}_daily", f"{job.removeprefix('pull_')}_changes")), ())
+        if not streams:
+            continue
+        kind: Literal["schedule", "sensor"] = "schedule" if name.endswith("_daily") else "sensor"
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since.timestamp()):
+            yield Tick(
+                kind=kind, name=name, at=datetime.fromtimestamp(tick.timestamp, UTC), status=tick.status.value.lower(),
+                run_ids=tuple(tick.run_ids), streams=streams,
+            )
+
+
+def _checks(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[CheckFact]:
+    for stream in project.contracts:
+        for name in CHECKS:
+            key = dg.AssetCheckKey(stream_key(stream), name)
+            for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_CHECK_LIMIT):
+                at = datetime.fromtimestamp(record.create_timestamp, UTC)
+                if at < since - timedelta(days=1):
+                    continue
+                evaluation = record.evaluation
+                yield CheckFact(
+                    stream=stream,
+                    name=name,
+                    run_id=record.run_id,
+                    status=_CHECK_STATUS[record.status],
+                    passed=evaluation.passed if evaluation else None,
+                    severity="warn" if evaluation and evaluation.severity == AssetCheckSeverity.WARN else "error",
+                    recorded_at=at,
+                )
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

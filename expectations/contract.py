@@ -205,8 +205,13 @@ def read_contract(path: Path) -> Contract:
         raise FixConfiguration("contract.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     try:
         contract = Contract.model_validate(raw)
-        for field in contract.fields:
-            field.column()
+        for number, field in enumerate(contract.fields):
+            try:
+                field.column()
+            except FixConfiguration as error:
+                raise FixConfiguration(
+                    "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=error.say().rstrip(".")
+                ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise FixConfiguration(

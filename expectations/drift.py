@@ -84,9 +84,19 @@ def _fields(
         if field.label and now.label and field.label != now.label:
             found.append(Change("label", path, field.label, field.label, now.label, policy.label))
         if field.fields:
-            found += _fields(contract, field.fields, now.children, prefix=path + ".", excluded=excluded)
+            found += _fields(contract, field.fields, _inner(now), prefix=path + ".", excluded=excluded)
     found += [Change("added", prefix + field.source, field.label, "", write_type(field.type), policy.added) for field in spare]
     return found
+
+
+def _inner(field: LiveField) -> tuple[LiveField, ...]:
+    """The inner fields of a nested one: as the source describes them, else as its Arrow type has them."""
+    import pyarrow as pa
+
+    if field.children:
+        return field.children
+    kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+    return tuple(LiveField(inner.name, "", inner.type, "") for inner in kind) if pa.types.is_struct(kind) else ()
 
 
 def _rename_candidate(field: FieldSpec, spare: Sequence[LiveField]) -> LiveField | None:

@@ -25,6 +25,7 @@ class Published(BaseModel):
     contract_version: int
     contract_fingerprint: str
     schema_fingerprint: str
+    revision: str
     tables: Mapping[str, int]
     counts: Mapping[str, int]
     restricted: Mapping[str, str] = {}

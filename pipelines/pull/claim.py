@@ -8,14 +8,12 @@ from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from pipelines.clock import Clock
-from pipelines.evidence.claims import Balance, CheckVerdict, Claim, ClaimStore, ContractRef, Endpoint
+from pipelines.evidence.claims import Balance, CheckVerdict, Claim, ContractRef, Endpoint
+from pipelines.evidence.plan import claims_of
 from pipelines.project import Project
 from pipelines.pull.outcome import Origin, Result
 
 
-def claims_of(project: Project) -> ClaimStore:
-    """The claims table of a project."""
-    return ClaimStore(f"{project.root}/evidence/claims")
 
 
 def claim(project: Project, origin: Origin, result: Result, clock: Clock, code_version: str) -> Claim:

@@ -34,6 +34,7 @@ def publish(
         contract_version=contract.version,
         contract_fingerprint=contract.fingerprint(),
         schema_fingerprint=live.fingerprint,
+        revision=live.revision,
         tables=warehouse.versions(contract.stream),
         counts=dict(counts),
         restricted=dict(restricted),

@@ -93,15 +93,16 @@ class _Walk:
         self.demand(schema_check(self.contract, live))
         before = warehouse.published(self.stream.id)
         watermark = connector.watermark()
-        window, resume = self.window(before)
+        self.step("access")
+        access = connector.access(self.stream)
+        rights_moved = before is not None and (before.revision != live.revision or known_scopes(warehouse, self.stream.id) != {s.id for s in access.scopes})
+        window, resume = self.window(before, rights_moved)
         count = connector.count(self.stream)
         fetched = fetch(
             connector, self.stream, self.contract, window, resume=resume, known=warehouse.known(self.stream.id),
             stamp=Stamp(self.stream.id, self.pull_id, self.started, self.contract.version), count=count, report=self.report,
         )
         try:
-            self.step("access")
-            access = connector.access(self.stream)
             self.checks.append(access_check(self.contract, access, fetched))
             self.step("judge")
             self.demand(values_check(self.contract, fetched))
@@ -135,12 +136,15 @@ class _Walk:
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 
-    def window(self, before: Published | None) -> tuple[Window, dict[str, object] | None]:
-        """What to read: as asked; everything when asked or when there is nothing to go on from; else since the last watermark, overlapping."""
+    def window(self, before: Published | None, rights_moved: bool) -> tuple[Window, dict[str, object] | None]:
+        """What to read: as asked; everything when asked or when there is nothing to go on from; else since the last watermark, overlapping.
+
+        A change of rights or settings moves no row's update time, yet it may move rows to other scopes: then everything is read.
+        """
         if self.request.window is not None:
             return self.request.window, None
         changed_contract = before is not None and before.contract_fingerprint != self.contract.fingerprint()
-        if before is None or before.watermark is None or self.request.full or self.contract.cursor is None or changed_contract:
+        if before is None or before.watermark is None or self.request.full or rights_moved or self.contract.cursor is None or changed_contract:
             return Window(), None
         since = datetime.fromisoformat(before.watermark) - duration(self.contract.cursor.lookback)
         feed = self.contract.cursor.deletes == "feed"
@@ -171,6 +175,12 @@ class _Walk:
             checks=tuple(self.checks), counts=counts or {}, endpoint=endpoint[0], sandbox=endpoint[1],
             contract_version=self.contract.version, contract_fingerprint=self.contract.fingerprint(), **self.partial, **more,  # type: ignore[arg-type]
         )
+
+
+def known_scopes(warehouse: Warehouse, stream: str) -> set[str]:
+    """The scope ids of the last published pull."""
+    rows = warehouse.read("scopes", stream, ["scope"])
+    return set() if rows is None else set(rows["scope"].to_pylist())
 
 
 def duration(text: str) -> timedelta:

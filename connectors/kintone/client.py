@@ -1,0 +1,258 @@
+"""The wire to one kintone domain: paths, parameters, credentials, paging by ``$id``. Knows no types and no rules of access.
+
+Protocol: cybozu.dev, "kintone REST API" (common specification) and "cybozu.com User API".
+"""
+
+from __future__ import annotations
+
+import base64
+import operator
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import msgspec
+
+from connectors.errors import AccessRefused, BrokenReply
+from connectors.kintone.config import Config
+from connectors.kintone.replies import Asked, judge_file, judge_json, judge_nothing
+from connectors.transport import Transport, TransportOptions
+
+#: The most records one records.json call gives.
+PAGE = 500
+#: Apps, users, groups and members come a hundred at a time.
+LIST_PAGE = 100
+#: Above this a GET becomes POST with X-HTTP-Method-Override (kintone's own limit is about 8 KB; its JavaScript client turns at this length).
+LONGEST_URL = 4096
+
+Credential = Literal["records", "person"]
+
+
+class Client:
+    """Calls of one domain. ``records`` calls go by API token where there are tokens; ``person`` calls always as the login."""
+
+    def __init__(
+        self,
+        config: Config,
+        options: TransportOptions,
+        *,
+        handler: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        auth = config.auth
+        secrets = [token.get_secret_value() for token in auth.api_tokens]
+        common: dict[str, str] = {}
+        if auth.basic is not None:
+            pair = _pair(auth.basic.name, auth.basic.password.get_secret_value())
+            common["Authorization"] = f"Basic {pair}"
+            secrets += [auth.basic.password.get_secret_value(), pair]
+        self._token = {"X-Cybozu-API-Token": ",".join(secret.get_secret_value() for secret in auth.api_tokens)} if auth.api_tokens else None
+        self._person: dict[str, str] | None = None
+        if auth.password is not None:
+            pair = _pair(auth.password.name, auth.password.password.get_secret_value())
+            self._person = {"X-Cybozu-Authorization": pair}
+            secrets += [auth.password.password.get_secret_value(), pair]
+        self._sleep = sleep
+        self._yield_above = config.yield_above
+        self.transport = Transport(
+            config.base_url,
+            options=replace(options, concurrency=min(config.concurrency, options.concurrency)),
+            headers=common,
+            secrets=secrets,
+            sleep=sleep,
+            handler=handler,
+        )
+        self.host = urlsplit(config.base_url).netloc
+
+    @property
+    def has_tokens(self) -> bool:
+        return self._token is not None
+
+    @property
+    def has_person(self) -> bool:
+        return self._person is not None
+
+    def get(
+        self,
+        resource: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        guest_space: int | None = None,
+        credential: Credential = "records",
+        app: str = "-",
+    ) -> dict[str, Any]:
+        """``/k/v1/<resource>.json`` (or its guest-space path) as a dict. Raises the errors of ``replies``."""
+        reply = self._ask(_path(resource, guest_space), resource, params or {}, credential, app)
+        return _object(reply, resource, self.host)
+
+    def records(self, app: str, params: Mapping[str, Any], guest_space: int | None) -> bytes:
+        """The body of one records.json call, not decoded."""
+        return self._ask(_path("records", guest_space), "records", {"app": app, **params}, "records", app)
+
+    def total(self, app: str, query: str, guest_space: int | None) -> int:
+        """How many records the source says match ``query`` (a condition, or empty)."""
+        params = {"query": f"{query} limit 1".strip(), "fields": ["$id"], "totalCount": "true"}
+        found = _object(self.records(app, params, guest_space), "records", self.host).get("totalCount")
+        if not isinstance(found, str | int) or not str(found).isdigit():
+            raise BrokenReply("kintone.no_total", host=self.host, app=app)
+        return int(found)
+
+    def ids(self, app: str, condition: str, guest_space: int | None, *, after: int = 0) -> Iterator[list[int]]:
+        """Ids of the records that match ``condition``, ascending from above ``after``, a page at a time."""
+        while True:
+            query = seek(condition, after)
+            body = self.records(app, {"query": query, "fields": ["$id"]}, guest_space)
+            try:
+                page = [int(one.id.value) for one in _ID_PAGE.decode(body).records]
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=str(error)) from error
+            must_ascend(page, after, host=self.host, app=app)
+            if page:
+                yield page
+            if len(page) < PAGE:
+                return
+            after = page[-1]
+
+    def directory(self, resource: str, list_key: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """All items of one User API list (``/v1/<resource>.json``), paged by offset."""
+        offset = 0
+        while True:
+            asked = {**(params or {}), "size": LIST_PAGE, "offset": offset}
+            reply = _object(self._ask(f"/v1/{resource}.json", resource, asked, "person", "-"), resource, self.host)
+            items = reply.get(list_key)
+            if not isinstance(items, list):
+                raise BrokenReply("kintone.reply_shape", host=self.host, app="-", resource=resource, reason=f"no list {list_key}")
+            found = cast("list[dict[str, Any]]", items)
+            yield from found
+            if len(found) < LIST_PAGE:
+                return
+            offset += LIST_PAGE
+
+    def apps(self, params: Mapping[str, Any] | None = None, *, guest_space: int | None = None) -> Iterator[dict[str, Any]]:
+        """Apps the login may see (apps.json), by ``codes``, ``ids`` or all; paged by offset. Not counted in the daily quota."""
+        offset = 0
+        while True:
+            asked = {**(params or {}), "limit": LIST_PAGE, "offset": offset}
+            page = cast("list[dict[str, Any]]", self.get("apps", asked, guest_space=guest_space, credential="person").get("apps", []))
+            yield from page
+            if len(page) < LIST_PAGE:
+                return
+            offset += LIST_PAGE
+
+    @contextmanager
+    def file(self, file_key: str, guest_space: int | None, app: str) -> Generator[httpx.Response]:
+        """The download of one attachment, body not read. Not counted in the daily quota."""
+        with self.transport.stream(
+            "GET",
+            _path("file", guest_space),
+            params={"fileKey": file_key},
+            headers=self._headers("records"),
+            classify=judge_file(Asked(self.host, "file", app)),
+        ) as response:
+            yield response
+
+    def knock(self) -> str:
+        """Ask for something cheap only to see who answers: the reply's error code, or empty. Not counted in the daily quota."""
+        codes: list[str] = []
+        credential: Credential = "person" if self.has_person else "records"
+        self.transport.send("GET", _path("apps", None), params={"limit": "1"}, headers=self._headers(credential), classify=judge_nothing(codes.append))
+        return codes[-1]
+
+    def now(self) -> datetime:
+        """The domain's own clock, from the ``Date`` header of a fresh reply, aware UTC. Raises BrokenReply when it sends none."""
+        self.transport.server_time = None
+        self.knock()
+        found: datetime | None = self.transport.server_time
+        if found is None:
+            raise BrokenReply("kintone.no_date", host=self.host)
+        return found.astimezone(UTC)
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def _ask(self, path: str, resource: str, params: Mapping[str, Any], credential: Credential, app: str) -> bytes:
+        headers = self._headers(credential)
+        judge = judge_json(Asked(self.host, resource, app))
+        flat = _flat(params)
+        if len(path) + 1 + len(urlencode(flat)) <= LONGEST_URL:
+            response = self.transport.send("GET", path, params=flat, headers=headers, classify=judge)
+        else:
+            headers = {**headers, "X-HTTP-Method-Override": "GET"}
+            response = self.transport.send("POST", path, json=dict(params), headers=headers, idempotent=True, classify=judge)
+        self._make_room(response)
+        return response.content
+
+    def _make_room(self, response: httpx.Response) -> None:
+        """The 100 concurrent requests belong to the whole domain: step back while others need them."""
+        running = response.headers.get("X-ConcurrencyLimit-Running", "")
+        if running.isdigit() and int(running) > self._yield_above:
+            self._sleep(min(5.0, 0.1 * (int(running) - self._yield_above)))
+
+    def _headers(self, credential: Credential) -> dict[str, str]:
+        if credential == "records" and self._token is not None:
+            return self._token
+        if self._person is not None:
+            return self._person
+        raise AccessRefused("kintone.login_needed", host=self.host)
+
+
+class _Id(msgspec.Struct, gc=False):
+    value: str
+
+
+class _IdRecord(msgspec.Struct, rename={"id": "$id"}, gc=False):
+    id: _Id
+
+
+class _IdPage(msgspec.Struct):
+    records: list[_IdRecord]
+
+
+_ID_PAGE = msgspec.json.Decoder(_IdPage)
+
+
+def seek(condition: str, after: int, *, upto: int | None = None) -> str:
+    """The query of the next page: own condition in parentheses (an ``or`` in it would otherwise undo the seek), ascending by ``$id``."""
+    bounds = f"$id > {after}" if upto is None else f"$id > {after} and $id <= {upto}"
+    return f"{f'({condition}) and ' if condition else ''}{bounds} order by $id asc limit {PAGE}"
+
+
+def must_ascend(ids: list[int], after: int, *, host: str, app: str) -> None:
+    """Raises BrokenReply when a page does not ascend from above ``after``: going on would loop or lose rows."""
+    if not all(map(operator.lt, [after, *ids], ids)):
+        raise BrokenReply("kintone.seek_broken", host=host, app=app, after=after, got=f"{ids[0]} to {ids[-1]}")
+    if len(ids) > PAGE:
+        raise BrokenReply("kintone.seek_broken", host=host, app=app, after=after, got=f"{len(ids)} records")
+
+
+def _path(resource: str, guest_space: int | None) -> str:
+    return f"/k/v1/{resource}.json" if guest_space is None else f"/k/guest/{guest_space}/v1/{resource}.json"
+
+
+def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    flat: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if isinstance(value, list | tuple):
+            flat += [(f"{name}[{index}]", str(item)) for index, item in enumerate(cast("list[Any]", value))]
+        else:
+            flat.append((name, str(value)))
+    return flat
+
+
+def _object(body: bytes, resource: str, host: str) -> dict[str, Any]:
+    try:
+        return _OBJECT.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BrokenReply("kintone.reply_shape", host=host, app="-", resource=resource, reason=str(error)) from error
+
+
+_OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+
+
+def _pair(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

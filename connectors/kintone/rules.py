@@ -1,0 +1,190 @@
+"""Which access rule each record falls under: the app's rules are read, and the source itself evaluates their conditions.
+
+kintone decides a record by the first rule whose condition it meets; a record that meets none is open to the app's viewers. A condition
+that depends on time or on who is asking has no fixed answer: from such a rule on, records that met no earlier one are unresolved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply
+from connectors.kintone.address import App
+from connectors.kintone.client import Client
+from connectors.kintone.rights import Rights, rights_of
+
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
+_MOVING = re.compile(
+    r"\b(?:NOW|TODAY|YESTERDAY|TOMORROW|FROM_TODAY|(?:THIS|LAST|NEXT)_(?:WEEK|MONTH|YEAR)|LOGINUSER|PRIMARY_ORGANIZATION)\s*\(", re.IGNORECASE
+)
+_LIKE = re.compile(r"\blike\b", re.IGNORECASE)
+
+NOBODY = Rights(())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One record rule, numbered from 1 in order. ``blocked`` says why its condition can't be evaluated, where it can't."""
+
+    number: int
+    condition: str
+    rights: Rights
+    blocked: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides who may view the app's records. ``unreadable`` says why the rules could not be read; then nothing else is set.
+
+    ``app`` and ``space`` must both allow, besides the record's own rule; ``fields`` are the rights of single fields by code.
+    """
+
+    app: Rights = NOBODY
+    space: Rights | None = None
+    records: tuple[Rule, ...] = ()
+    fields: tuple[tuple[str, Rights], ...] = ()
+    unreadable: str = ""
+
+    def scope(self, app: App, number: int) -> str:
+        """The scope of records decided by rule ``number`` (0: by none): ``kintone:<app code>:<rule no>@<digest>``.
+
+        The digest is that of all conditions in order. When they change, rows landed before point at a scope that is no more, and
+        are served to nobody until they are read again; without it, an old row would take the rights of another rule.
+        """
+        conditions = [[rule.condition, bool(rule.blocked)] for rule in self.records]
+        digest = hashlib.sha256(json.dumps(conditions, ensure_ascii=False).encode()).hexdigest()[:8]
+        return f"kintone:{app.label}:{number}@{digest}"
+
+
+def moving(condition: str) -> bool:
+    """Whether the condition calls a function whose value depends on the moment or on the person who asks."""
+    return _MOVING.search(_LITERAL.sub('""', condition)) is not None
+
+
+def searches(condition: str) -> bool:
+    """Whether the condition uses ``like``: a word search on an index that lags behind and gives up at 100,000 hits."""
+    return _LIKE.search(_LITERAL.sub('""', condition)) is not None
+
+
+def read_rules(client: Client, app: App) -> Rules:
+    """The rules of the app now, each condition tried once. Access that can't be read gives ``unreadable``, never an error or a guess."""
+    if not client.has_person:
+        return Rules(unreadable="no login is configured, and API tokens may not read the directory")
+    try:
+        app_rights = _rights(client, "app/acl", app)
+        record_rights = _rights(client, "record/acl", app)
+        field_rights = _rights(client, "field/acl", app)
+        space = _space(client, app)
+    except (AccessRefused, AddressUnknown) as error:
+        return Rules(unreadable=f"the access rules may not be read ({error.code})")
+    return Rules(
+        app=rights_of(app_rights, "recordViewable", creator=app.creator),
+        space=space,
+        records=tuple(_rule(client, app, number, entry) for number, entry in enumerate(record_rights, 1)),
+        fields=tuple(
+            (str(entry.get("code")), rights_of(_entities(entry), "accessibility", creator=app.creator, levels=("READ", "WRITE"))) for entry in field_rights
+        ),
+    )
+
+
+class RowScopes:
+    """The scope of each record of a pull, worked out page by page with lists of ids from the source.
+
+    Per rule one list is read alongside the pages, so memory is bounded by a page and only matching ids travel.
+    ``condition`` narrows the lists to what the pull itself reads (its window), never by the contract's own condition: two conditions
+    on one sub-table would have to hold in the same row.
+    """
+
+    def __init__(self, client: Client, app: App, rules: Rules, *, condition: str, after: int) -> None:
+        self._app, self._rules = app, rules
+        self._lists: dict[int, _Ids] = {}
+        for rule in rules.records:
+            if rule.blocked or not rule.condition:
+                break
+            both = f"({rule.condition}) and {condition}" if condition else rule.condition
+            self._lists[rule.number] = _Ids(client.ids(app.id, both, app.guest_space, after=after))
+
+    def of(self, ids: list[int]) -> list[str]:
+        """Scopes for ascending ids, each page's ids above those of the page before."""
+        left = set(ids)
+        numbers: dict[int, int] = {}
+        for rule in self._rules.records:
+            if rule.number not in self._lists:
+                # No condition, or none that can be evaluated: whatever met no earlier rule is decided here.
+                numbers.update(dict.fromkeys(left, rule.number))
+                break
+            hits = self._lists[rule.number].upto(ids[-1]) & left if ids else set[int]()
+            numbers.update(dict.fromkeys(hits, rule.number))
+            left -= hits
+        scopes: dict[int, str] = {}
+        return [scopes.setdefault(number, self._rules.scope(self._app, number)) for number in (numbers.get(one, 0) for one in ids)]
+
+
+class _Ids:
+    """An ascending list of ids, consumed up to a bound."""
+
+    def __init__(self, pages: Iterator[list[int]]) -> None:
+        self._pages = pages
+        self._held: list[int] = []
+        self._ended = False
+
+    def upto(self, bound: int) -> set[int]:
+        while not self._ended and (not self._held or self._held[-1] < bound):
+            page = next(self._pages, None)
+            if page is None:
+                self._ended = True
+            else:
+                self._held += page
+        found = {one for one in self._held if one <= bound}
+        self._held = [one for one in self._held if one > bound]
+        return found
+
+
+def _rule(client: Client, app: App, number: int, entry: dict[str, Any]) -> Rule:
+    condition = str(entry.get("filterCond") or "").strip()
+    return Rule(number, condition, rights_of(_entities(entry), "viewable", creator=app.creator), _blocked(client, app, condition))
+
+
+def _blocked(client: Client, app: App, condition: str) -> str:
+    if not condition:
+        return ""
+    if moving(condition):
+        return "its condition depends on the time or on the person"
+    if searches(condition):
+        return "its condition is a word search, which kintone may cut short"
+    try:
+        client.records(app.id, {"query": f"({condition}) limit 1", "fields": ["$id"]}, app.guest_space)
+    except BrokenReply as error:
+        # A condition that names a deleted user, group or option (GAIA_IL42, GAIA_IQ10).
+        return f"kintone refuses to evaluate its condition ({error.params.get('error_code', error.code)})"
+    return ""
+
+
+def _rights(client: Client, resource: str, app: App) -> list[dict[str, Any]]:
+    params = {"app": app.id, "lang": "default"} if resource == "record/acl" else {"app": app.id}
+    reply = client.get(resource, params, guest_space=app.guest_space, credential="person", app=app.label)
+    if not isinstance(reply.get("rights"), list):
+        raise BrokenReply("kintone.reply_shape", host=client.host, app=app.label, resource=resource, reason="no rights")
+    return cast("list[dict[str, Any]]", reply["rights"])
+
+
+def _entities(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", entry.get("entities") or [])
+
+
+def _space(client: Client, app: App) -> Rights | None:
+    """Members of the space, where the app is in a private or guest space: others can't reach the app, whatever its own rules say."""
+    if not app.space_id:
+        return None
+    params = {"id": app.space_id}
+    space = client.get("space", params, guest_space=app.guest_space, credential="person", app=app.label)
+    if space.get("isPrivate") not in (True, "true") and space.get("isGuest") not in (True, "true"):
+        return None
+    reply = client.get("space/members", params, guest_space=app.guest_space, credential="person", app=app.label)
+    members = cast("list[dict[str, Any]]", reply.get("members") or [])
+    return rights_of(({**member, "member": True} for member in members), "member")

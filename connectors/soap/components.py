@@ -1,0 +1,124 @@
+"""What a contract is made of, whatever its prefixes, files and order: types with their facets, elements, operations, by expanded name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+XSD = "http://www.w3.org/2001/XMLSchema"
+
+
+@dataclass(frozen=True)
+class SimpleType:
+    """``builtin`` is the XSD built-in at the bottom (``decimal``); for a list that of its items, for a union ``string``."""
+
+    name: str
+    builtin: str
+    facets: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, "str | tuple[str, ...]"])
+    variety: Literal["atomic", "list", "union"] = "atomic"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    name: str
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Element:
+    """An element where it stands. ``name`` is ``{namespace}local`` when qualified; ``maximum`` None is unbounded.
+
+    ``label`` is the contract's own documentation of it; it is for people and in no fingerprint.
+    """
+
+    name: str
+    type: str
+    minimum: int = 1
+    maximum: int | None = 1
+    nillable: bool = False
+    default: str | None = None
+    label: str = ""
+
+    @property
+    def many(self) -> bool:
+        return self.maximum is None or self.maximum > 1
+
+
+@dataclass(frozen=True)
+class ComplexType:
+    """``text`` is the simple type of a simpleContent. ``open`` has ``any``."""
+
+    name: str
+    elements: tuple[Element, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    text: str | None = None
+    open: bool = False
+    abstract: bool = False
+    mixed: bool = False
+    bases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2."""
+
+    name: str
+    service: str
+    port: str
+    binding: str
+    version: Literal["1.1", "1.2"]
+    transport: str
+    style: str
+    use: str
+    action: str
+    input: Element
+    output: Element
+    headers: tuple[str, ...]
+    faults: tuple[str, ...]
+    endpoint: str
+
+
+class UnknownPath(KeyError):
+    """A path of local names leads nowhere in this contract. ``have`` are the names that stand where it broke off."""
+
+    def __init__(self, step: str, have: tuple[str, ...]) -> None:
+        self.step = step
+        self.have = have
+        super().__init__(step)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason."""
+
+    types: Mapping[str, SimpleType | ComplexType]
+    elements: Mapping[str, Element]
+    operations: Mapping[str, Operation]
+    broken: Mapping[str, str]
+
+    def type(self, element: Element) -> SimpleType | ComplexType:
+        return self.types[element.type]
+
+    def children(self, element: Element) -> tuple[Element, ...]:
+        kind = self.types[element.type]
+        return kind.elements if isinstance(kind, ComplexType) else ()
+
+    def walk(self, element: Element, path: str) -> tuple[Element, ...]:
+        """The elements along a path of local names below ``element``. Raises UnknownPath at the first step that is not there."""
+        found: list[Element] = []
+        for step in path.split("/"):
+            have = self.children(found[-1] if found else element)
+            child = next((one for one in have if one.name.rpartition("}")[2] == step), None)
+            if child is None:
+                raise UnknownPath(step, tuple(one.name.rpartition("}")[2] for one in have))
+            found.append(child)
+        return tuple(found)
+
+    def simple(self, name: str) -> SimpleType:
+        """The simple type of this name; a complex type counts as its text, or as a string when it has none."""
+        kind = self.types[name]
+        if isinstance(kind, SimpleType):
+            return kind
+        return self.simple(kind.text) if kind.text else SimpleType(name, "string")

@@ -1,0 +1,114 @@
+"""The SOAP connector: satisfies ``protocol.Connector`` by handing each question to the module that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import AccessRefused, FixConfiguration, SourceError
+from connectors.protocol import Access, Blob, Cursor, Health, Offer, Page, Schema, Stream, Window
+from connectors.soap import access as access_module
+from connectors.soap import discover, pull, schema
+from connectors.soap.client import SoapClient
+from connectors.soap.config import Config, SourceSpec, source_spec
+from connectors.transport import TransportOptions
+
+#: A watermark that knows nothing: the next window starts here and reads everything again. Twice is better than never.
+_KNOWS_NOTHING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SoapConnector:
+    """One SOAP endpoint under one system's name. ``handler`` replaces the sockets in tests."""
+
+    kind = "soap"
+
+    def __init__(self, system: str, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None) -> None:
+        self._system = system
+        self._config = config
+        self._client = SoapClient(config, options, handler)
+        self._newest: dict[str, datetime] = {}
+
+    def check(self) -> Health:
+        """Reads the contract, and asks one counting operation where there is one: a WSDL is often readable without any right."""
+        probes: list[tuple[str, bool, str]] = []
+        try:
+            contract = self._client.contract(refresh=True)
+            listed = [one for one in discover.shapes(contract) if one.rows]
+            probes.append(("contract", True, f"{len(contract.operations)} operations, {len(listed)} of them list rows"))
+            probes += [(f"operation {name}", False, why) for name, why in sorted(contract.broken.items())]
+            probes.append(self._credentials())
+        except (SourceError, FixConfiguration) as error:
+            probes.append(("refused" if isinstance(error, AccessRefused) else "contract", False, error.say("en")))
+        transport = self._client.transport()
+        # An operation nobody reads may be broken; it is shown and condemns nothing.
+        good = all(passed for name, passed, _ in probes if not name.startswith("operation "))
+        return Health(good, transport.endpoint, self._client.sandbox, tuple(probes))
+
+    def _credentials(self) -> tuple[str, bool, str]:
+        contract = self._client.contract()
+        for name in sorted(contract.operations):
+            source = discover.guess_source(contract, contract.operations[name])
+            if source and "count" in source:
+                spec = SourceSpec.model_validate(source)
+                found = pull.count(self._client, spec)
+                return ("credentials", True, f"{source['count']['operation']} answers {found}")
+        return ("credentials", True, "not proven: no operation counts without reading rows")
+
+    def discover(self) -> Iterator[Offer]:
+        return discover.offers(self._client, self._system)
+
+    def describe(self, stream: Stream) -> Schema:
+        spec = source_spec(stream.id, stream.source)
+        contract = self._client.contract(refresh=True)
+        chosen = schema.operation(contract, spec.operation, self._config.wsdl)
+        return schema.describe(contract, stream, spec, self._config.wsdl, self._client.endpoint(chosen))
+
+    def count(self, stream: Stream) -> int:
+        """By the declared count operation; without one, by reading the key of every row."""
+        spec = source_spec(stream.id, stream.source)
+        if spec.count is not None:
+            return pull.count(self._client, spec)
+        return sum(batch.num_rows for batch in pull.keys(self._client, stream, spec))
+
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+        spec = source_spec(stream.id, stream.source)
+        scope = access_module.scope_of(self._system, spec)
+        if cursor is not None and spec.paging.kind == "none":
+            # The one reply was read whole before: a page without rows says so.
+            yield Page(pa.RecordBatch.from_pylist([], schema=pull.page_schema(stream.columns)), cursor, 0)
+            return
+        for page in pull.pages(self._client, stream, spec, window, cursor, scope):
+            self._remember(stream, window, page.rows)
+            yield page
+
+    def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        return pull.keys(self._client, stream, source_spec(stream.id, stream.source))
+
+    def access(self, stream: Stream) -> Access:
+        return access_module.access(self._client, stream, source_spec(stream.id, stream.source))
+
+    def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
+        raise FixConfiguration("soap.no_files", stream=stream.id, name=blob.name)
+
+    def watermark(self) -> datetime:
+        """The ``Date`` header of a fresh answer. Where a server sends none, the newest update time that this connector saw in every stream
+        it pulled (the smallest of them: it stands on the source's own clock and is never too late), else 1970: read everything again.
+        """
+        self._client.contract(refresh=True)
+        return self._client.server_time or min(self._newest.values(), default=_KNOWS_NOTHING)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _remember(self, stream: Stream, window: Window, rows: pa.RecordBatch) -> None:
+        if stream.cursor is None:
+            return
+        kind = rows.schema.field(stream.cursor).type
+        newest = pc.max(rows.column(stream.cursor)).as_py() if pa.types.is_timestamp(kind) and kind.tz and rows.num_rows else None
+        # A window without rows still proves that nothing before its start is unread.
+        known = self._newest.get(stream.id, window.since or _KNOWS_NOTHING)
+        self._newest[stream.id] = max(known, newest.astimezone(UTC)) if newest else known

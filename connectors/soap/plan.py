@@ -1,0 +1,205 @@
+"""What to take out of a reply: a tree of expected names compiled from the contract, and a slot in the raw row for each selected source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+import pyarrow as pa
+
+from connectors.errors import ContractBroken, FixConfiguration
+from connectors.protocol import Column
+from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.schema import row_element
+from connectors.soap.xmltree import local
+
+ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
+
+
+class Kind(Enum):
+    """What an expected element is for: see ``Step``."""
+
+    THROUGH = 0
+    BODY = 1
+    ANSWER = 2
+    SCALAR = 3
+    ROW = 4
+    LEAF = 5
+    LEAVES = 6
+    GROUP = 7
+    GROUPS = 8
+    FAULT_TEXT = 9
+
+
+@dataclass
+class Step:
+    """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
+
+    LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
+    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths.
+    """
+
+    kind: Kind = Kind.THROUGH
+    name: str = ""
+    slot: int = -1
+    width: int = 0
+    children: dict[str, Step] = field(default_factory=dict[str, "Step"])
+    attributes: dict[str, int] = field(default_factory=dict[str, int])
+    scalars: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists."""
+
+    column: Column
+    slot: int
+    simple: SimpleType | None
+    many: bool = False
+    nillable: bool = True
+    children: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
+
+    ``required`` names the elements between the Body's child and the row that must come.
+    """
+
+    operation: str
+    rows: str
+    root: Step
+    width: int
+    cells: tuple[Cell, ...]
+    slots: dict[str, int]
+    required: tuple[str, ...] = ()
+
+
+class _Slots:
+    """Slots of one raw row; two columns that read the same source share one."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+
+    def take(self, source: str) -> int:
+        return self.of.setdefault(source, len(self.of))
+
+
+def compile_plan(
+    contract: Contract, operation: Operation, *, rows: str | None, columns: Iterable[Column] = (), extra: Iterable[str] = (), scalars: Iterable[str] = ()
+) -> Plan:
+    """The plan for an operation's replies.
+
+    ``columns`` are children of the row; ``extra`` further single sources of the row (bookmark, version); ``scalars`` paths outside of it
+    that may end in ``@attribute``. Raises AddressUnknown when the row path is gone and ContractBroken when a column is.
+    """
+    answer = Step(Kind.ANSWER)
+    slots = _Slots()
+    cells: list[Cell] = []
+    required: list[str] = []
+    if rows is not None:
+        row_element(contract, operation, rows)
+        trail = contract.walk(operation.output, rows)
+        step = answer
+        for element in trail[:-1]:
+            if element.minimum > 0:
+                required.append(local(element.name))
+            step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        row = Step(Kind.ROW, local(trail[-1].name))
+        step.children[_expat(trail[-1].name)] = row
+        for column in columns:
+            cells.append(_cell(contract, operation.name, trail[-1], row, slots, column))
+        for source in extra:
+            if source not in slots.of:
+                _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
+        row.width = len(slots.of)
+    for path in scalars:
+        _scalar(contract, operation, answer, path)
+    envelope = Step(children={})
+    for uri in ENVELOPES:
+        body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
+        envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
+    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required))
+
+
+def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    path, _, attribute = column.source.partition("@")
+    try:
+        trail: tuple[Element, ...] = contract.walk(owner, path) if path else ()
+    except UnknownPath as error:
+        raise ContractBroken(
+            "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
+        ) from error
+    slot = slots.take(column.source)
+    lists = [element for element in trail if element.many]
+    if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
+        raise FixConfiguration("soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(lists[0].name))
+    last = (owner, *trail)[-1]
+    for element in trail if attribute else trail[:-1]:
+        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
+            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    kind = contract.type(last)
+    nillable = any(element.nillable or element.minimum == 0 for element in trail)
+    if attribute:
+        found = next((one for one in kind.attributes if one.name == attribute), None) if isinstance(kind, ComplexType) else None
+        if found is None:
+            have = ", ".join(one.name for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
+            raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
+        step.attributes[attribute] = slot
+        return Cell(column, slot, contract.simple(found.type), nillable=not found.required)
+    if len(trail) > 1 and last.many:
+        step.slot = slot
+    name = _expat(last.name)
+    simple = isinstance(kind, SimpleType) or kind.text is not None
+    wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
+    here = step.children.get(name)
+    if here is None:
+        here = step.children[name] = Step(wanted, local(last.name), slot)
+    elif here.kind is Kind.THROUGH and simple and not here.children:
+        here.kind, here.slot = wanted, slot
+    elif here.kind is not wanted or here.slot != slot:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    if simple:
+        return Cell(column, slot, contract.simple(last.type), last.many, nillable)
+    inner = _Slots()
+    children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
+    here.width = len(inner.of)
+    return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _scalar(contract: Contract, operation: Operation, answer: Step, path: str) -> None:
+    names, _, attribute = path.partition("@")
+    try:
+        trail = contract.walk(operation.output, names)
+    except UnknownPath as error:
+        raise ContractBroken(
+            "soap.column_gone", operation=operation.name, column=path, source=path, candidates=", ".join(error.have) or "-"
+        ) from error
+    step = answer
+    for element in trail:
+        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+    if attribute:
+        step.scalars[attribute] = path
+    else:
+        step.kind, step.name = Kind.SCALAR, path
+
+
+def _fault(uri: str) -> Step:
+    """SOAP 1.1 §4.4 has unqualified children; SOAP 1.2 part 1 §5.4 has qualified, nested ones."""
+    if uri == ENVELOPES[0]:
+        return Step(
+            Kind.ANSWER, "Fault",
+            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text")},
+        )
+    value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
+    subcode = Step(children={f"{uri}}}Value": Step(Kind.FAULT_TEXT, "subcode")})
+    code = Step(children={f"{uri}}}Value": value, f"{uri}}}Subcode": subcode})
+    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": Step(children={f"{uri}}}Text": text})})
+
+
+def _expat(name: str) -> str:
+    return name[1:] if name.startswith("{") else name
+

@@ -1,0 +1,254 @@
+"""What a stream looks like today: XSD types as Arrow types, the fields of its row, and two fingerprints of the contract.
+
+``reader`` covers the operation and the selected columns, ``contract`` everything; neither sees prefixes, file splits, comments, the
+order of declarations, nor the host (which stands in ``Schema.identity``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.errors import AddressUnknown, ContractBroken
+from connectors.protocol import Column, LiveField, Schema, Stream
+from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.config import SourceSpec
+from connectors.soap.xmltree import local, space
+
+_INTEGERS: dict[str, pa.DataType] = {
+    "byte": pa.int8(), "short": pa.int16(), "int": pa.int32(), "long": pa.int64(),
+    # Delta has no unsigned types: the next wider signed one holds them all.
+    "unsignedByte": pa.int16(), "unsignedShort": pa.int32(), "unsignedInt": pa.int64(), "unsignedLong": pa.decimal128(20, 0),
+}
+_UNBOUNDED = frozenset({"integer", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger"})
+_PLAIN: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(), "float": pa.float32(), "double": pa.float64(), "date": pa.date32(), "dateTime": pa.timestamp("us", "UTC"),
+    "dateTimeStamp": pa.timestamp("us", "UTC"), "base64Binary": pa.binary(), "hexBinary": pa.binary(), "base64": pa.binary(),
+}
+_LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
+
+
+def arrow_type(kind: SimpleType) -> pa.DataType:
+    """The Arrow type proposed for a simple type. A decimal that states no digits becomes decimal128(38, 10): a contract should narrow it."""
+    if kind.variety == "union":
+        return pa.string()
+    item = _atomic(kind)
+    return pa.list_(item) if kind.variety == "list" or kind.builtin in _LISTS else item
+
+
+def _atomic(kind: SimpleType) -> pa.DataType:
+    total, fraction = _digits(kind, "totalDigits"), _digits(kind, "fractionDigits")
+    if kind.builtin in _UNBOUNDED:
+        if total is not None and total <= 18:
+            return pa.int64()
+        return pa.decimal128(total, 0) if total is not None and total <= 38 else pa.decimal128(38, 0)
+    if kind.builtin == "decimal":
+        if total is None:
+            return pa.decimal128(38, 10 if fraction is None else min(fraction, 38))
+        if total > 38:
+            return pa.string()
+        if fraction is None:
+            # Without fractionDigits the digits may stand on either side of the point.
+            return pa.decimal128(min(38, 2 * total), min(total, 38 - total) if 2 * total > 38 else total)
+        return pa.decimal128(max(total, fraction, 1), fraction)
+    return _INTEGERS.get(kind.builtin) or _PLAIN.get(kind.builtin) or pa.string()
+
+
+def _digits(kind: SimpleType, facet: str) -> int | None:
+    value = kind.facets.get(facet)
+    return int(value) if isinstance(value, str) and value.isdigit() else None
+
+
+def row_element(contract: Contract, operation: Operation, rows: str) -> Element:
+    """The repeated element that is a row. Raises AddressUnknown naming the step that is not there and what is."""
+    try:
+        return contract.walk(operation.output, rows)[-1]
+    except UnknownPath as error:
+        raise AddressUnknown(
+            "soap.path_unknown", operation=operation.name, path=rows, step=error.step, candidates=", ".join(error.have) or "-"
+        ) from error
+
+
+def operation(contract: Contract, name: str, wsdl: str) -> Operation:
+    """The operation of this name. Raises AddressUnknown with the names there are."""
+    found = contract.operations.get(name)
+    if found is None:
+        raise AddressUnknown("soap.operation_unknown", operation=name, wsdl=wsdl, candidates=", ".join(sorted(contract.operations)) or "-")
+    return found
+
+
+def fields(contract: Contract, element: Element) -> tuple[LiveField, ...]:
+    """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute).
+
+    Recursive types and ``xsd:any`` have no columns and are left out.
+    """
+    return _inside(contract, element, (element.type,))
+
+
+def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tuple[LiveField, ...]:
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        return ()
+    found = [_attribute(contract, "", one.name, one.type, one.required) for one in kind.attributes]
+    for child in kind.elements:
+        found += _fields_of(contract, child, "", trail)
+    return tuple(found)
+
+
+def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> list[LiveField]:
+    kind = contract.type(element)
+    source = prefix + local(element.name)
+    required = element.minimum > 0 and not element.nillable and not element.many and not prefix
+    facets: dict[str, Any] = {"nillable": True} if element.nillable else {}
+    if isinstance(kind, SimpleType) or kind.text:
+        simple = contract.simple(element.type)
+        inner = arrow_type(simple)
+        facets |= {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
+        found = LiveField(
+            source, element.label or local(element.name), pa.list_(inner) if element.many else inner, f"xsd:{simple.builtin}", required, facets
+        )
+        attributes = kind.attributes if isinstance(kind, ComplexType) and not element.many else ()
+        return [found, *(_attribute(contract, source, one.name, one.type, False) for one in attributes)]
+    if element.type in trail or not (kind.elements or kind.attributes):
+        return []
+    deeper = (*trail, element.type)
+    if not element.many and len(kind.elements) == 1 and kind.elements[0].many and not kind.attributes:
+        # A wrapper around one repeated child is that list: absent wrapper null, empty wrapper an empty list.
+        return _fields_of(contract, kind.elements[0], source + "/", deeper)
+    children = _inside(contract, element, deeper)
+    if not children:
+        return []
+    struct = pa.struct([pa.field(child.source, child.type) for child in children])
+    name = element.label or local(element.name)
+    return [LiveField(source, name, pa.list_(struct) if element.many else struct, local(element.type), required, facets, children)]
+
+
+def _attribute(contract: Contract, owner: str, name: str, kind: str, required: bool) -> LiveField:
+    simple = contract.simple(kind)
+    facets = {_facet_name(key): _facet(value) for key, value in simple.facets.items()}
+    return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.builtin}", required, facets)
+
+
+def _facet_name(name: str) -> str:
+    return "options" if name == "enumeration" else name
+
+
+def _facet(value: str | tuple[str, ...]) -> str | int | tuple[str, ...]:
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, endpoint: str) -> Schema:
+    """The live schema of a stream. A stream without columns (an offer) is described whole."""
+    chosen = operation(contract, spec.operation, wsdl)
+    row = row_element(contract, chosen, spec.rows)
+    identity = {
+        "operation": chosen.name, "service": chosen.service, "port": chosen.port, "namespace": space(chosen.output.name), "endpoint": endpoint,
+        "soap": chosen.version,
+    }
+    return Schema(fields(contract, row), reader_fingerprint(contract, chosen, spec, stream.columns), contract_fingerprint(contract), identity)
+
+
+def contract_fingerprint(contract: Contract) -> str:
+    """Hash of everything the contract says, documentation and endpoint left out."""
+    types: dict[str, Any] = {}
+    for name, kind in contract.types.items():
+        if isinstance(kind, SimpleType):
+            types[name] = _simple(kind)
+        else:
+            types[name] = {
+                "elements": [_flat(one) for one in kind.elements], "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
+                "text": kind.text, "open": kind.open, "abstract": kind.abstract, "mixed": kind.mixed, "bases": list(kind.bases),
+            }
+    return _hash(
+        {
+            "types": types,
+            "elements": {name: _flat(one) for name, one in contract.elements.items()},
+            "operations": {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()},
+            "broken": sorted(contract.broken),
+        }
+    )
+
+
+def reader_fingerprint(contract: Contract, chosen: Operation, spec: SourceSpec, columns: Iterable[Column] = ()) -> str:
+    """Hash of what a reader of these columns depends on. Raises ContractBroken for a column whose element is gone."""
+    row = row_element(contract, chosen, spec.rows)
+    wanted = tuple(columns) or _every_column(fields(contract, row))
+    selected = {column.source: _column(contract, row, column, spec.operation) for column in wanted}
+    scalars = {path: _tail(contract, chosen.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
+    asked = [spec.paging.request, spec.paging.size, spec.filter.element if spec.changed_since else "", *spec.arguments]
+    return _hash(
+        {
+            "operation": _signature(chosen),
+            "input": chosen.input.name,
+            "output": chosen.output.name,
+            "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(chosen.output, spec.rows)],
+            "columns": selected,
+            "scalars": scalars,
+            "request": {name: _tail(contract, chosen.input, name) for name in asked if name},
+        }
+    )
+
+
+def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:
+    return tuple(Column(one.source, one.source, one.type, one.required, _every_column(one.children)) for one in live)
+
+
+def _signature(chosen: Operation) -> list[Any]:
+    return [
+        chosen.name, chosen.service, chosen.port, chosen.binding, chosen.version, chosen.transport, chosen.style, chosen.use, chosen.action,
+        list(chosen.headers), list(chosen.faults),
+    ]
+
+
+def _flat(element: Element) -> list[Any]:
+    return [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
+
+
+def _simple(kind: SimpleType) -> list[Any]:
+    return [kind.builtin, kind.variety, {name: list(v) if isinstance(v, tuple) else v for name, v in kind.facets.items()}]
+
+
+def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: Iterable[Column] = ()) -> Any:
+    """An element with its types written out instead of named, so that renaming a type changes nothing."""
+    occurs = [element.name, element.minimum, element.maximum, element.nillable, element.default]
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        return [occurs, _simple(kind)]
+    if element.type in trail:
+        return [occurs, "recursive"]
+    wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
+    chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
+    inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
+    attributes = [[one.name, _simple(contract.simple(one.type)), one.required] for one in kind.attributes]
+    return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
+
+
+def _column(contract: Contract, row: Element, column: Column, operation_name: str) -> Any:
+    path, _, attribute = column.source.partition("@")
+    try:
+        trail = contract.walk(row, path) if path else (row,)
+    except UnknownPath as error:
+        raise ContractBroken(
+            "soap.column_gone", operation=operation_name, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
+        ) from error
+    if attribute:
+        kind = contract.type(trail[-1])
+        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
+        return [[one.name, _simple(contract.simple(one.type)), one.required] for one in found]
+    return [[[one.name, one.minimum, one.maximum, one.nillable] for one in trail[:-1]], _shape(contract, trail[-1], (), column.children)]
+
+
+def _tail(contract: Contract, element: Element, path: str) -> Any:
+    try:
+        return _shape(contract, contract.walk(element, path.partition("@")[0])[-1], ())
+    except UnknownPath:
+        return None
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

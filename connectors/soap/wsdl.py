@@ -1,0 +1,145 @@
+"""Reads a bundle into components: WSDL 1.1 ports and operations here, schemas by ``xsd``. Source: W3C WSDL 1.1 and its SOAP bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from connectors.errors import BrokenReply
+from connectors.soap.bundle import WSDL, Bundle, confined
+from connectors.soap.components import ComplexType, Contract, Element, Operation
+from connectors.soap.xmltree import BrokenXml, Node, local, space
+from connectors.soap.xsd import Schemas, UnresolvedName
+
+_SOAP: dict[str, Literal["1.1", "1.2"]] = {
+    "http://schemas.xmlsoap.org/wsdl/soap/": "1.1",
+    "http://schemas.xmlsoap.org/wsdl/soap12/": "1.2",
+}
+_W = f"{{{WSDL}}}"
+
+
+def read(bundle: Bundle) -> Contract:
+    """The contract of a bundle. Raises BrokenReply when it has no SOAP port at all; single broken operations are listed in ``broken``."""
+    try:
+        return _Reader(bundle).contract()
+    except (BrokenXml, UnresolvedName) as error:
+        raise BrokenReply("soap.wsdl_unreadable", wsdl=bundle.entry, why=str(error)) from error
+
+
+class _Reader:
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.schemas = Schemas(bundle)
+        self.definitions = list(self._wsdls(bundle.entry, set()))
+
+    def _wsdls(self, url: str, seen: set[str]) -> Iterator[Node]:
+        document = self.bundle.get(url)
+        if url in seen or document is None or document.root.tag != f"{_W}definitions":
+            return
+        seen.add(url)
+        yield document.root
+        for node in document.root.all(f"{_W}import"):
+            if node.attributes.get("location"):
+                yield from self._wsdls(confined(self.bundle.entry, url, node.attributes["location"]), seen)
+
+    def _find(self, kind: str, name: str) -> Node:
+        for root in self.definitions:
+            if root.attributes.get("targetNamespace", "") == space(name):
+                for node in root.all(_W + kind):
+                    if node.attributes.get("name") == local(name):
+                        return node
+        raise UnresolvedName(f"{kind} {name} is named but not defined")
+
+    def contract(self) -> Contract:
+        operations: dict[str, Operation] = {}
+        broken: dict[str, str] = {}
+        # A service that speaks both versions names 1.1 first by habit; whichever comes first, 1.1 is taken, for more servers get it right.
+        ports = sorted(self._ports(), key=lambda port: port[3])
+        if not ports:
+            raise BrokenReply("soap.wsdl_unreadable", wsdl=self.bundle.entry, why="it has no port with a SOAP binding")
+        for service, port, binding, version, endpoint in ports:
+            for node in binding.all(_W + "operation"):
+                name = node.attributes.get("name", "")
+                if name in operations:
+                    continue
+                try:
+                    operations[name] = self._operation(name, node, service, port, binding, version, endpoint)
+                    broken.pop(name, None)
+                except (UnresolvedName, BrokenXml) as error:
+                    broken[name] = str(error)
+        types, elements = self.schemas.everything()
+        return Contract(types, elements, operations, broken)
+
+    def _ports(self) -> Iterator[tuple[str, str, Node, Literal["1.1", "1.2"], str]]:
+        for root in self.definitions:
+            for service in root.all(_W + "service"):
+                for port in service.all(_W + "port"):
+                    for uri, version in _SOAP.items():
+                        address = port.first(f"{{{uri}}}address")
+                        if address is not None:
+                            binding = self._find("binding", port.qname(port.attributes.get("binding", "")))
+                            yield (
+                                service.attributes.get("name", ""), port.attributes.get("name", ""), binding, version,
+                                address.attributes.get("location", ""),
+                            )
+
+    def _operation(
+        self, name: str, node: Node, service: str, port: str, binding: Node, version: Literal["1.1", "1.2"], endpoint: str
+    ) -> Operation:
+        uri = next(key for key, value in _SOAP.items() if value == version)
+        soap_binding = binding.first(f"{{{uri}}}binding")
+        soap_operation = node.first(f"{{{uri}}}operation")
+        style = (soap_operation.attributes.get("style") if soap_operation else None) or (
+            soap_binding.attributes.get("style") if soap_binding else None
+        ) or "document"
+        port_type = self._find("portType", binding.qname(binding.attributes.get("type", "")))
+        abstract = next((one for one in port_type.all(_W + "operation") if one.attributes.get("name") == name), None)
+        if abstract is None:
+            raise UnresolvedName(f"operation {name} is bound but stands in no portType")
+        sides: dict[str, Element] = {}
+        use = "literal"
+        headers: list[str] = []
+        for side in ("input", "output"):
+            message, bound = abstract.first(_W + side), node.first(_W + side)
+            if message is None:
+                raise UnresolvedName(f"operation {name} has no {side}")
+            body = bound.first(f"{{{uri}}}body") if bound else None
+            use = (body.attributes.get("use") if body else None) or use
+            headers += [
+                f"{side}:{header.qname(header.attributes.get('message', ''))}#{header.attributes.get('part', '')}"
+                for header in (bound.all(f"{{{uri}}}header") if bound else [])
+            ]
+            parts = self._find("message", message.qname(message.attributes.get("message", ""))).all(_W + "part")
+            sides[side] = self._wrapper(name, side, style, parts, body)
+        faults = [
+            part.qname(part.attributes["element"])
+            for fault in abstract.all(_W + "fault")
+            for part in self._find("message", fault.qname(fault.attributes.get("message", ""))).all(_W + "part")
+            if "element" in part.attributes
+        ]
+        return Operation(
+            name, service, port, binding.attributes.get("name", ""), version,
+            soap_binding.attributes.get("transport", "") if soap_binding else "", style, use,
+            soap_operation.attributes.get("soapAction", "") if soap_operation else "",
+            sides["input"], sides["output"], tuple(sorted(headers)), tuple(sorted(faults)), endpoint,
+        )
+
+    def _wrapper(self, name: str, side: str, style: str, parts: list[Node], body: Node | None) -> Element:
+        """The Body's child: in document style the part's element, in rpc style an element named after the operation (WSDL 1.1 §3.5)."""
+        if style == "document":
+            chosen = (body.attributes.get("parts", "").split() if body else None) or [part.attributes.get("name", "") for part in parts]
+            inside = [part for part in parts if part.attributes.get("name", "") in chosen]
+            if len(inside) != 1 or "element" not in inside[0].attributes:
+                raise UnresolvedName(f"the {side} of operation {name} is not one element, which document style asks for")
+            return self.schemas.element(inside[0].qname(inside[0].attributes["element"]))
+        namespace = (body.attributes.get("namespace") if body else None) or ""
+        tag = name + ("Response" if side == "output" else "")
+        children: list[Element] = []
+        for part in parts:
+            if "type" in part.attributes:
+                children.append(Element(part.attributes.get("name", ""), self.schemas.use(part.qname(part.attributes["type"]))))
+            else:
+                children.append(self.schemas.element(part.qname(part.attributes.get("element", ""))))
+        key = f"rpc:{{{namespace}}}{tag}"
+        self.schemas.add(ComplexType(key, tuple(children)))
+        return Element(f"{{{namespace}}}{tag}" if namespace else tag, key)

@@ -1,0 +1,282 @@
+"""Reads XML Schema documents into components: groups expanded, references and bases resolved, facets kept. Source: XML Schema 1.0 part 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from connectors.soap.bundle import XSD, Bundle, Document, confined
+from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
+from connectors.soap.xmltree import Node, local
+
+_X = f"{{{XSD}}}"
+_ENC = ("http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding")
+_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
+#: A facet that a derived type states again replaces its base's; enumerations may only shrink, so replacing is right for them too.
+_FACETS = frozenset(
+    {
+        "enumeration", "pattern", "length", "minLength", "maxLength", "totalDigits", "fractionDigits", "minInclusive", "maxInclusive",
+        "minExclusive", "maxExclusive", "whiteSpace",
+    }
+)
+
+
+class UnresolvedName(ValueError):
+    """A type, element or message is named that no document defines."""
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """Where a declaration stands: its namespace, and whether local elements are qualified."""
+
+    namespace: str
+    qualified: bool
+
+
+class Schemas:
+    """All schemas of a bundle. Types are resolved when first asked for and kept."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._raw: dict[tuple[str, str], tuple[Node, _Schema]] = {}
+        self._types: dict[str, SimpleType | ComplexType] = {}
+        self._resolving: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
+        for document in bundle.documents:
+            self._document(document, None)
+
+    def _document(self, document: Document, adopted: str | None) -> None:
+        todo = [document.root]
+        while todo:
+            node = todo.pop()
+            if node.tag == f"{_X}schema":
+                self._schema(node, document, adopted)
+            elif not node.tag.startswith(_X):
+                todo.extend(node.children)
+
+    def _schema(self, node: Node, document: Document, adopted: str | None) -> None:
+        namespace = node.attributes.get("targetNamespace") or adopted or ""
+        if node is document.root:
+            if (document.url, namespace) in self._seen:
+                return
+            self._seen.add((document.url, namespace))
+        schema = _Schema(namespace, node.attributes.get("elementFormDefault") == "qualified")
+        for child in node.children:
+            kind = local(child.tag)
+            if kind in ("include", "redefine") and child.attributes.get("schemaLocation"):
+                # A schema without a namespace takes on that of whoever includes it (XSD part 1 §4.2.1).
+                url = confined(self._bundle.entry, document.url, child.attributes["schemaLocation"])
+                included = self._bundle.get(url)
+                if included is not None and not included.root.attributes.get("targetNamespace"):
+                    self._document(included, namespace)
+            elif "name" in child.attributes:
+                group = "type" if kind in ("complexType", "simpleType") else kind
+                self._raw[(group, _qualified(namespace, child.attributes["name"]))] = (child, schema)
+
+    def everything(self) -> tuple[dict[str, SimpleType | ComplexType], dict[str, Element]]:
+        """Every type and global element. What can't be resolved and nobody asked for is left out."""
+        elements: dict[str, Element] = {}
+        for kind, name in list(self._raw):
+            try:
+                if kind == "type":
+                    self.use(name)
+                elif kind == "element":
+                    elements[name] = self.element(name)
+            except UnresolvedName:
+                continue
+        return dict(self._types), elements
+
+    def add(self, kind: ComplexType) -> None:
+        self._types[kind.name] = kind
+
+    def element(self, name: str) -> Element:
+        """The global element of this expanded name. Raises UnresolvedName."""
+        node, schema = self._get("element", name)
+        return self._element(node, schema, name, owner="")
+
+    def use(self, name: str) -> str:
+        """Resolve a type by expanded name and give its key back."""
+        if name in self._types or name in self._resolving:
+            return name
+        if name.startswith(_X):
+            self._types[name] = SimpleType(name, local(name))
+            return name
+        if name.startswith(tuple(f"{{{uri}}}" for uri in _ENC)) and ("type", name) not in self._raw:
+            # SOAP encoding mirrors the built-ins (soapenc:string); its Array is handled where it is restricted.
+            self._types[name] = ComplexType(name, open=True) if local(name) in ("Array", "Struct") else SimpleType(name, local(name))
+            return name
+        node, schema = self._get("type", name)
+        return self._type(node, schema, name)
+
+    def _get(self, kind: str, name: str) -> tuple[Node, _Schema]:
+        found = self._raw.get((kind, name))
+        if found is None:
+            raise UnresolvedName(f"{kind} {name or '(without a name)'} is named but not defined")
+        return found
+
+    def _type(self, node: Node, schema: _Schema, key: str) -> str:
+        self._resolving.add(key)
+        try:
+            self._types[key] = self._simple(node, key) if node.tag == f"{_X}simpleType" else self._complex(node, schema, key)
+        finally:
+            self._resolving.discard(key)
+        return key
+
+    def _simple(self, node: Node, key: str) -> SimpleType:
+        restriction, items, union = node.first(f"{_X}restriction"), node.first(f"{_X}list"), node.first(f"{_X}union")
+        if restriction is not None:
+            return self._restricted(restriction, key)
+        if items is not None:
+            item = self._simple_ref(items, "itemType", key)
+            return SimpleType(key, item.builtin, item.facets, "list")
+        if union is not None:
+            return SimpleType(key, "string", variety="union")
+        raise UnresolvedName(f"simple type {key} says nothing")
+
+    def _restricted(self, restriction: Node, key: str) -> SimpleType:
+        base = self._simple_ref(restriction, "base", key)
+        stated: dict[str, list[str]] = {}
+        for child in restriction.children:
+            facet = local(child.tag)
+            if facet in _FACETS:
+                stated.setdefault(facet, []).append(child.attributes.get("value", ""))
+        facets: dict[str, str | tuple[str, ...]] = dict(base.facets)
+        for facet, values in stated.items():
+            facets[facet] = tuple(sorted(values)) if facet in ("enumeration", "pattern") else values[-1]
+        return SimpleType(key, base.builtin, facets, base.variety)
+
+    def _simple_ref(self, node: Node, attribute: str, key: str) -> SimpleType:
+        inline = node.first(f"{_X}simpleType")
+        if attribute in node.attributes:
+            found = self._types[self.use(node.qname(node.attributes[attribute]))]
+            while isinstance(found, ComplexType) and found.text:
+                found = self._types[found.text]
+        elif inline is not None:
+            found = self._simple(inline, key + "/base")
+        else:
+            raise UnresolvedName(f"simple type {key} has no base")
+        if not isinstance(found, SimpleType):
+            raise UnresolvedName(f"simple type {key} has a base with elements")
+        return found
+
+    def _complex(self, node: Node, schema: _Schema, key: str) -> ComplexType:
+        abstract, mixed = node.attributes.get("abstract") in ("true", "1"), node.attributes.get("mixed") in ("true", "1")
+        content = node.first(f"{_X}simpleContent") or node.first(f"{_X}complexContent")
+        if content is None:
+            elements, is_open = self._particles(node, schema, key)
+            return ComplexType(key, elements, self._attributes(node, schema, key), None, is_open, abstract, mixed)
+        extension, restriction = content.first(f"{_X}extension"), content.first(f"{_X}restriction")
+        derived = extension or restriction
+        if derived is None:
+            raise UnresolvedName(f"complex type {key} derives from nothing")
+        base_name = derived.qname(derived.attributes.get("base", ""))
+        if base_name in self._resolving:
+            raise UnresolvedName(f"complex type {key} derives from itself")
+        base = self._types[self.use(base_name)]
+        elements, is_open = self._particles(derived, schema, key)
+        attributes = self._attributes(derived, schema, key)
+        if content.tag == f"{_X}simpleContent":
+            text = base_name if isinstance(base, SimpleType) else base.text
+            if restriction is not None and text is not None:
+                self._types[key + "/text"] = self._restricted(restriction, key + "/text")
+                text = key + "/text"
+            inherited = base.attributes if isinstance(base, ComplexType) else ()
+            return ComplexType(key, (), _merged(inherited, attributes), text, False, abstract, mixed, (base_name,))
+        if isinstance(base, SimpleType):
+            base = ComplexType(base_name, open=base.builtin == "anyType")
+        bases = (*base.bases, base_name) if base_name != f"{_X}anyType" else ()
+        if extension is not None:
+            elements, is_open = (*base.elements, *elements), is_open or base.open
+        elif array := _array_of(derived):
+            # A SOAP-encoded array: items are repeated, and their tag is the server's choice.
+            elements, is_open = (Element("*", self.use(array), 0, None),), False
+        return ComplexType(key, elements, _merged(base.attributes, attributes), base.text, is_open, abstract, mixed or base.mixed, bases)
+
+    def _particles(self, node: Node, schema: _Schema, key: str, *, minimum: int = 1, many: bool = False) -> tuple[tuple[Element, ...], bool]:
+        """Elements inside the compositors of ``node``; a choice makes them optional, a repeated group makes them repeated."""
+        found: list[Element] = []
+        is_open = False
+        for child in node.children:
+            kind = local(child.tag)
+            low, high = _occurs(child)
+            inner_min, inner_many = minimum * min(low, 1), many or high is None or high > 1
+            if kind in ("sequence", "all", "choice"):
+                inside, more = self._particles(child, schema, key, minimum=0 if kind == "choice" else inner_min, many=inner_many)
+                found += sorted(inside, key=lambda one: one.name) if kind == "all" else inside
+                is_open |= more
+            elif kind == "group":
+                group, where = self._get("group", child.qname(child.attributes.get("ref", "")))
+                inside, more = self._particles(group, where, key, minimum=inner_min, many=inner_many)
+                found += inside
+                is_open |= more
+            elif kind == "any":
+                is_open = True
+            elif kind == "element" and high != 0:
+                found.append(self._local_element(child, schema, key, low * minimum, None if many else high))
+        return tuple(found), is_open
+
+    def _local_element(self, node: Node, schema: _Schema, owner: str, low: int, high: int | None) -> Element:
+        if "ref" in node.attributes:
+            name = node.qname(node.attributes["ref"])
+            target, where = self._get("element", name)
+            return replace(self._element(target, where, name, owner=""), minimum=low, maximum=high)
+        form = node.attributes.get("form")
+        qualified = form == "qualified" if form else schema.qualified
+        name = _qualified(schema.namespace if qualified else "", node.attributes.get("name", ""))
+        return replace(self._element(node, schema, name, owner=owner), minimum=low, maximum=high)
+
+    def _element(self, node: Node, schema: _Schema, name: str, *, owner: str) -> Element:
+        inline = node.first(f"{_X}complexType") or node.first(f"{_X}simpleType")
+        if "type" in node.attributes:
+            kind = self.use(node.qname(node.attributes["type"]))
+        elif inline is not None:
+            kind = f"{owner}/{local(name)}" if owner else f"element:{name}"
+            if kind not in self._types and kind not in self._resolving:
+                self._type(inline, schema, kind)
+        else:
+            kind = self.use(f"{_X}anyType")
+        default = node.attributes.get("default") or node.attributes.get("fixed")
+        return Element(name, kind, nillable=node.attributes.get("nillable") in ("true", "1"), default=default, label=_documentation(node))
+
+    def _attributes(self, node: Node, schema: _Schema, key: str) -> tuple[Attribute, ...]:
+        found: list[Attribute] = []
+        for child in node.children:
+            if child.tag == f"{_X}attributeGroup" and "ref" in child.attributes:
+                group, where = self._get("attributeGroup", child.qname(child.attributes["ref"]))
+                found += self._attributes(group, where, key)
+            elif child.tag == f"{_X}attribute" and child.attributes.get("use") != "prohibited" and "name" in child.attributes:
+                inline = child.first(f"{_X}simpleType")
+                kind = child.qname(child.attributes["type"]) if "type" in child.attributes else f"{_X}anySimpleType"
+                if inline is not None:
+                    kind = f"{key}/@{child.attributes['name']}"
+                    self._types[kind] = self._simple(inline, kind)
+                found.append(Attribute(child.attributes["name"], self.use(kind), child.attributes.get("use") == "required"))
+        return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _qualified(namespace: str, name: str) -> str:
+    return f"{{{namespace}}}{name}" if namespace else name
+
+
+def _occurs(node: Node) -> tuple[int, int | None]:
+    high = node.attributes.get("maxOccurs", "1")
+    low = node.attributes.get("minOccurs", "1")
+    return int(low) if low.isdigit() else 1, None if high == "unbounded" else int(high) if high.isdigit() else 1
+
+
+def _merged(base: tuple[Attribute, ...], own: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    return tuple(sorted({one.name: one for one in (*base, *own)}.values(), key=lambda one: one.name))
+
+
+def _array_of(restriction: Node) -> str | None:
+    """The item type of a restricted SOAP-ENC:Array (WSDL 1.1 §2.2), when it names one."""
+    for attribute in restriction.all(f"{_X}attribute"):
+        array_type = attribute.attributes.get(_ARRAY_TYPE, "")
+        if array_type and not array_type.startswith(":"):
+            return attribute.qname(array_type.partition("[")[0])
+    return None
+
+
+def _documentation(node: Node) -> str:
+    annotation = node.first(f"{_X}annotation")
+    text = annotation.first(f"{_X}documentation") if annotation else None
+    return " ".join(text.text.split()) if text else ""

@@ -1,0 +1,177 @@
+"""Claims: what one pull says it did, and the plain Delta table that many pulls append them to. A claim proves nothing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any, Literal, cast
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from pipelines.evidence.witness import Severity
+
+Environment = Literal["production", "staging", "sandbox"]
+ClockKind = Literal["wall", "simulated"]
+Trigger = Literal["schedule", "sensor", "retry", "manual", "backfill", "none"]
+Outcome = Literal["succeeded", "failed", "stopped"]
+
+SCHEMA = "fortnight.claim/1"
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class CheckVerdict:
+    """One check as judged in the pull. ``error`` blocks the pull; ``warn`` does not, yet leaves the day not green unless policy says so."""
+
+    name: str
+    severity: Severity
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The books of one pull in rows: source = landed + quarantined + excluded. ``source`` is None when the source could not be counted;
+    ``verified`` says the numbers were read back from what was published, not carried along."""
+
+    source: int | None
+    landed: int
+    quarantined: int
+    excluded: int
+    verified: bool
+
+    @property
+    def accounted(self) -> int:
+        return self.landed + self.quarantined + self.excluded
+
+    @property
+    def exact(self) -> bool:
+        return self.source == self.accounted and min(self.landed, self.quarantined, self.excluded) >= 0
+
+
+@dataclass(frozen=True)
+class ContractRef:
+    """The contract a pull ran under. The fingerprint leaves out the app's number and revision, so a renumbered app keeps it."""
+
+    version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the pull went: a fingerprint of the address (never the address with its secrets), and whether it is a sandbox."""
+
+    fingerprint: str
+    sandbox: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one pull says. Instants are aware UTC; ``day`` is the project's civil date of the slot; ``trigger`` is how the pull
+    believes it was launched; ``error`` is the stable code of a failure, never a free text."""
+
+    stream: str
+    environment: Environment
+    clock: ClockKind
+    slot: datetime | None
+    day: date
+    trigger: Trigger
+    pull_id: str
+    run_id: str
+    root_run_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+    checks: tuple[CheckVerdict, ...]
+    balance: Balance
+    contract: ContractRef
+    endpoint: Endpoint
+    code_version: str
+    drift_waiting: int = 0
+    error: str | None = None
+
+
+def _struct(**fields: pa.DataType) -> pa.DataType:
+    return pa.struct([pa.field(name, kind) for name, kind in fields.items()])
+
+
+INSTANT = pa.timestamp("us", "UTC")
+CHECKS = pa.list_(_struct(name=pa.string(), severity=pa.string(), passed=pa.bool_()))
+BALANCE = _struct(source=pa.int64(), landed=pa.int64(), quarantined=pa.int64(), excluded=pa.int64(), verified=pa.bool_())
+CONTRACT = _struct(version=pa.int64(), fingerprint=pa.string())
+ENDPOINT = _struct(fingerprint=pa.string(), sandbox=pa.bool_())
+
+_COLUMNS = pa.schema(
+    [
+        ("schema", pa.string()),
+        ("stream", pa.string()),
+        ("environment", pa.string()),
+        ("clock", pa.string()),
+        ("slot", INSTANT),
+        ("day", pa.date32()),
+        ("trigger", pa.string()),
+        ("pull_id", pa.string()),
+        ("run_id", pa.string()),
+        ("root_run_id", pa.string()),
+        ("started_at", INSTANT),
+        ("finished_at", INSTANT),
+        ("outcome", pa.string()),
+        ("checks", CHECKS),
+        ("balance", BALANCE),
+        ("contract", CONTRACT),
+        ("endpoint", ENDPOINT),
+        ("code_version", pa.string()),
+        ("drift_waiting", pa.int64()),
+        ("error", pa.string()),
+    ]
+)
+
+
+class ClaimStore:
+    """The claims table at ``location`` (a folder or an object store URI), partitioned by civil day.
+
+    Any number of pulls may append at once. An append that returns is durable; one that raises was not written.
+    """
+
+    def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.location = location
+        self._options = dict(storage_options) if storage_options else None
+
+    def append(self, claim: Claim) -> None:
+        """Write one claim. Commit conflicts are tried again; deltalake's CommitFailedError is raised when they do not end."""
+        rows = pa.Table.from_pylist([{"schema": SCHEMA, **asdict(claim)}], schema=_COLUMNS)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                # Creating first keeps two first writers from racing for version 0 with data in hand.
+                DeltaTable.create(self.location, _COLUMNS, mode="ignore", partition_by=["day"], storage_options=self._options)
+                write_deltalake(self.location, rows, mode="append", storage_options=self._options)
+                return
+            except CommitFailedError:
+                if attempt == _ATTEMPTS:
+                    raise
+
+    def read(self, day: date | None = None, stream: str | None = None) -> tuple[Claim, ...]:
+        """Claims of a civil day and of a stream (both optional), oldest first. A store nobody has written to is empty."""
+        try:
+            table = DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return ()
+        filters: list[tuple[str, str, Any]] = []
+        if day is not None:
+            filters.append(("day", "=", day))
+        if stream is not None:
+            filters.append(("stream", "=", stream))
+        found = cast(list[dict[str, Any]], table.to_pyarrow_table(filters=filters or None).to_pylist())
+        return tuple(sorted((_claim(row) for row in found), key=lambda claim: (claim.day, claim.stream, claim.started_at, claim.pull_id)))
+
+
+def _claim(row: dict[str, Any]) -> Claim:
+    if row.pop("schema") != SCHEMA:
+        raise ValueError(f"a claim of {row['stream']} was written by another version: read it with that version")
+    row["checks"] = tuple(CheckVerdict(**check) for check in row["checks"] or ())
+    row["balance"] = Balance(**row["balance"])
+    row["contract"] = ContractRef(**row["contract"])
+    row["endpoint"] = Endpoint(**row["endpoint"])
+    return Claim(**row)

@@ -1,0 +1,27 @@
+"""The errors of this room, as branches of the one tree in connectors/errors.py.
+
+FixConfiguration ── CalendarError   the frozen calendar does not cover the day, or a slot lies after the closing hour
+                 └─ ClockWentBack   now lies before the last sealed instant: a clock is wrong
+AnswerIsNo       ── LedgerBroken    the chain does not hold: nothing may be built on it
+Interrupted      ── HeadMoved       someone else wrote first: read again, then write
+"""
+
+from __future__ import annotations
+
+from connectors.errors import AnswerIsNo, FixConfiguration, Interrupted
+
+
+class CalendarError(FixConfiguration):
+    pass
+
+
+class ClockWentBack(FixConfiguration):
+    pass
+
+
+class LedgerBroken(AnswerIsNo):
+    pass
+
+
+class HeadMoved(Interrupted):
+    pass

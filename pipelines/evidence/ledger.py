@@ -1,0 +1,255 @@
+"""The ledger: the chain's append-only Delta table. Rows are added behind a known head, read back, and verified; nothing is ever changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import date
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
+from pipelines.evidence.claims import BALANCE, CHECKS, CONTRACT, ENDPOINT, INSTANT, Balance, CheckVerdict, ContractRef, Endpoint
+from pipelines.evidence.errors import HeadMoved, LedgerBroken
+from pipelines.evidence.reasons import Reason, reason
+
+_STRING = pa.string()
+#: ``params`` is canonical JSON text: reasons carry different parameters, and a column needs one type.
+_REASONS = pa.list_(pa.struct([("code", _STRING), ("params", _STRING)]))
+_COLUMNS = pa.schema(
+    [
+        ("schema", _STRING),
+        ("seq", pa.int64()),
+        ("prev", _STRING),
+        ("hash", _STRING),
+        ("kind", _STRING),
+        ("environment", _STRING),
+        ("clock", _STRING),
+        ("subject", _STRING),
+        ("day", pa.date32()),
+        ("slot", INSTANT),
+        ("trigger", _STRING),
+        ("pull_id", _STRING),
+        ("run_id", _STRING),
+        ("root_run_id", _STRING),
+        ("tick", _STRING),
+        ("started_at", INSTANT),
+        ("finished_at", INSTANT),
+        ("outcome", _STRING),
+        ("checks", CHECKS),
+        ("balance", BALANCE),
+        ("contract", CONTRACT),
+        ("endpoint", ENDPOINT),
+        ("code_version", _STRING),
+        ("verdict", _STRING),
+        ("reasons", _REASONS),
+        ("actor", _STRING),
+        ("signature", _STRING),
+    ]
+)
+# Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
+# writing behind it; compaction carries none and does not disturb a writer.
+_WRITER = "fortnight.ledger"
+_CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50"}
+_UPKEEP_EVERY = 250
+_PUSH_ATTEMPTS = 8
+
+
+class Ledger:
+    """The ledger table at ``location`` (a folder or an object store URI). Made at the first append."""
+
+    def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.location = location
+        self._options = dict(storage_options) if storage_options else None
+
+    def head(self) -> Head:
+        """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
+        table = self._open()
+        return GENESIS if table is None else _head(table)
+
+    def append(self, entries: Iterable[Entry], after: Head | None = None) -> Head:
+        """Add ``entries`` in one commit behind ``after`` (by default behind the head of this moment) and return the new head.
+
+        Raises HeadMoved, with nothing written, when the head is another or moves meanwhile.
+        """
+        table = self._open() or self._create()
+        head = _head(table)
+        if after is not None and head != after:
+            raise HeadMoved("ledger.head_moved", expected=after.seq, found=head.seq)
+        rows = link(entries, head)
+        if not rows:
+            return head
+        last = rows[-1]
+        try:
+            write_deltalake(
+                table,
+                pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS),
+                mode="append",
+                commit_properties=CommitProperties(app_transactions=[Transaction(_WRITER, last.seq)]),
+            )
+        except CommitFailedError as conflict:
+            raise HeadMoved("ledger.head_moved", expected=head.seq, found=self.head().seq) from conflict
+        if table.version() % _UPKEEP_EVERY == 0:
+            self.keep_up()
+        return Head(last.seq, last.hash)
+
+    def push(self, entries: Iterable[Entry]) -> Head:
+        """Append rows that do not depend on what was read before (facts, signed decisions), trying again when another writer was first."""
+        wanted = tuple(entries)
+        for attempt in range(1, _PUSH_ATTEMPTS + 1):
+            try:
+                return self.append(wanted)
+            except HeadMoved:
+                if attempt == _PUSH_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def read(
+        self,
+        kinds: Collection[Kind] | None = None,
+        subjects: Collection[str] | None = None,
+        since: date | None = None,
+        day: date | None = None,
+    ) -> tuple[ChainRow, ...]:
+        """Rows in chain order, narrowed by kind, subject and civil day (``since`` inclusive; rows without a day always stay in).
+
+        Reading proves nothing: ``verify`` does. A row that does not even parse raises LedgerBroken.
+        """
+        table = self._open()
+        if table is None:
+            return ()
+        wanted: pc.Expression | None = None
+        for condition in (
+            None if kinds is None else pc.field("kind").isin(list(kinds)),
+            None if subjects is None else pc.field("subject").isin(list(subjects)),
+            None if since is None else (pc.field("day") >= pa.scalar(since)) | pc.field("day").is_null(),
+            None if day is None else pc.field("day") == pa.scalar(day),
+        ):
+            if condition is not None:
+                wanted = condition if wanted is None else wanted & condition
+        rows: list[ChainRow] = []
+        for columns in _rows(table, wanted):
+            try:
+                rows.append(_row(columns))
+            except (ValueError, TypeError, KeyError) as problem:
+                raise LedgerBroken("ledger.broken", seq=columns.get("seq"), why=type(problem).__name__) from problem
+        return tuple(rows)
+
+    def last_seal(self) -> ChainRow | None:
+        """The newest seal row, which tells the last sealed day and the instant it was sealed."""
+        table = self._open()
+        if table is None:
+            return None
+        seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=pc.field("kind") == "seal")
+        newest = cast(int | None, pc.max(seals["seq"]).as_py())
+        return None if newest is None else _row(_rows(table, pc.field("seq") == newest)[0])
+
+    def verify(self, anchor: Head | None = None) -> Verification:
+        """Whether every row hashes to what it says and follows the one before.
+
+        ``anchor`` is a head published earlier: it must still stand in the chain, else rows were cut off or rewritten behind it.
+        """
+        try:
+            table = self._open()
+            found = [] if table is None else _rows(table, None)
+        except (DeltaError, pa.ArrowException, OSError) as problem:
+            return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
+        before = GENESIS
+        for columns in found:
+            try:
+                row = _row(columns)
+            except (ValueError, TypeError, KeyError) as problem:
+                return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
+            step = verify_rows([row], before)
+            if not step.ok:
+                return step
+            before = Head(row.seq, row.hash)
+            if anchor is not None and row.seq == anchor.seq and row.hash != anchor.hash:
+                return Verification(False, row.seq, reason("ledger.hash_wrong"))
+        if anchor is not None and before.seq < anchor.seq:
+            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=anchor.seq))
+        return Verification(True)
+
+    def keep_up(self) -> None:
+        """Compact small files and drop old log files, so that an append stays as cheap at row 10,000 as at row 10. No row changes."""
+        table = self._open()
+        if table is None:
+            return
+        table.optimize.compact()
+        table.create_checkpoint()
+        table.cleanup_metadata()
+        table.vacuum(dry_run=False)
+
+    def _open(self) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+    def _create(self) -> DeltaTable:
+        try:
+            return DeltaTable.create(self.location, _COLUMNS, mode="ignore", configuration=_CONFIGURATION, storage_options=self._options)
+        except CommitFailedError:
+            # Another first writer made it between our look and our try.
+            return DeltaTable(self.location, storage_options=self._options)
+
+
+def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
+    found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
+    return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
+
+
+def _head(table: DeltaTable) -> Head:
+    # File statistics name the newest rows, so the head costs one small read however long the ledger is.
+    actions = pa.table(table.get_add_actions(flatten=True))
+    if actions.num_rows == 0:
+        return GENESIS
+    newest = cast(int | None, pc.max(actions["max.seq"]).as_py()) if "max.seq" in actions.column_names else None
+    rows = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq") >= (newest or 0)).to_pylist()
+    top = max(cast(int, row["seq"]) for row in rows)
+    hashes = {cast(str, row["hash"]) for row in rows if row["seq"] == top}
+    if len(hashes) != 1:
+        raise LedgerBroken("ledger.broken", seq=top, why="two rows under one number")
+    return Head(top, hashes.pop())
+
+
+def _columns(row: ChainRow) -> dict[str, Any]:
+    entry = row.entry
+    return {
+        "schema": SCHEMA,
+        "seq": row.seq,
+        "prev": row.prev,
+        "hash": row.hash,
+        **{part.name: getattr(entry, part.name) for part in fields(entry)},
+        "checks": [asdict(check) for check in entry.checks],
+        "balance": asdict(entry.balance) if entry.balance else None,
+        "contract": asdict(entry.contract) if entry.contract else None,
+        "endpoint": asdict(entry.endpoint) if entry.endpoint else None,
+        "reasons": [{"code": each.code, "params": canonical(dict(each.params)).decode()} for each in entry.reasons],
+    }
+
+
+def _row(columns: Mapping[str, Any]) -> ChainRow:
+    """The row as written. Anything the writer could not have written is a ValueError, TypeError or KeyError."""
+    rest = dict(columns)
+    if rest.pop("schema") != SCHEMA:
+        raise ValueError("written by another version")
+    seq, prev, own = rest.pop("seq"), rest.pop("prev"), rest.pop("hash")
+    rest["checks"] = tuple(CheckVerdict(**check) for check in rest["checks"])
+    rest["balance"] = Balance(**rest["balance"]) if rest["balance"] else None
+    rest["contract"] = ContractRef(**rest["contract"]) if rest["contract"] else None
+    rest["endpoint"] = Endpoint(**rest["endpoint"]) if rest["endpoint"] else None
+    rest["reasons"] = tuple(Reason(each["code"], _params(each["params"])) for each in rest["reasons"])
+    return ChainRow(Entry(**rest), seq, prev, own)
+
+
+def _params(text: str) -> dict[str, Any]:
+    params = json.loads(text)
+    if not isinstance(params, dict) or canonical(params).decode() != text:
+        raise ValueError("reason parameters are not canonical JSON")
+    return cast(dict[str, Any], params)

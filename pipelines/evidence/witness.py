@@ -1,0 +1,76 @@
+"""What Dagster saw, as plain data: ticks, runs and check records. defs/witness.py reads them; nothing here asks for anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+RunStatus = Literal["queued", "started", "succeeded", "failed", "stopped"]
+CheckStatus = Literal["planned", "succeeded", "failed", "skipped", "execution_failed"]
+Severity = Literal["error", "warn"]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One tick of a schedule or sensor. ``at`` is the exact scheduled second (UTC); ``run_ids`` are the runs it launched; ``streams``
+    are those whose pulls it launches."""
+
+    kind: Literal["schedule", "sensor"]
+    name: str
+    at: datetime
+    status: str
+    run_ids: tuple[str, ...]
+    streams: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """How the ledger names this tick."""
+        return f"{self.kind}:{self.name}@{self.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. A run that is nobody's retry is its own root. Instants are UTC.
+
+    ``retry_number`` and ``will_retry`` are what the daemon's automatic retry writes; a person's re-execution has neither.
+    ``backfill``: launched by a backfill or over a partition range. ``failed_streams``: the streams whose own steps failed in it;
+    None when that is not known, and then a failed run failed for all of them.
+    """
+
+    run_id: str
+    root_run_id: str
+    parent_run_id: str | None
+    status: RunStatus
+    started_at: datetime | None
+    finished_at: datetime | None
+    retry_number: int | None = None
+    will_retry: bool = False
+    backfill: bool = False
+    failed_streams: tuple[str, ...] | None = None
+
+    def failed_for(self, stream: str) -> bool:
+        """True when this run ended badly for ``stream``."""
+        return self.status in ("failed", "stopped") and (self.failed_streams is None or stream in self.failed_streams)
+
+
+@dataclass(frozen=True)
+class CheckFact:
+    """One check record. Only ``succeeded`` and ``failed`` say anything, and only joined to their run: an empty ``run_id`` was posted by hand."""
+
+    stream: str
+    name: str
+    run_id: str
+    status: CheckStatus
+    passed: bool | None
+    severity: Severity
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """Everything Dagster can say about the days to be sealed."""
+
+    ticks: tuple[Tick, ...] = ()
+    runs: tuple[Run, ...] = ()
+    checks: tuple[CheckFact, ...] = ()

@@ -1,0 +1,148 @@
+"""Landing: what a pull writes shows only by its record, and a killed one leaves the last good state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import AnswerIsNo
+from pipelines.landing.published import Published
+from pipelines.landing.rows import Stamp, key_text, keys_of, landed_schema, row_hashes, stamped, tombstones
+from pipelines.landing.warehouse import Warehouse
+
+STREAM = "kintone/orders"
+COLUMNS = pa.schema([("id", pa.int64()), ("名前", pa.string()), ("金額", pa.decimal128(16, 4))])
+SCHEMA = landed_schema(COLUMNS)
+
+
+def batch(rows: dict[int, str], pull_id: str = "p1", scope: str = "s") -> pa.RecordBatch:
+    raw = pa.RecordBatch.from_pylist(
+        [{"id": key, "名前": name, "金額": Decimal("1.5"), "_op": "upsert", "_source_version": "1", "_scope": scope} for key, name in rows.items()],
+        schema=pa.schema([*COLUMNS, ("_op", pa.string()), ("_source_version", pa.string()), ("_scope", pa.string())]),
+    )
+    stamp = Stamp(STREAM, pull_id, datetime(2026, 11, 1, tzinfo=UTC), 1)
+    return stamped(raw, SCHEMA, keys_of(raw, ["id"]), row_hashes(raw, COLUMNS.names), stamp)
+
+
+def gone(keys: list[str]) -> pa.RecordBatch:
+    return tombstones(keys, SCHEMA, Stamp(STREAM, "p2", datetime(2026, 11, 2, tzinfo=UTC), 1), {})
+
+
+def record(warehouse: Warehouse, number: int) -> Published:
+    return Published(
+        number=number, stream=STREAM, pull_id=f"p{number}", published_at="2026-11-01T00:00:00+00:00", contract_version=1,
+        contract_fingerprint="c", schema_fingerprint="s", revision="1", tables=warehouse.versions(STREAM), counts={},
+    )
+
+
+def names(warehouse: Warehouse) -> dict[int, str]:
+    rows = warehouse.current(STREAM)
+    return {} if rows is None else dict(zip(rows["id"].to_pylist(), rows["名前"].to_pylist(), strict=True))
+
+
+def test_rows_written_and_not_published_are_seen_by_nobody(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.merge("current", STREAM, [batch({1: "櫻井"})], SCHEMA)
+    assert warehouse.current(STREAM) is None
+    warehouse.publish(record(warehouse, 1))
+    assert names(warehouse) == {1: "櫻井"}
+    warehouse.merge("current", STREAM, [batch({1: "別人", 2: "髙橋"}, "p2")], SCHEMA)
+    assert names(warehouse) == {1: "櫻井"}
+
+
+def test_what_a_killed_pull_wrote_is_discarded_and_the_next_one_starts_from_the_published_state(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.merge("current", STREAM, [batch({1: "櫻井"})], SCHEMA)
+    warehouse.publish(record(warehouse, 1))
+    warehouse.merge("current", STREAM, [batch({1: "途中", 2: "途中"}, "killed")], SCHEMA)
+    warehouse.append("landing", STREAM, [batch({1: "途中"}, "killed")], SCHEMA)
+    assert warehouse.discard_unpublished(STREAM) == ("landing", "current")
+    assert warehouse.discard_unpublished(STREAM) == (), "discarding twice changes nothing"
+    warehouse.merge("current", STREAM, [batch({3: "新"}, "p2")], SCHEMA)
+    warehouse.publish(record(warehouse, 2))
+    assert names(warehouse) == {1: "櫻井", 3: "新"}
+
+
+def test_a_first_pull_that_was_killed_leaves_no_table(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.append("landing", STREAM, [batch({1: "途中"})], SCHEMA)
+    assert warehouse.discard_unpublished(STREAM) == ("landing",)
+    assert warehouse.versions(STREAM) == {}
+
+
+def test_two_pulls_cannot_publish_the_same_number(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.publish(record(warehouse, 1))
+    with pytest.raises(AnswerIsNo, match="record 1"):
+        warehouse.publish(record(warehouse, 1))
+
+
+def test_the_tenth_record_is_newer_than_the_ninth(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    for number in range(1, 12):
+        warehouse.publish(record(warehouse, number))
+    newest = warehouse.published(STREAM)
+    assert newest is not None and newest.number == 11
+
+
+def test_one_stream_has_one_writer(tmp_path: Path) -> None:
+    with Warehouse(str(tmp_path)).writing(STREAM), pytest.raises(AnswerIsNo, match=STREAM), Warehouse(str(tmp_path)).writing(STREAM):
+        pass
+
+
+def test_a_tombstone_hides_its_row_and_keeps_its_history(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.merge("current", STREAM, [batch({1: "櫻井", 2: "渡邊"})], SCHEMA)
+    warehouse.append("landing", STREAM, [batch({1: "櫻井", 2: "渡邊"})], SCHEMA)
+    warehouse.merge("current", STREAM, [gone(["2"])], SCHEMA)
+    warehouse.append("landing", STREAM, [gone(["2"])], SCHEMA)
+    warehouse.publish(record(warehouse, 1))
+    assert names(warehouse) == {1: "櫻井"}
+    assert set(warehouse.known(STREAM)) == {"1"}
+    history = warehouse.read("landing", STREAM)
+    assert history is not None and history.num_rows == 3
+
+
+def test_a_small_table_is_not_rewritten_with_the_same_rows_in_another_order(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    rows = pa.table({"scope": ["a", "b"], "principals": [["user:x"], []]})
+    assert warehouse.replace("scopes", STREAM, rows)
+    assert not warehouse.replace("scopes", STREAM, rows.take(pa.array([1, 0])))
+    assert warehouse.replace("scopes", STREAM, pa.table({"scope": ["a", "b"], "principals": [["user:y"], []]}))
+
+
+def test_the_same_bytes_are_kept_once_and_come_back_whole(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    digest = warehouse.put_blob("図面".encode())
+    assert warehouse.put_blob("図面".encode()) == digest
+    assert warehouse.blob(digest) == "図面".encode()
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 8), st.sampled_from(["甲", "乙", "丙"]), max_size=5), max_size=4))
+def test_merging_pages_ends_in_the_last_state_of_every_key(tmp_path_factory: pytest.TempPathFactory, pages: list[dict[int, str]]) -> None:
+    warehouse = Warehouse(str(tmp_path_factory.mktemp("w")))
+    expected: dict[int, str] = {}
+    warehouse.merge("current", STREAM, [batch({99: "始"})], SCHEMA)
+    for number, page in enumerate(pages):
+        expected |= page
+        if page:
+            warehouse.merge("current", STREAM, [batch(page, f"p{number}")], SCHEMA)
+    warehouse.publish(record(warehouse, 1))
+    assert names(warehouse) == {99: "始", **expected}
+
+
+@given(st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3), st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3))
+def test_different_composite_keys_have_different_texts(left: list[object], right: list[object]) -> None:
+    assert (key_text(left) == key_text(right)) == (left == right)
+
+
+def test_the_hash_of_a_row_is_that_of_its_values_not_of_its_page() -> None:
+    one, two = batch({1: "櫻井", 2: "渡邊"}), batch({2: "渡邊"}, "other")
+    assert one.column("_row_hash")[1] == two.column("_row_hash")[0]
+    assert one.column("_row_hash")[0] != one.column("_row_hash")[1]

@@ -160,8 +160,10 @@ def _blocked(client: Client, app: App, condition: str) -> str:
     try:
         client.records(app.id, {"query": f"({condition}) limit 1", "fields": ["$id"]}, app.guest_space)
     except BrokenReply as error:
+        if error.code != "kintone.query_refused":
+            raise
         # A condition that names a deleted user, group or option (GAIA_IL42, GAIA_IQ10).
-        return f"kintone refuses to evaluate its condition ({error.params.get('error_code', error.code)})"
+        return f"kintone refuses to evaluate its condition ({error.params['error_code']})"
     return ""
 
 

@@ -15,10 +15,10 @@ from connectors.soap.xmltree import local
 _ENTRY = "/0000.xml"
 _ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
 #: Enough of SOAP 1.1's encoding schema (§5.4) for a WSDL that restricts Array; its authors seldom say where the real one lies.
-_ENCODING_SCHEMA = f"""<schema xmlns="{XSD}" xmlns:e="{_ENCODING}" targetNamespace="{_ENCODING}">
+_ENCODING_SCHEMA = f"""<schema xmlns="{XSD}" targetNamespace="{_ENCODING}">
 <attribute name="arrayType" type="string"/>
 <complexType name="Array"><sequence><any namespace="##any" minOccurs="0" maxOccurs="unbounded" processContents="lax"/></sequence>
-<attribute ref="e:arrayType"/></complexType></schema>""".encode()
+<attribute name="arrayType" type="string"/></complexType></schema>""".encode()
 
 
 class _BundleTransport:
@@ -96,17 +96,23 @@ def _rewritten(bundle: Bundle) -> dict[str, bytes]:
 
     names = {document.url: f"{n:04}.xml" for n, document in enumerate(bundle.documents)}
     files: dict[str, bytes] = {"encoding.xml": _ENCODING_SCHEMA}
+    own_encoding = any(document.root.attributes.get("targetNamespace") == _ENCODING for document in bundle.documents)
     for document in bundle.documents:
         # The bytes were read by our own parser before: no DOCTYPE, so no entities here either.
         root: Any = etree.fromstring(document.content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         for node in root.iter(f"{{{WSDL}}}import", f"{{{XSD}}}import", f"{{{XSD}}}include", f"{{{XSD}}}redefine"):
             attribute = "location" if node.tag == f"{{{WSDL}}}import" else "schemaLocation"
             space, location = node.get("namespace"), node.get(attribute)
-            if space == _ENCODING and not any(document.root.attributes.get("targetNamespace") == _ENCODING for document in bundle.documents):
+            if space == _ENCODING and not own_encoding:
                 node.set(attribute, "encoding.xml")
             elif location and space in WELL_KNOWN:
                 del node.attrib[attribute]
             elif location:
                 node.set(attribute, names[confined(bundle.entry, document.url, location)])
+        for schema in root.iter(f"{{{XSD}}}schema"):
+            imported = {node.get("namespace") for node in schema.findall(f"{{{XSD}}}import")}
+            if not own_encoding and _ENCODING in schema.nsmap.values() and _ENCODING not in imported:
+                # zeep would fetch it from the web by itself where a schema uses it without importing it.
+                schema.insert(0, schema.makeelement(f"{{{XSD}}}import", {"namespace": _ENCODING, "schemaLocation": "encoding.xml"}))
         files[names[document.url]] = etree.tostring(root)
     return files

@@ -179,7 +179,7 @@ def reader_fingerprint(contract: Contract, chosen: Operation, spec: SourceSpec, 
     wanted = tuple(columns) or _every_column(fields(contract, row))
     selected = {column.source: _column(contract, row, column, spec.operation) for column in wanted}
     scalars = {path: _tail(contract, chosen.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
-    asked = [spec.paging.request, spec.paging.size, spec.filter.element if spec.changed_since else "", *spec.arguments]
+    asked = [spec.paging.request, spec.paging.size, *spec.arguments]
     return _hash(
         {
             "operation": _signature(chosen),
@@ -189,6 +189,7 @@ def reader_fingerprint(contract: Contract, chosen: Operation, spec: SourceSpec, 
             "columns": selected,
             "scalars": scalars,
             "request": {name: _tail(contract, chosen.input, name) for name in asked if name},
+            "filter": _filter(contract, chosen, spec),
         }
     )
 
@@ -245,6 +246,20 @@ def _column(contract: Contract, row: Element, column: Column, operation_name: st
 def _tail(contract: Contract, element: Element, path: str) -> Any:
     try:
         return _shape(contract, contract.walk(element, path.partition("@")[0])[-1], ())
+    except UnknownPath:
+        return None
+
+
+def _filter(contract: Contract, chosen: Operation, spec: SourceSpec) -> Any:
+    """The filter's form, and whether it lets our field be named: its list of other fields is nobody's concern."""
+    if spec.changed_since is None:
+        return None
+    try:
+        element = contract.walk(chosen.input, spec.filter.element)[-1]
+        names = contract.walk(element, spec.filter.field)[-1]
+        allowed = contract.simple(names.type).facets.get("enumeration")
+        known = not isinstance(allowed, tuple) or spec.changed_since.field in allowed
+        return [element.name, element.maximum, names.name, contract.walk(element, spec.filter.criteria)[-1].name, known]
     except UnknownPath:
         return None
 

@@ -28,9 +28,13 @@ _SHOWN = 80
 _INTEGER = r"^[+-]?[0-9]+$"
 _FLOAT = r"^(([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)|-?INF|NaN)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
-_DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.(\d+))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
-_ZONE = r"(Z|[+-]\d{2}:\d{2})?"
+_OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+#: For the kernels only: years 0000, 0001 and 9999 go the careful way, for Arrow lets a zone carry them out of the calendar.
+_YEAR = r"(000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
+_FAST_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
+_FAST_INSTANT = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?{_OFFSET}$"
+_DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{_OFFSET})?", re.ASCII)
+_ZONE = f"{_OFFSET}?"
 #: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
 _TEXT_FORMS = {
     "time": re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?" + _ZONE + r"|24:00:00(\.0+)?" + _ZONE, re.ASCII),
@@ -182,12 +186,12 @@ def _pattern(kind: pa.DataType) -> str | None:
     if pa.types.is_floating(kind):
         return _FLOAT
     if pa.types.is_date32(kind):
-        return _DATE
+        return _FAST_DATE
     if isinstance(kind, pa.Decimal128Type) and 0 <= kind.scale <= kind.precision:
         whole = kind.precision - kind.scale
         return rf"^-?0*([0-9]{{1,{whole}}}(\.[0-9]{{0,{kind.scale}}}0*)?)$" if whole else None
     if isinstance(kind, pa.TimestampType) and kind.tz and kind.unit == "us":
-        return _ZONED
+        return _FAST_INSTANT
     return None
 
 
@@ -309,7 +313,7 @@ def _instant(text: str, kind: pa.TimestampType, rules: Rules) -> datetime:
     found = _DATE_TIME.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    day, clock, fraction, zone = found.groups()
+    day, clock, fraction, zone = found.group(1, 2, 3, "zone")
     if fraction and len(fraction.rstrip("0")) > 6:
         raise Unfit("value.inexact (finer than a microsecond)", text)
     later = timedelta(0)

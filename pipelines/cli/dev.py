@@ -51,7 +51,7 @@ def dagster_environment(project: object) -> dict[str, str]:
     """The environment a Dagster process of this project runs in."""
     import os
 
-    from pipelines.defs.launch import dagster_home
+    from pipelines.defs.instance import dagster_home
     from pipelines.project import PROJECT_VARIABLE, Project
 
     assert isinstance(project, Project)

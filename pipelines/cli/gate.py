@@ -61,7 +61,7 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.defs.launch import instance_of
+        from pipelines.defs.instance import instance_of
         from pipelines.defs.seal import seal_project
 
         with instance_of(opened) as instance:

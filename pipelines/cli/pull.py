@@ -80,9 +80,9 @@ def backfill(
         if plan:
             _plan(opened, contract, from_, to, days, json_)
             return
+        from pipelines.cli.launch import run_job
         from pipelines.clock import WallClock
         from pipelines.defs.jobs import system_job_name
-        from pipelines.defs.launch import run_job
 
         with Bars(quiet=json_) as bars:
             result = run_job(opened, system_job_name(contract.system), WallClock(), bars, span=(from_, to), streams=(stream,))

@@ -3,8 +3,6 @@
 https://docs.dagster.io/guides/build/assets
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any

@@ -29,7 +29,7 @@ def specs(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg
 
 def result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
     """Severity ERROR for critical checks, WARN otherwise; the rows as an inline table, numbers as metadata that plots itself."""
-    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.float(value) for name, value in check.numbers.items()}
+    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.float(float(value)) for name, value in check.numbers.items()}
     if check.rows:
         metadata["table"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in check.rows], schema=table_schema(list(check.rows[0])))
     return dg.AssetCheckResult(

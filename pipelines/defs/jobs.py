@@ -5,12 +5,16 @@ https://docs.dagster.io/guides/build/jobs
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from pipelines.defs.assets import stream_key
 from pipelines.defs.index_assets import index_keys
 from pipelines.project import Project
 
+#: What ``dg.define_asset_job`` returns has no public name in Dagster.
+AssetJob = Any
 #: Re-importing the code location for each step costs more than a small pull; isolation comes from one run per system.
 IN_PROCESS = dg.in_process_executor
 LIMITS = {"dagster/max_runtime": "7200"}
@@ -24,7 +28,7 @@ def index_job_name(index: str) -> str:
     return f"index_{index.replace('-', '_')}"
 
 
-def jobs(project: Project) -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs(project: Project) -> list[AssetJob]:
     """All jobs of a project, by name."""
     found = [
         dg.define_asset_job(

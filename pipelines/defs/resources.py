@@ -3,8 +3,6 @@
 https://docs.dagster.io/guides/build/external-resources
 """
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 
@@ -21,9 +19,9 @@ class ProjectResource(dg.ConfigurableResource[Project]):
 
     folder: str
     _clock: Clock = PrivateAttr(default_factory=WallClock)
-    _report: Report = PrivateAttr(default=silent)
+    _report: Report = PrivateAttr(default_factory=lambda: silent)
 
-    def watched(self, clock: Clock, report: Report) -> ProjectResource:
+    def watched(self, clock: Clock, report: Report) -> "ProjectResource":
         """The same project under another clock, telling ``report`` of each step."""
         made = ProjectResource(folder=self.folder)
         made._clock, made._report = clock, report

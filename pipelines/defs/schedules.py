@@ -3,19 +3,17 @@
 https://docs.dagster.io/guides/automate/schedules
 """
 
-from __future__ import annotations
-
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from pipelines.defs.jobs import by_system, index_job_name, system_job_name
+from pipelines.defs.jobs import AssetJob, by_system, index_job_name, system_job_name
 from pipelines.evidence.calendar import Cadence, due_slots
 from pipelines.evidence.plan import closed_of
 from pipelines.project import Project
 
 
-def schedules(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition]) -> list[dg.ScheduleDefinition]:
+def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleDefinition]:
     """One schedule per job. Those of streams launch only on days the project's calendar makes due, and say so when they skip."""
     due = project.file.schedule
     made = [_daily(project, found[system_job_name(system)], due.hour, due.minute) for system in by_system(project)]
@@ -25,7 +23,7 @@ def schedules(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition
     return made
 
 
-def _daily(project: Project, job: dg.UnresolvedAssetJobDefinition, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:
+def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:
     zone = ZoneInfo(project.file.timezone)
 
     @dg.schedule(

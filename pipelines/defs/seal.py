@@ -1,7 +1,5 @@
 """The seal asset: once a day, after midnight, joins claims with what the witness saw and freezes every closed day. Sole writer of the chain."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +9,11 @@ from pipelines.clock import Clock
 from pipelines.defs.checks import table_schema
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.witness import witness
+from pipelines.evidence.declared import changed, declared_facts
+from pipelines.evidence.facts import fact_entry, latest_facts
+from pipelines.evidence.history import history_of, policy_entry
 from pipelines.evidence.plan import calendar_of, claims_of, gate_policy, ledger_of, seal_policy
 from pipelines.evidence.plan import environment_of as environment
-from pipelines.evidence.history import history_of, policy_entry
 from pipelines.evidence.sealer import seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
 from pipelines.project import Project
@@ -22,10 +22,13 @@ LEDGER = dg.AssetKey(["evidence", "ledger"])
 
 
 def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
-    """Note the gate policies in force, then seal every closed day that has no seal yet."""
+    """Note the gate policies in force and what the project declares, then seal every closed day that has no seal yet."""
     ledger, now = ledger_of(project), clock.now()
-    rows = ledger.read(kinds=("decision",))
+    rows = ledger.read(kinds=("decision", "fact"))
     for index in project.file.indexes:
+        news = changed(declared_facts(project, index, now), latest_facts(rows, index))
+        if news:
+            ledger.push([fact_entry(fact, environment(project), clock.kind) for fact in news])
         policy = gate_policy(project, index).fingerprint()
         if history_of(rows, index).policy != policy:
             ledger.push([policy_entry(index, policy, environment(project), clock.kind, now)])

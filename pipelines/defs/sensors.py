@@ -3,8 +3,6 @@
 https://docs.dagster.io/guides/automate/sensors
 """
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,11 +11,11 @@ import dagster as dg
 
 from connectors.errors import SourceError
 from pipelines.defs.assets import stream_key
-from pipelines.defs.jobs import by_system, system_job_name
+from pipelines.defs.jobs import AssetJob, by_system, system_job_name
 from pipelines.project import Project, load
 
 
-def sensors(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+def sensors(project: Project, found: dict[str, AssetJob]) -> list[dg.SensorDefinition]:
     """A change sensor for each kintone system: its cursor holds, per stream, the settings revision and the record count last seen.
 
     Stopped until an operator turns it on: it spends API calls (two per stream and tick) that belong to the customer.
@@ -29,7 +27,7 @@ def sensors(project: Project, found: dict[str, dg.UnresolvedAssetJobDefinition])
     ]
 
 
-def _changes(project: Project, system: str, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinition:
     folder, streams = project.folder, by_system(project)[system]
 
     @dg.sensor(job=job, name=f"{system.replace('-', '_')}_changes", minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)

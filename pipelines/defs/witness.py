@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import dagster as dg
-from dagster import AssetCheckSeverity, DagsterRunStatus
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterRunStatus
+from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG, stream_key
@@ -39,11 +40,11 @@ _CHECK_LIMIT = 500
 
 def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
     """Everything since ``since`` (aware UTC) that may bear on the days to be sealed."""
-    runs = {run.run_id: run for run in _runs(instance, since)}
+    runs = {run.run_id: run for run in _runs(project, instance, since)}
     return Witnessed(ticks=tuple(_ticks(project, instance, since)), runs=tuple(runs.values()), checks=tuple(_checks(project, instance, since)))
 
 
-def _runs(instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:
+def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:
     for record in instance.get_run_records(filters=dg.RunsFilter(created_after=since - timedelta(days=1))):
         run = record.dagster_run
         tags = run.tags
@@ -57,7 +58,15 @@ def _runs(instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:
             retry_number=int(tags[RETRY_TAG]) if RETRY_TAG in tags else None,
             will_retry=tags.get("dagster/will_retry") == "true",
             backfill=any(tag in tags for tag in BACKFILL_TAGS),
+            failed_streams=_failed_streams(project, instance, run) if run.status == DagsterRunStatus.FAILURE else None,
         )
+
+
+def _failed_streams(project: Project, instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...] | None:
+    """The streams whose own step failed. None when no step says so: then the run failed as a whole, and for all of them."""
+    streams = {stream_key(stream).to_python_identifier(): stream for stream in project.contracts}
+    failed = [stats.step_key for stats in instance.get_run_step_stats(run.run_id) if stats.status == StepEventStatus.FAILURE]
+    return tuple(streams[key] for key in failed if key in streams) or None
 
 
 def _ticks(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Tick]:
@@ -83,7 +92,8 @@ def _checks(project: Project, instance: dg.DagsterInstance, since: datetime) -> 
                 at = datetime.fromtimestamp(record.create_timestamp, UTC)
                 if at < since - timedelta(days=1):
                     continue
-                evaluation = record.evaluation
+                # A planned row that was never completed carries a plan, not an evaluation.
+                evaluation = record.evaluation if isinstance(record.evaluation, AssetCheckEvaluation) else None
                 yield CheckFact(
                     stream=stream,
                     name=name,

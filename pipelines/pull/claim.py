@@ -14,8 +14,6 @@ from pipelines.project import Project
 from pipelines.pull.outcome import Origin, Result
 
 
-
-
 def claim(project: Project, origin: Origin, result: Result, clock: Clock, code_version: str) -> Claim:
     """Append the claim of one pull. ``day`` is the civil day of the slot where there is one, else of the pull's start."""
     zone = ZoneInfo(project.file.timezone)

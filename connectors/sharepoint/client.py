@@ -1,0 +1,170 @@
+"""The wire: JSON over Microsoft Graph and SharePoint REST, their paging, throttling and errors. Knows no streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceError, SourceUnavailable
+from connectors.sharepoint.auth import Bearer, Tokens
+from connectors.sharepoint.config import Config
+from connectors.transport import Again, Transport, TransportOptions, retry_after
+
+Json = Mapping[str, Any]
+#: Graph asks for retries on these; 500 (generalException) is transient on SharePoint and all calls here are reads.
+_AGAIN = frozenset({408, 429, 500, 502, 503, 504, 509})
+
+
+def classify(response: httpx.Response) -> Again | None:
+    """Throttled or broken for now → again. SharePoint's list view threshold is also a 500 and never heals by waiting."""
+    if response.status_code not in _AGAIN:
+        return None
+    if response.status_code == 500 and response.is_closed and b"SPQueryThrottledException" in response.content:
+        return None
+    return Again(f"HTTP {response.status_code}", retry_after(response))
+
+
+class Api:
+    """One of the tenant's two JSON interfaces. ``base`` is its root URL (``…/v1.0`` or ``https://contoso.sharepoint.com``)."""
+
+    def __init__(self, base: str, resource: str, tokens: Tokens, options: TransportOptions, *, accept: str) -> None:
+        self.resource = resource
+        self._origin = _origin(base)
+        self.transport = Transport(base + "/", options=options, headers={"Accept": accept}, auth=Bearer(tokens, resource), classify=classify)
+
+    def response(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, also: Container[int] = ()
+    ) -> httpx.Response:
+        """A GET whose status is below 400 or in ``also``; any other status is raised as the error it means."""
+        response = self.transport.send("GET", url, params=params, headers=headers)
+        if response.status_code < 400 or response.status_code in also:
+            return response
+        raise refusal(response)
+
+    def json(self, url: str, *, params: Mapping[str, str] | None = None) -> Json:
+        """The JSON object at ``url``. Raises as ``response`` does, and BrokenReply when the body is not an object."""
+        return parsed(self.response(url, params=params))
+
+    def values(self, url: str, *, params: Mapping[str, str] | None = None) -> Iterator[Json]:
+        """Every element of a paged collection. Never ends early: a page that names itself as the next one is a BrokenReply."""
+        seen: set[str] = set()
+        link: str | None = url
+        query = params
+        while link is not None:
+            body = self.json(link, params=query)
+            value = body.get("value")
+            if not isinstance(value, list):
+                raise BrokenReply("sharepoint.not_json", host=self._origin, what="a collection without value")
+            yield from cast("list[Json]", value)
+            following = body.get("@odata.nextLink") or body.get("odata.nextLink")
+            link = None if following is None else self.inner(str(following))
+            query = None
+            if link is not None and link in seen:
+                raise BrokenReply("sharepoint.paging_loop", host=self._origin)
+            if link is not None:
+                seen.add(link)
+
+    def inner(self, link: str) -> str:
+        """A link out of a reply as path and query, to be asked at our own origin.
+
+        A link to another origin is a BrokenReply, so that no token is ever sent there; what we store survives a changed port.
+        """
+        parts = urlsplit(link)
+        if parts.netloc and f"{parts.scheme}://{parts.netloc}".lower() != self._origin.lower():
+            raise BrokenReply("sharepoint.foreign_link", host=self._origin, other=parts.netloc)
+        return f"{self._origin}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+    def relative(self, link: str) -> str:
+        """What of an inner link a cursor may keep: path and query."""
+        return link.removeprefix(self._origin)
+
+    def absolute(self, link: str) -> str:
+        """The inverse of ``relative``."""
+        return f"{self._origin}{link}" if link.startswith("/") else link
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret."""
+
+    system: str
+    config: Config
+    tokens: Tokens
+    graph: Api
+    rest: Api | None
+
+    def id(self) -> str:
+        """The tenant's GUID, from the token: the project file may name the tenant by its domain."""
+        found = str(self.tokens.claims(self.graph.resource).get("tid") or self.config.tenant)
+        return found.lower()
+
+
+def connect_tenant(system: str, config: Config, options: TransportOptions) -> Tenant:
+    tokens = Tokens(config, options)
+    graph = graph_api(config.graph, tokens, options)
+    return Tenant(system, config, tokens, graph, rest_api(config.host, tokens, options) if tokens.by_certificate else None)
+
+
+def graph_api(base: str, tokens: Tokens, options: TransportOptions) -> Api:
+    return Api(f"{base}/v1.0", base, tokens, options, accept="application/json")
+
+
+def rest_api(host: str, tokens: Tokens, options: TransportOptions) -> Api:
+    # nometadata is a third of the size of the verbose dialect, and pages with odata.nextLink.
+    return Api(host, host, tokens, options, accept="application/json;odata=nometadata")
+
+
+def parsed(response: httpx.Response) -> Json:
+    """The reply's JSON object, or BrokenReply."""
+    try:
+        body: object = json.loads(response.content)
+    except ValueError as error:
+        raise BrokenReply("sharepoint.not_json", host=_origin(str(response.url)), what=response.headers.get("Content-Type", "no type")) from error
+    if not isinstance(body, dict):
+        raise BrokenReply("sharepoint.not_json", host=_origin(str(response.url)), what=type(body).__name__)
+    return cast("Json", body)
+
+
+def error_code(response: httpx.Response) -> str:
+    """The vendor's own code out of a Graph or REST error body; empty where the body is HTML or nothing."""
+    try:
+        body: object = json.loads(response.content)
+    except (ValueError, httpx.ResponseNotRead):
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    found = cast("Json", body)
+    error = found.get("error") or found.get("odata.error")
+    return str(cast("Json", error).get("code", "")) if isinstance(error, dict) else str(error or "")
+
+
+def refusal(response: httpx.Response) -> SourceError:
+    """The error a status above 399 means. The URL is shown without its query, which may hold delta tokens."""
+    path = urlsplit(str(response.url)).path
+    told: dict[str, Any] = {"host": _origin(str(response.url)), "path": path, "status": response.status_code, "error_code": error_code(response)}
+    match response.status_code:
+        case 401:
+            return AccessRefused("sharepoint.token_refused", **told)
+        case 403:
+            return AccessRefused("sharepoint.forbidden", **told)
+        case 404:
+            return AddressUnknown("sharepoint.not_found", **told)
+        case 423:
+            return AccessRefused("sharepoint.locked", **told)
+        case status if status in _AGAIN:
+            return SourceUnavailable("sharepoint.busy", **told)
+        case _:
+            return BrokenReply("sharepoint.unexpected_status", **told)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

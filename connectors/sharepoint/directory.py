@@ -1,0 +1,93 @@
+"""People and groups of the tenant, from Graph: accounts, direct members of groups, each read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.errors import AccessRefused, AddressUnknown
+from connectors.protocol import Account, Member, principal
+from connectors.sharepoint.client import Tenant
+
+_USER = "#microsoft.graph.user"
+_GROUP = "#microsoft.graph.group"
+
+
+@dataclass(frozen=True)
+class Person:
+    principal: str
+    account: Account
+    guest: bool
+
+
+class Directory:
+    """One reading of the directory. ``members`` collects every edge that was asked for, ``accounts`` everybody."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._graph = tenant.graph
+        self.tenant_id = tenant.id()
+        self.edges: set[Member] = set()
+        self._trouble: dict[str, str] = {}
+        self._read: dict[str, list[str]] = {}
+        self._by_login: dict[str, Person] = {}
+        self.people: list[Person] = []
+        for user in self._graph.values("users", params={"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType", "$top": "999"}):
+            login = str(user["userPrincipalName"])
+            token = self.user(str(user["id"]))
+            account = Account(token, login, str(user.get("mail") or ""), str(user.get("displayName") or ""), user.get("accountEnabled") is not False)
+            guest = user.get("userType") == "Guest" or "#ext#" in login.lower()
+            someone = Person(token, account, guest)
+            self.people.append(someone)
+            self._by_login[login.lower()] = someone
+
+    def user(self, oid: str) -> str:
+        return principal("user", "entra", f"{self.tenant_id}/{oid}")
+
+    def by_login(self, login: str) -> str | None:
+        """The principal of a UPN, or None where the directory does not (any longer) know it."""
+        found = self._by_login.get(login.lower())
+        return None if found is None else found.principal
+
+    def group(self, id: str) -> tuple[str, str]:
+        """The principal of a group, its edges followed to the end, and what could not be read of it (empty when all could)."""
+        token = principal("group", "entra", f"{self.tenant_id}/{id}")
+        troubles: dict[str, str] = {}
+        todo, seen = [id.lower()], {id.lower()}
+        while todo:
+            current = todo.pop()
+            below = self._direct(current, "members", principal("group", "entra", f"{self.tenant_id}/{current}"))
+            if current in self._trouble:
+                troubles[current] = self._trouble[current]
+            todo.extend(nested for nested in below if nested not in seen)
+            seen.update(below)
+        return token, "; ".join(sorted(troubles.values()))
+
+    def owners(self, id: str) -> tuple[str, str]:
+        """The owners of a Microsoft 365 group, as a group of their own."""
+        key = f"{id.lower()}_o"
+        token = principal("group", "entra", f"{self.tenant_id}/{key}")
+        self._direct(key, "owners", token)
+        return token, self._trouble.get(key, "")
+
+    def _direct(self, key: str, relation: str, token: str) -> list[str]:
+        """Read one group's direct edges once; the ids of the groups in it come back, for the walk."""
+        if key not in self._read:
+            self._read[key] = self._fetch(key, relation, token)
+        return self._read[key]
+
+    def _fetch(self, key: str, relation: str, token: str) -> list[str]:
+        id = key.removesuffix("_o")
+        nested: list[str] = []
+        try:
+            for member in self._graph.values(f"groups/{id}/{relation}", params={"$select": "id,userPrincipalName,displayName"}):
+                kind, member_id = member.get("@odata.type"), str(member["id"])
+                if kind == _USER:
+                    self.edges.add(Member(token, self.user(member_id)))
+                elif kind == _GROUP:
+                    nested.append(member_id.lower())
+                    self.edges.add(Member(token, principal("group", "entra", f"{self.tenant_id}/{member_id}")))
+        except AddressUnknown:
+            return []  # a group that is gone grants nobody anything
+        except AccessRefused as error:
+            # Hidden membership: what stands on this group stays unresolved, which is counted and shown.
+            self._trouble[key] = f"group {id}: {error.params.get('error_code') or 'members refused'}"
+        return nested

@@ -1,0 +1,103 @@
+"""The bytes of a file: a pre-authenticated link without our token, resumed by Range when it is cut, judged by size and QuickXorHash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceUnavailable
+from connectors.sharepoint.client import Tenant, classify
+from connectors.sharepoint.places import Place
+from connectors.sharepoint.quickxor import QuickXor
+from connectors.transport import Transport, TransportOptions
+
+#: A link of this status has run out: a fresh one is asked for, not the same one again.
+_EXPIRED = frozenset({401, 403, 404, 410})
+_CHUNK = 1 << 16
+
+
+class _ExpiredError(Exception):
+    """The pre-authenticated link is no longer good."""
+
+
+def download(tenant: Tenant, place: Place, item: str, options: TransportOptions) -> Iterator[bytes]:
+    """The file's bytes in order, fetched in at most ``options.attempts`` pieces.
+
+    The link is a secret: it is asked without our token and without being logged, through a transport of its own. Raises AddressUnknown
+    when the file is gone, AccessRefused when the source blocks it (malware), BrokenReply when what came is not what SharePoint hashed.
+    """
+    about = tenant.graph.json(f"drives/{place.id}/items/{item}", params={"$select": "id,name,size,file,malware,package"})
+    name = str(about.get("name", item))
+    if about.get("malware") is not None:
+        raise AccessRefused("sharepoint.file_blocked", name=name, host=tenant.graph.transport.endpoint)
+    if about.get("file") is None:
+        raise AddressUnknown("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
+    hashing, got = QuickXor(), 0
+    for attempt in range(1, options.attempts + 1):
+        transport, link = _link(tenant, place, item, name, options)
+        try:
+            for chunk in _bytes(transport, link, got):
+                hashing.update(chunk)
+                got += len(chunk)
+                yield chunk
+            break
+        except (SourceUnavailable, _ExpiredError) as error:
+            if attempt == options.attempts:
+                if isinstance(error, SourceUnavailable):
+                    raise
+                raise AccessRefused("sharepoint.link_expired", name=name, host=transport.host) from error
+        finally:
+            transport.close()
+    _judge(about, name, hashing.text(), got, tenant.graph.transport.endpoint)
+
+
+def _judge(about: Mapping[str, Any], name: str, found: str, got: int, host: str) -> None:
+    hashes = cast("Mapping[str, Any]", about["file"].get("hashes") or {})
+    promised = hashes.get("quickXorHash")
+    if promised is not None:
+        if promised != found:
+            raise BrokenReply("sharepoint.hash_mismatch", name=name, promised=promised, found=found, host=host)
+    elif about.get("size") is not None and about["size"] != got:
+        raise BrokenReply("sharepoint.size_mismatch", name=name, promised=about["size"], found=got, host=host)
+
+
+def _link(tenant: Tenant, place: Place, item: str, name: str, options: TransportOptions) -> tuple[Transport, str]:
+    """A fresh pre-authenticated link, with a transport that never heard of our token."""
+    response = tenant.graph.response(f"drives/{place.id}/items/{item}/content")
+    location = response.headers.get("Location", "")
+    if response.status_code not in (301, 302, 303, 307, 308) or not urlsplit(location).netloc:
+        raise BrokenReply("sharepoint.no_link", name=name, status=response.status_code, host=tenant.graph.transport.endpoint)
+    parts = urlsplit(location)
+    secret = [piece for piece in (parts.query, parts.path) if len(piece) > 3]
+    return Transport(f"{parts.scheme}://{parts.netloc}", options=options, secrets=secret, classify=classify), location
+
+
+def _bytes(transport: Transport, link: str, got: int) -> Iterator[bytes]:
+    # Ranges and hashes speak of the stored bytes, so nothing may compress them on the way.
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={got}-"} if got else {})}
+    with transport.stream("GET", link, headers=headers) as response:
+        if response.status_code in _EXPIRED:
+            raise _ExpiredError
+        if response.status_code == 416 and got:
+            return  # everything was there already; the hash decides
+        if response.status_code >= 400:
+            raise BrokenReply("sharepoint.unexpected_status", host=transport.endpoint, path="(download)", status=response.status_code, error_code="")
+        # A server may ignore Range and start over: what we have is skipped then.
+        skip = got if response.status_code == 200 else _misplaced(response, got)
+        for chunk in response.iter_bytes(_CHUNK):
+            if skip >= len(chunk):
+                skip -= len(chunk)
+                continue
+            yield chunk[skip:] if skip else chunk
+            skip = 0
+
+
+def _misplaced(response: httpx.Response, got: int) -> int:
+    """Bytes to skip of a partial answer; a gap before it is a BrokenReply."""
+    told = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+    if not told.isdigit() or int(told) > got:
+        raise BrokenReply("sharepoint.bad_range", host=f"{response.url.scheme}://{response.url.netloc.decode()}", told=told, asked=got)
+    return got - int(told)

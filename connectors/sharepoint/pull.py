@@ -1,0 +1,207 @@
+"""Pulling a stream of any kind: each has its feed, all share one rule, that a cursor in the middle goes on exactly where it stopped.
+
+The last page's cursor holds what the next day starts from; it is handed back with ``Window(since=…)``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from connectors.errors import AddressUnknown, FixConfiguration
+from connectors.protocol import UNRESOLVED, Cursor, LiveField, Page, Stream, Window
+from connectors.sharepoint.client import Tenant, parsed
+from connectors.sharepoint.config import SourceSpec
+from connectors.sharepoint.library import file_ids, pull_library
+from connectors.sharepoint.pages import list_pages, page_values, read_page
+from connectors.sharepoint.places import Place, Site, find_library, find_list, find_site
+from connectors.sharepoint.records import item_ids, pull_list
+from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
+from connectors.sharepoint.schema import LIBRARY, PAGES, list_fields
+from connectors.sharepoint.scopes import NO_CERTIFICATE, ScopeMap, read_scopes
+
+#: SharePoint's time zone numbers for the zones sites of our users are in; others are named in the project file.
+_ZONES = {
+    2: "Europe/London", 3: "Europe/Paris", 4: "Europe/Berlin", 10: "America/New_York", 11: "America/Chicago", 12: "America/Denver",
+    13: "America/Los_Angeles", 20: "Asia/Tokyo", 21: "Asia/Singapore", 23: "Asia/Kolkata", 45: "Asia/Shanghai", 72: "Asia/Seoul",
+    75: "Asia/Taipei", 76: "Australia/Sydney", 93: "UTC",
+}  # fmt: skip
+_PAGES_LIBRARY = 119
+Known = dict[str, list[str]]
+
+
+def spec_of(stream: Stream) -> SourceSpec:
+    """The stream's ``source`` block, judged. Raises FixConfiguration with the first thing wrong in it."""
+    from pydantic import ValidationError
+
+    try:
+        return SourceSpec.model_validate(dict(stream.source))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "source"
+        raise FixConfiguration("sharepoint.source_invalid", stream=stream.id, where=where, reason=first["msg"]) from error
+
+
+def site_of(tenant: Tenant, spec: SourceSpec) -> Site:
+    return find_site(tenant.graph, tenant.config.host, spec.site)
+
+
+def place_of(tenant: Tenant, site: Site, spec: SourceSpec) -> Place:
+    """The library or list of a stream, or the Site Pages library behind its pages (through REST; needs the certificate)."""
+    if spec.kind == "library":
+        return find_library(tenant.graph, site, spec)
+    if spec.kind == "list":
+        return find_list(tenant.graph, site, spec)
+    assert tenant.rest is not None  # callers ask for the scopes of pages only with a certificate
+    api = f"{site.path.lstrip('/')}/_api".lstrip("/")
+    for one in tenant.rest.values(f"{api}/web/lists", params={"$select": "Id,Title,BaseTemplate"}):
+        if one.get("BaseTemplate") == _PAGES_LIBRARY:
+            return Place(site, str(one["Id"]), str(one["Id"]).strip("{}"), str(one.get("Title", "")))
+    raise AddressUnknown("sharepoint.list_unknown", kind="pages", name="Site Pages", site=spec.site, candidates="none")
+
+
+def scopes_of(tenant: Tenant, site: Site, spec: SourceSpec, place: Place | None = None) -> ScopeMap:
+    """The scope map of a stream now; empty with its reason where there is no certificate."""
+    if tenant.rest is None:
+        return ScopeMap(reason=NO_CERTIFICATE)
+    return read_scopes(tenant.rest, site, (place or place_of(tenant, site, spec)).list_id)
+
+
+def live_fields(tenant: Tenant, place: Place | None, spec: SourceSpec) -> tuple[LiveField, ...]:
+    """The fields of a stream as they are now."""
+    if spec.kind == "library":
+        return LIBRARY
+    if place is None:
+        return PAGES
+    return list_fields(tenant.graph.values(f"sites/{place.site.id}/lists/{place.list_id}/columns"))
+
+
+def pull(tenant: Tenant, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
+    """See ``Connector.pull``. Raises AddressUnknown for a place or column that is not there, before anything is yielded.
+
+    With a cursor of an earlier pull's last page the window's bounds do not matter: the feed says what changed since.
+    """
+    spec = spec_of(stream)
+    site = site_of(tenant, spec)
+    if spec.kind == "pages":
+        _known_columns(stream, PAGES)
+        yield from _pull_pages(tenant, site, spec, stream, window, cursor)
+        return
+    place = place_of(tenant, site, spec)
+    fields = live_fields(tenant, place, spec)
+    _known_columns(stream, fields)
+
+    def scopes() -> ScopeMap:
+        return scopes_of(tenant, site, spec, place)
+
+    if spec.kind == "library":
+        yield from pull_library(tenant.graph, place, scopes, stream, window, cursor)
+    else:
+        zone = _zone(tenant, site) if _has_days(stream, fields) else None
+        yield from pull_list(tenant.graph, place, scopes, fields, zone, stream, window, cursor)
+
+
+def keys(tenant: Tenant, stream: Stream) -> Iterator[pa.RecordBatch]:
+    """The key column of every live row, in slices, each row once."""
+    key = [column for column in stream.columns if column.name in stream.key]
+    whole = spec_of(stream).kind == "list"
+    ids: list[Any] = []
+    for id in _ids(tenant, stream):
+        ids.append(int(id) if whole else id)
+        if len(ids) == PAGE_ROWS:
+            yield _key_batch(ids, key)
+            ids = []
+    if ids:
+        yield _key_batch(ids, key)
+
+
+def count(tenant: Tenant, stream: Stream) -> int:
+    """Live rows by the source's own listing: Graph offers no exact count for drives, lists or pages, so its answer is walked."""
+    return sum(1 for _ in _ids(tenant, stream))
+
+
+def _ids(tenant: Tenant, stream: Stream) -> Iterator[str]:
+    spec = spec_of(stream)
+    site = site_of(tenant, spec)
+    if spec.kind == "pages":
+        yield from (str(page["id"]) for page in list_pages(tenant.graph, site))
+    elif spec.kind == "library":
+        yield from file_ids(tenant.graph, place_of(tenant, site, spec))
+    else:
+        yield from item_ids(tenant.graph, place_of(tenant, site, spec))
+
+
+def _key_batch(ids: Sequence[Any], key: Sequence[Any]) -> pa.RecordBatch:
+    return pa.record_batch([pa.array(ids, type=column.type) for column in key], names=[column.name for column in key])
+
+
+def _pull_pages(tenant: Tenant, site: Site, spec: SourceSpec, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
+    """Pages have no delta: the listing is compared with what left before (``known``: id → version and scope), so any cursor resumes.
+
+    A layout the source cannot render gives a row with metadata and null text, which the contract may refuse.
+    """
+    known: Known = {id: list(one) for id, one in cast("Mapping[str, Sequence[str]]", cursor.state["known"]).items()} if cursor else {}
+    windowed = cursor is None or bool(cursor.state.get("windowed"))
+    listed = list_pages(tenant.graph, site)
+    scopes = scopes_of(tenant, site, spec)
+    rows = Rows(stream)
+
+    def here() -> Cursor:
+        return Cursor({"v": 1, "known": {id: list(one) for id, one in known.items()}, "windowed": windowed})
+
+    for meta in listed:
+        id, version = str(meta["id"]), str(meta.get("eTag") or meta.get("lastModifiedDateTime") or "")
+        mark = [version, scopes.of_unique(id)]
+        if known.get(id) == mark:
+            continue
+        page = read_page(tenant.graph, site, id)
+        if page is None:
+            continue
+        raw = json.dumps(page, ensure_ascii=False).encode()
+        try:
+            values = page_values(page)
+            if not windowed or inside(window, values["modified_at"]):
+                rows.add(id, values, version=version, scope=mark[1], raw=raw)
+        except MisfitError as misfit:
+            rows.reject(id, "modified_at", str(misfit), raw)
+        known[id] = mark
+        if len(rows) >= PAGE_ROWS:
+            yield rows.page(here())
+            rows = Rows(stream)
+    live = {str(meta["id"]) for meta in listed}
+    for id in sorted(set(known) - live):
+        rows.remove({"page_id": id}, known.pop(id)[1] or UNRESOLVED)
+    windowed = False
+    yield rows.page(here())
+
+
+def _known_columns(stream: Stream, fields: Sequence[LiveField]) -> None:
+    """A column the source no longer has would read as null in every row; that is never let through."""
+    there = {field.source for field in fields}
+    for column in stream.columns:
+        if column.source not in there:
+            raise AddressUnknown("sharepoint.column_unknown", stream=stream.id, column=column.source, candidates=", ".join(sorted(there)))
+
+
+def _has_days(stream: Stream, fields: Sequence[LiveField]) -> bool:
+    wanted = {column.source for column in stream.columns}
+    return any(field.source in wanted and pa.types.is_date(field.type) for field in fields)
+
+
+def _zone(tenant: Tenant, site: Site) -> ZoneInfo:
+    """The site's time zone: what the project file says, else what the site says. Raises FixConfiguration where neither is known."""
+    if tenant.config.timezone is not None:
+        return ZoneInfo(tenant.config.timezone)
+    said = "nothing without a certificate"
+    if tenant.rest is not None:
+        api = f"{site.path.lstrip('/')}/_api".lstrip("/")
+        response = tenant.rest.response(f"{api}/web/regionalsettings/timezone", params={"$select": "Id,Description"}, also={404})
+        zone = parsed(response) if response.status_code < 400 else {}
+        if zone.get("Id") in _ZONES:
+            return ZoneInfo(_ZONES[zone["Id"]])
+        said = f"{zone.get('Id', 'no zone')} {zone.get('Description', '')}".strip()
+    raise FixConfiguration("sharepoint.timezone_unknown", site=site.path or "/", said=said)

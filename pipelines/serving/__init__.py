@@ -1,0 +1,1 @@
+"""Answers for a person, never for a service: identity, retrieval, audit. Transport (MCP, HTTP) stands on top of these."""

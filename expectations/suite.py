@@ -78,15 +78,16 @@ def _pandas_reads(kind: pa.DataType) -> bool:
     return not (pa.types.is_decimal(kind) or pa.types.is_nested(kind))
 
 
-def judge_values(contract: Contract, profile: Profile) -> tuple[Verdict, ...]:
+def judge_values(contract: Contract, profile: Profile, live_rows: int) -> tuple[Verdict, ...]:
     """The contract's rules against the profile: for each, the ratio of values that missed it must not exceed ``1 - mostly``.
 
-    Required fields carry a not-null rule of their own. A pull without changed rows has nothing to judge but its row count.
+    Required fields carry a not-null rule of their own. Column rules speak of the rows that came; rules about the table's row count
+    speak of ``live_rows``, what the table will hold, since an incremental pull of nothing is a good pull.
     """
     import great_expectations.expectations as gxe
     import pandas as pd
 
-    frame: dict[str, float] = {"rows": float(profile.rows)}
+    frame: dict[str, float] = {"rows": float(live_rows)}
     rules: list[tuple[Any, str, str, str, str, Severity]] = []
     for field in contract.fields:
         if field.required and profile.rows:
@@ -100,7 +101,7 @@ def judge_values(contract: Contract, profile: Profile) -> tuple[Verdict, ...]:
         if rule.column is None:
             low, high = given.get("min_value"), given.get("max_value")
             judge = gxe.ExpectColumnMaxToBeBetween(column="rows", min_value=low, max_value=high)
-            rules.append((judge, rule.expect, "", f"{low} to {high}", str(profile.rows), rule.severity))
+            rules.append((judge, rule.expect, "", f"{low} to {high}", str(live_rows), rule.severity))
             continue
         looked = profile.looked.get(name, 0)
         if not looked:

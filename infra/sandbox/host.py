@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.sandbox.clock import SandboxClock
 from infra.sandbox.settings import Settings
 
 #: Every sandbox answer carries this header, by which the product's transport knows that it is not talking to a real system.
@@ -27,15 +29,19 @@ Verb = Callable[[dict[str, Any]], Any]
 
 
 class MarkedApp:
-    """Adds the sandbox header to every response of the app inside it."""
+    """Adds the sandbox header to every response of the app inside it, and a Date (RFC 9110 §6.6.1) in sandbox time where the app set none."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], clock: SandboxClock) -> None:
         self._app = app
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def marked(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).append((SANDBOX_HEADER.lower().encode(), b"1"))
+                headers = message.setdefault("headers", [])
+                headers.append((SANDBOX_HEADER.lower().encode(), b"1"))
+                if not any(name.lower() == b"date" for name, _ in headers):
+                    headers.append((b"date", format_datetime(self._clock.now(), usegmt=True).encode()))
             await send(message)
 
         await self._app(scope, receive, marked)
@@ -76,10 +82,10 @@ def control_routes(settings: Settings, verbs: dict[str, Verb]) -> list[Route]:
 
 def serve(app: Starlette, settings: Settings, *, cert_file: Path, key_file: Path) -> None:
     """Serve until SIGTERM or SIGINT. Both listeners bind loopback only; a taken port raises OSError before anything is served."""
-    marked = MarkedApp(app)
+    marked = MarkedApp(app, settings.clock)
     common: dict[str, Any] = {
         "host": "127.0.0.1", "log_level": "warning", "access_log": False, "server_header": False, "date_header": False, "lifespan": "off",
-        "timeout_keep_alive": 60,
+        "timeout_keep_alive": 60, "timeout_graceful_shutdown": 1,
     }
     plain = uvicorn.Server(uvicorn.Config(marked, port=settings.http_port, **common))
     secure = uvicorn.Server(

@@ -124,7 +124,7 @@ class LanceStore:
         columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), self._dim)
         rows = pa.table([columns[name] for name in schema.names], schema=schema)
         database = lancedb.connect(self._uri)
-        database.drop_table(self._name, ignore_missing=True)
+        database.drop_table(self._name, ignore_missing=True)  # pyright: ignore[reportCallIssue]  (its base class is behind)
         table = database.create_table(self._name, schema=schema)
         if rows.num_rows:
             table.add(rows)

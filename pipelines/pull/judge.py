@@ -11,7 +11,7 @@ from pipelines.pull.outcome import Check
 
 def values_check(contract: Contract, fetched: Fetched) -> Check:
     """The contract's rules on the profile of what came. Warnings show and do not block; quarantined rows show as numbers."""
-    verdicts = judge_values(contract, fetched.profile)
+    verdicts = judge_values(contract, fetched.profile, fetched.live_after)
     failed = [v for v in verdicts if not v.passed]
     critical = [v for v in failed if v.severity == "critical"]
     rows = tuple(
@@ -20,7 +20,9 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         for v in verdicts
     )
     numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
-    summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} rules hold over {fetched.profile.rows} rows; {len(fetched.rejects)} values rejected"
+    summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} rules hold over {fetched.profile.rows} rows read; {len(fetched.rejects)} values rejected"
+    if not fetched.profile.rows:
+        summary = f"no row was read, so only the table itself was judged: {len(verdicts) - len(failed)} of {len(verdicts)} rules hold"
     return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
 
 

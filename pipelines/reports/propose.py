@@ -196,8 +196,8 @@ def _expectations(live: list[LiveField], by_source: Mapping[str, FieldSpec], gua
         field = by_source[one.source]
         if field.type == "string" and (options := _options(one)):
             yield _rule("expect_column_values_to_be_in_set", field.name, "warning", value_set=list(options))
-        pattern = one.facets.get("pattern")
-        if field.type == "string" and isinstance(pattern, str) and not any(part in pattern for part in _ONLY_XSD):
+        pattern = _pattern(one)
+        if field.type == "string" and pattern:
             severity = "critical" if field in guarded else "warning"
             yield _rule("expect_column_values_to_match_regex", field.name, severity, regex=f"^(?:{pattern})$")
         low, high = (_number(one.facets, *names) for names in (("minInclusive", "minimum"), ("maxInclusive", "maximum")))
@@ -214,6 +214,14 @@ def _options(field: LiveField) -> tuple[str, ...]:
     """The declared choices of a closed list; none where people may type others."""
     found = field.facets.get("options") or field.facets.get("choices")
     return found if isinstance(found, tuple) and not field.facets.get("open") else ()
+
+
+def _pattern(field: LiveField) -> str:
+    """The one declared format of a field, where its syntax means the same in our rules; else empty."""
+    found = field.facets.get("pattern", "")
+    if isinstance(found, tuple) and len(found) == 1:
+        found = found[0]
+    return found if isinstance(found, str) and not any(part in found for part in _ONLY_XSD) else ""
 
 
 def _number(facets: Mapping[str, str | int | bool | tuple[str, ...]], *names: str) -> int | None:

@@ -56,7 +56,7 @@ def test_rules_are_counted_over_all_pages_and_name_what_missed() -> None:
         {"expect": "expect_table_row_count_to_be_between", "min_value": 3},
     )
     profile = profile_of(promise, [{"id": 1, "amount": Decimal("1.5"), "state": "新規"}], [{"id": 2, "amount": Decimal("-0.0001"), "state": "廃止"}])
-    verdicts = {(v.expectation, v.column): v for v in judge_values(promise, profile)}
+    verdicts = {(v.expectation, v.column): v for v in judge_values(promise, profile, 2)}
     assert verdicts["expect_column_values_to_not_be_null", "id"].passed
     assert not verdicts["expect_column_values_to_be_between", "amount"].passed
     assert "-0.0001" in verdicts["expect_column_values_to_be_between", "amount"].observed
@@ -68,15 +68,15 @@ def test_rules_are_counted_over_all_pages_and_name_what_missed() -> None:
 def test_mostly_lets_a_share_miss_and_no_more() -> None:
     promise = contract({"expect": "expect_column_values_to_match_regex", "column": "state", "regex": "^新", "mostly": 0.5})
     half = profile_of(promise, [{"id": 1, "state": "新規"}, {"id": 2, "state": "旧"}])
-    assert all(v.passed for v in judge_values(promise, half))
+    assert all(v.passed for v in judge_values(promise, half, 2))
     worse = profile_of(promise, [{"id": 1, "state": "新規"}, {"id": 2, "state": "旧"}, {"id": 3, "state": "旧"}])
-    assert not all(v.passed for v in judge_values(promise, worse))
+    assert not all(v.passed for v in judge_values(promise, worse, 2))
 
 
 def test_a_null_misses_only_the_not_null_rule() -> None:
     promise = contract({"expect": "expect_column_values_to_be_in_set", "column": "state", "value_set": ["新規"]})
-    assert all(v.passed for v in judge_values(promise, profile_of(promise, [{"id": 1, "state": None}])))
-    assert not all(v.passed for v in judge_values(promise, profile_of(promise, [{"id": None, "state": None}])))
+    assert all(v.passed for v in judge_values(promise, profile_of(promise, [{"id": 1, "state": None}]), 2))
+    assert not all(v.passed for v in judge_values(promise, profile_of(promise, [{"id": None, "state": None}]), 2))
 
 
 def test_a_rule_that_cannot_be_judged_is_refused_not_skipped() -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from connectors.errors import AccessRefused, BrokenReply, FixConfiguration
 from connectors.kintone.cells import ABSENT, Plan, build
 from connectors.kintone.client import must_ascend
-from connectors.kintone.schema import BY_TYPE, Field, Form, Shape, arrow_type
+from connectors.kintone.schema import BY_TYPE, Field, Form, Shape
 from connectors.protocol import Column, Reject
 
 
@@ -245,8 +245,3 @@ def _children(column: Column, app: str) -> tuple[Column, ...]:
     if [child.name for child in column.children] != [kind.field(at).name for at in range(kind.num_fields)]:
         raise FixConfiguration("kintone.type_impossible", app=app, column=column.name, type=str(column.type), field=column.source)
     return column.children
-
-
-def proposed_columns(form: Form) -> tuple[Column, ...]:
-    """Every field of the form as a column of its proposed type, named by its code."""
-    return tuple(Column(field.code, field.code, arrow_type(field, form.precision)) for field in form.fields.values())

@@ -55,7 +55,7 @@ def pull(client: Client, stream: Stream, spec: SourceSpec, app: App, window: Win
 
     A full window is one leg. A window with ``since`` alone has two: records above the highest id known (admins may post records with an
     old update time), then records updated since, up to that id; the two never overlap. The highest id known comes with the cursor of an
-    earlier pull or from ``stream.options["max_id"]``; without either only the second leg runs, unbounded.
+    earlier pull or from ``stream.options`` (``max_id``, or ``last_cursor`` of the last published pull); without either only the second leg runs, unbounded.
 
     Raises BrokenReply ``kintone.schema_moved`` when the app's settings changed between the first and the last call, or since the pull
     that ``cursor`` would resume: nothing of that pull is to be kept.
@@ -209,5 +209,6 @@ def _progress(cursor: Cursor) -> Progress:
 
 
 def _known_top(stream: Stream, cursor: Cursor | None) -> int:
-    given = int(stream.options.get("max_id", 0))
+    last = stream.options.get("last_cursor") or {}
+    given = max(int(stream.options.get("max_id", 0)), int(last.get("top", 0)))
     return max(given, int(cursor.state.get("top", 0)) if cursor is not None else 0)

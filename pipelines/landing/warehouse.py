@@ -85,8 +85,10 @@ class Warehouse:
     def _drop(self, table: str, stream: str) -> None:
         import obstore
 
-        for chunk in obstore.list(self.store, prefix=f"{table}/{stream}"):
-            obstore.delete(self.store, [str(meta["path"]) for meta in chunk])
+        paths = sorted((str(meta["path"]) for chunk in obstore.list(self.store, prefix=f"{table}/{stream}") for meta in chunk), reverse=True)
+        # The log goes from its newest entry backwards and last of all: a kill in between leaves an older table, never an unreadable one.
+        for path in sorted(paths, key=lambda path: "/_delta_log/" in path):
+            obstore.delete(self.store, path)
 
     def read(self, table: str, stream: str, columns: list[str] | None = None) -> pa.Table | None:
         """A table as published, whole; None when the stream or this table was never published."""

@@ -10,7 +10,7 @@ from pipelines.pull.outcome import Check
 def balance(source: int, fetched: Fetched) -> tuple[Balance, Check]:
     """The balance of a pull, and its check as a one-row table. Held rows count once, however many of their values are wrong."""
     held = {reject.key for reject in fetched.rejects}
-    books = Balance(source=source, landed=fetched.live_after, quarantined=len(held))
+    books = Balance(source=source, landed=fetched.live_after, quarantined=len(held), excluded=fetched.outside)
     row = {
         "source": str(books.source), "landed": str(books.landed), "quarantined": str(books.quarantined),
         "excluded": str(books.excluded), "difference": str(books.difference),

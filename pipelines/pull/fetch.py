@@ -32,6 +32,7 @@ class Fetched:
     deleted: int = 0
     unresolved: int = 0
     live_after: int = 0
+    outside: int = 0
     changed_rows: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     spooled: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
@@ -73,6 +74,7 @@ def fetch(
     *,
     resume: Mapping[str, Any] | None,
     known: dict[str, tuple[str, str]],
+    held: Mapping[str, Reject],
     stamp: Stamp,
     count: int,
     report: Report,
@@ -80,7 +82,8 @@ def fetch(
     """Read the window. ``known`` is live key → (row hash, scope) of the current table and is used up here.
 
     Rows whose hash and scope are known are not landed again. What the source no longer has becomes a tombstone: by absence when
-    everything was read, else by listing the source's keys when its count differs from ours.
+    everything was read, else by listing the source's keys when its count differs from ours. ``held`` are the rows in quarantine: a window
+    that does not bring them again leaves them there. ``outside`` counts rows the source has that a window with an end did not ask for.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -93,13 +96,14 @@ def fetch(
     columns = [column.name for column in stream.columns]
     seen: set[str] = set()
     scope_of = {key: scope for key, (_, scope) in known.items()}
+    waiting: dict[str, Reject] = {} if window.full else dict(held)
     wants_files = contract.content is not None
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for page in connector.pull(stream, window, Cursor(resume) if resume else None):
             rows = page.rows
             found.read += page.source_rows
-            found.rejects.extend(page.rejects)
             found.cursor = page.cursor.state
+            rows = _newest(rows, contract.key)
             gone = [key for key, op in zip(keys_of(rows, contract.key), rows.column(OP).to_pylist(), strict=True) if op == "delete"]
             rows = rows.filter(pc.equal(rows.column(OP), "upsert"))
             add(found.profile, contract, rows.select(columns))
@@ -116,7 +120,11 @@ def fetch(
                     found.changed_rows.update(zip([keys[n] for n in fresh], taken.select(columns).to_pylist(), strict=True))
             found.changed += len(fresh)
             found.unchanged += len(keys) - len(fresh)
+            for key in (*keys, *gone):
+                waiting.pop(key, None)
             # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
+            for reject in page.rejects:
+                waiting.setdefault(reject.key, reject)
             gone += [key for key in dict.fromkeys(reject.key for reject in page.rejects) if key not in gone]
             live_gone = [key for key in gone if known.pop(key, None) is not None]
             if live_gone:
@@ -124,12 +132,22 @@ def fetch(
                 found.deleted += len(live_gone)
                 seen.difference_update(live_gone)
             report(Progress(stream.id, "fetch", found.read, count))
-        absent = _absent(connector, stream, contract, window, known, seen, count, held=len({r.key for r in found.rejects}))
+        absent = _absent(connector, stream, contract, window, known, seen, count, waiting, found)
         if absent:
             found.spool_batch(writer, tombstones(absent, schema, stamp, scope_of))
             found.deleted += len(absent)
     found.live_after = len(known) - len(absent)
+    found.rejects = list(waiting.values())
     return found
+
+
+def _newest(rows: pa.RecordBatch, key: tuple[str, ...]) -> pa.RecordBatch:
+    """Of rows that stand in one page more than once (change feeds repeat themselves), the last."""
+    import pyarrow as pa
+
+    keys = keys_of(rows, key)
+    last = {one: number for number, one in enumerate(keys)}
+    return rows if len(last) == len(keys) else rows.take(pa.array(sorted(last.values())))
 
 
 def _absent(
@@ -140,14 +158,18 @@ def _absent(
     known: dict[str, tuple[str, str]],
     seen: set[str],
     count: int,
-    *,
-    held: int,
+    waiting: dict[str, Reject],
+    found: Fetched,
 ) -> list[str]:
     if window.full:
         return sorted(set(known) - seen)
-    if len(known) + held == count:
+    if len(known) + len(waiting) == count:
         return []
     living: set[str] = set()
     for batch in connector.keys(stream):
         living.update(keys_of(batch, contract.key))
+    for key in set(waiting) - living:
+        del waiting[key]
+    if window.until is not None:
+        found.outside = len(living - set(known) - set(waiting))
     return sorted(set(known) - living)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import metadata
 
 from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
-from connectors.protocol import Connector, Window
+from connectors.protocol import Connector, Reject, Window
 from expectations.contract import Contract
 from pipelines.clock import Clock
 from pipelines.landing.published import Published
@@ -96,10 +97,14 @@ class _Walk:
         self.step("access")
         access = connector.access(self.stream)
         rights_moved = before is not None and (before.revision != live.revision or known_scopes(warehouse, self.stream.id) != {s.id for s in access.scopes})
+        # Without a base the books can only balance over everything: the first pull is always whole.
+        asked = self.request.window if before is not None else None
         window, resume = self.window(before, rights_moved)
         count = connector.count(self.stream)
+        # Not to resume from, only to know what was seen last (kintone finds records posted with an old update time by their number).
+        stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
         fetched = fetch(
-            connector, self.stream, self.contract, window, resume=resume, known=warehouse.known(self.stream.id),
+            connector, stream, self.contract, window, resume=resume, known=warehouse.known(self.stream.id), held=held_before(warehouse, self.stream.id),
             stamp=Stamp(self.stream.id, self.pull_id, self.started, self.contract.version), count=count, report=self.report,
         )
         try:
@@ -115,6 +120,9 @@ class _Walk:
         finally:
             shutil.rmtree(fetched.spool.parent, ignore_errors=True)
         books, check = balance(count, fetched)
+        if not books.balanced:
+            # Rows come and go while a live source is read: what it counts once the reading is over decides.
+            books, check = balance(connector.count(self.stream), fetched)
         self.partial["balance"] = books
         self.checks.append(check)
         if not books.balanced:
@@ -132,7 +140,7 @@ class _Walk:
         self.step("publish")
         record = publish(
             warehouse, self.contract, live, pull_id=self.pull_id, at=self.clock.now(), counts=counts, restricted=access.restricted,
-            watermark=self._next_watermark(before, watermark), cursor=fetched.cursor if self.request.window is None else (before.cursor if before else None),
+            watermark=watermark if asked is None else self._watermark_of(before), cursor=fetched.cursor if asked is None else (before.cursor if before else None),
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 
@@ -141,7 +149,7 @@ class _Walk:
 
         A change of rights or settings moves no row's update time, yet it may move rows to other scopes: then everything is read.
         """
-        if self.request.window is not None:
+        if self.request.window is not None and before is not None:
             return self.request.window, None
         changed_contract = before is not None and before.contract_fingerprint != self.contract.fingerprint()
         if before is None or before.watermark is None or self.request.full or rights_moved or self.contract.cursor is None or changed_contract:
@@ -150,9 +158,8 @@ class _Walk:
         feed = self.contract.cursor.deletes == "feed"
         return Window(since=since), dict(before.cursor) if feed and before.cursor else None
 
-    def _next_watermark(self, before: Published | None, watermark: datetime) -> datetime | None:
-        if self.request.window is None:
-            return watermark
+    def _watermark_of(self, before: Published | None) -> datetime | None:
+        """A window in the past moves no watermark."""
         return datetime.fromisoformat(before.watermark) if before and before.watermark else None
 
     def demand(self, check: Check) -> None:
@@ -181,6 +188,12 @@ def known_scopes(warehouse: Warehouse, stream: str) -> set[str]:
     """The scope ids of the last published pull."""
     rows = warehouse.read("scopes", stream, ["scope"])
     return set() if rows is None else set(rows["scope"].to_pylist())
+
+
+def held_before(warehouse: Warehouse, stream: str) -> dict[str, Reject]:
+    """The rows in quarantine as of the last published pull, by key."""
+    rows = warehouse.read("quarantine", stream, ["key", "column", "reason", "raw"])
+    return {} if rows is None else {row["key"]: Reject(**row) for row in rows.to_pylist()}
 
 
 def duration(text: str) -> timedelta:

@@ -40,6 +40,8 @@ def write_map(source_map: SourceMap, project: Project, out: Path | None = None, 
     folder = out or project.home / "map"
     folder.mkdir(parents=True, exist_ok=True)
     base = project.folder / "contracts" if into_contracts else folder / "proposals"
+    if not into_contracts:
+        _forget(base, source_map)
     proposals: list[Path] = []
     kept: list[str] = []
     for one in source_map.streams:
@@ -55,6 +57,14 @@ def write_map(source_map: SourceMap, project: Project, out: Path | None = None, 
     html.write_text(render(source_map), encoding="utf-8")
     yaml.write_text(plain_yaml(plain(source_map)), encoding="utf-8")
     return Written(html, yaml, tuple(proposals), tuple(kept))
+
+
+def _forget(base: Path, source_map: SourceMap) -> None:
+    """Remove the last map's proposals of the systems mapped now, so that what got another name or a contract does not linger."""
+    for system in source_map.systems:
+        if system.error is None and (base.parent / "source-map.yaml").exists():
+            for old in (base / system.name).glob("*.yaml"):
+                old.unlink()
 
 
 def plain(source_map: SourceMap) -> dict[str, Any]:

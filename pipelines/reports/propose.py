@@ -8,6 +8,7 @@ changed, and on a quiet day none did; the balance counts the rest).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,8 +37,8 @@ _EVERYWHERE: Mapping[str, str] = {
     "CREATED_TIME": "created_at", "MODIFIER": "updated_by", "UPDATED_TIME": "updated_at", "STATUS": "status", "STATUS_ASSIGNEE": "assignees",
     "CATEGORY": "categories",
 }  # fmt: skip
-#: XSD pattern syntax that the rules' regular expressions (RE2) don't have.
-_ONLY_XSD = ("\\i", "\\c", "\\I", "\\C", "\\p{Is", "-[")
+#: XSD pattern syntax that the rules' regular expressions (RE2) don't have: name characters, Unicode blocks, subtracted classes.
+_ONLY_XSD = re.compile(r"\\[icIC]|\\[pP]\{Is|-\[[^\]]*\]\]")
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _pattern(field: LiveField) -> str:
     found = field.facets.get("pattern", "")
     if isinstance(found, tuple) and len(found) == 1:
         found = found[0]
-    return found if isinstance(found, str) and not any(part in found for part in _ONLY_XSD) else ""
+    return found if isinstance(found, str) and not _ONLY_XSD.search(found) else ""
 
 
 def _number(facets: Mapping[str, str | int | bool | tuple[str, ...]], *names: str) -> int | None:

@@ -33,21 +33,21 @@ def preview(project: Project, index: str, query: str, person: str, k: int, clock
     if manifest is None:
         raise AnswerIsNo("serving.no_candidate", index=index)
     warehouse = Warehouse(project.root)
-    accounts, members, read_at = directory(project, warehouse)
+    accounts, members, read_at = directory(project, index, warehouse)
     someone = link(person, accounts)
     asker = Asker(someone.id, closure_of(someone, members), read_at, secrets.token_hex(16), "cli")
     service = Service(embedder_of(project), newest_access(project, index, warehouse), AuditLog(f"{project.root}/audit/retrieval"))
     return search(open_for(project.root, manifest), query, asker, k, service, now=clock.now())
 
 
-def directory(project: Project, warehouse: Warehouse) -> tuple[pa.Table, pa.Table, datetime]:
-    """Accounts and membership edges of all published streams, and the age of the oldest of them."""
+def directory(project: Project, index: str, warehouse: Warehouse) -> tuple[pa.Table, pa.Table, datetime]:
+    """Accounts and membership edges of an index's streams, and the age of the oldest of them: an edge is as old as the pull that saw it."""
     import pyarrow as pa
 
     accounts: list[pa.Table] = []
     members: list[pa.Table] = []
     read: list[datetime] = []
-    for stream in sorted(project.contracts):
+    for stream in project.index(index).streams:
         record = warehouse.published(stream)
         found, edges = warehouse.read("accounts", stream), warehouse.read("members", stream)
         if record is not None and found is not None and edges is not None:

@@ -46,7 +46,7 @@ def _serving(folder: Path, *, tls: bool = False) -> Iterator[Settings]:
         options: dict[str, Any] = {"log_level": "critical", "lifespan": "off"}
         if certificates:
             options |= {"ssl_certfile": str(certificates.cert_file), "ssl_keyfile": str(certificates.key_file)}
-        server = uvicorn.Server(uvicorn.Config(MarkedApp(build(settings)), **options))
+        server = uvicorn.Server(uvicorn.Config(MarkedApp(build(settings), settings.clock), **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:

@@ -1,0 +1,166 @@
+"""The verbs behind ``/_sandbox/``: truth, effective access, faults, and changes of rights that tests need."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from infra.sandbox.company.people import PEOPLE, person
+from infra.sandbox.settings import Settings
+from infra.sandbox.sharepoint import founding, life, naive
+from infra.sandbox.sharepoint.answers import stamp
+from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.world import READ, Entry, Listing, Site, World, scope_of
+
+
+@dataclass
+class _Fault:
+    kind: str
+    left: int
+    retry_after: int
+    path: str
+
+
+class Faults:
+    """Faults waiting to happen: the next ``count`` requests (whose path contains ``path``) are answered 429 or 503, or dropped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Fault] = []
+
+    def set(self, body: dict[str, Any]) -> dict[str, Any]:
+        kind = str(body["kind"])
+        if kind not in ("429", "503", "drop"):
+            raise ValueError(f"no such fault: {kind}; there are 429, 503 and drop")
+        with self._lock:
+            self._waiting.append(_Fault(kind, int(body.get("count", 1)), int(body.get("retry_after", 0)), str(body.get("path", ""))))
+        return {"waiting": len(self._waiting)}
+
+    def heal(self, _: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._waiting.clear()
+        return {"waiting": 0}
+
+    def take(self, path: str) -> tuple[int, int] | None:
+        """(status, Retry-After) of the fault this request meets, status 0 for a dropped connection; None when there is none."""
+        with self._lock:
+            for fault in self._waiting:
+                if fault.path in path:
+                    fault.left -= 1
+                    if fault.left <= 0:
+                        self._waiting.remove(fault)
+                    return (0 if fault.kind == "drop" else int(fault.kind)), fault.retry_after
+        return None
+
+
+def verbs(world: World, authority: Authority, settings: Settings, faults: Faults) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """Verb → function of the request's body. ``advanced`` is what runs after the clock has moved."""
+
+    def told(verb: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+        def locked(body: dict[str, Any]) -> Any:
+            life.catch_up(world, settings.clock)
+            with world.lock:
+                return verb(body)
+
+        return locked
+
+    def truth(body: dict[str, Any]) -> dict[str, Any]:
+        site = world.sites[body["site"]]
+        rows = [_row(listing, entry) for listing in site.lists for entry in listing.living()]
+        counts = {listing.title: sum(1 for entry in listing.living() if entry.kind != "folder") for listing in site.lists}
+        found = {"site": site.key, "count": len(rows), "counts": counts, "day": world.day}
+        return found if body.get("count_only") else {**found, "items": rows}
+
+    def effective(body: dict[str, Any]) -> dict[str, Any]:
+        logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
+        rows = []
+        for listing, entry in _asked(world, body.get("items")):
+            readers = [login for login in logins if naive.may_read(world, login, listing, entry)]
+            rows.append({**_row(listing, entry), "readers": readers})
+        return {"items": rows}
+
+    def expire_tokens(_: dict[str, Any]) -> dict[str, Any]:
+        world.epoch += 1
+        return {"epoch": world.epoch}
+
+    def set_secret_expired(body: dict[str, Any]) -> dict[str, Any]:
+        authority.secret_expired = bool(body.get("expired", True))
+        return {"expired": authority.secret_expired}
+
+    def inherited_from(body: dict[str, Any]) -> dict[str, Any]:
+        if body["mode"] not in ("object", "absent", "full"):
+            raise ValueError("mode is one of object, absent, full")
+        world.inherited_from = body["mode"]
+        return {"mode": world.inherited_from}
+
+    def membership(body: dict[str, Any]) -> dict[str, Any]:
+        """{"group": code, "add": [logins], "remove": [logins]}: direct members of an Entra group. Touches no document."""
+        members, _ = world.groups[body["group"]]
+        for login in body.get("add", []):
+            if person(login).login not in members:
+                members.append(person(login).login)
+        for login in body.get("remove", []):
+            members.remove(login)
+        return {"group": body["group"], "members": members}
+
+    def grant(body: dict[str, Any]) -> dict[str, Any]:
+        """{"item": id, "login": login}: read for one person, inheritance broken first if need be."""
+        def change(site: Site, key: str) -> None:
+            site.grants[key].setdefault(founding.user(site, body["login"]).number, set()).add(READ)
+
+        return _change(world, settings, body["item"], change)
+
+    def revoke(body: dict[str, Any]) -> dict[str, Any]:
+        """{"item": id, "login": login}: the person's own grant on that item goes; grants by group stay."""
+        def change(site: Site, key: str) -> None:
+            site.grants[key].pop(founding.user(site, body["login"]).number, None)
+
+        return _change(world, settings, body["item"], change)
+
+    found = {
+        "truth": truth, "effective": effective, "expire_tokens": expire_tokens, "set_secret_expired": set_secret_expired,
+        "inherited_from": inherited_from, "membership": membership, "grant": grant, "revoke": revoke, "advanced": lambda _: None,
+    }
+    return {**{name: told(verb) for name, verb in found.items()}, "fault": faults.set, "heal": faults.heal}
+
+
+def _row(listing: Listing, entry: Entry) -> dict[str, Any]:
+    return {
+        "site": listing.site.key, "list": listing.title, "list_id": listing.guid, "drive_id": listing.drive_id, "id": entry.id,
+        "unique_id": entry.guid, "list_item_id": entry.number, "kind": entry.kind, "path": "/".join([listing.title, *listing.path(entry)]),
+        "size": entry.stored.size if entry.stored else 0, "quick_xor": entry.stored.quick_xor if entry.stored else "", "etag": entry.etag,
+        "modified": stamp(entry.modified), "unique": entry.guid in listing.site.grants, "scope": scope_of(listing, entry),
+    }
+
+
+def _asked(world: World, wanted: list[str] | None) -> Iterator[tuple[Listing, Entry]]:
+    if wanted is None:
+        yield from ((listing, entry) for listing in world.listings() for entry in listing.living())
+        return
+    for key in wanted:
+        yield _found(world, key)
+
+
+def _found(world: World, key: str) -> tuple[Listing, Entry]:
+    """By drive item id, unique id, or path from the list's title on; raises KeyError."""
+    direct = world.entry(key)
+    if direct is not None:
+        return direct
+    title, *names = key.split("/")
+    for listing in world.listings():
+        entry = listing.find(names) if names and listing.title == title else None
+        if entry is not None:
+            return listing, entry
+    raise KeyError(f"no item {key}")
+
+
+def _change(world: World, settings: Settings, key: str, change: Callable[[Site, str], Any]) -> dict[str, Any]:
+    listing, entry = _found(world, key)
+    site = listing.site
+    if entry.guid not in site.grants:
+        site.grants[entry.guid] = {number: set(roles) for number, roles in site.grants[scope_of(listing, entry)].items()}
+    change(site, entry.guid)
+    world.sharing_changed(listing, entry, settings.clock.now())
+    return _row(listing, entry)

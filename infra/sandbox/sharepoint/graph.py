@@ -1,0 +1,259 @@
+"""Graph v1.0's front: bearer check, addresses to endpoints, and ``$batch``. The endpoints themselves are in ``graph_*.py``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from starlette.responses import Response
+
+from infra.sandbox.clock import SandboxClock
+from infra.sandbox.company.people import COMPANY, DOMAIN, TENANT_ID, stable_id
+from infra.sandbox.settings import Settings
+from infra.sandbox.sharepoint import life
+from infra.sandbox.sharepoint.answers import Ask, GraphError, answer, page, refusal, stamp
+from infra.sandbox.sharepoint.authority import GRAPH_AUDIENCES, Authority
+from infra.sandbox.sharepoint.graph_directory import Directory, group_json, user_json
+from infra.sandbox.sharepoint.graph_items import Drives, site_id, whole
+from infra.sandbox.sharepoint.graph_lists import Lists
+from infra.sandbox.sharepoint.world import Entry, Listing, Site, World
+
+_BATCH_LIMIT = 20
+_SITE_BY_PATH = re.compile(r"^/sites/(?P<host>[^/]+?):(?P<place>/[^:]*?)/?(?::(?P<rest>/.*)?)?$")
+_ITEM = re.compile(r"^/drives/(?P<drive>[^/]+)/(?:root|items/(?P<item>[^/:]+))(?::/(?P<path>[^:]*?)/?(?::|$))?(?P<rest>/.*)?$")
+_DELTA = re.compile(r"^/(?:microsoft\.graph\.)?delta(?:\((?:token='[^']*')?\))?$")
+
+
+class Graph:
+    """Answers asks below ``/v1.0``. ``faulted`` is asked before each part of a batch, as SharePoint throttles part by part."""
+
+    def __init__(self, world: World, authority: Authority, settings: Settings, faulted: Callable[[str], tuple[int, int] | None]) -> None:
+        self._world, self._authority, self._settings, self._faulted = world, authority, settings, faulted
+        self._clock: SandboxClock = settings.clock
+        self._drives, self._lists, self._directory = Drives(world, settings), Lists(world, settings), Directory(world)
+        self._audiences = (*GRAPH_AUDIENCES, *own_audiences(settings))
+
+    def handle(self, ask: Ask) -> Response:
+        """One request, errors included."""
+        if self._authority.claims(ask.headers.get("authorization", ""), self._audiences) is None:
+            error = GraphError(401, "InvalidAuthenticationToken", "Access token is empty, expired or meant for another audience.")
+            where = f"{self._settings.https_url}/{TENANT_ID}/oauth2/v2.0/authorize"
+            error.headers["WWW-Authenticate"] = f'Bearer realm="", authorization_uri="{where}"'
+            return refusal(ask, error)
+        try:
+            life.catch_up(self._world, self._clock)
+            with self._world.lock:
+                return self._batch(ask) if ask.path == "/$batch" else self._route(ask)
+        except GraphError as error:
+            return refusal(ask, error)
+
+    def download(self, ask: Ask) -> Response:
+        with self._world.lock:
+            return self._drives.download(ask)
+
+    # -- addresses --------------------------------------------------------------------------------------------------------------
+
+    def _route(self, ask: Ask) -> Response:
+        path = ask.path.rstrip("/").removesuffix(":")
+        if ask.method not in ("GET", "HEAD"):
+            raise GraphError(405, "notAllowed", f"The sandbox's Graph is read-only: {ask.method} is not answered.")
+        if named := _SITE_BY_PATH.match(path):
+            host = named["host"].partition(":")[0].lower()
+            match = re.fullmatch(r"/sites/([^/]+)", named["place"])
+            site = self._world.sites.get(match[1]) if match and host in ("localhost", "127.0.0.1") else None
+            if site is None:
+                raise _not_found("The provided path does not exist, or does not represent a site")
+            path = f"/sites/{site_id(site)}{named['rest'] or ''}"
+        first, _, rest = path.lstrip("/").partition("/")
+        ask = Ask(ask.method, path, ask.query, ask.headers, ask.base, ask.body)
+        if first == "sites":
+            return self._sites(rest, ask)
+        if first == "drives":
+            return self._drive(path, ask)
+        if first in ("users", "groups"):
+            return self._people(first, rest, ask)
+        if first == "organization":
+            return answer(ask, {"value": [{"id": TENANT_ID, "displayName": COMPANY, "verifiedDomains": [{"name": DOMAIN, "isDefault": True}]}]})
+        raise GraphError(400, "BadRequest", f"Resource not found for the segment '{first}'.")
+
+    def _sites(self, rest: str, ask: Ask) -> Response:
+        key, _, below = rest.partition("/")
+        if key in ("", "getAllSites", "getAllSites()"):
+            return answer(ask, page(ask, [self._site(site) for site in self._world.sites.values()]))
+        if key.lower() in ("root", "localhost"):
+            if below:
+                return answer(ask, {"value": []})
+            return whole(ask, self._root())
+        site = next((one for one in self._world.sites.values() if key.lower() in (site_id(one), one.collection)), None)
+        if site is None:
+            raise _not_found("Requested site could not be found")
+        if not below:
+            return whole(ask, self._site(site))
+        return self._in_site(site, below, ask)
+
+    def _in_site(self, site: Site, below: str, ask: Ask) -> Response:
+        head, _, rest = below.partition("/")
+        libraries = [one for one in site.lists if one.template == "documentLibrary"]
+        if head == "drive":
+            return self._drive(f"/drives/{libraries[0].drive_id}{'/' + rest if rest else ''}", ask)
+        if head == "drives":
+            return self._drive(f"/drives/{rest}", ask) if rest else answer(ask, page(ask, [self._drives.drive(one) for one in libraries]))
+        if head == "lists":
+            return self._list(site, rest, ask)
+        if head in ("sites", "permissions"):
+            return answer(ask, {"value": []})
+        if head == "pages":
+            key, _, _ = rest.partition("/")
+            if key in ("", "microsoft.graph.sitePage"):
+                return answer(ask, self._lists.pages(site, ask))
+            return whole(ask, self._lists.page(*self._lists.page_entry(site, key), ask))
+        raise GraphError(400, "BadRequest", f"Resource not found for the segment '{head}'.")
+
+    def _list(self, site: Site, rest: str, ask: Ask) -> Response:
+        key, _, below = rest.partition("/")
+        if not key:
+            return answer(ask, page(ask, [self._lists.list_(one) for one in site.lists]))
+        listing = self._lists.listing(site, key)
+        head, _, tail = below.partition("/")
+        if not head:
+            return whole(ask, self._lists.list_(listing))
+        if head == "columns":
+            return answer(ask, self._lists.columns(listing, ask))
+        if head == "drive" and listing.template == "documentLibrary":
+            return self._drive(f"/drives/{listing.drive_id}{'/' + tail if tail else ''}", ask)
+        if head == "items" and not tail:
+            return answer(ask, self._lists.items(listing, ask))
+        if head == "items" and _DELTA.match(f"/{tail}"):
+            return answer(ask, self._lists.delta(listing, ask))
+        number, _, part = tail.partition("/")
+        entry = listing.by_number(int(number)) if head == "items" and number.isdigit() else None
+        if entry is None:
+            raise _not_found("The specified item was not found.")
+        if part == "fields":
+            return answer(ask, self._lists.fields(listing, entry, ask.select))
+        if part == "driveItem" and listing.template == "documentLibrary":
+            return whole(ask, self._drives.item(listing, entry, ask))
+        if part:
+            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{part}'.")
+        return answer(ask, self._lists.item(listing, entry, ask))
+
+    def _drive(self, path: str, ask: Ask) -> Response:
+        drive_id = path.split("/")[2]
+        listing = self._world.drive(drive_id)
+        if listing is None:
+            raise _not_found("The drive was not found.")
+        if path.count("/") == 2:
+            return whole(ask, self._drives.drive(listing))
+        match = _ITEM.match(path)
+        if match is None:
+            raise GraphError(400, "invalidRequest", "The address is malformed.")
+        entry = self._entry(listing, match["item"], match["path"])
+        rest = match["rest"] or ""
+        if not rest:
+            return whole(ask, self._drives.item(listing, entry, ask))
+        if _DELTA.match(rest):
+            if entry.kind != "root":
+                raise GraphError(400, "notSupported", "Delta is answered for the root of a drive only.")
+            return answer(ask, self._drives.delta(listing, ask))
+        endpoints: dict[str, Callable[[], Response]] = {
+            "/children": lambda: answer(ask, self._drives.children(listing, entry, ask)),
+            "/content": lambda: self._drives.content(listing, entry, ask),
+            "/permissions": lambda: answer(ask, self._drives.permissions(listing, entry, ask)),
+            "/listItem": lambda: answer(ask, self._lists.item(listing, entry, ask)),
+        }
+        if rest not in endpoints:
+            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{rest[1:]}'.")
+        return endpoints[rest]()
+
+    def _entry(self, listing: Listing, item: str | None, path: str | None) -> Entry:
+        start = listing.root if item in (None, "root") else listing.entries.get(item or "")
+        if start is None or start.deleted:
+            raise _not_found("The resource could not be found.")
+        found = listing.find([*listing.path(start), *(part for part in (path or "").split("/") if part)]) if path else start
+        if found is None:
+            raise _not_found("The resource could not be found.")
+        return found
+
+    def _people(self, first: str, rest: str, ask: Ask) -> Response:
+        key, _, below = rest.partition("/")
+        relation = below.partition("/")[0]
+        if not key:
+            return answer(ask, self._directory.users(ask) if first == "users" else self._directory.groups(ask))
+        if first == "users":
+            someone = self._directory.user(key)
+            if not relation:
+                return whole(ask, user_json(someone))
+            if relation in ("memberOf", "transitiveMemberOf"):
+                return answer(ask, self._directory.member_of(someone, ask, transitive=relation.startswith("t")))
+        else:
+            group = self._directory.group(key)
+            if not relation:
+                return whole(ask, group_json(group))
+            if relation in ("members", "transitiveMembers"):
+                return answer(ask, self._directory.members(group, ask, transitive=relation.startswith("t")))
+        raise GraphError(400, "BadRequest", f"Resource not found for the segment '{relation}'.")
+
+    def _site(self, site: Site) -> dict[str, Any]:
+        modified = max(listing.feed[-1][1] for listing in site.lists)
+        return {
+            "id": site_id(site), "name": site.key, "displayName": site.title, "webUrl": f"{self._settings.https_url}/sites/{site.key}",
+            "createdDateTime": stamp(site.created), "lastModifiedDateTime": stamp(modified), "description": "", "isPersonalSite": False,
+            "root": {}, "siteCollection": {"hostname": "localhost"},
+        }
+
+    def _root(self) -> dict[str, Any]:
+        collection, web = stable_id("site collection", "root"), stable_id("web", "root")
+        return {
+            "id": f"localhost,{collection},{web}", "name": "", "displayName": COMPANY, "webUrl": self._settings.https_url, "root": {},
+            "siteCollection": {"hostname": "localhost"}, "isPersonalSite": False,
+        }
+
+    # -- batch ------------------------------------------------------------------------------------------------------------------
+
+    def _batch(self, ask: Ask) -> Response:
+        """Up to 20 parts, answered last first: nobody may rely on their order."""
+        try:
+            requests = json.loads(ask.body)["requests"]
+            numbers = [str(part["id"]) for part in requests]
+            parts = [
+                (number, part.get("method", "GET").upper(), part["url"], part.get("headers") or {})
+                for number, part in zip(numbers, requests, strict=True)
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise GraphError(400, "BadRequest", "Invalid batch payload format.") from None
+        if len(parts) > _BATCH_LIMIT or len(set(numbers)) != len(numbers):
+            raise GraphError(400, "BadRequest", f"A batch holds at most {_BATCH_LIMIT} requests with ids of their own.")
+        return answer(ask, {"responses": [self._part(ask, *part) for part in reversed(parts)]})
+
+    def _part(self, ask: Ask, number: str, method: str, url: str, headers: dict[str, str]) -> dict[str, Any]:
+        path, _, query = url.partition("?")
+        lowered = {key.lower(): str(value) for key, value in headers.items()}
+        part = Ask(method, "/" + unquote(path).lstrip("/"), dict(parse_qsl(query, keep_blank_values=True)), lowered, ask.base)
+        fault = self._faulted(part.path)
+        try:
+            if fault is not None:
+                # A part cannot lose its connection alone; a waiting drop shows here as 503.
+                status, code = (429, "activityLimitReached") if fault[0] == 429 else (503, "serviceNotAvailable")
+                headers = {"Retry-After": str(fault[1])} if fault[1] else {}
+                raise GraphError(status, code, "The request has been throttled.", headers=headers)
+            response = self._route(part)
+        except GraphError as error:
+            response = refusal(part, error)
+        kept = {name.title(): value for name, value in response.headers.items() if name in ("location", "retry-after", "content-type")}
+        told: dict[str, Any] = {"id": number, "status": response.status_code, "headers": kept}
+        if response.body:
+            told["body"] = json.loads(bytes(response.body))
+        return told
+
+
+def own_audiences(settings: Settings) -> tuple[str, ...]:
+    """Audiences that name this server itself, by either host name."""
+    return tuple(f"{scheme}://{host}:{port}" for scheme, port in (("https", settings.https_port), ("http", settings.http_port))
+                 for host in ("localhost", "127.0.0.1"))
+
+
+def _not_found(message: str) -> GraphError:
+    return GraphError(404, "itemNotFound", message)

@@ -1,0 +1,101 @@
+"""What SharePoint's tests share: a Graph and a REST side that answer from a table, and how a running sandbox is reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pyarrow as pa
+
+from connectors.protocol import Column, LiveField, Stream
+from connectors.sharepoint.auth import Tokens
+from connectors.sharepoint.client import Api, Tenant
+from connectors.sharepoint.config import Config
+from connectors.transport import TransportOptions
+from infra.sandbox import process
+
+GRAPH = "https://graph.example"
+HOST = "https://contoso.sharepoint.example"
+TENANT = "11111111-2222-3333-4444-555555555555"
+
+
+def columns_of(fields: tuple[LiveField, ...]) -> tuple[Column, ...]:
+    """A contract that takes every field under the source's own name."""
+    return tuple(
+        Column(one.source, one.source, one.type, one.required, tuple(Column(inner.label, inner.source, inner.type) for inner in one.children))
+        for one in fields
+    )
+
+
+def stream_of(source: Mapping[str, Any], fields: tuple[LiveField, ...], key: str) -> Stream:
+    return Stream("sharepoint", "tested", source, (key,), columns_of(fields))
+
+
+def rows_of(pages: list[Any]) -> list[dict[str, Any]]:
+    """All rows of some pages, in order."""
+    return pa.Table.from_batches([page.rows for page in pages]).to_pylist()
+
+
+class FakeTokens:
+    by_certificate = True
+
+    def get(self, resource: str, claims: str | None = None) -> str:
+        return f"token-for-{resource}{'-' + claims if claims else ''}"
+
+    def claims(self, resource: str) -> Mapping[str, Any]:
+        return {"tid": TENANT, "roles": ["Sites.FullControl.All"]}
+
+    def close(self) -> None:
+        return None
+
+
+Answer = Mapping[str, Any] | tuple[int, Mapping[str, str], Any] | Callable[[httpx.Request], httpx.Response]
+
+
+class Table(dict[str, Answer]):
+    """Answers by path and query; what is not in it is a 404. ``asked`` keeps every request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        target = request.url.raw_path.decode()
+        answer = self.get(httpx.URL(target).raw_path.decode()) or self.get(target.split("?")[0])
+        if answer is None:
+            return httpx.Response(404, json={"error": {"code": "itemNotFound", "message": "not there"}})
+        if callable(answer):
+            return answer(request)
+        if isinstance(answer, tuple):
+            status, headers, body = answer
+            return httpx.Response(status, headers=headers, content=json.dumps(body))
+        return httpx.Response(200, json=dict(answer))
+
+
+def api(table: Table, base: str = GRAPH) -> Api:
+    root = f"{base}/v1.0" if base == GRAPH else base
+    options = TransportOptions(attempts=2, max_wait=0.01)
+    return Api(root, base, cast("Tokens", FakeTokens()), options, accept="application/json", handler=httpx.MockTransport(table))
+
+
+def tenant(graph: Table, rest: Table | None = None) -> Tenant:
+    config = Config(tenant=TENANT, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",))  # pyright: ignore[reportArgumentType]
+    return Tenant("sharepoint", config, cast("Tokens", FakeTokens()), api(graph), None if rest is None else api(rest, HOST))
+
+
+def config_of(home: Path, **changes: Any) -> Config:
+    told = process.describe(home)["sharepoint"]
+    said: dict[str, Any] = {
+        "tenant": told["tenant"], "client_id": told["client_id"], "certificate": told["certificate"], "authority": told["authority"],
+        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo",
+        "sites": ["/sites/" + url.split("/sites/")[1] for url in told["site_urls"]],
+    }  # fmt: skip
+    return Config(**{**said, **changes})
+
+
+def options_of(home: Path, **changes: Any) -> TransportOptions:
+    return TransportOptions(ca_file=home / "ca" / "ca.pem", max_wait=2, **changes)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sharepoint_world import TENANT, Table, tenant
+
+from connectors.protocol import Access, Scope
+from connectors.sharepoint.access import read_access
+from connectors.sharepoint.claims import Claim, read_claim
+from connectors.sharepoint.places import Site
+from connectors.sharepoint.scopes import read_scopes
+
+SITE = Site("/sites/quality", "h,C0,w", "c0", "品質")
+API = "/sites/quality/_api/web"
+LIST = f"{API}/lists(guid'L1')"
+GUID = "aaaaaaaa-0000-0000-0000-00000000000"
+SAKURA, TARO = f"user:entra:{TENANT}/u-sakura", f"user:entra:{TENANT}/u-taro"
+USERS = {"value": [
+    {"id": "U-SAKURA", "userPrincipalName": "sakura@q.example", "mail": "sakura@q.example", "displayName": "山田 さくら", "userType": "Member"},
+    {"id": "U-TARO", "userPrincipalName": "taro_partner.example#EXT#@q.example", "mail": "taro@partner.example", "displayName": "外部 太郎", "userType": "Guest"},
+]}  # fmt: skip
+
+
+def member(login: str, kind: int = 1, number: int = 5) -> dict[str, Any]:
+    return {"LoginName": login, "PrincipalType": kind, "Id": number, "Title": login}
+
+
+def assignment(who: dict[str, Any], kind: int = 2, **more: Any) -> dict[str, Any]:
+    return {"Member": who, "RoleDefinitionBindings": [{"RoleTypeKind": kind, **more}]}
+
+
+def person(upn: str) -> dict[str, Any]:
+    return member(f"i:0#.f|membership|{upn}")
+
+
+def read(*assignments: dict[str, Any], graph: Table | None = None, **rest: Any) -> Access:
+    side = Table({
+        API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
+        LIST: {"Id": "L1", "Title": "文書", "HasUniqueRoleAssignments": False, "ReadSecurity": 1},
+        f"{LIST}/items": {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "HasUniqueRoleAssignments": False}]},
+        f"{API}/roleassignments": {"value": list(assignments)},
+        f"{API}/siteusers": {"value": []},
+        **rest,
+    })  # fmt: skip
+    whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side)
+    return read_access(whole, SITE, read_scopes(whole.rest, SITE, "L1"))
+
+
+def only(access: Access) -> Scope:
+    (scope,) = access.scopes
+    return scope
+
+
+def test_a_person_with_a_reading_role_stands_on_the_scope() -> None:
+    assert only(read(assignment(person("Sakura@q.example")))) == Scope("sharepoint:c0:web", "品質", (SAKURA,))
+
+
+@pytest.mark.parametrize("kind", [1, 9])
+def test_limited_access_grants_nothing(kind: int) -> None:
+    assert only(read(assignment(person("sakura@q.example"), kind))).principals == ()
+
+
+def test_a_level_of_ones_own_is_judged_by_its_mask() -> None:
+    reads = assignment(person("sakura@q.example"), 0, BasePermissions={"High": "0", "Low": str(0x1 | 0x20 | 0x40)})
+    looks = assignment(person("taro_partner.example#ext#@q.example"), 0, BasePermissions={"High": "0", "Low": str(0x1)})
+    assert only(read(reads, looks)).principals == (SAKURA,)
+
+
+def test_a_level_that_cannot_be_judged_makes_the_scope_unresolved() -> None:
+    scope = only(read(assignment(person("sakura@q.example")), assignment(person("taro_partner.example#ext#@q.example"), 0)))
+    assert not scope.resolved and scope.principals == () and "mask" in scope.reason
+
+
+def test_an_unknown_kind_of_principal_makes_the_scope_unresolved() -> None:
+    scope = only(read(assignment(person("sakura@q.example")), assignment(member("c:0+.w|s-1-5-21"))))
+    assert (scope.resolved, scope.principals) == (False, ()) and "s-1-5-21" in scope.reason
+
+
+def test_somebody_who_left_the_directory_grants_nobody_and_hides_nothing() -> None:
+    assert only(read(assignment(person("gone@q.example")), assignment(person("sakura@q.example")))).principals == (SAKURA,)
+
+
+def test_sharing_link_groups_and_limited_access_groups_never_count() -> None:
+    links = [member("SharingLinks.x.OrganizationView.y", 8), member("Limited Access System Group For List z", 8)]
+    scope = only(read(*(assignment(one) for one in links)))
+    assert scope.resolved and scope.principals == ()
+
+
+def test_everyone_except_guests_is_the_tenants_members_and_guests_are_none_of_them() -> None:
+    access = read(assignment(member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4)))
+    assert only(access).principals == (f"members:{TENANT}",)
+    assert {edge.member for edge in access.members if edge.group == f"members:{TENANT}"} == {SAKURA}
+
+
+def test_everyone_includes_guests() -> None:
+    access = read(assignment(member("c:0(.s|true", 4)))
+    assert only(access).principals == ("everyone:sharepoint",)
+    assert {edge.member for edge in access.members if edge.group == "everyone:sharepoint"} == {SAKURA, TARO}
+
+
+def test_all_users_of_another_tenant_are_unresolved() -> None:
+    assert not only(read(assignment(member("c:0-.f|rolemanager|spo-grid-all-users/other", 4)))).resolved
+
+
+def test_site_groups_are_told_by_collection_and_their_members_become_edges() -> None:
+    users = {f"{API}/sitegroups(5)/users": {"value": [person("sakura@q.example"), member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4, 9)]}}
+    access = read(assignment(member("品質 閲覧者", 8)), **users)
+    assert only(access).principals == ("spgroup:c0:5",)
+    assert {edge.member for edge in access.members if edge.group == "spgroup:c0:5"} == {SAKURA, f"members:{TENANT}"}
+
+
+def test_nested_entra_groups_are_followed_and_a_circle_ends() -> None:
+    graph = Table({
+        f"/v1.0/groups/{GUID}1/members": {"value": [{"@odata.type": "#microsoft.graph.group", "id": f"{GUID}2"}]},
+        f"/v1.0/groups/{GUID}2/members": {"value": [
+            {"@odata.type": "#microsoft.graph.user", "id": "U-SAKURA"}, {"@odata.type": "#microsoft.graph.group", "id": f"{GUID}1"}]},
+    })  # fmt: skip
+    access = read(assignment(member(f"c:0t.c|tenant|{GUID}1", 4)), graph=graph)
+    outer, inner = f"group:entra:{TENANT}/{GUID}1", f"group:entra:{TENANT}/{GUID}2"
+    assert only(access).principals == (outer,)
+    assert {(edge.group, edge.member) for edge in access.members} >= {(outer, inner), (inner, SAKURA)}
+
+
+def test_a_group_with_hidden_members_makes_the_scope_unresolved() -> None:
+    graph = Table({f"/v1.0/groups/{GUID}1/members": (403, {}, {"error": {"code": "Authorization_RequestDenied"}})})
+    scope = only(read(assignment(member(f"c:0t.c|tenant|{GUID}1", 4)), graph=graph))
+    assert not scope.resolved and "Authorization_RequestDenied" in scope.reason
+
+
+def test_site_admins_stand_on_every_scope_of_the_site() -> None:
+    admins = {f"{API}/siteusers": {"value": [{**person("sakura@q.example"), "IsSiteAdmin": True}]}}
+    assert only(read(**admins)).principals == (SAKURA,)
+
+
+def items(*rows: tuple[int, str, bool]) -> dict[str, Any]:
+    return {f"{LIST}/items": {"value": [
+        {"Id": id, "UniqueId": f"G{id}", "FileRef": f"/sites/quality/文書/{path}", "HasUniqueRoleAssignments": unique, "AuthorId": id} for id, path, unique in rows]}}  # fmt: skip
+
+
+def test_the_nearest_object_of_its_own_above_an_item_is_its_scope() -> None:
+    rest = Table({
+        API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
+        LIST: {"Id": "L1", "Title": "文書", "HasUniqueRoleAssignments": True, "ReadSecurity": 1},
+        # The folder comes after what lies in it, as an item that was moved into it does.
+        **items((1, "人事/評価/a", False), (2, "人事/b", True), (3, "c", False), (4, "人事", True), (5, "人事/評価", False)),
+    })  # fmt: skip
+    scopes = read_scopes(tenant(Table(), rest).rest, SITE, "L1")
+    assert scopes.items == {
+        "1": "sharepoint:c0:item:g4", "2": "sharepoint:c0:item:g2", "3": "sharepoint:c0:list:l1",
+        "4": "sharepoint:c0:item:g4", "5": "sharepoint:c0:item:g4",
+    }  # fmt: skip
+    assert scopes.of_unique("{G1}") == "sharepoint:c0:item:g4" and scopes.of("99") == "unresolved"
+
+
+def test_own_items_only_narrows_each_item_to_its_author_while_the_list_lets_them_in() -> None:
+    own = {LIST: {"Id": "L1", "Title": "相談", "HasUniqueRoleAssignments": False, "ReadSecurity": 2}, **items((1, "a", False), (2, "b", False))}
+    authors = {f"{API}/getuserbyid(1)": person("sakura@q.example"), f"{API}/getuserbyid(2)": person("taro_partner.example#ext#@q.example")}
+    access = read(assignment(member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4)), **own, **authors)
+    told = {scope.id: scope.principals for scope in access.scopes}
+    assert told["sharepoint:c0:web/author:1"] == (SAKURA,)
+    assert told["sharepoint:c0:web/author:2"] == ()  # a guest is not among those the list lets in
+
+
+def test_drafts_nobody_published_stay_unresolved() -> None:
+    moderated = {
+        LIST: {"Id": "L1", "Title": "規程", "HasUniqueRoleAssignments": False, "ReadSecurity": 1, "EnableMinorVersions": True, "DraftVersionVisibility": 1},
+        f"{LIST}/items": {"value": [
+            {"Id": 1, "FileRef": "/x/a", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.0"},
+            {"Id": 2, "FileRef": "/x/b", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.1"}]},
+    }  # fmt: skip
+    rest = Table({API: {"Id": "w", "Title": "q", "HasUniqueRoleAssignments": True}, **moderated})
+    assert read_scopes(tenant(Table(), rest).rest, SITE, "L1").items == {"1": "sharepoint:c0:web", "2": "unresolved"}
+
+
+def test_without_a_certificate_everything_is_unresolved_and_says_why() -> None:
+    whole = tenant(Table({"/v1.0/users": USERS}))
+    access = read_access(whole, SITE, read_scopes(None, SITE, "L1"))
+    assert only(access).id == "unresolved" and not only(access).resolved and "certificate" in only(access).reason
+    assert {account.mail for account in access.accounts} == {"sakura@q.example", "taro@partner.example"}
+
+
+@pytest.mark.parametrize(
+    ("login", "claim"),
+    [("i:0#.f|membership|A@b.example", Claim("user", "a@b.example")), (f"c:0t.c|tenant|{GUID}1", Claim("group", f"{GUID}1")),
+     (f"c:0o.c|federateddirectoryclaimprovider|{GUID}1", Claim("group", f"{GUID}1")),
+     (f"c:0o.c|federateddirectoryclaimprovider|{GUID}1_o", Claim("owners", f"{GUID}1")), ("c:0(.s|true", Claim("everyone", "c:0(.s|true")),
+     ("SHAREPOINT\\system", Claim("nobody", "sharepoint\\system")), ("i:0i.t|ms.sp.ext|x@y", Claim("nobody", "i:0i.t|ms.sp.ext|x@y"))],
+)  # fmt: skip
+def test_login_names_are_read_as_what_they_stand_for(login: str, claim: Claim) -> None:
+    assert read_claim(login, 1, 7) == claim

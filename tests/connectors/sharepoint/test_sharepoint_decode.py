@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+from sharepoint_world import GRAPH, Table, api, columns_of, rows_of, stream_of
+
+from connectors.protocol import Column, Cursor, Stream, Window
+from connectors.sharepoint.places import Place, Site
+from connectors.sharepoint.records import pull_list
+from connectors.sharepoint.schema import fingerprint, list_fields
+from connectors.sharepoint.scopes import ScopeMap
+
+PLACE = Place(Site("/sites/q", "h,c,w", "c", "Q"), "L", "L", "台帳")
+TOKYO = ZoneInfo("Asia/Tokyo")
+DELTA = f"/v1.0/{PLACE.items_url}/delta"
+
+
+def column(name: str, facet: str, detail: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"id": f"id-{name}", "name": name, "displayName": name, facet: detail or {}, **more}
+
+
+COLUMNS = [
+    column("Title", "text", {"maxLength": 255}, required=True),
+    column("Body", "text", {"allowMultipleLines": True, "textType": "richText"}),
+    column("Kind", "choice", {"choices": ["軽微", "重大"], "displayAs": "dropDownMenu"}),
+    column("Steps", "choice", {"choices": ["研削", "検査"], "displayAs": "checkBoxes"}),
+    column("Count", "number", {"decimalPlaces": "none"}),
+    column("Ratio", "number", {"decimalPlaces": "automatic"}),
+    column("Cost", "currency", {"locale": "ja-JP"}),
+    column("Again", "boolean"),
+    column("Due", "dateTime", {"format": "dateOnly"}),
+    column("At", "dateTime", {"format": "dateTime"}),
+    column("Machine", "lookup", {"columnName": "Title"}),
+    column("Machines", "lookup", {"columnName": "Title", "allowMultipleValues": True}),
+    column("Owner", "personOrGroup"),
+    column("Team", "personOrGroup", {"allowMultipleSelection": True}),
+    column("Link", "hyperlinkOrPicture"),
+    column("Term", "term"),
+    column("Sum", "calculated", {"outputType": "number", "formula": "=[Count]*2"}, readOnly=True),
+    column("Photo", "thumbnail"),
+]
+FIELDS = {
+    "Title": "外径不良", "Body": "<p>原因</p>", "Kind": "軽微", "Steps": ["研削", "検査"], "Count": 374.0, "Ratio": 0.25, "Cost": 514000.5, "Again": False,
+    "Due": "2026-11-20T15:00:00Z", "At": "2026-11-20T15:00:00Z", "MachineLookupId": "14", "Machines": [{"LookupId": 3, "LookupValue": "M-3"}],
+    "OwnerLookupId": "6", "Team": [{"LookupId": 7, "LookupValue": "松本 澪", "Email": "mio@example"}], "Link": {"Url": "https://x.example", "Description": "手順"},
+    "Term": {"Label": "12", "TermGuid": "g-1", "WssId": 12}, "Sum": "float;#748.5", "Photo": {"fileName": "図.png"},
+}  # fmt: skip
+LIVE = list_fields(COLUMNS)
+
+
+def item(id: str = "1", **fields: Any) -> dict[str, Any]:
+    return {"id": id, "eTag": f'"{id},1"', "createdDateTime": "2026-10-01T00:00:00Z", "lastModifiedDateTime": "2026-11-01T00:00:00.1234567Z",
+            "webUrl": "https://x.example/1", "contentType": {"id": "0x0100"}, "lastModifiedBy": {"user": {"displayName": "退職者"}}, "fields": fields}  # fmt: skip
+
+
+def pulled(*items: dict[str, Any], stream: Stream | None = None, cursor: Cursor | None = None, scopes: ScopeMap | None = None, table: Table | None = None) -> list[Any]:
+    table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
+    known = scopes or ScopeMap({str(number): "s" for number in range(1, 9)})
+    return list(pull_list(api(table), PLACE, lambda: known, LIVE, TOKYO, stream or stream_of({}, LIVE, "id"), Window(), cursor))
+
+
+def test_a_list_with_one_column_of_every_kind_becomes_typed_rows() -> None:
+    (row,) = rows_of(pulled(item(**FIELDS)))
+    assert {name: row[name] for name in ("id", "Kind", "Steps", "Count", "Ratio", "Cost", "Again", "Machine", "Owner", "Sum")} == {
+        "id": 1, "Kind": "軽微", "Steps": ["研削", "検査"], "Count": Decimal(374), "Ratio": 0.25, "Cost": Decimal("514000.5000"), "Again": False,
+        "Machine": 14, "Owner": 6, "Sum": 748.5,
+    }  # fmt: skip
+    assert row["Machines"] == [{"id": 3, "value": "M-3"}] and row["Team"] == [{"id": 7, "name": "松本 澪", "mail": "mio@example"}]
+    assert row["Link"] == {"url": "https://x.example", "description": "手順"} and json.loads(row["Photo"]) == {"fileName": "図.png"}
+    assert row["lastModifiedBy"] == "退職者" and row["_source_version"] == '"1,1"'
+    assert row["lastModifiedDateTime"] == datetime(2026, 11, 1, 0, 0, 0, 123456, tzinfo=UTC)
+
+
+def test_a_date_only_value_is_the_day_the_people_of_the_site_see() -> None:
+    (row,) = rows_of(pulled(item(**FIELDS)))
+    assert row["Due"] == date(2026, 11, 21) and row["At"] == datetime(2026, 11, 20, 15, tzinfo=UTC)
+
+
+def test_a_term_label_that_only_repeats_the_cache_number_is_no_label() -> None:
+    (row,) = rows_of(pulled(item(**FIELDS)))
+    assert row["Term"] == {"label": None, "term_guid": "g-1", "wss_id": 12}
+
+
+def test_an_absent_value_is_null_because_graph_leaves_empty_values_out() -> None:
+    (row,) = rows_of(pulled(item(Title="空")))
+    assert all(row[name] is None for name in ("Body", "Steps", "Cost", "Due", "Machine", "Team", "Link", "Sum"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [("Count", 1.5, "number.too_many_decimals"), ("Cost", "高い", "value.not_number"), ("At", "昨日", "value.not_instant"),
+     ("At", "2026-11-20T15:00:00", "value.without_zone"), ("Again", "yes", "value.not_boolean"), ("Steps", "研削", "value.not_list"),
+     ("Count", 10**18, "number.too_large"), ("MachineLookupId", "x", "value.not_whole_number")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_holds_its_whole_row_back_raw(column: str, value: Any, reason: str) -> None:
+    (page,) = pulled(item("1", **{**FIELDS, column: value}), item("2", **FIELDS))
+    assert page.rows.column("id").to_pylist() == [2] and page.source_rows == 2
+    (reject,) = page.rejects
+    assert (reject.key, reject.reason) == ("1", reason) and json.loads(reject.raw)["fields"]["Title"] == "外径不良"
+
+
+def test_digits_past_the_fifteenth_are_noise_of_doubles_and_not_data() -> None:
+    (row,) = rows_of(pulled(item(Title="x", Cost=1234.5600000000001)))
+    assert row["Cost"] == Decimal("1234.5600")
+
+
+def test_a_contract_may_take_a_number_as_another_type_that_holds_it() -> None:
+    stream = Stream("s", "t", {}, ("id",), (Column("id", "id", pa.int64()), Column("count", "Count", pa.int32()), Column("link", "Link", pa.struct([("adresse", pa.string())]), False, (Column("adresse", "Url", pa.string()),))))
+    (row,) = rows_of(pulled(item(**FIELDS), stream=stream))
+    assert row["count"] == 374 and row["link"] == {"adresse": "https://x.example"}
+
+
+def test_folders_in_a_list_are_no_rows() -> None:
+    assert [row["id"] for row in rows_of(pulled({**item("1", Title="棚"), "contentType": {"id": "0x0120D520"}}, item("2", Title="x")))] == [2]
+
+
+def test_an_item_whose_scope_changed_is_read_again_though_the_feed_is_quiet() -> None:
+    first = pulled(item("1", Title="a"), item("2", Title="b"))
+    quiet = Table({f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}, f"/v1.0/{PLACE.items_url}/2": item("2", Title="b")})
+    rows = rows_of(pulled(cursor=first[-1].cursor, table=quiet, scopes=ScopeMap({"1": "s", "2": "own"})))
+    assert [(row["id"], row["_scope"]) for row in rows] == [(2, "own")]
+
+
+def test_a_deleted_item_becomes_a_delete_row_with_only_its_key() -> None:
+    first = pulled(item("1", Title="a"), item("2", Title="b"), item("5", Title="c"))
+    later = Table({f"{DELTA}?token=1": {"value": [{"id": "2", "deleted": {"state": "deleted"}}], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}})
+    pages = pulled(cursor=first[-1].cursor, table=later)
+    (row,) = rows_of(pages)
+    assert (row["_op"], row["id"], row["Title"]) == ("delete", 2, None)
+    assert pages[-1].cursor.state["known"]["ids"] == [[1, 1], [5, 5]]
+
+
+def test_a_fingerprint_changes_with_options_and_not_with_labels_order_or_ids() -> None:
+    same = list_fields([{**one, "displayName": "別名", "id": "other"} for one in reversed(COLUMNS)])
+    assert fingerprint(same) == fingerprint(LIVE)
+    wider = [column("Kind", "choice", {"choices": ["軽微", "重大", "致命"]}) if one["name"] == "Kind" else one for one in COLUMNS]
+    assert fingerprint(list_fields(wider)) != fingerprint(LIVE)
+
+
+def test_hidden_and_read_only_columns_are_not_offered_but_calculated_ones_are() -> None:
+    fields = list_fields([column("Secret", "text", hidden=True), column("Editor", "personOrGroup", readOnly=True), COLUMNS[-2]])
+    assert [one.source for one in fields][-1] == "Sum" and not {"Secret", "Editor"} & {one.source for one in fields}
+
+
+def test_columns_keep_their_id_by_which_a_rename_is_known() -> None:
+    assert {one.source: one.id for one in LIVE}["Kind"] == "id-Kind" and columns_of(LIVE)[0].name == "id"

@@ -1,0 +1,87 @@
+"""Replies captured from a live PHP ERP (rpc/encoded, no paging, errors in HTTP 200), read through a contract written for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from soap_fake import Fake
+
+from connectors.errors import AccessRefused, BrokenReply, SourceError
+from connectors.protocol import Column, Stream, Window
+
+CAPTURES = Path(__file__).resolve().parents[4] / "shared" / "data" / "soap-captures"
+pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason="the captured replies are not beside this repository (shared/data/soap-captures)")
+
+URL = "https://php.example/webservices/server.php?wsdl"
+ENC = "http://schemas.xmlsoap.org/soap/encoding/"
+
+
+def _operation(name: str, part: str, kind: str) -> tuple[str, str, str]:
+    message = (
+        f'<message name="{name}Request"><part name="authentication" type="t:authentication"/></message>'
+        f'<message name="{name}Response"><part name="result" type="t:result"/><part name="{part}" type="t:{kind}"/></message>'
+    )
+    port = f'<operation name="{name}"><input message="t:{name}Request"/><output message="t:{name}Response"/></operation>'
+    body = f'<s:body use="encoded" namespace="http://www.dolibarr.org/ns/" encodingStyle="{ENC}"/>'
+    bound = f'<operation name="{name}"><s:operation soapAction="{name}" style="rpc"/><input>{body}</input><output>{body}</output></operation>'
+    return message, port, bound
+
+
+_OPERATIONS = [
+    _operation("getListOfThirdParties", "thirdparties", "parties"), _operation("getInvoicesForThirdParty", "invoices", "invoices"),
+    _operation("getVersions", "dolibarr", "parties"),
+]
+WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
+ xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:e="{ENC}" xmlns:t="http://www.dolibarr.org/ns/" targetNamespace="http://www.dolibarr.org/ns/">
+<types><x:schema targetNamespace="http://www.dolibarr.org/ns/"><x:import namespace="{ENC}"/>
+<x:complexType name="authentication"><x:all><x:element name="dolibarrkey" type="x:string"/><x:element name="login" type="x:string"/></x:all></x:complexType>
+<x:complexType name="result"><x:all><x:element name="result_code" type="x:string"/><x:element name="result_label" type="x:string"/></x:all></x:complexType>
+<x:complexType name="party"><x:all><x:element name="id" type="x:string"/><x:element name="ref" type="x:string"/><x:element name="town" type="x:string"/>
+<x:element name="phone" type="x:string"/></x:all></x:complexType>
+<x:complexType name="invoice"><x:all><x:element name="id" type="x:string"/></x:all></x:complexType>
+<x:complexType name="parties"><x:complexContent><x:restriction base="e:Array">
+<x:attribute ref="e:arrayType" wsdl:arrayType="t:party[]"/></x:restriction></x:complexContent></x:complexType>
+<x:complexType name="invoices"><x:complexContent><x:restriction base="e:Array">
+<x:attribute ref="e:arrayType" wsdl:arrayType="t:invoice[]"/></x:restriction></x:complexContent></x:complexType>
+</x:schema></types>{"".join(one[0] for one in _OPERATIONS)}<portType name="P">{"".join(one[1] for one in _OPERATIONS)}</portType>
+<binding name="B" type="t:P"><s:binding style="rpc" transport="http://schemas.xmlsoap.org/soap/http"/>{"".join(one[2] for one in _OPERATIONS)}</binding>
+<service name="S"><port name="P" binding="t:B"><s:address location="https://php.example/webservices/server.php"/></port></service></definitions>"""
+
+
+def pull(capture: str, operation: str, part: str, *columns: Column, change: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
+    body = (CAPTURES / capture).read_bytes()
+    fake = Fake(body.replace(change[0].encode(), change[1].encode()), documents={URL: WSDL})
+    source = {
+        "operation": operation, "rows": f"{part}/*", "message": "result/result_label", "row_count": f"{part}@arrayType",
+        "ok": {"path": "result/result_code", "values": ["OK"], "empty": ["NOT_FOUND"], "refused": ["BAD_VALUE_FOR_SECURITY_KEY"]},
+    }
+    connector = fake.connector(wsdl=URL)
+    (page,) = connector.pull(Stream("erp", part, source, ("id",), (Column("id", "id", pa.string(), required=True), *columns)), Window())
+    return page.rows.to_pylist()
+
+
+def test_a_list_that_zeep_reads_as_empty_gives_its_four_rows() -> None:
+    columns = (Column("ref", "ref", pa.string()), Column("phone", "phone", pa.string()))
+    # `ref` is xsi:nil-able in the replies though the contract does not say so; the columns are not required, so only nil itself is judged.
+    rows = pull("tp_list.res.xml", "getListOfThirdParties", "thirdparties", columns[0])
+    assert [row["id"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["ref"] for row in rows] == ["株式会社テスト & Söhne", "ACME <Ltd>", "Émile Zola SARL", "髙橋﨑商店 ①㈱"]
+
+
+def test_the_same_list_with_another_count_is_refused() -> None:
+    with pytest.raises(BrokenReply, match="says 5 rows and sent 4"):
+        pull("tp_list.res.xml", "getListOfThirdParties", "thirdparties", change=(":[4]", ":[5]"))
+
+
+def test_a_database_error_in_http_200_is_an_error_with_code_and_label() -> None:
+    with pytest.raises(SourceError, match=r"DB_ERROR_NOSUCHFIELD: Unknown column 'total'") as caught:
+        pull("inv_list.res.xml", "getInvoicesForThirdParty", "invoices")
+    assert caught.value.code == "soap.not_ok"
+
+
+def test_a_bad_key_in_http_200_is_a_refusal() -> None:
+    with pytest.raises(AccessRefused, match="BAD_VALUE_FOR_SECURITY_KEY"):
+        pull("badkey.res.xml", "getVersions", "dolibarr")

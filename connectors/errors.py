@@ -16,6 +16,10 @@
 from __future__ import annotations
 
 from connectors.messages import Language, sentence
+from connectors.redaction import Redactor
+
+#: The last net: whatever a caller put into ``params``, nothing shaped like a credential is ever said.
+_masked = Redactor()
 
 
 class FortnightError(Exception):
@@ -34,7 +38,7 @@ class FortnightError(Exception):
 
     def say(self, lang: Language = "en") -> str:
         """What, where, and what to do, in one or two sentences."""
-        return f"{sentence(self.code, self.params, lang)} {sentence(self.code + '.remedy', self.params, lang)}"
+        return _masked(f"{sentence(self.code, self.params, lang)} {sentence(self.code + '.remedy', self.params, lang)}")
 
 
 class FixConfiguration(FortnightError):

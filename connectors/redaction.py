@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
-from collections.abc import Iterable
-from urllib.parse import quote
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHAPES = (
-    re.compile(r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)['\"]?\s*[:=]\s*)([^\r\n]+)"),
+    re.compile(r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)(?:['\"]?\s*[:=]|['\"]\s*,)\s*)([^\r\n]+)"),
     re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"),
-    re.compile(r"(?i)([?&](?:access_token|tempauth|sig|client_secret|password|token|key)=)[^&\s\"']+"),
-    re.compile(r"(?i)(https?://[^/\s:@]+:)[^/\s@]+(?=@)"),
+    re.compile(r"(?i)([?&](?:sig|password|token|key)=)[^&\s\"']+"),
+    re.compile(r"(?i)(\b(?:access_token|refresh_token|client_assertion|client_secret|tempauth)=)[^&\s\"']+"),
+    re.compile(r"(?i)([\"'](?:access_token|refresh_token|client_assertion|client_secret|password)[\"']\s*:\s*[\"'])[^\"']+"),
+    re.compile(r"(?i)(<(?:\w+:)?password\b[^>]*>)[^<]+"),
+    re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),
+    re.compile(r"\b(eyJ)[\w-]{10,}\.[\w-]{10,}\.[\w-]*"),
 )
 
 
 class Redactor:
-    """Masks given secrets, their base64 and percent-encoded forms, and anything shaped like a credential."""
+    """Masks given secrets, the forms they take in URLs, JSON and base64, and anything shaped like a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms: set[str] = set()
         for secret in secrets:
             if len(secret) < 4:  # masking every "a" would destroy the text and protect nothing
                 continue
-            forms |= {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
+            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+            forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+            forms |= {base64.b64encode(secret.encode()).decode(), base64.urlsafe_b64encode(secret.encode()).decode()}
+            forms.update(_inside_base64(secret.encode()))
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -34,6 +42,17 @@ class Redactor:
         for shape in _SHAPES:
             text = shape.sub(lambda found: found.group(1) + MASK, text)
         return text
+
+
+def _inside_base64(secret: bytes) -> Iterator[str]:
+    """What of a secret shows in the base64 of a longer text such as ``user:secret``: at each of the three places it may begin in a group."""
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + secret).decode()
+        end = len(text) - (0, 3, 2)[(before + len(secret)) % 3]
+        middle = text[(0, 2, 3)[before] : end]
+        if len(middle) >= 6:
+            yield middle
+            yield middle.replace("+", "-").replace("/", "_")
 
 
 class RedactingFilter(logging.Filter):
@@ -46,4 +65,8 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = self._redact(record.getMessage())
         record.args = ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self._redact(record.exc_text)
         return True

@@ -23,11 +23,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.errors import FixConfiguration, SourceUnavailable
-from connectors.redaction import Redactor
+from connectors.redaction import RedactingFilter, Redactor
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
 _log = logging.getLogger("fortnight.transport")
+# httpx logs every URL at INFO, query and all: download links carry their credential there.
+logging.getLogger("httpx").addFilter(RedactingFilter(Redactor()))
+#: Longer waits than this are all the same: nobody is still waiting.
+_FOREVER = 1e9
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -56,22 +60,34 @@ Classify = Callable[[httpx.Response], Again | None]
 
 
 def retry_after(response: httpx.Response, *, now: datetime | None = None) -> float | None:
-    """Seconds the source asks to wait: the larger of Retry-After and RateLimit-Reset, or None when it says nothing readable."""
+    """Seconds the source asks to wait: the larger of Retry-After and RateLimit-Reset, or None when it says nothing readable.
+
+    An HTTP-date is measured against the reply's own ``Date`` where it has one: the source's clock need not be ours. ``now`` stands in for ours.
+    """
     waits: list[float] = []
     raw = response.headers.get("Retry-After", "").strip()
-    if raw.isdigit():
+    if _is_count(raw):
         waits.append(float(raw))
-    elif raw:
-        try:
-            then = parsedate_to_datetime(raw)
-        except ValueError:
-            then = None
-        if then is not None:
-            waits.append(max(0.0, (then - (now or datetime.now(UTC))).total_seconds()))  # the header names a wall instant
+    elif (then := _instant(raw)) is not None:
+        here = _instant(response.headers.get("Date", "")) or now or datetime.now(UTC)
+        waits.append(max(0.0, (then - here).total_seconds()))
     reset = response.headers.get("RateLimit-Reset", "").strip()
-    if reset.isdigit() and response.status_code in (429, 503):
+    if _is_count(reset) and response.status_code in (429, 503):
         waits.append(float(reset))
-    return max(waits) if waits else None
+    return min(_FOREVER, max(waits)) if waits else None
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _instant(text: str) -> datetime | None:
+    """An HTTP-date as aware UTC, or None. ``-0000`` ("zone unknown") is taken as UTC, which is what HTTP-dates are in."""
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def busy_or_broken(response: httpx.Response) -> Again | None:
@@ -99,15 +115,20 @@ class Transport:
     ) -> None:
         """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
         self.options = options or TransportOptions()
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise FixConfiguration("transport.bad_url", url=base_url)
-        self.endpoint = f"{parts.scheme}://{parts.netloc}"
-        self.host = parts.netloc
+        self._redact = Redactor(secrets)
+        try:
+            parts = urlsplit(base_url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(base_url).host)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise FixConfiguration("transport.bad_url", url=self._redact(base_url)) from error
+        if not usable:
+            raise FixConfiguration("transport.bad_url", url=self._redact(base_url))
+        #: Host and port alone: a URL may carry credentials, and these two stand in messages and records.
+        self.host = parts.netloc.rpartition("@")[2]
+        self.endpoint = f"{parts.scheme}://{self.host}"
         self.sandbox = False
         self.server_time: datetime | None = None
         self.calls = 0
-        self._redact = Redactor(secrets)
         self._classify = classify or busy_or_broken
         self._sleep = sleep
         self._rng = rng or random.Random()
@@ -146,8 +167,10 @@ class Transport:
                 try:
                     response = self._client.request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
                     outcome = self._judge(response, classify)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     outcome = self._failed(error)
+                except UnicodeEncodeError as error:
+                    raise FixConfiguration("transport.bad_header", host=self.host) from error
             if isinstance(outcome, httpx.Response):
                 return outcome
             self._wait(outcome, attempt, method, url, retriable)
@@ -177,15 +200,20 @@ class Transport:
                 try:
                     request = self._client.build_request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
                     response = self._client.send(request, stream=True, follow_redirects=follow)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     outcome = self._failed(error)
+                except UnicodeEncodeError as error:
+                    raise FixConfiguration("transport.bad_header", host=self.host) from error
                 else:
                     try:
-                        outcome = self._judge(response, classify)
+                        try:
+                            outcome = self._judge(response, classify)
+                        except httpx.RequestError as error:  # a body that a verdict had to read broke off
+                            outcome = self._failed(error)
                         if isinstance(outcome, httpx.Response):
                             try:
                                 yield outcome
-                            except httpx.TransportError as error:
+                            except httpx.RequestError as error:
                                 raise SourceUnavailable("source.cut", host=self.host, reason=self._redact(_why(error))) from error
                             return
                     finally:
@@ -206,19 +234,21 @@ class Transport:
             self.sandbox = True
         date = response.headers.get("Date")
         if date:
-            try:
-                self.server_time = parsedate_to_datetime(date).astimezone(UTC)
-            except ValueError:
+            self.server_time = _instant(date) or self.server_time
+            if _instant(date) is None:
                 _log.warning("unreadable Date header from %s", self.host)
         return (classify or self._classify)(response) or response
 
-    def _failed(self, error: httpx.TransportError) -> Again:
+    def _failed(self, error: httpx.RequestError) -> Again:
         self.calls += 1
         reason = self._redact(_why(error))
         if _is_tls(error):
             raise FixConfiguration("transport.tls", host=self.host, reason=reason) from error
-        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        if isinstance(error, httpx.UnsupportedProtocol):
             raise FixConfiguration("transport.bad_url", url=self._redact(str(self._client.base_url))) from error
+        if isinstance(error, httpx.LocalProtocolError):
+            # What cannot be sent is nearly always a credential with a line break in it; its text must not show.
+            raise FixConfiguration("transport.bad_header", host=self.host) from None
         return Again(reason)
 
     def _wait(self, again: Again, attempt: int, method: str, url: str, retriable: bool) -> None:
@@ -252,6 +282,6 @@ def _is_tls(error: BaseException) -> bool:
     return False
 
 
-def _why(error: httpx.TransportError) -> str:
+def _why(error: httpx.RequestError) -> str:
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name

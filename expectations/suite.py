@@ -12,9 +12,10 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import Schema
-from expectations.contract import Contract, Severity
+from connectors.protocol import LiveField, Schema
+from expectations.contract import Contract, FieldSpec, Severity
 from expectations.profile import Profile, rule_id
+from expectations.types import parse_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +41,8 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     import pyarrow as pa
 
     names = {field.source: field.name for field in contract.fields}
-    types = [(names.get(field.source, field.source), field.type) for field in live.fields]
-    wanted = {field.name: field.column().type for field in contract.fields}
+    types = [(names.get(field.source, field.source), _live_type(field)) for field in live.fields]
+    wanted = {field.name: _promised_type(field) for field in contract.fields}
     empty = pa.schema(types).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
     present = set(empty.columns)
     exact = contract.drift.added != "report"
@@ -70,6 +71,20 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
         )
         for result in results
     )
+
+
+def _promised_type(field: FieldSpec) -> pa.DataType:
+    """The contract's type with inner fields under the source's codes: both sides must name the same things to be compared."""
+    return parse_type(field.type, tuple((inner.source, _promised_type(inner)) for inner in field.fields))
+
+
+def _live_type(field: LiveField) -> pa.DataType:
+    import pyarrow as pa
+
+    if not field.children:
+        return field.type
+    inner = pa.struct([(child.source, _live_type(child)) for child in field.children])
+    return pa.list_(inner) if pa.types.is_list(field.type) else inner
 
 
 def _pandas_reads(kind: pa.DataType) -> bool:

@@ -9,8 +9,9 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
@@ -104,6 +105,23 @@ class ProjectFile(_Strict):
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
 
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)") from error
+        return value
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _first_day(cls, value: object) -> str:
+        try:
+            return (value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()  # YAML makes a date of an unquoted one
+        except ValueError:
+            raise ValueError(f"{value} is no date of the form YYYY-MM-DD") from None
+
 
 @dataclass(frozen=True)
 class Project:
@@ -171,9 +189,10 @@ class Project:
             if set(mapping) == {"file"}:
                 given = str(self.resolve(mapping["file"], where))
                 path = Path(given) if Path(given).is_absolute() else self.folder / given
-                if not path.exists():
-                    raise MissingSecret("project.missing_file", path=str(path), where=where)
-                return path.read_text(encoding="utf-8").strip()
+                try:
+                    return path.read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise MissingSecret("project.missing_file", path=str(path), where=where) from error
             return {key: self.resolve(item, f"{where}.{key}") for key, item in mapping.items()}
         if isinstance(value, list):
             return [self.resolve(item, f"{where}[{number}]") for number, item in enumerate(cast("list[Any]", value))]
@@ -198,7 +217,7 @@ class Project:
             place = ".".join(str(part) for part in first["loc"])
             raise FixConfiguration("project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=first["msg"]) from None
         ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
-        return package.connect(system, config, TransportOptions(ca_file=Path(ca_file) if ca_file else None))
+        return package.connect(system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None))
 
 
 def find(given: str | Path | None = None) -> Path:
@@ -220,7 +239,7 @@ def load(folder: Path) -> Project:
         file = ProjectFile.model_validate(raw)
     except OSError as error:
         raise FixConfiguration("project.none", folder=str(folder), variable=PROJECT_VARIABLE) from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -236,6 +255,8 @@ def load(folder: Path) -> Project:
                 raise FixConfiguration("contract.misplaced", path=str(contract_path), stream=contract.stream)
             if contract.system not in file.systems:
                 raise FixConfiguration("project.unknown_system", system=contract.system, known=", ".join(sorted(file.systems)))
+        except UnicodeDecodeError as error:
+            broken[stream] = FixConfiguration("contract.not_yaml", path=str(contract_path), reason=str(error))
         except FixConfiguration as error:
             broken[stream] = error
         else:

@@ -170,7 +170,7 @@ class Bearer(httpx.Auth):
 
 
 def _plain(claims: str) -> str:
-    """Claims come as base64 of JSON (RFC-less Microsoft habit); msal wants the JSON."""
+    """Claims stand in the header as base64 of JSON; msal wants the JSON itself."""
     try:
         text = base64.b64decode(claims + "=" * (-len(claims) % 4)).decode()
         json.loads(text)

@@ -32,10 +32,15 @@ def classify(response: httpx.Response) -> Again | None:
 class Api:
     """One of the tenant's two JSON interfaces. ``base`` is its root URL (``…/v1.0`` or ``https://contoso.sharepoint.com``)."""
 
-    def __init__(self, base: str, resource: str, tokens: Tokens, options: TransportOptions, *, accept: str) -> None:
+    def __init__(
+        self, base: str, resource: str, tokens: Tokens, options: TransportOptions, *, accept: str, handler: httpx.BaseTransport | None = None
+    ) -> None:
+        """``handler`` replaces the sockets, for tests."""
         self.resource = resource
         self._origin = _origin(base)
-        self.transport = Transport(base + "/", options=options, headers={"Accept": accept}, auth=Bearer(tokens, resource), classify=classify)
+        self.transport = Transport(
+            base + "/", options=options, headers={"Accept": accept}, auth=Bearer(tokens, resource), classify=classify, handler=handler
+        )
 
     def response(
         self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, also: Container[int] = ()

@@ -19,21 +19,32 @@ from connectors.sharepoint.scopes import NO_CERTIFICATE
 def discover(tenant: Tenant) -> Iterator[Offer]:
     """Offers, site by site. Names are ASCII (``quality-library-1``) because display names are mostly Japanese; titles hold those.
 
-    ``rows`` is what the source lists now, which walks it once. Raises AddressUnknown or AccessRefused for a site that cannot be read.
+    ``rows`` is what the source lists now, which walks it once. A site that is locked, refused or not there does not keep the others
+    back: their offers come first, and then its AddressUnknown or AccessRefused is raised.
     """
     notes = () if tenant.rest is not None else (NO_CERTIFICATE,)
+    failed: AddressUnknown | AccessRefused | None = None
     for path in tenant.config.sites:
-        site = find_site(tenant.graph, tenant.config.host, path)
-        stem = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].lower()).strip("-") or "root"
-        for number, place in enumerate(libraries(tenant.graph, site), start=1):
-            yield _library(tenant, site, place, f"{stem}-library-{number}", notes)
-        for number, place in enumerate(lists(tenant.graph, site), start=1):
-            yield _list(tenant, site, place, f"{stem}-list-{number}", notes)
-        pages = list_pages(tenant.graph, site)
-        if pages:
-            live = schema(PAGES, {"site": site.path, "site_id": site.id})
-            source = {"site": site.path, "kind": "pages"}
-            yield Offer(f"{stem}-pages-1", f"{site.title} ページ", source, live, ("page_id",), "modified_at", len(pages), notes)
+        try:
+            yield from _offers(tenant, path, notes)
+        except (AddressUnknown, AccessRefused) as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
+def _offers(tenant: Tenant, path: str, notes: tuple[str, ...]) -> Iterator[Offer]:
+    site = find_site(tenant.graph, tenant.config.host, path)
+    stem = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].lower()).strip("-") or "root"
+    for number, place in enumerate(libraries(tenant.graph, site), start=1):
+        yield _library(tenant, site, place, f"{stem}-library-{number}", notes)
+    for number, place in enumerate(lists(tenant.graph, site), start=1):
+        yield _list(tenant, site, place, f"{stem}-list-{number}", notes)
+    pages = list_pages(tenant.graph, site)
+    if pages:
+        live = schema(PAGES, {"site": site.path, "site_id": site.id})
+        source = {"site": site.path, "kind": "pages"}
+        yield Offer(f"{stem}-pages-1", f"{site.title} ページ", source, live, ("page_id",), "modified_at", len(pages), notes)
 
 
 def reachable(tenant: Tenant, path: str) -> tuple[bool, str]:

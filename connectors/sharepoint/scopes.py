@@ -114,11 +114,12 @@ def _is_draft(row: Mapping[str, Any]) -> bool:
 
 def _mapped(items: list[_Item], list_url: str, prefix: str, default: str, top: Securable, *, own_only: bool) -> ScopeMap:
     objects = {default: top}
+    own: dict[str, str] = {}
     unique: dict[str, str] = {}
     for item in items:
         if item.unique:
             scope = f"{prefix}:item:{item.guid or item.id}"
-            unique[item.ref] = scope
+            own[item.id] = unique[item.ref] = scope
             objects[scope] = Securable(f"{list_url}/items({item.id})", item.ref)
     folders: dict[str, str] = {}
 
@@ -129,7 +130,7 @@ def _mapped(items: list[_Item], list_url: str, prefix: str, default: str, top: S
 
     scopes: dict[str, str] = {}
     for item in items:
-        scope = unique.get(item.ref) or above(item.folder)
+        scope = own.get(item.id) or above(item.folder)
         if own_only:
             base, scope = objects[scope], f"{scope}/author:{item.author}"
             objects[scope] = Securable(base.url, base.title, item.author if item.author is not None else 0)

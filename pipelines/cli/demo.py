@@ -10,7 +10,7 @@ import typer
 
 from pipelines.cli.output import NO, Bars, ProjectOption, open_project, spoken
 
-QUESTION = "人事評価の結果に納得できないときは、どうすればよいですか"
+QUESTION = "昇格候補者の選考基準を教えてください"
 ASKERS = ("nanami.shimizu@sakura-seiki.example", "kenta.suzuki@sakura-seiki.example", "stranger@nowhere.example")
 
 

@@ -38,6 +38,27 @@ def build(index: IndexArgument, project: ProjectOption = None, json_: JsonOption
 
 
 @app.command()
+def embed(
+    index: IndexArgument,
+    query: Annotated[list[str] | None, typer.Option("--query", help="A question whose vector is shipped too; repeatable.", show_default=False)] = None,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Compute the vectors of an index's passages into the file the project ships (embeddings/), so that builds elsewhere are quick."""
+    with spoken(lang, json_):
+        opened = open_project(project)
+        opened.index(index)
+        from pipelines.index.inputs import ship_vectors
+        from pipelines.landing.warehouse import Warehouse
+        from pipelines.pull.outcome import Progress
+
+        with Bars(quiet=json_) as bars:
+            computed = ship_vectors(opened, index, Warehouse(opened.root), query or [], lambda done, total: bars(Progress(f"index/{index}", "embed", done, total)))
+    emit("index_embed", {"index": index, "computed": computed}, json_, lambda: typer.echo(f"{index}: {computed} vectors computed"))
+
+
+@app.command()
 def releases(index: IndexArgument, project: ProjectOption = None, json_: JsonOption = False, lang: LangOption = None) -> None:
     """List the candidates of an index, newest last."""
     with spoken(lang, json_):

@@ -78,11 +78,14 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
         try:
+            embedder = embedder_of(files)
             with Parser() as parser:
                 made = build_candidate(
-                    files.root, name, stream_inputs(files, name, Warehouse(files.root)), embedder_of(files),
+                    files.root, name, stream_inputs(files, name, Warehouse(files.root)), embedder,
                     now=project_files.clock.now(), parser=parser, report=report,
                 )
+            if embedder.computed:
+                embedder.save()
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         measured = access_fact(name, made.access.share, made.release, project_files.clock.now())

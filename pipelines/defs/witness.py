@@ -77,7 +77,8 @@ def _ticks(project: Project, instance: dg.DagsterInstance, since: datetime) -> I
         if not streams:
             continue
         kind: Literal["schedule", "sensor"] = "schedule" if name.endswith("_daily") else "sensor"
-        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since.timestamp()):
+        # Dagster's ``after`` leaves out its own instant, and a slot may stand on the very second at which the day opens.
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=(since - timedelta(seconds=1)).timestamp()):
             yield Tick(
                 kind=kind, name=name, at=datetime.fromtimestamp(tick.timestamp, UTC), status=tick.status.value.lower(),
                 run_ids=tuple(tick.run_ids), streams=streams,

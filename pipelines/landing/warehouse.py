@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import re
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.errors import AnswerIsNo
+from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.landing.published import Published, newest, open_store, publish
 from pipelines.landing.rows import KEY, ROW_HASH
 
@@ -19,6 +20,28 @@ if TYPE_CHECKING:
 
 #: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it.
 TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "content")
+
+
+@contextlib.contextmanager
+def storing(root: str) -> Generator[None]:
+    """Turns what disk or object store refuse (full, read only, gone, no rights) into FixConfiguration with the system's own words."""
+    try:
+        yield
+    except OSError as error:
+        raise FixConfiguration("landing.disk", root=root, reason=error.strerror or str(error)) from error
+    except _library_errors() as error:
+        # The libraries wrap what the system said; anything else they raise is a bug of ours and keeps its traceback.
+        said = re.search(r"([^:]+ \(os error \d+\))|(Generic \w+ error: .+)", str(error))
+        if said is None:
+            raise
+        raise FixConfiguration("landing.disk", root=root, reason=said[0].strip()) from error
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    from deltalake.exceptions import DeltaError
+    from obstore.exceptions import BaseError
+
+    return DeltaError, BaseError
 
 
 class Warehouse:

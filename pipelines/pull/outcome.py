@@ -51,6 +51,13 @@ class Check:
     numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
+def failing(check: Check) -> str:
+    """The first rows of a failed check, as one phrase: what a person must know without opening the table."""
+    wrong = [row for row in check.rows if row.get("verdict") == "FAIL"]
+    told = "; ".join(f"{row.get('column') or 'table'} {row['expectation'].removeprefix('expect_')}: expected {row['expected']}, observed {row['observed']}" for row in wrong[:3])
+    return told + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "") if told else check.summary
+
+
 @dataclass(frozen=True)
 class Result:
     """How a pull ended. ``error`` is set unless it succeeded; nothing was published unless ``published`` has a number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from expectations.contract import Contract
 from pipelines.clock import Clock
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
-from pipelines.landing.warehouse import Warehouse
+from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
@@ -22,8 +23,10 @@ from pipelines.pull.fetch import fetch
 from pipelines.pull.files import fetch_files
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
-from pipelines.pull.outcome import Check, Progress, Report, Request, Result, silent
+from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.publish import publish
+
+_log = logging.getLogger("fortnight.pull")
 
 
 def pull(project: Project, request: Request, clock: Clock, report: Report = silent, connector: Connector | None = None) -> Result:
@@ -41,7 +44,8 @@ def pull(project: Project, request: Request, clock: Clock, report: Report = sile
     finally:
         if own:
             open_connector.close()
-    claim(project, request.origin, result, clock, code_version())
+    with storing(project.root):
+        claim(project, request.origin, result, clock, code_version())
     return result
 
 
@@ -66,16 +70,19 @@ class _Walk:
         warehouse = Warehouse(self.project.root)
         try:
             with warehouse.writing(self.stream.id):
-                undone = warehouse.discard_unpublished(self.stream.id)
-                if undone:
-                    self.step("restore", len(undone))
                 try:
-                    return self._steps(connector, warehouse)
-                except OSError as error:
-                    raise FixConfiguration("landing.disk", root=self.project.root, reason=error.strerror or str(error)) from error
+                    with storing(self.project.root):
+                        undone = warehouse.discard_unpublished(self.stream.id)
+                        if undone:
+                            self.step("restore", len(undone))
+                        return self._steps(connector, warehouse)
                 finally:
                     # What was written and not published goes at once where that is possible, and at the next pull where it is not.
-                    warehouse.discard_unpublished(self.stream.id)
+                    try:
+                        with storing(self.project.root):
+                            warehouse.discard_unpublished(self.stream.id)
+                    except FixConfiguration as error:
+                        _log.warning("%s: what was not published could not be discarded now; the next pull does it (%s)", self.stream.id, error.params["reason"])
         except ContractBroken as error:
             return self.result("stopped", error=error, endpoint=self._endpoint(connector))
         except FortnightError as error:
@@ -166,7 +173,7 @@ class _Walk:
         """Keep a check; a critical one that failed ends the pull."""
         self.checks.append(check)
         if not check.passed and check.severity == "critical":
-            raise AnswerIsNo("pull.check_failed", stream=self.stream.id, check=check.name, what=check.summary)
+            raise AnswerIsNo("pull.check_failed", stream=self.stream.id, check=check.name, what=failing(check))
 
     def step(self, name: str, done: int = 0) -> None:
         self.report(Progress(self.stream.id, name, done))

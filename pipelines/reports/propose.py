@@ -1,8 +1,7 @@
 """An offer becomes a proposed contract: every field named and typed, rules only where the source itself declares them, gaps as questions.
 
-What the source says is written down; what only a person can know is left blank and asked for. Two things are on purpose not proposed:
-a not-null rule for a required field (``required: true`` brings its own) and a rule on the number of rows (pulls judge the rows that
-changed, and on a quiet day none did; the balance counts the rest).
+What the source says is written down; what only a person can know is left blank and asked for. A required field gets no not-null rule,
+because ``required: true`` brings its own.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ def propose(stream: str, kind: str, offer: Offer, glossary: Glossary) -> Proposa
         cursor=cursor,
         fields=fields,
         exclude=tuple(exclude),
-        expectations=tuple(_expectations(live, by_source, guarded)),
+        expectations=tuple(_expectations(offer, live, by_source, guarded)),
         document=document,
         content=content_of(live, by_source),
     )
@@ -188,8 +187,10 @@ def _key(offer: Offer, live: list[LiveField], questions: list[Question]) -> tupl
     return (best.source,)
 
 
-def _expectations(live: list[LiveField], by_source: Mapping[str, FieldSpec], guarded: list[FieldSpec]) -> Iterable[Expectation]:
-    """Rules that the source's own description makes certain: keys are there, choices and formats are among those declared."""
+def _expectations(offer: Offer, live: list[LiveField], by_source: Mapping[str, FieldSpec], guarded: list[FieldSpec]) -> Iterable[Expectation]:
+    """Rules that the source's own description makes certain: it is not empty, keys are there, choices and formats are those declared."""
+    if offer.rows:
+        yield Expectation.model_validate({"expect": "expect_table_row_count_to_be_between", "severity": "critical", "min_value": 1})
     for field in guarded:
         if not field.required:
             yield _rule("expect_column_values_to_not_be_null", field.name, "critical")

@@ -25,6 +25,16 @@ def contract(*rules: dict[str, object]) -> Contract:
     return Contract.model_validate({"stream": "a/b", "version": 1, "source": {}, "key": ["id"], "fields": FIELDS, "expectations": rules})
 
 
+def live_fields(promise: Contract, **types: pa.DataType) -> tuple[LiveField, ...]:
+    """The promised fields as a source would describe them, with some types changed."""
+    return tuple(
+        LiveField(
+            f.source, "", types.get(f.name, f.column().type), "", children=tuple(LiveField(i.source, "", i.column().type, "") for i in f.fields)
+        )
+        for f in promise.fields
+    )
+
+
 def profile_of(promise: Contract, *pages: list[dict[str, object]]) -> Profile:
     profile = Profile()
     for rows in pages:
@@ -34,18 +44,16 @@ def profile_of(promise: Contract, *pages: list[dict[str, object]]) -> Profile:
 
 def test_types_that_hold_pass_and_decimals_and_nested_types_are_really_compared() -> None:
     promise = contract()
-    held = Schema(tuple(LiveField(f.source, "", f.column().type, "") for f in promise.fields), "", "", {})
+    held = Schema(live_fields(promise), "", "", {})
     assert all(verdict.passed for verdict in judge_schema(promise, held))
-    narrower = Schema(
-        tuple(LiveField(f.source, "", pa.decimal128(16, 2) if f.name == "amount" else f.column().type, "") for f in promise.fields), "", "", {}
-    )
+    narrower = Schema(live_fields(promise, amount=pa.decimal128(16, 2)), "", "", {})
     failed = [verdict for verdict in judge_schema(promise, narrower) if not verdict.passed]
     assert [(v.column, "16, 2" in v.observed) for v in failed] == [("amount", True)]
 
 
 def test_a_missing_column_fails_the_set_rule() -> None:
     promise = contract()
-    short = Schema(tuple(LiveField(f.source, "", f.column().type, "") for f in promise.fields if f.name != "state"), "", "", {})
+    short = Schema(tuple(f for f in live_fields(promise) if f.source != "区分"), "", "", {})
     assert [v.expectation for v in judge_schema(promise, short) if not v.passed] == ["expect_table_columns_to_match_set"]
 
 

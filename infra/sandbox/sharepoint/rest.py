@@ -169,7 +169,21 @@ class _Walk:
             return Collection(self._role(role) for role in ROLES)
         if name == "title":
             return {"!Title": self._site.title}
+        if name == "regionalsettings":
+            return self._regional_settings([part for part, _ in way[1:]])
         return self._securable(None, None, way)
+
+    def _regional_settings(self, way: list[str]) -> dict[str, Any]:
+        """SP.RegionalSettings: a Japanese site, whose date-only columns are dates in UTC+9 (time zone 20 in SharePoint's list)."""
+        zone = {
+            "__metadata": self._meta("SP.TimeZone", "web/RegionalSettings/TimeZone"), "Id": 20, "Description": "(UTC+09:00) Osaka, Sapporo, Tokyo",
+            "Information": {"Bias": -540, "DaylightBias": -60, "StandardBias": 0},
+        }
+        if way == ["timezone"]:
+            return self._selected(zone)
+        if not way:
+            return self._selected({"__metadata": self._meta("SP.RegionalSettings", "web/RegionalSettings"), "LocaleId": 1041, "TimeZone": zone})
+        return self._unknown("/".join(way))
 
     def _web(self) -> dict[str, Any]:
         return self._selected({

@@ -19,10 +19,10 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     process.down(home)
 
 
-@pytest.fixture
-def living(tmp_path: Path) -> Iterator[Path]:
-    """A SharePoint sandbox of this test alone."""
-    home = tmp_path / "sharepoint"
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A SharePoint sandbox that tests change: each of them looks at the difference it makes, never at how it found it."""
+    home = tmp_path_factory.mktemp("living")
     process.up(home, base_port=0, only=("sharepoint",))
     yield home
     process.down(home)

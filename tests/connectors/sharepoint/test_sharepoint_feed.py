@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sharepoint_world import GRAPH, Table, api
 
 from connectors.errors import BrokenReply, SourceUnavailable
 from connectors.sharepoint.feed import Settled, Spool, settle
-
-from sharepoint_world import GRAPH, Table, api
 
 ROOT = "drives/D/root/delta"
 

@@ -1,0 +1,44 @@
+"""The claims table: many writers, nothing lost, read back as written."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from pipelines.evidence.claims import Balance, ClaimStore
+
+from .worlds import DATE, STREAM, claim
+
+
+def test_a_store_nobody_wrote_is_empty(tmp_path: Path):
+    assert ClaimStore(str(tmp_path / "claims")).read() == ()
+
+
+def test_a_claim_comes_back_as_it_was_written(tmp_path: Path):
+    store = ClaimStore(str(tmp_path / "claims"))
+    full = claim()
+    bare = replace(full, run_id="", slot=None, checks=(), balance=Balance(None, 0, 0, 0, False), error="source.cut", outcome="failed")
+    store.append(full)
+    store.append(bare)
+    assert set(store.read()) == {full, bare}
+
+
+def test_claims_are_read_by_day_and_stream(tmp_path: Path):
+    store = ClaimStore(str(tmp_path / "claims"))
+    tomorrow = claim(run_id="run-2", day=DATE + timedelta(days=1))
+    other = claim(run_id="run-3", stream="erp/items")
+    for each in (claim(), tomorrow, other):
+        store.append(each)
+    assert store.read(day=DATE + timedelta(days=1)) == (tomorrow,)
+    assert store.read(day=DATE, stream=STREAM) == (claim(),)
+    assert store.read(stream="erp/items") == (other,)
+
+
+def test_pulls_that_finish_together_all_leave_their_claim(tmp_path: Path):
+    location = str(tmp_path / "claims")
+    made = [claim(run_id=f"run-{n}") for n in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda each: ClaimStore(location).append(each), made))
+    assert set(ClaimStore(location).read()) == set(made)

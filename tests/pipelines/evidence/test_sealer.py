@@ -1,0 +1,175 @@
+"""The sealer: each closed day once, in order, whole; and the ledger holds what was witnessed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.evidence.claims import ClaimStore
+from pipelines.evidence.errors import ClockWentBack, HeadMoved
+from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.sealer import seal_closed_days, seal_of, unsealed_days
+from pipelines.evidence.seals import Seal
+from pipelines.evidence.witness import Witnessed
+
+from .worlds import DATE, PRODUCTION, STREAM, at, calendar, claim, run_of, witnessed_days
+
+ONE = timedelta(days=1)
+
+
+class Project:
+    """A ledger and a claim store on disk, and the sealer over them."""
+
+    def __init__(self, root: Path) -> None:
+        self.ledger = Ledger(str(root / "ledger"))
+        self.claims = ClaimStore(str(root / "claims"))
+        self.witnessed = Witnessed()
+        self.calendar = calendar()
+
+    def live(self, *days: int, streams: tuple[str, ...] = (STREAM,)) -> None:
+        claims, seen = witnessed_days([DATE + n * ONE for n in days], streams)
+        for each in claims:
+            self.claims.append(each)
+        old = self.witnessed
+        self.witnessed = Witnessed(old.ticks + seen.ticks, old.runs + seen.runs, old.checks + seen.checks)
+
+    def seal(self, morning_of: int, **changes) -> tuple[Seal, ...]:
+        return seal_closed_days(
+            self.ledger,
+            self.claims,
+            self.witnessed,
+            changes.get("calendar", self.calendar),
+            PRODUCTION,
+            at(DATE + morning_of * ONE),
+            "wall",
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def verdicts(seals: tuple[Seal, ...]) -> list[tuple[int, str]]:
+    return [((seal.day - DATE).days, seal.verdict) for seal in seals]
+
+
+def test_days_are_sealed_in_order_one_commit_each(project: Project):
+    project.live(0, 2)
+    assert verdicts(project.seal(3)) == [(0, "green"), (1, "missing"), (2, "green")]
+    appended = [step for step in DeltaTable(project.ledger.location).history() if step["operation"] == "WRITE"]
+    assert len(appended) == 3
+    assert [row.entry.kind for row in project.ledger.read()] == ["evidence", "seal", "seal", "evidence", "seal"]
+    assert project.ledger.verify().ok
+
+
+def test_a_day_that_is_not_closed_is_left_alone(project: Project):
+    project.live(0)
+    assert project.seal(0) == ()
+    assert project.ledger.head().seq == 0
+
+
+def test_sealing_twice_changes_nothing(project: Project):
+    project.live(0)
+    project.seal(1)
+    head = project.ledger.head()
+    assert project.seal(1) == ()
+    assert project.ledger.head() == head
+
+
+def test_a_sealed_day_is_never_judged_again(project: Project):
+    project.seal(1)
+    project.live(0)
+    assert project.seal(1) == ()
+    assert [seal_of(row).verdict for row in project.ledger.read(kinds=("seal",))] == ["missing"]
+
+
+def test_a_clock_that_went_back_seals_nothing(project: Project):
+    project.live(0, 1)
+    project.seal(2)
+    with pytest.raises(ClockWentBack):
+        project.seal(1)
+
+
+def test_a_second_sealer_that_lost_the_race_writes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch):
+    project.live(0)
+    real = project.claims.read
+
+    def slow(**narrowed):
+        monkeypatch.setattr(project.claims, "read", real)
+        project.seal(1)
+        return real(**narrowed)
+
+    monkeypatch.setattr(project.claims, "read", slow)
+    with pytest.raises(HeadMoved):
+        project.seal(1)
+    assert len(project.ledger.read(kinds=("seal",))) == 1
+
+
+def test_a_seal_comes_back_from_the_ledger_without_its_evidence(project: Project):
+    project.live(0)
+    (made,) = project.seal(1)
+    (row,) = project.ledger.read(kinds=("seal",))
+    assert seal_of(row) == replace(made, evidence=())
+
+
+def test_the_evidence_row_keeps_what_was_witnessed(project: Project):
+    project.live(0)
+    project.seal(1)
+    (row,) = project.ledger.read(kinds=("evidence",))
+    entry = row.entry
+    assert (entry.verdict, entry.trigger, entry.tick) == ("counted", "schedule", "schedule:orders_daily@2026-11-15T20:00:00Z")
+    assert entry.balance is not None and entry.balance.exact and entry.checks
+
+
+def test_a_forged_claim_stands_in_the_ledger_as_a_finding(project: Project):
+    forged = claim(run_id="run-forged")
+    project.claims.append(forged)
+    project.witnessed = Witnessed((), (run_of(forged),), ())
+    assert verdicts(project.seal(1)) == [(0, "missing")]
+    (finding,) = project.ledger.read(kinds=("finding",))
+    assert (finding.entry.run_id, finding.entry.reasons[0].code) == ("run-forged", "seal.not_in_tick")
+    (evidence,) = project.ledger.read(kinds=("evidence",))
+    assert evidence.entry.verdict == "not_counted"
+
+
+def test_freshness_is_measured_across_sealed_days_and_red_ones(project: Project):
+    plan = replace(project.calendar.streams[0], freshness=timedelta(hours=25))
+    project.calendar = replace(project.calendar, streams=(plan,))
+    project.live(0, 2)
+    project.seal(1)
+    project.seal(2)
+    (third,) = project.seal(3)
+    assert (third.verdict, third.reasons[0].code, third.reasons[0].params["gap_hours"]) == ("red", "seal.stale", 48.0)
+
+
+def test_a_stream_that_joins_late_is_judged_from_the_first_unsealed_day(project: Project):
+    project.live(0, 1)
+    project.live(0, 1, streams=("erp/items",))
+    project.seal(1)
+    both = calendar(streams=(STREAM, "erp/items"))
+    assert {(seal.stream, seal.day) for seal in project.seal(2, calendar=both)} == {(STREAM, DATE + ONE), ("erp/items", DATE + ONE)}
+
+
+def test_the_unsealed_days_say_how_far_back_ticks_must_reach(project: Project):
+    assert [day.date for day in unsealed_days(project.ledger, project.calendar, at(DATE + 3 * ONE))] == [DATE + n * ONE for n in range(3)]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lived=st.sets(st.integers(0, 3)), mornings=st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_however_often_the_sealer_runs_the_seals_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, lived: set[int], mornings: list[int]
+):
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.live(*sorted(lived))
+    for morning in [*sorted(mornings), 4, 4]:
+        project.seal(morning)
+    sealed = [seal_of(row) for row in project.ledger.read(kinds=("seal",))]
+    assert verdicts(tuple(sealed)) == [(n, "green" if n in lived else "missing") for n in range(4)]
+    assert project.ledger.verify().ok

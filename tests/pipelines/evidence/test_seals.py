@@ -1,0 +1,394 @@
+"""A day is green, or it is not: each sentence of the rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.evidence.claims import Balance, CheckVerdict, Endpoint
+from pipelines.evidence.seals import MaintenanceWindow, SealPolicy
+from pipelines.evidence.witness import CheckFact, Run, Tick
+
+from .worlds import DAY, MINUTE, SLOT, STREAM, World, claim, codes, healed, lived, run_of, tick_of
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_scheduled_pull_that_went_well_makes_a_green_day():
+    seal = lived().judge()
+    assert (seal.verdict, seal.reasons) == ("green", ())
+    assert seal.last_good_at == SLOT + 3 * MINUTE
+    assert seal.contract is not None and seal.endpoint is not None
+
+
+def test_a_slot_nobody_filled_is_missing():
+    assert World().judge().verdict == "missing"
+    assert codes(World().judge()) == ["seal.slot_missed"]
+
+
+def test_a_tick_that_launched_nothing_is_missing():
+    world = World(ticks=[Tick("schedule", "orders_daily", SLOT, "skipped", (), (STREAM,))])
+    assert world.judge().verdict == "missing"
+
+
+def test_a_run_that_died_without_a_claim_is_red():
+    world = lived()
+    world.claims.clear()
+    world.runs = [replace(world.runs[0], status="failed")]
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.run_without_claim"])
+
+
+def test_a_run_that_succeeded_without_a_claim_does_not_fill_its_slot():
+    world = lived()
+    world.claims.clear()
+    assert world.judge().verdict == "missing"
+
+
+def test_a_run_that_dagster_no_longer_knows_does_not_count():
+    world = lived()
+    world.runs.clear()
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.run_unknown" in codes(seal)
+
+
+@pytest.mark.parametrize("status", ["queued", "started"])
+def test_a_run_still_going_when_the_day_closes_is_red(status: str):
+    world = lived()
+    world.runs = [replace(world.runs[0], status=status)]
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.run_unfinished"])
+
+
+def test_a_manual_run_never_counts():
+    seal = World().add(claim(trigger="manual"), tick=False).judge()
+    assert seal.verdict == "missing" and "seal.manual" in codes(seal)
+
+
+def test_a_run_that_calls_itself_scheduled_but_stands_in_no_tick_never_counts():
+    world = World().add(claim(), tick=False)
+    world.ticks.append(Tick("schedule", "orders_daily", SLOT, "success", ("another-run",), (STREAM,)))
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.not_in_tick" in codes(seal)
+
+
+def test_a_backfill_never_counts_even_when_a_tick_lists_it():
+    seal = World().add(claim(), backfill=True).judge()
+    assert seal.verdict == "missing" and "seal.backfill" in codes(seal)
+
+
+def test_a_runless_claim_never_counts():
+    world = lived()
+    world.claims = [replace(world.claims[0], run_id="", root_run_id="")]
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.runless" in codes(seal)
+
+
+def test_a_tick_of_another_stream_launches_nothing_here():
+    world = lived()
+    world.ticks = [replace(world.ticks[0], streams=("kintone/faq",))]
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.tick_of_other_stream" in codes(seal)
+
+
+def test_a_tick_beside_the_slot_fills_nothing():
+    world = lived(slot=SLOT)
+    world.ticks = [replace(world.ticks[0], at=SLOT + MINUTE)]
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.off_calendar" in codes(seal)
+
+
+def test_a_claim_that_names_another_slot_than_its_tick_does_not_count():
+    world = lived()
+    world.claims = [replace(world.claims[0], slot=SLOT + HOUR)]
+    assert "seal.slot_disagrees" in codes(world.judge())
+
+
+def test_a_sensor_fills_the_latest_slot_that_had_come_due():
+    made = claim(slot=SLOT, after=2 * HOUR, trigger="sensor")
+    world = World().add(replace(made, slot=None), tick=False)
+    world.ticks = [tick_of(made, kind="sensor", name="orders_changed", at=SLOT + 2 * HOUR)]
+    assert world.judge().verdict == "green"
+
+
+def test_a_sensor_before_the_first_slot_fills_nothing():
+    world = World().add(claim(trigger="sensor"), tick=False)
+    world.ticks = [tick_of(world.claims[0], kind="sensor", at=SLOT - HOUR)]
+    assert world.judge().verdict == "missing"
+
+
+def test_simulated_time_cannot_count_in_production_and_can_in_a_sandbox():
+    assert "seal.simulated_clock" in codes(lived(clock="simulated").judge())
+    assert lived(clock="simulated").judge().verdict == "missing"
+    assert lived(clock="simulated", environment="sandbox").judge(SealPolicy("sandbox")).verdict == "green"
+
+
+def test_a_sandbox_endpoint_cannot_count_in_production_and_can_in_staging():
+    sandbox = Endpoint("sha256:local", True)
+    assert "seal.sandbox_endpoint" in codes(lived(endpoint=sandbox).judge())
+    assert lived(endpoint=sandbox, environment="staging").judge(SealPolicy("staging")).verdict == "green"
+
+
+def test_evidence_never_crosses_environments():
+    seal = lived(environment="staging").judge()
+    assert seal.verdict == "missing" and "seal.wrong_environment" in codes(seal)
+
+
+def test_an_automatic_retry_heals_inside_the_day_and_shows_as_healed():
+    seal = healed().judge()
+    assert (seal.verdict, codes(seal), seal.healed) == ("green", ["seal.healed"], 1)
+
+
+def test_an_automatic_retry_after_the_close_heals_nothing():
+    world = healed()
+    late = replace(world.claims[1], started_at=DAY.closes_at, finished_at=DAY.closes_at + MINUTE)
+    world.claims[1] = late
+    world.runs[1] = replace(world.runs[1], started_at=late.started_at, finished_at=late.finished_at)
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.late"])
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"retry_number": None},
+        {"retry_number": 2},
+        {"parent_run_id": "nobody"},
+        {"root_run_id": "another-root"},
+    ],
+    ids=["no retry number", "a number that does not follow", "an unknown parent", "another root"],
+)
+def test_a_person_running_it_again_heals_nothing(forged: dict):
+    world = healed()
+    world.runs[1] = replace(world.runs[1], **forged)
+    assert world.judge().verdict == "red"
+
+
+def test_a_retry_of_a_run_the_daemon_did_not_mean_to_retry_heals_nothing():
+    world = healed()
+    world.runs[0] = replace(world.runs[0], will_retry=False)
+    assert world.judge().verdict == "red"
+
+
+def test_a_retry_of_a_run_that_did_not_fail_is_not_the_daemons():
+    world = healed()
+    world.runs[0] = replace(world.runs[0], status="succeeded")
+    seal = world.judge()
+    assert seal.verdict == "red" and [each.counts for each in seal.evidence] == [True, False]
+
+
+def test_a_claim_that_names_another_root_than_dagster_does_not_count():
+    world = lived()
+    world.claims = [replace(world.claims[0], root_run_id="elsewhere")]
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.root_disagrees" in codes(seal)
+
+
+def test_the_newest_record_of_a_check_speaks_for_a_run_that_tried_twice():
+    world = lived()
+    first = replace(world.checks[0], status="failed", passed=False, recorded_at=SLOT + MINUTE)
+    world.checks.append(first)
+    assert world.judge().verdict == "green"
+    world.checks.append(replace(first, recorded_at=DAY.closes_at))
+    assert codes(world.judge()) == ["seal.check_disagrees"]
+
+
+def test_a_step_tried_again_inside_its_run_is_judged_by_its_last_try():
+    world = lived()
+    world.claims.append(claim(pull_id="pull-first", outcome="failed", error="source.cut", after=-MINUTE))
+    seal = world.judge()
+    assert (seal.verdict, seal.healed) == ("green", 1)
+
+
+def test_a_failed_pull_nobody_retried_is_red_and_names_its_error():
+    seal = lived(outcome="failed", error="source.unavailable").judge()
+    assert seal.verdict == "red"
+    assert seal.reasons[0].code == "seal.pull_failed" and seal.reasons[0].params["error"] == "source.unavailable"
+
+
+def test_a_stopped_pull_is_red():
+    assert "seal.pull_stopped" in codes(lived(outcome="stopped").judge())
+
+
+def test_a_claim_of_success_in_a_failed_run_is_red():
+    world = World().add(claim(), status="failed")
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.run_failed"])
+
+
+def test_another_streams_failure_in_the_same_run_does_not_make_this_one_red():
+    world = World().add(claim(), status="failed", failed_streams=("kintone/faq",))
+    assert world.judge().verdict == "green"
+
+
+def test_a_failed_blocking_check_is_red():
+    world = lived(checks=(CheckVerdict("keys_unique", "error", False),))
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.check_failed"])
+
+
+def test_a_warning_leaves_the_day_green_only_where_policy_says_so():
+    warned = (CheckVerdict("keys_unique", "error", True), CheckVerdict("prices_plausible", "warn", False))
+    assert codes(lived(checks=warned).judge()) == ["seal.check_warned"]
+    assert lived(checks=warned).judge(SealPolicy("production", warn_is_green=True)).verdict == "green"
+
+
+def test_a_check_without_a_finished_record_in_that_run_is_not_a_pass():
+    world = lived()
+    world.checks = [replace(fact, status="planned", passed=None) for fact in world.checks]
+    assert "seal.check_unconfirmed" in codes(world.judge())
+    world.checks = [replace(fact, status="succeeded", passed=True, run_id="") for fact in world.checks]
+    assert "seal.check_unconfirmed" in codes(world.judge())
+
+
+def test_a_claim_that_says_passed_where_the_record_says_failed_is_red():
+    world = lived()
+    world.checks = [replace(fact, status="failed", passed=False) for fact in world.checks]
+    assert "seal.check_disagrees" in codes(world.judge())
+
+
+def test_a_blocking_check_that_failed_in_the_run_counts_though_the_claim_is_silent_about_it():
+    world = lived()
+    world.checks.append(CheckFact(STREAM, "row_count", "run-1", "failed", False, "error", SLOT))
+    assert codes(world.judge()) == ["seal.check_failed"]
+
+
+def test_a_pull_without_any_check_is_red():
+    assert codes(lived(checks=()).judge()) == ["seal.no_checks"]
+
+
+def test_a_required_check_that_was_not_made_is_red():
+    policy = SealPolicy("production", required_checks=("balance_exact",))
+    assert codes(lived().judge(policy)) == ["seal.check_missing"]
+
+
+@pytest.mark.parametrize(
+    ("balance", "code"),
+    [
+        (Balance(100, 97, 2, 0, True), "seal.unbalanced"),
+        (Balance(None, 97, 2, 1, True), "seal.unbalanced"),
+        (Balance(100, 103, -3, 0, True), "seal.unbalanced"),
+        (Balance(100, 97, 2, 1, False), "seal.balance_unverified"),
+    ],
+    ids=["one row lost", "the source was not counted", "a negative count", "not read back"],
+)
+def test_books_that_do_not_balance_exactly_are_red(balance: Balance, code: str):
+    assert codes(lived(balance=balance).judge()) == [code]
+
+
+def test_drift_that_waits_for_a_decision_is_not_green():
+    assert codes(lived(drift_waiting=2).judge()) == ["seal.drift_waiting"]
+
+
+def test_a_gap_over_the_freshness_limit_is_red_and_one_under_it_is_not():
+    policy = SealPolicy("production", freshness=timedelta(hours=26))
+    assert codes(lived().judge(policy, last_good_at=SLOT - timedelta(hours=30))) == ["seal.stale"]
+    assert lived().judge(policy, last_good_at=SLOT - timedelta(hours=24)).verdict == "green"
+
+
+def test_a_pull_that_finished_after_the_close_is_red():
+    world = lived(finished_at=DAY.closes_at)
+    world.runs = [run_of(world.claims[0])]
+    assert codes(world.judge()) == ["seal.late"]
+
+
+@pytest.mark.parametrize(
+    "shift",
+    [
+        {"started_at": SLOT - HOUR},
+        {"started_at": SLOT + 2 * HOUR, "finished_at": SLOT + HOUR},
+        {"finished_at": SLOT + HOUR},
+    ],
+    ids=["before its slot", "ends before it starts", "after its run ended"],
+)
+def test_a_pull_whose_clock_does_not_fit_the_witness_is_red(shift: dict):
+    world = lived()
+    world.claims = [replace(world.claims[0], **shift)]
+    assert "seal.clock_skew" in codes(world.judge())
+
+
+def test_two_claims_of_one_pull_that_contradict_each_other_are_red():
+    world = lived()
+    world.claims.append(replace(world.claims[0], balance=Balance(5, 5, 0, 0, True)))
+    assert codes(world.judge()) == ["seal.claims_contradict"]
+
+
+def test_a_day_with_two_slots_needs_both():
+    second = SLOT + 6 * HOUR
+    world = lived()
+    world.slots = (SLOT, second)
+    assert world.judge().verdict == "missing"
+    assert world.add(claim(second, "run-2")).judge().verdict == "green"
+
+
+def test_an_endpoint_that_changes_within_the_day_is_red():
+    second = SLOT + 6 * HOUR
+    world = lived()
+    world.slots = (SLOT, second)
+    world.add(claim(second, "run-2", endpoint=Endpoint("sha256:elsewhere", False)))
+    assert codes(world.judge()) == ["seal.endpoint_changed_in_day"]
+
+
+def test_a_day_without_slots_is_excused_and_freshness_starts_anew():
+    world = World(slots=())
+    seal = world.judge(last_good_at=SLOT - 24 * HOUR)
+    assert (seal.verdict, codes(seal), seal.last_good_at) == ("excused", ["seal.no_slots"], DAY.closes_at)
+
+
+def test_a_window_declared_before_it_began_excuses_and_one_declared_later_does_not():
+    window = MaintenanceWindow(STREAM, SLOT - HOUR, SLOT + HOUR, SLOT - 24 * HOUR, "tanaka", "kintone の定期保守")
+    assert World().judge(SealPolicy("production", windows=(window,))).verdict == "excused"
+    late = replace(window, declared_at=SLOT)
+    seal = World().judge(SealPolicy("production", windows=(late,)))
+    assert seal.verdict == "missing" and "seal.window_declared_late" in codes(seal)
+    other = replace(window, stream="kintone/faq")
+    assert World().judge(SealPolicy("production", windows=(other,))).verdict == "missing"
+
+
+def test_windows_are_no_part_of_the_policy_and_everything_else_is():
+    policy = SealPolicy("production")
+    window = MaintenanceWindow(STREAM, SLOT, SLOT + HOUR, SLOT, "tanaka", "保守")
+    assert replace(policy, windows=(window,)).fingerprint() == policy.fingerprint()
+    for change in ({"warn_is_green": True}, {"required_checks": ("a",)}, {"freshness": HOUR}, {"max_skew": HOUR}):
+        assert replace(policy, **change).fingerprint() != policy.fingerprint()
+
+
+def _busy() -> World:
+    world = healed()
+    second = SLOT + 6 * HOUR
+    world.slots = (SLOT, second)
+    world.add(claim(second, "run-3", drift_waiting=1))
+    world.add(claim(run_id="run-hand", trigger="manual"), tick=False)
+    return world.add(claim(run_id="run-forged"), tick=False)
+
+
+@given(st.data())
+def test_permuting_and_repeating_what_is_handed_in_changes_nothing(data: st.DataObject):
+    world, plain = _busy(), _busy().judge()
+    for name in ("claims", "ticks", "runs", "checks"):
+        things = getattr(world, name)
+        setattr(world, name, data.draw(st.permutations(things + things[:1]), label=name))
+    assert world.judge() == plain
+
+
+@given(
+    outcome=st.sampled_from(["succeeded", "failed", "stopped"]),
+    trigger=st.sampled_from(["schedule", "sensor", "retry", "manual", "backfill", "none"]),
+    backfill=st.booleans(),
+    minutes=st.integers(0, 600),
+)
+def test_no_manual_claim_whatever_it_says_of_itself_turns_missing_into_anything_else(outcome, trigger, backfill, minutes):
+    made = claim(outcome=outcome, trigger=trigger, run_id="run-hand", after=minutes * MINUTE)
+    world = World().add(made, tick=False, backfill=backfill)
+    assert world.judge().verdict == "missing"
+    again = Run("run-hand-2", "run-hand", "run-hand", "succeeded", made.started_at, made.finished_at, retry_number=1)
+    world.runs.append(again)
+    world.claims.append(replace(made, run_id="run-hand-2", pull_id="p2", outcome="succeeded"))
+    assert world.judge().verdict == "missing"
+
+
+@given(st.integers(0, 3))
+def test_manual_claims_beside_a_good_one_change_nothing(extra: int):
+    world = lived()
+    for n in range(extra):
+        world.add(claim(run_id=f"hand-{n}", trigger="manual", outcome="failed"), tick=False)
+    assert world.judge().verdict == "green"

@@ -1,0 +1,141 @@
+"""The LanceDB store: who sees what, what is found, and the traps that were met while measuring it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.index.chunks import Chunk
+from pipelines.index.store import EXACT_LIMIT, LanceStore, access_filter
+
+from .world import EVERYONE, QUALITY, SALES, Hashed, chunk
+
+Store = Callable[..., LanceStore]
+
+
+def anything(_: Chunk) -> bool:
+    return True
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    def make(chunks: list[Chunk], exact_limit: int = EXACT_LIMIT, name: str = "t") -> LanceStore:
+        made = LanceStore(str(tmp_path), name, Hashed.dim, exact_limit)
+        made.write(chunks, Hashed().embed_passage([item.passage for item in chunks]))
+        return made
+
+    return make
+
+
+def ask(store: LanceStore, text: str, *principals: str, k: int = 5, allow: Callable[[Chunk], bool] = anything) -> list[str]:
+    vector = Hashed().embed_query([text])[0].tolist()
+    return [item.chunk.id for item in store.search(text, vector, frozenset(principals), k, allow).ranked]
+
+
+def test_the_filter_on_principals_uses_the_list_indexes(store: Store) -> None:
+    plan = store([chunk("a", "文", [EVERYONE])]).plan(frozenset({EVERYONE}))
+    assert "ScalarIndexQuery" in plan and "acl_idx" in plan and "field_acl_idx" in plan
+
+
+@given(st.sets(st.text(max_size=12), max_size=6))
+def test_a_filter_is_never_missing_and_never_empty(principals: set[str]) -> None:
+    made = access_filter(principals)
+    assert isinstance(made, str) and made.strip()
+
+
+def test_nobody_sees_nothing(store: Store) -> None:
+    made = store([chunk("a", "主軸", [EVERYONE]), chunk("b", "主軸", [])])
+    assert made.visible(frozenset()) == 0
+    assert ask(made, "主軸") == []
+    assert made.fetch("a", frozenset()) is None
+
+
+def test_a_principal_with_a_quote_in_it_is_a_principal_and_not_a_condition(store: Store) -> None:
+    made = store([chunk("a", "主軸", [EVERYONE]), chunk("b", "主軸", ["user:x:o'brien"])])
+    assert ask(made, "主軸", "x') OR true --") == []
+    assert ask(made, "主軸", "user:x:o'brien") == ["b"]
+    assert made.fetch("a' OR 'a'='a", frozenset({EVERYONE})) is None
+
+
+def test_a_chunk_without_principals_is_seen_by_nobody_at_all(store: Store) -> None:
+    made = store([chunk("none", "主軸の交換", []), chunk("all", "主軸の交換", [EVERYONE])])
+    assert ask(made, "主軸", EVERYONE, SALES, QUALITY, "") == ["all"]
+
+
+def test_a_restricted_field_needs_both_the_row_and_the_field(store: Store) -> None:
+    made = store([chunk("cost", "原価は98万円", [EVERYONE], field_acl=[SALES])])
+    assert ask(made, "原価", EVERYONE) == []
+    assert ask(made, "原価", SALES) == []
+    assert ask(made, "原価", EVERYONE, SALES) == ["cost"]
+
+
+@pytest.mark.parametrize("word", ["寺", "主軸", "ＳＸ－２００", "sx-200", "不良率"])
+def test_single_kanji_and_full_width_part_numbers_are_found_by_their_words(store: Store, word: str) -> None:
+    made = store([chunk("a", "寺の鐘の主軸SX-200の不良率", [EVERYONE]), *(chunk(f"n{n}", "会議の予定です", [EVERYONE]) for n in range(20))])
+    assert ask(made, word, EVERYONE, k=1) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["「」", "AND OR (", '"', "*", "a:b^2", "'; DROP", "？！"])
+def test_no_sign_in_a_question_is_taken_for_syntax(store: Store, text: str) -> None:
+    assert ask(store([chunk("a", "文", [EVERYONE])]), text, EVERYONE) == ["a"]
+
+
+def test_a_narrow_reader_misses_nothing_in_a_wide_index(store: Store) -> None:
+    many = [chunk(f"w{n}", f"主軸の点検 {n}", [EVERYONE]) for n in range(400)]
+    mine = [chunk(f"m{n}", f"主軸の点検 {n} 号機", [QUALITY]) for n in range(4)]
+    assert sorted(ask(store([*many, *mine]), "主軸の点検", QUALITY, k=10)) == ["m0", "m1", "m2", "m3"]
+
+
+def test_the_approximate_search_finds_what_the_exact_one_finds_for_wide_and_narrow_readers(store: Store) -> None:
+    words = ["主軸", "研磨", "点検", "冷却", "見積", "納期", "不良", "清掃"]
+    many = [chunk(f"c{n:03}", f"{words[n % 8]}の{words[n // 8 % 8]}を{words[n // 64 % 8]}した記録 {n}", [EVERYONE] if n % 10 else [QUALITY]) for n in range(400)]
+    exact, near = store(many, name="exact"), store(many, exact_limit=20, name="near")
+    for reader in (EVERYONE, QUALITY):
+        vector = Hashed().embed_query(["冷却の点検"])[0].tolist()
+        both = [made.search("ZZ", vector, frozenset({reader}), 10, anything) for made in (exact, near)]
+        assert [found.mode for found in both] == ["exact", "ann"]
+        shared = {item.chunk.id for item in both[0].ranked} & {item.chunk.id for item in both[1].ranked}
+        assert len(shared) >= 9
+
+
+def test_hidden_rows_change_no_score_that_a_reader_sees(store: Store) -> None:
+    seen = [chunk("a", "主軸の交換", [SALES]), chunk("b", "納期の回答", [SALES])]
+    hidden = [chunk(f"h{n}", "主軸の交換", [QUALITY]) for n in range(60)]
+    vector = Hashed().embed_query(["主軸"])[0].tolist()
+    alone, among = (made.search("主軸", vector, frozenset({SALES}), 5, anything).ranked for made in (store(seen, name="x"), store([*seen, *hidden], name="y")))
+    assert [(item.chunk.id, item.rank, item.score) for item in alone] == [(item.chunk.id, item.rank, item.score) for item in among]
+
+
+def test_a_refused_row_leaves_no_gap_in_ranks_or_scores_and_its_place_is_filled(store: Store) -> None:
+    many = [chunk(f"c{n:02}", "主軸の交換", [SALES]) for n in range(80)]
+    made, fewer = store(many, name="x"), store(many[70:], name="y")
+    vector = Hashed().embed_query(["主軸"])[0].tolist()
+    found = made.search("主軸", vector, frozenset({SALES}), 5, lambda item: item.id >= "c70")
+    assert [item.rank for item in found.ranked] == [1, 2, 3, 4, 5]
+    assert [item.score for item in found.ranked] == [item.score for item in fewer.search("主軸", vector, frozenset({SALES}), 5, anything).ranked]
+
+
+PRINCIPALS = (EVERYONE, SALES, QUALITY, "user:kintone:sato")
+SETS = st.frozensets(st.sampled_from(PRINCIPALS))
+
+
+def test_a_chunk_comes_out_exactly_when_principals_meet_its_lists(store: Store) -> None:
+    lists = [frozenset(name for bit, name in enumerate(PRINCIPALS) if number >> bit & 1) for number in range(16)]
+    many = [chunk(f"{a:02}-{f:02}", "主軸の交換", sorted(lists[a]), field_acl=sorted(lists[f])) for a in range(16) for f in range(16)]
+    made = store(many)
+    for reader in lists:
+        expected = {item.id for item in many if reader & set(item.acl) and reader & set(item.field_acl)}
+        assert set(ask(made, "主軸の交換", *reader, k=256)) == expected
+        assert made.visible(reader) == len(expected)
+        assert {item.id for item in many if made.fetch(item.id, reader)} == expected if len(reader) == 1 else True
+
+
+def test_an_empty_index_answers_with_nothing(tmp_path: Path) -> None:
+    made = LanceStore(str(tmp_path), "t", Hashed.dim)
+    made.write([], np.zeros((0, Hashed.dim), np.float32))
+    assert ask(made, "主軸", EVERYONE) == []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
+
 import typer
 
 from pipelines.cli import contract, demo, dev, doctor, gate, index, map, pull, sandbox
@@ -28,4 +32,14 @@ app.add_typer(index.app, name="index")
 
 def main() -> None:
     """Console script."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        if "lancedb" in sys.modules:
+            # LanceDB's own threads may still ask for the interpreter while it ends, which aborts the process after its work is done.
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        raise

@@ -100,7 +100,7 @@ def _misses(rule: Expectation, column: pa.Array) -> pa.Array:
     if rule.expect == "expect_column_values_to_match_regex":
         return pc.fill_null(pc.invert(pc.match_substring_regex(column, given["regex"])), False)
     subject = pc.utf8_length(column) if rule.expect == "expect_column_value_lengths_to_be_between" else column
-    bad = pa.array([False] * len(column))
+    bad = pa.array([False] * len(column), pa.bool_())
     for bound, outside in (("min_value", pc.less), ("max_value", pc.greater)):
         if given.get(bound) is not None:
             limit = pa.scalar(str(given[bound])).cast(subject.type) if not pa.types.is_integer(subject.type) else pa.scalar(int(given[bound]), subject.type)

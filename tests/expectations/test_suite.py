@@ -91,3 +91,15 @@ def test_a_rule_that_cannot_be_judged_is_refused_not_skipped() -> None:
     promise = contract({"expect": "expect_column_values_to_be_pretty", "column": "state"})
     with pytest.raises(FixConfiguration, match="expect_column_values_to_be_pretty"):
         profile_of(promise, [{"id": 1}])
+
+
+def test_a_page_without_rows_can_be_judged_by_every_rule() -> None:
+    promise = contract(
+        {"expect": "expect_column_values_to_be_between", "column": "amount", "min_value": 0, "max_value": 9},
+        {"expect": "expect_column_values_to_be_in_set", "column": "state", "value_set": ["新規"]},
+        {"expect": "expect_column_values_to_match_regex", "column": "state", "regex": "^新"},
+        {"expect": "expect_column_value_lengths_to_be_between", "column": "state", "min_value": 1},
+        {"expect": "expect_table_row_count_to_be_between", "min_value": 1},
+    )
+    assert [v.passed for v in judge_values(promise, profile_of(promise, []), 7)] == [True]
+    assert [v.passed for v in judge_values(promise, profile_of(promise, []), 0)] == [False]

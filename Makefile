@@ -22,7 +22,7 @@ demo: install ## the main job, end to end, against the sandbox
 
 test: install ## all tests, with a fixed-seed slice of the random ones (SLICE names the seed)
 	@echo "tests: fixed-seed slice $(SLICE)"
-	$(BIN)/python -m pytest --hypothesis-seed=$(SLICE) -p no:cacheprovider
+	SLICE=$(SLICE) $(BIN)/python -m pytest --hypothesis-seed=$(SLICE) -p no:cacheprovider
 
 lint: install ## ruff, pyright strict, import rules
 	$(BIN)/ruff check .

@@ -211,6 +211,16 @@ class Connector(Protocol):
 
     kind: str
 
+    @property
+    def endpoint(self) -> str:
+        """Scheme, host and port of the source, without credentials; known before anything is sent. Evidence counts per endpoint."""
+        ...
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether any answer so far carried the sandbox header: what such a source gives never counts in production."""
+        ...
+
     def check(self) -> Health:
         """Prove credentials, reachability and rights without reading data."""
         ...

@@ -28,6 +28,9 @@ from connectors.redaction import RedactingFilter, Redactor
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
 _log = logging.getLogger("fortnight.transport")
+# httpx logs whole URLs, pre-authenticated download links included; what is worth a line is logged here, redacted.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 # httpx logs every URL at INFO, query and all: download links carry their credential there.
 logging.getLogger("httpx").addFilter(RedactingFilter(Redactor()))
 #: Longer waits than this are all the same: nobody is still waiting.

@@ -221,7 +221,10 @@ def read_contract(path: Path) -> Contract:
     wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
     wanted += [e.column for e in contract.expectations if e.column]
     if contract.document:
-        wanted += [contract.document.title, *contract.document.body, *contract.document.html]
+        wanted += [contract.document.title, *contract.document.body, *contract.document.html, *([contract.document.url] if contract.document.url else [])]
+    if contract.content:
+        spec = contract.content
+        wanted += [spec.ref, spec.name, spec.media_type, spec.size] if spec.kind == "file" else [spec.ref]
     for name in wanted:
         if name not in names:
             raise FixConfiguration("contract.no_such_field", path=str(path), field=name)

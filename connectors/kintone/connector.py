@@ -42,6 +42,14 @@ class KintoneConnector:
         self._config = config
         self._client = Client(config, options, handler=handler, sleep=sleep)
 
+    @property
+    def endpoint(self) -> str:
+        return self._client.transport.endpoint
+
+    @property
+    def sandbox(self) -> bool:
+        return self._client.transport.sandbox
+
     def check(self) -> Health:
         """Who answers, whether the login may list apps and read the directory, and which of its apps the tokens open.
 

@@ -32,6 +32,15 @@ class SharePoint:
         self._options = options
         self._tenant = connect_tenant(system, config, options)
 
+    @property
+    def endpoint(self) -> str:
+        """Where the sites live: every tenant shares the address of Graph, so that would tell none from another."""
+        return self._tenant.config.host.rstrip("/")
+
+    @property
+    def sandbox(self) -> bool:
+        return self._tenant.graph.transport.sandbox
+
     def check(self) -> Health:
         """Probes: token and its roles, each site, permissions through REST, the directory. Raises SourceUnavailable and FixConfiguration."""
         tenant = self._tenant

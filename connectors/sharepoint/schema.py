@@ -120,7 +120,7 @@ def _typed(facet: str, detail: Json, said: str) -> _Typed:
                 return "note", pa.string(), {"format": str(detail.get("textType", "plain"))}, ()
             return "text", pa.string(), _some(detail, "maxLength"), ()
         case "choice":
-            facets: Facets = {"choices": tuple(str(one) for one in detail.get("choices") or ()), "open": bool(detail.get("allowTextEntry"))}
+            facets: Facets = {"options": tuple(str(one) for one in detail.get("choices") or ()), "open": bool(detail.get("allowTextEntry"))}
             many = said == "multichoice" or detail.get("displayAs") == "checkBoxes"
             return ("multichoice", pa.list_(pa.string()), facets, ()) if many else ("choice", pa.string(), facets, ())
         case "number":

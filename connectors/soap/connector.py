@@ -32,6 +32,14 @@ class SoapConnector:
         self._client = SoapClient(config, options, handler)
         self._newest: dict[str, datetime] = {}
 
+    @property
+    def endpoint(self) -> str:
+        return self._client.transport().endpoint
+
+    @property
+    def sandbox(self) -> bool:
+        return self._client.sandbox
+
     def check(self) -> Health:
         """Reads the contract, and asks one counting operation where there is one: a WSDL is often readable without any right."""
         probes: list[tuple[str, bool, str]] = []

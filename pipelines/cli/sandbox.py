@@ -51,7 +51,7 @@ def up(project: ProjectOption = None, port: PortOption = 18080, json_: Annotated
         write_environment(project)
         found = process.describe(home)
         if json_:
-            typer.echo(json.dumps(found, ensure_ascii=False))
+            typer.echo(json.dumps({"schema": "fortnight.sandbox_addresses/1", **found}, ensure_ascii=False))
         else:
             typer.echo(f"kintone     {found['kintone']['base_url']}\nERP         {found['erp']['wsdl']}\nSharePoint  {found['sharepoint']['graph']}")
 
@@ -90,15 +90,18 @@ def down(project: ProjectOption = None) -> None:
 
 
 @app.command()
-def advance(days: Annotated[float, typer.Argument(help="Days to move the sandbox's clock forward.")], project: ProjectOption = None) -> None:
-    """Let the company live some days: orders come in, documents change."""
-    from pipelines.cli.output import spoken
+def advance(
+    days: Annotated[float, typer.Argument(help="Days to move the sandbox's clock forward.")], project: ProjectOption = None, json_: JsonOption = False
+) -> None:
+    """Let the company live some days: orders come in, documents change. Says what time it is there afterwards."""
+    from pipelines.cli.output import emit, spoken
 
-    with spoken():
+    with spoken(None, json_):
         from infra.sandbox import process
 
         try:
-            typer.echo(str(process.advance(home_of(project), days)))
+            now = process.advance(home_of(project), days)
         except process.SandboxError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(USAGE) from None
+        emit("sandbox_clock", {"now": now.isoformat()}, json_, lambda: typer.echo(now.isoformat()))

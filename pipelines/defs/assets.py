@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from connectors.errors import FixConfiguration, SourceUnavailable
+from connectors.errors import FixConfiguration, FortnightError, SourceUnavailable
 from expectations.contract import Contract, FieldSpec
 from pipelines.defs import checks
 from pipelines.defs.partitions import daily, window_of
@@ -21,6 +21,10 @@ from pipelines.pull.run import pull
 
 RETRY_TAG, SLOT_TAG = "dagster/retry_number", ".dagster/scheduled_execution_time"
 BACKFILL_TAGS = ("dagster/backfill", "dagster/asset_partition_range_start")
+#: Seconds before a source that was down at its slot is asked again, in the same run: after five minutes, then after a quarter of an hour.
+WAITS = (300, 900)
+#: Runs that nobody watches wait like that; who starts one by hand is told at once.
+UNWATCHED: tuple[Trigger, ...] = ("schedule", "sensor", "retry")
 
 
 def stream_key(stream: str) -> dg.AssetKey:
@@ -55,12 +59,19 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
         pool=f"source_{contract.system.replace('-', '_')}",
     )
     def stream_asset(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
-        result = pull(project_files.project, _request(context, project_files, contract.stream), project_files.clock, project_files.report)
+        request = _request(context, project_files, contract.stream)
+        try:
+            result = pull(project_files.project, request, project_files.clock, project_files.report)
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        # Only a source that was down may be tried again by itself; wrong credentials or drift would only be hammered.
+        if isinstance(result.error, SourceUnavailable) and request.origin.trigger in UNWATCHED and context.retry_number < len(WAITS):
+            again = dg.RetryRequested(max_retries=len(WAITS), seconds_to_wait=WAITS[context.retry_number])
+            raise again from dg.Failure(description=result.error.say())
         for check in result.checks:
             yield checks.result(key, check)
         if result.error is not None:
-            # Only a source that was down may be tried again by itself; wrong credentials or drift would only be hammered.
-            raise dg.Failure(description=result.error.say(), allow_retries=isinstance(result.error, SourceUnavailable))
+            raise dg.Failure(description=result.error.say(), allow_retries=False)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(result))
 
     return stream_asset

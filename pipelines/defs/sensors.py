@@ -48,9 +48,8 @@ def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinitio
         if not changed:
             return dg.SkipReason(f"nothing changed in {len(streams)} streams")
         day = datetime.now(ZoneInfo(live.file.timezone)).date().isoformat()
-        request = dg.RunRequest(
-            run_key=json.dumps([now[s] for s in changed]), partition_key=day, asset_selection=[stream_key(s) for s in changed]
-        )
+        # No run key: Dagster would never again launch one it has seen, and a source may well come back to a state it was in before.
+        request = dg.RunRequest(partition_key=day, asset_selection=[stream_key(s) for s in changed])
         return dg.SensorResult(run_requests=[request], cursor=json.dumps(now))
 
     return changes

@@ -244,6 +244,8 @@ def _column_blocks(column: BodyColumn, value: Any, parser: Parser, zone: ZoneInf
 
 
 def _labelled(label: str, blocks: Sequence[Block]) -> list[Block]:
+    if not label:
+        return list(blocks)
     first, *rest = blocks
     if first.kind == "paragraph":
         return [Block("paragraph", f"{label}: {first.text}"), *rest]

@@ -25,17 +25,19 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         raise FixConfiguration("index.no_document", stream=contract.stream)
     fields = {field.name: field for field in contract.fields}
 
+    named = tuple(dict.fromkeys((*spec.body, *spec.html)))
+
     def body(name: str) -> BodyColumn:
         field = fields[name]
-        return BodyColumn(
-            name, field.label or field.source, name in spec.html, {inner.name: inner.label or inner.source for inner in field.fields}
-        )
+        # A page whose only text is its HTML needs no label before it.
+        label = "" if named == (name,) and name in spec.html else field.label or field.source
+        return BodyColumn(name, label, name in spec.html, {inner.name: inner.label or inner.source for inner in field.fields})
 
     content = contract.content
     return DocumentShape(
         key=contract.key,
         title=spec.title,
-        body=tuple(body(name) for name in dict.fromkeys((*spec.body, *spec.html))),
+        body=tuple(body(name) for name in named),
         url=spec.url or "",
         files=spec.files,
         refs=content.ref if content and spec.files else "",

@@ -123,8 +123,8 @@ def fetch(
             for key in (*keys, *gone):
                 waiting.pop(key, None)
             # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
-            for reject in page.rejects:
-                waiting.setdefault(reject.key, reject)
+            for reject in reversed(page.rejects):
+                waiting[reject.key] = reject
             gone += [key for key in dict.fromkeys(reject.key for reject in page.rejects) if key not in gone]
             live_gone = [key for key in gone if known.pop(key, None) is not None]
             if live_gone:

@@ -179,8 +179,7 @@ class _Walk:
         self.report(Progress(self.stream.id, name, done))
 
     def _endpoint(self, connector: Connector) -> tuple[str, bool]:
-        health = getattr(connector, "endpoint", ""), bool(getattr(connector, "sandbox", False))
-        return str(health[0]), health[1]
+        return connector.endpoint, connector.sandbox
 
     def result(self, outcome: str, *, endpoint: tuple[str, bool], counts: dict[str, int] | None = None, **more: object) -> Result:
         return Result(

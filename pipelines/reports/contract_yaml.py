@@ -8,12 +8,14 @@ from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from connectors.messages import sentence
 from expectations.contract import Contract, FieldSpec
 from pipelines.reports.propose import Question
 
-_SMALL = 3
+#: First characters that mean something in YAML. The writer leaves some of them plain where its own reader stumbles (``?0`` in a flow map).
+_INDICATORS = frozenset("?:-,[]{}#&*!|>'\"%@`")
 
 
 def contract_text(contract: Contract, questions: Sequence[Question] = (), notes: Sequence[str] = ()) -> str:
@@ -24,9 +26,9 @@ def contract_text(contract: Contract, questions: Sequence[Question] = (), notes:
     top = CommentedMap()
     top["stream"] = contract.stream
     top["version"] = contract.version
-    top["title"] = contract.title
+    top["title"] = _plain(contract.title)
     if contract.description or "description" in asked:
-        top["description"] = contract.description
+        top["description"] = _plain(contract.description)
     top["source"] = _block(contract.source)
     top["key"] = _flow_list(contract.key)
     if contract.cursor:
@@ -85,7 +87,7 @@ def _fields(fields: Sequence[FieldSpec], asked: Mapping[str, list[str]]) -> Comm
     for number, field in enumerate(fields):
         plain = field.model_dump(exclude_defaults=True, exclude={"fields"})
         if field.fields:
-            entry = CommentedMap({name: _flow_list(value) if isinstance(value, tuple) else value for name, value in plain.items()})
+            entry = CommentedMap({name: _flow_list(value) if isinstance(value, tuple) else _plain(value) for name, value in plain.items()})
             entry["fields"] = _fields(field.fields, {})
         else:
             entry = _flow_map(plain)
@@ -96,13 +98,13 @@ def _fields(fields: Sequence[FieldSpec], asked: Mapping[str, list[str]]) -> Comm
 
 
 def _flow_map(value: Mapping[str, Any]) -> CommentedMap:
-    found = CommentedMap({name: _flow_list(item) if isinstance(item, list | tuple) else item for name, item in value.items()})
+    found = CommentedMap({name: _flow_list(item) if isinstance(item, list | tuple) else _plain(item) for name, item in value.items()})
     found.fa.set_flow_style()
     return found
 
 
 def _flow_list(value: Sequence[Any]) -> CommentedSeq:
-    found = CommentedSeq(value)
+    found = CommentedSeq([_plain(item) for item in value])
     found.fa.set_flow_style()
     return found
 
@@ -122,8 +124,13 @@ def _block(value: Mapping[str, Any]) -> CommentedMap:
             plain = all(not isinstance(one, Mapping | list | tuple) for one in items)
             found[name] = _flow_list(items) if plain else _sequence([_flow_map(one) if _flat(one) else _block(one) for one in items])
         else:
-            found[name] = item
+            found[name] = _plain(item)
     return found
+
+
+def _plain(value: Any) -> Any:
+    """The value, quoted where it is a text that YAML might take for something else."""
+    return SingleQuotedScalarString(value) if isinstance(value, str) and value[:1] in _INDICATORS else value
 
 
 def _flat(value: Mapping[str, Any]) -> bool:

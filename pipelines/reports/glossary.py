@@ -107,7 +107,7 @@ def named_by_rule(code: str, label: str) -> str:
     plain = decoded(code)
     if not plain.isascii():
         # An encoded code may have been cut by the server: the label is whole.
-        return column_name(label if plain != code and label else plain)
+        return column_name(label if plain != code and label else plain) or column_name(label) or "field"
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
     words = re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_").lower()
     return words or column_name(label) or "field"

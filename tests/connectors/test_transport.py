@@ -275,7 +275,7 @@ def test_a_body_that_breaks_off_is_said_to_have_broken_off_and_is_not_begun_agai
 
 
 def test_a_packed_body_that_breaks_inside_is_said_to_have_broken_off() -> None:
-    packed = gzip.compress(b"y" * 10_000)[:20] + b"rubbish"
+    packed = gzip.compress(b"y" * 10_000)[:10] + b"\xff" * 50
     line = Line(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(packed)))
     with pytest.raises(SourceUnavailable) as caught, line.transport.stream("GET", "/file") as response:
         response.read()

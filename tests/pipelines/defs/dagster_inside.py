@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 
 # The daemon package must come before the scheduler: they import each other.
 import dagster._daemon.daemon  # noqa: F401  # isort: skip
+import dagster._daemon.sensor as sensor_daemon
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
@@ -60,3 +62,14 @@ def tick_schedules(context: WorkspaceProcessContext, *instants: datetime) -> Non
             if found is not None
         ]
         assert not errors, errors
+
+
+def tick_sensors(context: WorkspaceProcessContext, name: str, times: int) -> None:
+    """Turn a sensor on, as an operator does, and let Dagster's sensor daemon evaluate it so many times without waiting in between."""
+    (location,) = context.create_request_context().code_locations
+    (repository,) = location.get_repositories().values()
+    context.instance.start_sensor(repository.get_sensor(name))
+    with mock.patch.object(sensor_daemon, "is_under_min_interval", return_value=False):
+        for _ in range(times):
+            found = [error for error in sensor_daemon.execute_sensor_iteration(context, logging.getLogger("sensors of the test"), None, None) if error]
+            assert not found, found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from ruamel.yaml import YAML
 
 from infra.sandbox import process
+from pipelines.project import PROJECT_VARIABLE, load
 
 CUSTOMERS: dict[str, Any] = {
     "stream": "kintone/customers",
@@ -78,3 +81,11 @@ def write_yaml(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as target:
         YAML(typ="safe").dump(content, target)
+
+
+def definitions_of(folder: Path) -> dg.Definitions:
+    """The definitions of a project, built as ``pipelines.definitions`` builds them."""
+    os.environ[PROJECT_VARIABLE] = str(folder)
+    from pipelines.definitions import build  # builds a project when it is imported, so one must be named first
+
+    return build(load(folder))

@@ -79,6 +79,8 @@ class FakeConnector:
 
     def __init__(self, offers: tuple[Offer, ...], *, errors: Mapping[str, FortnightError] | None = None, scopes: tuple[Scope, ...] = ()) -> None:
         self.offers, self.errors, self.scopes, self.closed = offers, dict(errors or {}), scopes, False
+        #: Parts of an address that lead to the object, where not all of them do.
+        self.by: tuple[str, ...] = ()
 
     def _maybe(self, verb: str) -> None:
         if verb in self.errors:
@@ -94,7 +96,7 @@ class FakeConnector:
 
     def describe(self, stream: Stream) -> Schema:
         self._maybe("describe")
-        return next(one.schema for one in self.offers if all(stream.source.get(name) == value for name, value in one.source.items()))
+        return next(one.schema for one in self.offers if all(stream.source.get(name) == one.source[name] for name in self.by or one.source))
 
     def access(self, stream: Stream) -> Access:
         self._maybe("access")

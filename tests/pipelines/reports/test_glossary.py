@@ -48,6 +48,7 @@ def test_a_field_inside_a_table_can_have_a_name_of_its_own() -> None:
         ("ﾌﾘｶﾞﾅ", "", "フリガナ"),
         ("_x5185__x5bb9_", "内容", "内容"),
         ("__", "備考", "備考"),
+        ("（　）", "", "field"),
     ],
 )  # fmt: skip
 def test_without_an_entry_ascii_codes_become_snake_case_and_japanese_stays(code: str, label: str, name: str) -> None:

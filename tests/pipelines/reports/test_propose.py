@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.errors import FixConfiguration
@@ -165,6 +165,8 @@ FIELDS = st.lists(
 )
 
 
+@example([sources.field("code", label="?0")], "- 受注", "note")
+@example([sources.field("\xa0", label="")], "", "")
 @given(FIELDS, st.text(TYPED), st.text(TYPED))
 def test_whatever_an_offer_is_called_its_proposal_reads_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, fields: list[LiveField], title: str, note: str

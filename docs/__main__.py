@@ -1,0 +1,146 @@
+"""Writes the generated guides: every command's own ``--help``, and every error with what to do. ``--check`` only says which are stale."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import click
+import typer
+from typer.testing import CliRunner
+
+GUIDES = Path(__file__).parent / "guides"
+WIDTH = 100
+#: Where the errors of a room stand, in the order a project meets them; a new room goes to the end by itself.
+ROOMS = {
+    "project": "The project file and its secrets",
+    "contract": "Contracts",
+    "transport": "Reaching a source",
+    "source": "What any source may answer",
+    "kintone": "kintone",
+    "soap": "SOAP",
+    "sharepoint": "SharePoint",
+    "pull": "The pull",
+    "landing": "Landing",
+    "backfill": "Backfills",
+    "map": "The source map",
+    "index": "The index",
+    "serving": "Asking",
+    "calendar": "The calendar",
+    "ledger": "The ledger",
+    "gate": "The gate",
+    "dev": "Dagster's web UI",
+}
+EXIT_CODES = {2: "a person mends a file, a variable or a flag", 3: "the source did not give what was asked", 1: "it ran, and the answer is no", 4: "interrupted"}
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command and group with its path, in the order of the help text; the empty path is ``fortnight`` itself."""
+    from pipelines.cli.main import app
+
+    def walk(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+        yield path, command
+        if isinstance(command, click.Group):
+            for name, inner in command.commands.items():
+                yield from walk((*path, name), inner)
+
+    yield from walk((), typer.main.get_command(app))
+
+
+def help_of(path: tuple[str, ...]) -> str:
+    """What ``fortnight … --help`` prints on a terminal of 100 columns, without colours."""
+    from pipelines.cli.main import app
+
+    quiet = {name: "" for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS")}
+    with mock.patch.dict(os.environ, quiet | {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": str(WIDTH)}), mock.patch("typer.rich_utils.MAX_WIDTH", WIDTH):
+        result = CliRunner().invoke(app, [*path, "--help"], prog_name="fortnight")
+    assert result.exit_code == 0, result.output
+    lines = [line.rstrip() for line in click.unstyle(result.output).splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def commands_page() -> str:
+    parts = [
+        "# The commands",
+        "",
+        "Written by `make docs` from each command's own `--help`. Exit codes: 0 done; 1 ran, and the answer is no; 2 usage or configuration;",
+        "3 source unreachable or refused; 4 interrupted, the same command goes on.",
+    ]
+    for path, _ in commands():
+        title = " ".join(("fortnight", *path))
+        parts += ["", f"## {title}", "", "```", help_of(path).rstrip("\n"), "```"]
+    return "\n".join(parts) + "\n"
+
+
+def exit_codes() -> dict[str, set[int]]:
+    """Message code → the exit codes of the errors that product code raises with it, read from the sources."""
+    from connectors import errors
+
+    kinds = {name: kind.exit_code for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.FortnightError)}
+    raised = re.compile(rf"\b({'|'.join(kinds)})\(\s*\"([a-z0-9_.]+)\"")
+    found: dict[str, set[int]] = {}
+    root = Path(__file__).parents[1]
+    for folder in ("connectors", "expectations", "pipelines"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for kind, code in raised.findall(path.read_text(encoding="utf-8")):
+                found.setdefault(code, set()).add(kinds[kind])
+    return found
+
+
+def errors_page() -> str:
+    from connectors.messages import catalogue
+
+    every, exits = catalogue(), exit_codes()
+    errors = [code for code in every if f"{code}.remedy" in every]
+    rooms = list(dict.fromkeys([*ROOMS, *(code.partition(".")[0] for code in errors)]))
+    parts = [
+        "# Errors, and what to do",
+        "",
+        "Written by `make docs` from the message catalogue (`connectors/messages`), which holds each sentence in Japanese as well: `--lang ja`.",
+        "A code is stable: `--json`, logs and run pages name it. `{…}` is filled in when it is said. The number is the exit code where one kind of",
+        f"error alone carries the code: {'; '.join(f'{number}, {meaning}' for number, meaning in sorted(EXIT_CODES.items()))}.",
+    ]
+    for room in rooms:
+        own = [code for code in errors if code.partition(".")[0] == room]
+        if own:
+            parts += ["", f"## {ROOMS.get(room, room)}"]
+        for code in own:
+            one = exits.get(code, set())
+            number = f" · exit {next(iter(one))}" if len(one) == 1 else ""
+            parts += ["", f"### `{code}`{number}", "", f"> {_plain(every[code]['en'])}", "", _plain(every[f"{code}.remedy"]["en"])]
+    return "\n".join(parts) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page with what it should say."""
+    return {GUIDES / "commands.md": commands_page(), GUIDES / "errors.md": errors_page()}
+
+
+def stale() -> list[Path]:
+    """The generated pages that do not say what they should."""
+    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def _plain(text: str) -> str:
+    """A sentence as one line of Markdown that shows its placeholders and angle brackets as they are."""
+    return " ".join(text.split()).replace("<", "&lt;").replace("*", "\\*")
+
+
+def main(arguments: list[str]) -> int:
+    old = stale()
+    for path in old:
+        if "--check" not in arguments:
+            path.write_text(pages()[path], encoding="utf-8")
+        print(f"{'stale' if '--check' in arguments else 'written'}: {path.relative_to(GUIDES.parents[1])}")
+    if not old:
+        print("the generated pages are as they should be")
+    return 1 if old and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

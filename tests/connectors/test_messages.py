@@ -1,0 +1,143 @@
+"""The catalogue: every code the source speaks in has its sentences, both languages carry the same facts, and nothing in it is dead."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import AccessRefused, FixConfiguration
+from connectors.messages import catalogue, sentence
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [path for package in ("connectors", "expectations", "pipelines") for path in sorted((ROOT / package).rglob("*.py"))]
+CODE = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z0-9_]*)+")
+#: Those who take a code as their first argument besides the errors.
+SPEAKERS = frozenset({"sentence", "reason", "Reason", "Question"})
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in FILES:
+        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def error_classes() -> set[str]:
+    """Names of all classes that descend from FortnightError, found in the source and not by importing it."""
+    bases: dict[str, set[str]] = {}
+    for _, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = {base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in node.bases}
+    found = {"FortnightError"}
+    while grown := {name for name, above in bases.items() if above & found} - found:
+        found |= grown
+    return found
+
+
+def raised() -> dict[str, str]:
+    """Code → where, of every error made with a literal code."""
+    errors = error_classes()
+    found: dict[str, str] = {}
+    for where, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and name_of(node.func) in errors and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found[first.value] = f"{where}:{node.lineno}"
+    return found
+
+
+def spoken() -> dict[str, str]:
+    """Code → where, of every sentence asked for with a literal code."""
+    return {
+        node.args[0].value: f"{where}:{node.lineno}"
+        for where, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and name_of(node.func) in SPEAKERS and node.args
+        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }
+
+
+def name_of(func: ast.expr) -> str:
+    return func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
+
+
+def placeholders(text: str) -> set[str]:
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_the_search_finds_what_it_should() -> None:
+    assert {"AccessRefused", "MissingSecret", "Interrupted"} <= error_classes()
+    assert len(raised()) > 60
+
+
+def test_every_error_in_the_source_has_its_sentence_and_its_remedy() -> None:
+    known = catalogue()
+    missing = {code: where for code, where in raised().items() if code not in known or f"{code}.remedy" not in known}
+    assert not missing
+
+
+def test_every_other_code_in_the_source_has_its_sentence() -> None:
+    missing = {code: where for code, where in spoken().items() if code not in catalogue()}
+    assert not missing
+
+
+def test_no_sentence_is_left_over_that_nobody_says() -> None:
+    literals = {
+        node.value for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    dead = {code for code in catalogue() if not code.endswith(".remedy") and code not in literals and not _made_up_of(code, literals)}
+    assert not dead
+    assert not {code for code in catalogue() if code.endswith(".remedy") and code.removesuffix(".remedy") not in catalogue()}
+
+
+def _made_up_of(code: str, literals: set[str]) -> bool:
+    """Whether a code is put together in the source: a prefix and a name (``f"map.unit.{name}"``) or a code and a suffix (``+ ".title"``)."""
+    parts = code.split(".")
+    prefixes = {".".join(parts[:cut]) + "." for cut in range(1, len(parts))}
+    return bool(prefixes & literals) or f".{parts[-1]}" in literals or parts[-1] in literals
+
+
+@pytest.mark.parametrize("code", sorted(catalogue()))
+def test_both_languages_are_there_and_name_the_same_facts(code: str) -> None:
+    entry = catalogue()[code]
+    assert set(entry) == {"ja", "en"}
+    assert placeholders(entry["ja"]) == placeholders(entry["en"])
+    assert CODE.fullmatch(code)
+    assert re.search(r"[ぁ-んァ-ヶ一-龠]", entry["ja"]), "Japanese is Japanese"
+    assert not re.search(r"[ぁ-んァ-ヶ一-龠]", entry["en"])
+    for text in entry.values():
+        assert text == text.strip() and text
+
+
+def test_errors_carry_every_fact_that_their_sentences_name() -> None:
+    """Where an error is made with keywords only, no placeholder may be left without a value."""
+    errors, known, short = error_classes(), catalogue(), {}
+    for where, tree in trees():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and name_of(node.func) in errors and node.args):
+                continue
+            first = node.args[0]
+            if not (isinstance(first, ast.Constant) and first.value in known) or any(keyword.arg is None for keyword in node.keywords):
+                continue
+            given = {keyword.arg for keyword in node.keywords}
+            wanted = {name for code in (first.value, f"{first.value}.remedy") for text in known[code].values() for name in placeholders(text)}
+            if wanted - given:
+                short[f"{where}:{node.lineno} {first.value}"] = wanted - given
+    assert not short
+
+
+def test_a_code_without_an_entry_shows_as_itself_and_hides_nothing() -> None:
+    assert "kintone.invented" in sentence("kintone.invented", {"app": 12}) and "12" in sentence("kintone.invented", {"app": 12})
+    assert "{app}" in sentence("kintone.app_gone", {}), "a missing fact shows its name and raises nothing"
+
+
+def test_an_error_speaks_both_languages_and_names_its_exit_code() -> None:
+    error = AccessRefused("source.unavailable", host="src.example", reason="HTTP 503", attempts=3)
+    assert "src.example" in error.say("ja") and "応答しませんでした" in error.say("ja")
+    assert error.say("en") == str(error)
+    assert (error.exit_code, FixConfiguration("project.none", folder="x", variable="y").exit_code) == (3, 2)

@@ -1,0 +1,62 @@
+"""The commands as a person meets them: help, JSON, the README, and the generated pages."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from docs.__main__ import commands, help_of, stale
+from syrupy.assertion import SnapshotAssertion
+
+ROOT = Path(__file__).resolve().parents[3]
+EVERY = {" ".join(path): command for path, command in commands() if path}
+LEAVES = {name: command for name, command in EVERY.items() if not isinstance(command, click.Group)}
+#: These start or stop something and tell how it goes; there is no data for a program to read.
+WITHOUT_JSON = {"demo", "dev", "sandbox down"}
+#: These speak the sandbox's English whatever is asked, or are watched by whoever started them.
+WITHOUT_LANG = {"demo", "dev", "sandbox up", "sandbox status", "sandbox down", "sandbox advance"}
+
+
+@pytest.mark.parametrize("name", ["", *EVERY])
+def test_help_is_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
+    assert help_of(tuple(name.split())) == snapshot
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_command_says_in_a_sentence_what_it_does(name: str) -> None:
+    said = EVERY[name].help or ""
+    assert re.match(r"[A-Z].*\.", said, re.DOTALL), said
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_option_and_argument_says_what_it_is(name: str) -> None:
+    silent = [one.name for one in LEAVES[name].params if not getattr(one, "help", None) and one.name != "help"]
+    assert silent == []
+
+
+def test_every_command_that_prints_data_prints_it_as_json_too() -> None:
+    assert {name for name, command in LEAVES.items() if "--json" not in flags(command)} == WITHOUT_JSON
+
+
+def test_every_other_command_speaks_both_languages() -> None:
+    assert {name for name, command in LEAVES.items() if "--lang" not in flags(command)} == WITHOUT_LANG
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    table = re.findall(r"^\| `fortnight ([^`]*)`(?: · `([^`]*)`)? \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named: set[str] = set()
+    for cell in (text for row in table for text in row if text):
+        group, *rest = cell.split()
+        verbs = [word for word in rest if word.islower() and word.isalpha()]
+        named |= {f"{group} {verb}" for verb in verbs} if isinstance(EVERY.get(group), click.Group) else {group}
+    assert named == set(LEAVES)
+
+
+def test_the_generated_pages_are_what_make_docs_would_write() -> None:
+    assert stale() == [], "run `make docs`"
+
+
+def flags(command: click.Command) -> set[str]:
+    return {flag for one in command.params for flag in one.opts}

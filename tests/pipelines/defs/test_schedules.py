@@ -1,0 +1,79 @@
+"""Schedules: which day a tick asks for, and which days ask for nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from small_project import CUSTOMERS, FAQ, definitions_of, write_project
+
+from pipelines.evidence.errors import CalendarError
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+BUSINESS_DAYS = {"hour": 5, "minute": 0, "days": "jp_business", "closed": {"years": [2026], "days": ["2026-11-03", "2026-11-23"]}}
+
+
+def tick(folder: Path, name: str, at: datetime) -> Any:
+    """What one tick of a schedule says; ``at`` is handed over in UTC, as Dagster does it."""
+    repository = definitions_of(folder).get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at.astimezone(UTC), repository_def=repository)
+        return repository.get_schedule_def(name).evaluate_tick(context)
+
+
+def test_a_tick_at_five_in_tokyo_asks_for_the_partition_of_that_civil_day(tmp_path: Path) -> None:
+    """At 05:00 in Tokyo it is still yesterday in UTC."""
+    said = tick(write_project(tmp_path, CUSTOMERS), "pull_kintone_daily", datetime(2026, 11, 21, 5, tzinfo=TOKYO))
+    assert [request.partition_key for request in said.run_requests] == ["2026-11-21"]
+
+
+def test_the_day_a_slot_asks_for_exists_as_a_partition_at_the_first_second_of_that_day(tmp_path: Path) -> None:
+    job = definitions_of(write_project(tmp_path, CUSTOMERS)).resolve_job_def("pull_kintone")
+    assert job.partitions_def is not None
+    midnight = datetime(2026, 11, 21, tzinfo=TOKYO)
+    with dg.partition_loading_context(effective_dt=midnight):
+        assert job.partitions_def.get_last_partition_key() == "2026-11-21"
+
+
+def test_a_saturday_asks_for_a_pull_when_the_project_runs_daily(tmp_path: Path) -> None:
+    said = tick(write_project(tmp_path, CUSTOMERS), "pull_kintone_daily", datetime(2026, 11, 28, 5, tzinfo=TOKYO))
+    assert [request.partition_key for request in said.run_requests] == ["2026-11-28"]
+
+
+@pytest.mark.parametrize("day", [23, 28, 29], ids=["labour thanksgiving day, a monday", "saturday", "sunday"])
+def test_a_closed_day_is_skipped_and_said_by_date(tmp_path: Path, day: int) -> None:
+    folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
+    said = tick(folder, "pull_kintone_daily", datetime(2026, 11, day, 5, tzinfo=TOKYO))
+    assert said.run_requests == []
+    assert f"2026-11-{day}" in said.skip_message
+    assert "jp_business" in said.skip_message
+
+
+def test_the_business_day_after_a_holiday_asks_again(tmp_path: Path) -> None:
+    folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
+    said = tick(folder, "pull_kintone_daily", datetime(2026, 11, 24, 5, tzinfo=TOKYO))
+    assert [request.partition_key for request in said.run_requests] == ["2026-11-24"]
+
+
+def test_a_year_nobody_froze_is_an_error_and_not_a_holiday(tmp_path: Path) -> None:
+    folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
+    with pytest.raises(Exception) as raised:
+        tick(folder, "pull_kintone_daily", datetime(2027, 1, 4, 5, tzinfo=TOKYO))
+    assert isinstance(raised.value, CalendarError) or isinstance(raised.value.__cause__, CalendarError)
+
+
+def test_the_index_waits_for_the_pulls_and_skips_with_them(tmp_path: Path) -> None:
+    folder = write_project(tmp_path, FAQ, schedule=BUSINESS_DAYS, indexes={"support": {"streams": ["kintone/faq"]}})
+    assert tick(folder, "index_support_daily", datetime(2026, 11, 24, 6, 30, tzinfo=TOKYO)).run_requests[0].partition_key == "2026-11-24"
+    assert tick(folder, "index_support_daily", datetime(2026, 11, 23, 6, 30, tzinfo=TOKYO)).run_requests == []
+
+
+def test_sealing_happens_on_every_day_since_a_closed_day_needs_its_seal_too(tmp_path: Path) -> None:
+    folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
+    said = tick(folder, "seal_daily", datetime(2026, 11, 23, 1, 10, tzinfo=TOKYO))
+    assert len(said.run_requests) == 1
+    assert said.run_requests[0].partition_key is None

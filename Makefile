@@ -22,7 +22,7 @@ demo: install ## the main job, end to end, against the sandbox
 
 test: install ## all tests, with a fixed-seed slice of the random ones (SLICE names the seed)
 	@echo "tests: fixed-seed slice $(SLICE)"
-	SLICE=$(SLICE) $(BIN)/python -m pytest --hypothesis-seed=$(SLICE) -p no:cacheprovider
+	SLICE=$(SLICE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" --hypothesis-seed=$(SLICE) -p no:cacheprovider
 
 lint: install ## ruff, pyright strict, import rules
 	$(BIN)/ruff check .
@@ -46,6 +46,7 @@ lock: install ## resolve the lock file anew: names, versions, hashes; no address
 docs: install ## regenerate what in the docs is generated
 	$(BIN)/python -m docs
 
-clean: ## stop the sandbox, remove what the project made
-	-$(BIN)/fortnight sandbox down --project infra/project
+clean: ## stop the sandbox and the demo's web UI, remove what the project made
+	-@test ! -x $(BIN)/fortnight || $(BIN)/fortnight sandbox down --project infra/project
+	-@test ! -f infra/project/.fortnight/webserver.pid || kill -- -$$(cat infra/project/.fortnight/webserver.pid) 2>/dev/null
 	rm -rf .pytest_cache .ruff_cache .hypothesis build dist *.egg-info infra/project/.fortnight infra/project/data infra/project/.env

@@ -24,7 +24,7 @@ print(json.dumps({{"value": wall, "wall": wall, "cpu": cpu, "peak_mb": after.ru_
 def measures() -> Iterator[Measure]:
     """Wall seconds of a fresh process; the peer is the least such a process could do."""
 
-    def child(*arguments: str):  # noqa: ANN202
+    def child(*arguments: str):
         return lambda: in_child(_CHILD.format(arguments=list(arguments)), PROJECT)
 
     yield in_turn(

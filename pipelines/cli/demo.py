@@ -166,6 +166,7 @@ def _ui(folder: str, port: int) -> None:
     from pipelines.cli.dev import dagster_environment, port_is_free, web_command
 
     opened = open_project(folder)
+    _stop_earlier_ui(opened.home / "webserver.pid")
     if not port_is_free(port):
         raise FixConfiguration("dev.port_taken", port=port)
     log = opened.home / "webserver.log"
@@ -185,3 +186,21 @@ def _ui(folder: str, port: int) -> None:
             return
     typer.echo(f"Dagster's web UI did not come up; see {log}", err=True)
     raise typer.Exit(NO)
+
+
+def _stop_earlier_ui(pid_file: Path) -> None:
+    """End the web UI of an earlier demo of this project, if that is what still has the recorded process number."""
+    import os
+    import signal
+
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text().strip() or 0)
+    command = Path(f"/proc/{pid}/cmdline")
+    if pid and command.exists() and b"dagster_webserver" in command.read_bytes():
+        os.killpg(pid, signal.SIGTERM)
+        for _ in range(50):
+            if not command.exists() or not command.read_bytes():
+                break
+            time.sleep(0.1)
+    pid_file.unlink()

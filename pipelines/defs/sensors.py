@@ -4,12 +4,12 @@ https://docs.dagster.io/guides/automate/sensors
 """
 
 import json
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from connectors.errors import SourceError
+from pipelines.clock import WallClock
 from pipelines.defs.assets import stream_key
 from pipelines.defs.jobs import AssetJob, by_system, system_job_name
 from pipelines.project import Project, load
@@ -47,7 +47,7 @@ def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinitio
         changed = [stream for stream in streams if now[stream] != seen.get(stream)]
         if not changed:
             return dg.SkipReason(f"nothing changed in {len(streams)} streams")
-        day = datetime.now(ZoneInfo(live.file.timezone)).date().isoformat()
+        day = WallClock().now().astimezone(ZoneInfo(live.file.timezone)).date().isoformat()
         # No run key: Dagster would never again launch one it has seen, and a source may well come back to a state it was in before.
         request = dg.RunRequest(partition_key=day, asset_selection=[stream_key(s) for s in changed])
         return dg.SensorResult(run_requests=[request], cursor=json.dumps(now))

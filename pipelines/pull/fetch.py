@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +76,10 @@ def fetch(
     held: Mapping[str, Reject],
     stamp: Stamp,
     count: int,
+    spool: Path,
     report: Report,
 ) -> Fetched:
-    """Read the window. ``known`` is live key → (row hash, scope) of the current table and is used up here.
+    """Read the window into the file ``spool``. ``known`` is live key → (row hash, scope) of the current table and is used up here.
 
     Rows whose hash and scope are known are not landed again. What the source no longer has becomes a tombstone: by absence when
     everything was read, else by listing the source's keys when its count differs from ours. ``held`` are the rows in quarantine: a window
@@ -91,7 +91,6 @@ def fetch(
     from connectors.protocol import Cursor
 
     schema = landed_schema(contract.arrow_schema())
-    spool = Path(tempfile.mkdtemp(prefix="fortnight-pull-")) / "rows.arrows"
     found = Fetched(spool, schema)
     columns = [column.name for column in stream.columns]
     seen: set[str] = set()

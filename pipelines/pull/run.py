@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import tempfile
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import metadata
+from pathlib import Path
 
 from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
 from connectors.protocol import Connector, Reject, Window
@@ -110,11 +111,15 @@ class _Walk:
         count = connector.count(self.stream)
         # Not to resume from, only to know what was seen last (kintone finds records posted with an old update time by their number).
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
-        fetched = fetch(
-            connector, stream, self.contract, window, resume=resume, known=warehouse.known(self.stream.id), held=held_before(warehouse, self.stream.id),
-            stamp=Stamp(self.stream.id, self.pull_id, self.started, self.contract.version), count=count, report=self.report,
-        )
-        try:
+        # The spool holds source data in clear: it goes with the pull, however that ends.
+        with tempfile.TemporaryDirectory(prefix="fortnight-pull-") as folder:
+            stamp = Stamp(self.stream.id, self.pull_id, self.started, self.contract.version)
+            known, waiting = warehouse.known(self.stream.id), held_before(warehouse, self.stream.id)
+            with storing(folder):
+                fetched = fetch(
+                    connector, stream, self.contract, window, resume=resume, known=known, held=waiting, stamp=stamp, count=count,
+                    spool=Path(folder) / "rows.arrows", report=self.report,
+                )
             self.checks.append(access_check(self.contract, access, fetched))
             self.step("judge")
             self.demand(values_check(self.contract, fetched))
@@ -122,10 +127,7 @@ class _Walk:
             if self.contract.content is not None:
                 content = fetch_files(connector, self.stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
             self.step("land", fetched.to_land)
-            stamp = Stamp(self.stream.id, self.pull_id, self.started, self.contract.version)
             land(warehouse, self.stream, self.contract, fetched, access, content, stamp)
-        finally:
-            shutil.rmtree(fetched.spool.parent, ignore_errors=True)
         books, check = balance(count, fetched)
         if not books.balanced:
             # Rows come and go while a live source is read: what it counts once the reading is over decides.

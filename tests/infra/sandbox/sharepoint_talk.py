@@ -96,7 +96,7 @@ def serving(state: Path) -> Iterator[Server]:
     common: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "access_log": False, "date_header": False}
     app = MarkedApp(build(settings), settings.clock)
     tls: dict[str, Any] = {"ssl_certfile": str(certificates.cert_file), "ssl_keyfile": str(certificates.key_file)}
-    running = [uvicorn.Server(uvicorn.Config(app, **common)), uvicorn.Server(uvicorn.Config(app, **common, **tls))]
+    running = [uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common)), uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common, **tls))]
     threads = [threading.Thread(target=one.run, kwargs={"sockets": [own]}) for one, own in zip(running, sockets, strict=True)]
     for thread in threads:
         thread.start()

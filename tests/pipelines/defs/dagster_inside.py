@@ -17,7 +17,7 @@ from unittest import mock
 import dagster as dg
 
 # The daemon package must come before the scheduler: they import each other.
-import dagster._daemon.daemon  # noqa: F401  # isort: skip
+import dagster._daemon.daemon  # isort: skip
 import dagster._daemon.sensor as sensor_daemon
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import InProcessCodeLocationOrigin

@@ -46,7 +46,14 @@ class Measure:
 
 
 def in_turn(
-    name: str, unit: str, how: str, ours: Callable[[], Sample], peer: Callable[[], Sample], *, bound: str, holds: Callable[[float, float], bool] | None
+    name: str,
+    unit: str,
+    how: str,
+    ours: Callable[[], Sample],
+    peer: Callable[[], Sample],
+    *,
+    bound: str,
+    holds: Callable[[float, float], bool] | None,
 ) -> Measure:
     """A B A B …, ratio of ours to the peer per pair. ``holds`` takes (ours, ratio) medians."""
     pairs = [(ours(), peer()) for _ in range(RUNS)]

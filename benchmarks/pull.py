@@ -71,10 +71,13 @@ def measures() -> Iterator[Measure]:
             given = {"folder": str(home), "stream": stream}
             try:
                 yield in_turn(
-                    f"{system}.full.records_per_second", "records/s",
+                    f"{system}.full.records_per_second",
+                    "records/s",
                     f"full pull of {stream} to typed Arrow pages; the peer re-sends the same requests with bare httpx and drops the bodies",
-                    lambda given=given: in_child(_OURS.format(**given)), lambda given=given: in_child(_FLOOR.format(**given)),
-                    bound="none: the ratio is our share of what the socket gives", holds=None,
+                    lambda given=given: in_child(_OURS.format(**given)),
+                    lambda given=given: in_child(_FLOOR.format(**given)),
+                    bound="none: the ratio is our share of what the socket gives",
+                    holds=None,
                 )
             except RuntimeError as error:
                 yield could_not(f"{system}.full.records_per_second", str(error))

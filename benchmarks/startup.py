@@ -28,10 +28,20 @@ def measures() -> Iterator[Measure]:
         return lambda: in_child(_CHILD.format(arguments=list(arguments)), PROJECT)
 
     yield in_turn(
-        "startup.help", "s", "`fortnight --help` in a fresh process, against `import typer` alone",
-        child("-m", "pipelines.cli", "--help"), child("-c", "import typer"), bound="< 0.5 s", holds=lambda ours, _: ours < 0.5,
+        "startup.help",
+        "s",
+        "`fortnight --help` in a fresh process, against `import typer` alone",
+        child("-m", "pipelines.cli", "--help"),
+        child("-c", "import typer"),
+        bound="< 0.5 s",
+        holds=lambda ours, _: ours < 0.5,
     )
     yield in_turn(
-        "startup.code_location", "s", "`import pipelines.definitions` on the example project in a fresh process, against `import dagster` alone",
-        child("-c", "import pipelines.definitions"), child("-c", "import dagster"), bound="< 3 s", holds=lambda ours, _: ours < 3,
+        "startup.code_location",
+        "s",
+        "`import pipelines.definitions` on the example project in a fresh process, against `import dagster` alone",
+        child("-c", "import pipelines.definitions"),
+        child("-c", "import dagster"),
+        bound="< 3 s",
+        holds=lambda ours, _: ours < 3,
     )

@@ -1,16 +1,16 @@
 """The tree of errors, grouped by what the caller should do next. Every connector raises these and nothing else for what it foresees.
 
-    FortnightError
-    ├── FixConfiguration      exit 2   a person mends a file, a variable or a flag; trying again changes nothing
-    │   └── MissingSecret
-    ├── SourceError           exit 3   the source did not give what was asked
-    │   ├── AccessRefused              credentials or rights: mend them, never retried
-    │   ├── AddressUnknown             the app, list, site or operation is not there: look, choose, accept
-    │   ├── SourceUnavailable          down, throttled, timed out: retried already, run it again later
-    │   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
-    ├── AnswerIsNo            exit 1   it ran, and the answer is no: drift, failed check, closed gate, unbalanced books
-    │   └── ContractBroken
-    └── Interrupted           exit 4   stopped half-way; the same command goes on
+FortnightError
+├── FixConfiguration      exit 2   a person mends a file, a variable or a flag; trying again changes nothing
+│   └── MissingSecret
+├── SourceError           exit 3   the source did not give what was asked
+│   ├── AccessRefused              credentials or rights: mend them, never retried
+│   ├── AddressUnknown             the app, list, site or operation is not there: look, choose, accept
+│   ├── SourceUnavailable          down, throttled, timed out: retried already, run it again later
+│   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
+├── AnswerIsNo            exit 1   it ran, and the answer is no: drift, failed check, closed gate, unbalanced books
+│   └── ContractBroken
+└── Interrupted           exit 4   stopped half-way; the same command goes on
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHAPES = (
-    re.compile(r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)(?:['\"]?\s*[:=]|['\"]\s*,)\s*)([^\r\n]+)"),
+    re.compile(
+        r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)(?:['\"]?\s*[:=]|['\"]\s*,)\s*)([^\r\n]+)"
+    ),
     re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"),
     re.compile(r"(?i)([?&](?:sig|password|token|key)=)[^&\s\"']+"),
     re.compile(r"(?i)(\b(?:access_token|refresh_token|client_assertion|client_secret|tempauth)=)[^&\s\"']+"),

@@ -201,7 +201,9 @@ class Transport:
             try:
                 outcome: httpx.Response | Again
                 try:
-                    request = self._client.build_request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
+                    request = self._client.build_request(
+                        method, url, params=params, json=json, content=content, headers=self._with_id(headers)
+                    )
                     response = self._client.send(request, stream=True, follow_redirects=follow)
                 except httpx.RequestError as error:
                     outcome = self._failed(error)
@@ -258,11 +260,11 @@ class Transport:
         last = attempt >= self.options.attempts or not retriable
         too_long = again.after is not None and again.after > self.options.max_wait
         if last or too_long:
-            raise SourceUnavailable(
-                "source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after
-            )
+            raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
         pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
-        _log.warning("%s", self._redact(f"{method} {urlsplit(url).path} at {self.host}: {again.reason}; attempt {attempt}, waiting {pause:.2f} s"))
+        _log.warning(
+            "%s", self._redact(f"{method} {urlsplit(url).path} at {self.host}: {again.reason}; attempt {attempt}, waiting {pause:.2f} s")
+        )
         self._sleep(pause)
 
 
@@ -279,7 +281,11 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
 def _is_tls(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(seen) or "WRONG_VERSION_NUMBER" in str(seen):
+        if (
+            isinstance(seen, ssl.SSLCertVerificationError)
+            or "CERTIFICATE_VERIFY_FAILED" in str(seen)
+            or "WRONG_VERSION_NUMBER" in str(seen)
+        ):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

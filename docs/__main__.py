@@ -36,7 +36,12 @@ ROOMS = {
     "gate": "The gate",
     "dev": "Dagster's web UI",
 }
-EXIT_CODES = {2: "a person mends a file, a variable or a flag", 3: "the source did not give what was asked", 1: "it ran, and the answer is no", 4: "interrupted"}
+EXIT_CODES = {
+    2: "a person mends a file, a variable or a flag",
+    3: "the source did not give what was asked",
+    1: "it ran, and the answer is no",
+    4: "interrupted",
+}
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -57,7 +62,10 @@ def help_of(path: tuple[str, ...]) -> str:
     from pipelines.cli.main import app
 
     quiet = {name: "" for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS")}
-    with mock.patch.dict(os.environ, quiet | {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": str(WIDTH)}), mock.patch("typer.rich_utils.MAX_WIDTH", WIDTH):
+    with (
+        mock.patch.dict(os.environ, quiet | {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": str(WIDTH)}),
+        mock.patch("typer.rich_utils.MAX_WIDTH", WIDTH),
+    ):
         result = CliRunner().invoke(app, [*path, "--help"], prog_name="fortnight")
     assert result.exit_code == 0, result.output
     lines = [line.rstrip() for line in click.unstyle(result.output).splitlines()]
@@ -81,7 +89,9 @@ def exit_codes() -> dict[str, set[int]]:
     """Message code → the exit codes of the errors that product code raises with it, read from the sources."""
     from connectors import errors
 
-    kinds = {name: kind.exit_code for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.FortnightError)}
+    kinds = {
+        name: kind.exit_code for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.FortnightError)
+    }
     raised = re.compile(rf"\b({'|'.join(kinds)})\(\s*\"([a-z0-9_.]+)\"")
     found: dict[str, set[int]] = {}
     root = Path(__file__).parents[1]

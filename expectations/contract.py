@@ -40,9 +40,7 @@ class FieldSpec(_Strict):
 
     def column(self) -> Column:
         children = tuple(child.column() for child in self.fields)
-        return Column(
-            self.name, self.source, parse_type(self.type, tuple((c.name, c.type) for c in children)), self.required, children
-        )
+        return Column(self.name, self.source, parse_type(self.type, tuple((c.name, c.type) for c in children)), self.required, children)
 
 
 class CursorSpec(_Strict):
@@ -192,6 +190,14 @@ class Contract(_Strict):
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Where a file is wrong first, and how. A key nobody knows comes before the one that is missing: it is most often the same, mistyped."""
+    faults = sorted(error.errors(include_input=False, include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    unknown = faults[0]["type"] == "extra_forbidden"
+    place = ".".join(str(part) for part in faults[0]["loc"]) or "(top)"
+    return place, "no such key" if unknown else faults[0]["msg"].removeprefix("Value error, ")
+
+
 def read_contract(path: Path) -> Contract:
     """Read one contract file. Raises FixConfiguration naming file, place and fault."""
     from ruamel.yaml import YAML
@@ -213,15 +219,18 @@ def read_contract(path: Path) -> Contract:
                     "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=error.say().rstrip(".")
                 ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise FixConfiguration(
-            "contract.invalid", path=str(path), place=".".join(str(p) for p in first["loc"]) or "(top)", reason=first["msg"]
-        ) from error
+        place, reason = first_fault(error)
+        raise FixConfiguration("contract.invalid", path=str(path), place=place, reason=reason) from error
     names = {field.name for field in contract.fields}
     wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
     wanted += [e.column for e in contract.expectations if e.column]
     if contract.document:
-        wanted += [contract.document.title, *contract.document.body, *contract.document.html, *([contract.document.url] if contract.document.url else [])]
+        wanted += [
+            contract.document.title,
+            *contract.document.body,
+            *contract.document.html,
+            *([contract.document.url] if contract.document.url else []),
+        ]
     if contract.content:
         spec = contract.content
         wanted += [spec.ref, spec.name, spec.media_type, spec.size] if spec.kind == "file" else [spec.ref]

@@ -102,7 +102,9 @@ def _inner(field: LiveField) -> tuple[LiveField, ...]:
 def _rename_candidate(field: FieldSpec, spare: Sequence[LiveField]) -> LiveField | None:
     """The one new field with the same label and type; two of them mean nobody knows, so it is a removal."""
     alike = [
-        new for new in spare if field.label and new.label == field.label and write_type(new.type).replace(" ", "") == field.type.replace(" ", "")
+        new
+        for new in spare
+        if field.label and new.label == field.label and write_type(new.type).replace(" ", "") == field.type.replace(" ", "")
     ]
     return alike[0] if len(alike) == 1 else None
 

@@ -103,6 +103,10 @@ def _misses(rule: Expectation, column: pa.Array) -> pa.Array:
     bad = pa.array([False] * len(column), pa.bool_())
     for bound, outside in (("min_value", pc.less), ("max_value", pc.greater)):
         if given.get(bound) is not None:
-            limit = pa.scalar(str(given[bound])).cast(subject.type) if not pa.types.is_integer(subject.type) else pa.scalar(int(given[bound]), subject.type)
+            limit = (
+                pa.scalar(str(given[bound])).cast(subject.type)
+                if not pa.types.is_integer(subject.type)
+                else pa.scalar(int(given[bound]), subject.type)
+            )
             bad = pc.or_(bad, pc.fill_null(outside(subject, limit), False))
     return bad

@@ -73,6 +73,25 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     )
 
 
+def _between(low: Any, high: Any) -> str:
+    """``at least 1``, ``at most 9``, ``1 to 9``."""
+    if high is None:
+        return "any number" if low is None else f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"
+
+
+def _expected(given: dict[str, Any]) -> str:
+    """A rule's arguments as a person reads them."""
+    told: list[str] = []
+    if "min_value" in given or "max_value" in given:
+        told.append(_between(given.get("min_value"), given.get("max_value")))
+    if "value_set" in given:
+        told.append("one of " + "、".join(str(value) for value in given["value_set"]))
+    if "regex" in given:
+        told.append(f"matches {given['regex']}")
+    return ", ".join(told) or "no nulls"
+
+
 def _promised_type(field: FieldSpec) -> pa.DataType:
     """The contract's type with inner fields under the source's codes: both sides must name the same things to be compared."""
     return parse_type(field.type, tuple((inner.source, _promised_type(inner)) for inner in field.fields))
@@ -109,14 +128,23 @@ def judge_values(contract: Contract, profile: Profile, live_rows: int) -> tuple[
             name = f"{field.name}.null_ratio"
             frame[name] = profile.columns[field.name].nulls / profile.rows
             observed = f"{profile.columns[field.name].nulls} null of {profile.rows}"
-            rules.append((gxe.ExpectColumnMaxToBeBetween(column=name, max_value=0), "expect_column_values_to_not_be_null", field.name, "no nulls", observed, "critical"))
+            rules.append(
+                (
+                    gxe.ExpectColumnMaxToBeBetween(column=name, max_value=0),
+                    "expect_column_values_to_not_be_null",
+                    field.name,
+                    "no nulls",
+                    observed,
+                    "critical",
+                )
+            )
     for number, rule in enumerate(contract.expectations):
         name = rule_id(number, rule)
         given = rule.arguments()
         if rule.column is None:
             low, high = given.get("min_value"), given.get("max_value")
             judge = gxe.ExpectColumnMaxToBeBetween(column="rows", min_value=low, max_value=high)
-            rules.append((judge, rule.expect, "", f"{low} to {high}", str(live_rows), rule.severity))
+            rules.append((judge, rule.expect, "", _between(low, high), str(live_rows), rule.severity))
             continue
         looked = profile.looked.get(name, 0)
         if not looked:
@@ -125,8 +153,10 @@ def judge_values(contract: Contract, profile: Profile, live_rows: int) -> tuple[
         allowed = round(1 - float(given.pop("mostly", 1)), 12)
         examples = ", ".join(profile.examples.get(name, ()))
         observed = f"{profile.missed[name]} of {looked} missed" + (f": {examples}" if examples else "")
-        expected = ", ".join(f"{key}={value}" for key, value in given.items()) or "no nulls"
-        rules.append((gxe.ExpectColumnMaxToBeBetween(column=name, max_value=allowed), rule.expect, rule.column, expected, observed, rule.severity))
+        expected = _expected(given)
+        rules.append(
+            (gxe.ExpectColumnMaxToBeBetween(column=name, max_value=allowed), rule.expect, rule.column, expected, observed, rule.severity)
+        )
     if not rules:
         return ()
     results = _validate(pd.DataFrame([frame]), [rule[0] for rule in rules])

@@ -39,7 +39,9 @@ def parse_type(text: str, children: tuple[tuple[str, pa.DataType], ...] = ()) ->
         return pa.timestamp("us", tz="UTC") if "UTC" in text else pa.timestamp("us")
     if found := _LIST.fullmatch(text):
         return pa.list_(parse_type(found[1]))
-    raise FixConfiguration("contract.bad_type", type=text, allowed=", ".join((*SIMPLE, "decimal128(p, s)", "timestamp[us, UTC]", "list<…>")))
+    raise FixConfiguration(
+        "contract.bad_type", type=text, allowed=", ".join((*SIMPLE, "decimal128(p, s)", "timestamp[us, UTC]", "list<…>"))
+    )
 
 
 def write_type(kind: pa.DataType) -> str:

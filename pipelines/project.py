@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
-from expectations.contract import Contract, read_contract
+from expectations.contract import Contract, first_fault, read_contract
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -118,7 +118,9 @@ class ProjectFile(_Strict):
     @classmethod
     def _first_day(cls, value: object) -> str:
         try:
-            return (value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()  # YAML makes a date of an unquoted one
+            return (
+                value if isinstance(value, date) else date.fromisoformat(str(value))
+            ).isoformat()  # YAML makes a date of an unquoted one
         except ValueError:
             raise ValueError(f"{value} is no date of the form YYYY-MM-DD") from None
 
@@ -213,9 +215,10 @@ class Project:
         try:
             config = config_model.model_validate(settings)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise FixConfiguration("project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=first["msg"]) from None
+            place, reason = first_fault(error)
+            raise FixConfiguration(
+                "project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=reason
+            ) from None
         ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
         return package.connect(system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None))
 
@@ -242,9 +245,8 @@ def load(folder: Path) -> Project:
     except (YAMLError, UnicodeDecodeError) as error:
         raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "(top)"
-        raise FixConfiguration("project.invalid", path=str(path), place=place, reason=first["msg"]) from None
+        place, reason = first_fault(error)
+        raise FixConfiguration("project.invalid", path=str(path), place=place, reason=reason) from None
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

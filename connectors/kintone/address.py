@@ -39,14 +39,25 @@ def resolve(client: Client, spec: SourceSpec, *, stream: str, guest_space: int |
         if len(hits) == 1:
             return app_of(hits[0], guest)
         raise AddressUnknown(
-            "kintone.app_code_unknown", host=client.host, stream=stream, app_code=spec.app_code, found=len(hits), candidates=_nearest(client, spec, guest)
+            "kintone.app_code_unknown",
+            host=client.host,
+            stream=stream,
+            app_code=spec.app_code,
+            found=len(hits),
+            candidates=_nearest(client, spec, guest),
         )
     if spec.app_id is None:
         raise FixConfiguration("kintone.app_id_needed", stream=stream, app_code=spec.app_code)
     found = app_of(client.get("app", {"id": spec.app_id}, guest_space=guest, app=str(spec.app_id)), guest)
     if spec.app_code and found.code != spec.app_code:
         raise AddressUnknown(
-            "kintone.app_is_another", host=client.host, stream=stream, app=found.id, app_code=spec.app_code, found=found.code or "-", name=found.name
+            "kintone.app_is_another",
+            host=client.host,
+            stream=stream,
+            app=found.id,
+            app_code=spec.app_code,
+            found=found.code or "-",
+            name=found.name,
         )
     return found
 

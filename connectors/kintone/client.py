@@ -160,7 +160,9 @@ class Client:
         """Ask for something cheap only to see who answers: the reply's error code, or empty. Not counted in the daily quota."""
         codes: list[str] = []
         credential: Credential = "person" if self.has_person else "records"
-        self.transport.send("GET", _path("apps", None), params={"limit": "1"}, headers=self._headers(credential), classify=judge_nothing(codes.append))
+        self.transport.send(
+            "GET", _path("apps", None), params={"limit": "1"}, headers=self._headers(credential), classify=judge_nothing(codes.append)
+        )
         return codes[-1]
 
     def now(self) -> datetime:

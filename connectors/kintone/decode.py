@@ -119,7 +119,8 @@ class PageDecoder:
         if bad:
             raw = _RAW.decode(body).records
             rejects = tuple(
-                Reject(key=str(ids[at]), column=name, reason=reason, raw=bytes(raw[at]).decode()) for at, (name, reason) in sorted(bad.items())
+                Reject(key=str(ids[at]), column=name, reason=reason, raw=bytes(raw[at]).decode())
+                for at, (name, reason) in sorted(bad.items())
             )
             kept = [record for at, record in enumerate(records) if at not in bad]
             arrays, _ = self._arrays(kept)
@@ -208,7 +209,9 @@ class PageDecoder:
                 continue
             found = inner.get(child.source)
             if found is None:
-                raise BrokenReply("kintone.field_gone", host=self._host, app=self._app, field=f"{field.code}.{child.source}", column=column.name)
+                raise BrokenReply(
+                    "kintone.field_gone", host=self._host, app=self._app, field=f"{field.code}.{child.source}", column=column.name
+                )
             attribute = f"c{at}"
             cell, below = self._cell(child, found)
             members.append((attribute, cell | msgspec.UnsetType, msgspec.UNSET))
@@ -225,13 +228,17 @@ class PageDecoder:
             wanted = _children(column, self._app)
             unknown = [child.source for child in wanted if child.source not in keys]
             if unknown:
-                raise FixConfiguration("kintone.type_impossible", app=self._app, column=column.name, type=str(column.type), field=", ".join(unknown))
+                raise FixConfiguration(
+                    "kintone.type_impossible", app=self._app, column=column.name, type=str(column.type), field=", ".join(unknown)
+                )
             children = tuple(self._plan(child, keys[child.source][1], attrgetter(keys[child.source][0]), ()) for child in wanted)
         plan = Plan(column.name, column.type, shape, get, children)
         try:
             build(plan, [])
         except (pa.ArrowException, AttributeError) as error:
-            raise FixConfiguration("kintone.type_impossible", app=self._app, column=column.name, type=str(column.type), field=column.source) from error
+            raise FixConfiguration(
+                "kintone.type_impossible", app=self._app, column=column.name, type=str(column.type), field=column.source
+            ) from error
         return plan
 
 

@@ -38,7 +38,11 @@ class Directory:
 
     def members(self, system: str) -> tuple[Member, ...]:
         """Every edge: group → user, organisation → user, organisation → organisation below it, everyone → active user."""
-        edges = [Member(principal("group", "kintone", code), user_principal(user)) for code, users in self.groups.items() for user in sorted(users)]
+        edges = [
+            Member(principal("group", "kintone", code), user_principal(user))
+            for code, users in self.groups.items()
+            for user in sorted(users)
+        ]
         for code, users in self.organisations.items():
             edges += [Member(principal("org", "kintone", code), user_principal(user)) for user in sorted(users)]
         edges += [Member(principal("org", "kintone", parent), principal("org", "kintone", code)) for code, parent in self.parents.items()]

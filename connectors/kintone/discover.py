@@ -29,7 +29,8 @@ def discover(client: Client, config: Config) -> Iterator[Offer]:
         apps = [app_of(one, config.guest_space) for one in client.apps(guest_space=config.guest_space)]
     else:
         apps = [
-            app_of(client.get("app", {"id": number}, guest_space=config.guest_space, app=str(number)), config.guest_space) for number in config.apps
+            app_of(client.get("app", {"id": number}, guest_space=config.guest_space, app=str(number)), config.guest_space)
+            for number in config.apps
         ]
     taken: set[str] = set()
     for app in apps:
@@ -44,7 +45,11 @@ def discover(client: Client, config: Config) -> Iterator[Offer]:
 def stream_name(app: App) -> str:
     """The app's code in lower kebab case (``QualityIncident`` → ``quality-incident``), or ``app-<id>`` where it has none in ASCII."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", app.code)
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") if app.code.isascii() and re.search("[A-Za-z0-9]", app.code) else f"app-{app.id}"
+    return (
+        re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+        if app.code.isascii() and re.search("[A-Za-z0-9]", app.code)
+        else f"app-{app.id}"
+    )
 
 
 def full_load_calls(rows: int, rules: Rules) -> int:
@@ -69,7 +74,9 @@ def _offer(client: Client, app: App) -> Offer | None:
         return None
     rows = client.total(app.id, "", app.guest_space)
     calls = full_load_calls(rows, read_rules(client, app))
-    notes.append(f"full load: at most {calls:,} API calls for {rows:,} records, of {DAILY_STANDARD:,} (Standard) or {DAILY_WIDE:,} (Wide) a day")
+    notes.append(
+        f"full load: at most {calls:,} API calls for {rows:,} records, of {DAILY_STANDARD:,} (Standard) or {DAILY_WIDE:,} (Wide) a day"
+    )
     if not app.code:
         notes.append("no app code: ask the app's administrator to set one, so that the app is found again after it is copied or restored")
     source: dict[str, str | int] = {"app_code": app.code, "app_id": int(app.id)} if app.code else {"app_id": int(app.id)}

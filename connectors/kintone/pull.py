@@ -108,7 +108,9 @@ def keys(client: Client, stream: Stream, spec: SourceSpec, app: App) -> Iterator
     while True:
         decoded = decoder.decode(client.records(app.id, {"query": seek(condition, after), "fields": fields}, app.guest_space), after)
         if decoded.rejects:
-            raise BrokenReply("kintone.key_unfit", host=client.host, app=app.label, record=decoded.rejects[0].key, reason=decoded.rejects[0].reason)
+            raise BrokenReply(
+                "kintone.key_unfit", host=client.host, app=app.label, record=decoded.rejects[0].key, reason=decoded.rejects[0].reason
+            )
         if first or decoded.source_rows:
             yield pa.RecordBatch.from_arrays(list(decoded.columns), schema=_schema(columns))
         first = False
@@ -167,9 +169,7 @@ def legs_of(window: Window, form: Form, top: int, *, app: App) -> list[Leg]:
     return [Leg("new", after=top), Leg("changed", changed, upto=top)]
 
 
-def _leg(
-    client: Client, app: App, leg: Leg, condition: str, decoder: PageDecoder, rules: Rules
-) -> Iterator[tuple[Decoded, list[str]]]:
+def _leg(client: Client, app: App, leg: Leg, condition: str, decoder: PageDecoder, rules: Rules) -> Iterator[tuple[Decoded, list[str]]]:
     both = " and ".join(part for part in (f"({condition})" if condition else "", leg.bounds) if part)
     scopes = None if rules.unreadable else RowScopes(client, app, rules, condition=leg.bounds, after=leg.after)
     after = leg.after
@@ -203,7 +203,11 @@ def _schema(columns: Sequence[Column]) -> pa.Schema:
 def _progress(cursor: Cursor) -> Progress:
     state = cursor.state
     return Progress(
-        window=str(state["window"]), leg=str(state["leg"]), after=int(state["after"]), top=int(state["top"]), revision=str(state["revision"]),
+        window=str(state["window"]),
+        leg=str(state["leg"]),
+        after=int(state["after"]),
+        top=int(state["top"]),
+        revision=str(state["revision"]),
         start=int(state["start"]),
     )
 

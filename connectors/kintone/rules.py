@@ -20,7 +20,8 @@ from connectors.kintone.rights import Rights, rights_of
 
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MOVING = re.compile(
-    r"\b(?:NOW|TODAY|YESTERDAY|TOMORROW|FROM_TODAY|(?:THIS|LAST|NEXT)_(?:WEEK|MONTH|YEAR)|LOGINUSER|PRIMARY_ORGANIZATION)\s*\(", re.IGNORECASE
+    r"\b(?:NOW|TODAY|YESTERDAY|TOMORROW|FROM_TODAY|(?:THIS|LAST|NEXT)_(?:WEEK|MONTH|YEAR)|LOGINUSER|PRIMARY_ORGANIZATION)\s*\(",
+    re.IGNORECASE,
 )
 _LIKE = re.compile(r"\blike\b", re.IGNORECASE)
 
@@ -87,7 +88,8 @@ def read_rules(client: Client, app: App) -> Rules:
         space=space,
         records=tuple(_rule(client, app, number, entry) for number, entry in enumerate(record_rights, 1)),
         fields=tuple(
-            (str(entry.get("code")), rights_of(_entities(entry), "accessibility", creator=app.creator, levels=("READ", "WRITE"))) for entry in field_rights
+            (str(entry.get("code")), rights_of(_entities(entry), "accessibility", creator=app.creator, levels=("READ", "WRITE")))
+            for entry in field_rights
         ),
     )
 

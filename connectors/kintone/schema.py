@@ -164,7 +164,9 @@ def _fields(client: Client, app: App) -> dict[str, Any]:
     # A fixed language: labels must not follow the account's own.
     reply = client.get("app/form/fields", {"app": app.id, "lang": "default"}, guest_space=app.guest_space, app=app.label)
     if not isinstance(reply.get("properties"), dict) or not isinstance(reply.get("revision"), str | int):
-        raise BrokenReply("kintone.reply_shape", host=client.host, app=app.label, resource="app/form/fields", reason="no properties or revision")
+        raise BrokenReply(
+            "kintone.reply_shape", host=client.host, app=app.label, resource="app/form/fields", reason="no properties or revision"
+        )
     return reply
 
 
@@ -178,7 +180,9 @@ def _precision(client: Client, app: App) -> tuple[tuple[int, int], bool]:
     try:
         digits, places = int(found["digits"]), int(found["decimalPlaces"])  # type: ignore[index]
     except (TypeError, KeyError, ValueError) as error:
-        raise BrokenReply("kintone.reply_shape", host=client.host, app=app.label, resource="app/settings", reason="no numberPrecision") from error
+        raise BrokenReply(
+            "kintone.reply_shape", host=client.host, app=app.label, resource="app/settings", reason="no numberPrecision"
+        ) from error
     return (digits, places), True
 
 

@@ -147,7 +147,9 @@ class _Reading:
         if person is None:
             return set()
         someone = next(one for one in self._directory.people if one.principal == person)
-        reach = {person, principal("everyone", self._system)} | (set() if someone.guest else {principal("members", self._directory.tenant_id)})
+        reach = {person, principal("everyone", self._system)} | (
+            set() if someone.guest else {principal("members", self._directory.tenant_id)}
+        )
         return {person} if _closure(reach, self._directory.edges) & base else set()
 
 

@@ -65,9 +65,13 @@ class Tokens:
             except requests.exceptions.SSLError as error:
                 raise FixConfiguration("transport.tls", host=self._host, reason=type(error).__name__) from error
             except requests.exceptions.RequestException as error:
-                raise SourceUnavailable("source.unavailable", host=self._host, reason=type(error).__name__, attempts=1, retry_after=None) from error
+                raise SourceUnavailable(
+                    "source.unavailable", host=self._host, reason=type(error).__name__, attempts=1, retry_after=None
+                ) from error
             except ValueError as error:  # msal raises it for an authority it cannot use and for a key it cannot read
-                raise FixConfiguration("sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))) from error
+                raise FixConfiguration(
+                    "sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))
+                ) from error
         token = result.get("access_token")
         if not isinstance(token, str):
             raise self._refused(result)

@@ -33,7 +33,14 @@ class Api:
     """One of the tenant's two JSON interfaces. ``base`` is its root URL (``…/v1.0`` or ``https://contoso.sharepoint.com``)."""
 
     def __init__(
-        self, base: str, resource: str, tokens: Tokens, options: TransportOptions, *, accept: str, handler: httpx.BaseTransport | None = None
+        self,
+        base: str,
+        resource: str,
+        tokens: Tokens,
+        options: TransportOptions,
+        *,
+        accept: str,
+        handler: httpx.BaseTransport | None = None,
     ) -> None:
         """``handler`` replaces the sockets, for tests."""
         self.resource = resource
@@ -132,7 +139,9 @@ def parsed(response: httpx.Response) -> Json:
     try:
         body: object = json.loads(response.content)
     except ValueError as error:
-        raise BrokenReply("sharepoint.not_json", host=_origin(str(response.url)), what=response.headers.get("Content-Type", "no type")) from error
+        raise BrokenReply(
+            "sharepoint.not_json", host=_origin(str(response.url)), what=response.headers.get("Content-Type", "no type")
+        ) from error
     if not isinstance(body, dict):
         raise BrokenReply("sharepoint.not_json", host=_origin(str(response.url)), what=type(body).__name__)
     return cast("Json", body)
@@ -154,7 +163,12 @@ def error_code(response: httpx.Response) -> str:
 def refusal(response: httpx.Response) -> SourceError:
     """The error a status above 399 means. The URL is shown without its query, which may hold delta tokens."""
     path = urlsplit(str(response.url)).path
-    told: dict[str, Any] = {"host": _origin(str(response.url)), "path": path, "status": response.status_code, "error_code": error_code(response)}
+    told: dict[str, Any] = {
+        "host": _origin(str(response.url)),
+        "path": path,
+        "status": response.status_code,
+        "error_code": error_code(response),
+    }
     match response.status_code:
         case 401:
             return AccessRefused("sharepoint.token_refused", **told)

@@ -47,7 +47,9 @@ _OWN: dict[str, Callable[[Json], Any]] = {
 }
 
 
-def list_row(item: Json, reading: Mapping[str, Callable[[Json], Any]], wanted: Sequence[Column]) -> tuple[dict[str, Any], tuple[str, str] | None]:
+def list_row(
+    item: Json, reading: Mapping[str, Callable[[Json], Any]], wanted: Sequence[Column]
+) -> tuple[dict[str, Any], tuple[str, str] | None]:
     """The wanted columns' values by source code, and the first (column, reason) that could not be read."""
     fields = cast("Json", item.get("fields") or {})
     values: dict[str, Any] = {}
@@ -117,7 +119,11 @@ def _term(value: Any) -> dict[str, Any] | None:
         raise MisfitError("value.not_struct")
     term = cast("Json", value)
     label = term.get("Label")
-    return {"Label": None if label is not None and str(label) == str(term.get("WssId")) else label, "TermGuid": term.get("TermGuid"), "WssId": term.get("WssId")}
+    return {
+        "Label": None if label is not None and str(label) == str(term.get("WssId")) else label,
+        "TermGuid": term.get("TermGuid"),
+        "WssId": term.get("WssId"),
+    }
 
 
 def _calculated(value: Any, live: LiveField, zone: ZoneInfo | None) -> Any:

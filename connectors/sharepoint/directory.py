@@ -30,10 +30,14 @@ class Directory:
         self._read: dict[str, list[str]] = {}
         self._by_login: dict[str, Person] = {}
         self.people: list[Person] = []
-        for user in self._graph.values("users", params={"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType", "$top": "999"}):
+        for user in self._graph.values(
+            "users", params={"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType", "$top": "999"}
+        ):
             login = str(user["userPrincipalName"])
             token = self.user(str(user["id"]))
-            account = Account(token, login, str(user.get("mail") or ""), str(user.get("displayName") or ""), user.get("accountEnabled") is not False)
+            account = Account(
+                token, login, str(user.get("mail") or ""), str(user.get("displayName") or ""), user.get("accountEnabled") is not False
+            )
             guest = user.get("userType") == "Guest" or "#ext#" in login.lower()
             someone = Person(token, account, guest)
             self.people.append(someone)

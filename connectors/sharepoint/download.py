@@ -84,7 +84,9 @@ def _bytes(transport: Transport, link: str, got: int) -> Iterator[bytes]:
         if response.status_code == 416 and got:
             return  # everything was there already; the hash decides
         if response.status_code >= 400:
-            raise BrokenReply("sharepoint.unexpected_status", host=transport.endpoint, path="(download)", status=response.status_code, error_code="")
+            raise BrokenReply(
+                "sharepoint.unexpected_status", host=transport.endpoint, path="(download)", status=response.status_code, error_code=""
+            )
         # A server may ignore Range and start over: what we have is skipped then.
         skip = got if response.status_code == 200 else _misplaced(response, got)
         for chunk in response.iter_bytes(_CHUNK):

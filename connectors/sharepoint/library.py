@@ -21,9 +21,7 @@ from connectors.sharepoint.rows import MisfitError, Rows, emit, inside
 from connectors.sharepoint.scopes import ScopeMap
 from connectors.sharepoint.tree import File, Folder, Paths, Tree
 
-_SELECT = (
-    "id,name,size,file,folder,package,root,deleted,parentReference,eTag,createdDateTime,lastModifiedDateTime,lastModifiedBy,webUrl,sharepointIds"
-)
+_SELECT = "id,name,size,file,folder,package,root,deleted,parentReference,eTag,createdDateTime,lastModifiedDateTime,lastModifiedBy,webUrl,sharepointIds"
 
 
 class _Reference(msgspec.Struct):

@@ -12,7 +12,16 @@ from connectors.sharepoint.config import SourceSpec
 
 #: Templates that are not lists of records: libraries come as drives, the rest is SharePoint's own furniture.
 _NOT_RECORDS = frozenset(
-    {"documentLibrary", "webPageLibrary", "pictureLibrary", "xmlForm", "webTemplateCatalog", "masterPageCatalog", "survey", "userInformation"}
+    {
+        "documentLibrary",
+        "webPageLibrary",
+        "pictureLibrary",
+        "xmlForm",
+        "webTemplateCatalog",
+        "masterPageCatalog",
+        "survey",
+        "userInformation",
+    }
 )
 
 

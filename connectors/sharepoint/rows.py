@@ -62,7 +62,9 @@ class Rows:
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
         marks = [pa.array([mark[at] for mark in self._marks], type=pa.string()) for at in range(3)]
-        shape = pa.schema([*((column.name, column.type) for column in columns), *((name, pa.string()) for name in (OP, SOURCE_VERSION, SCOPE))])
+        shape = pa.schema(
+            [*((column.name, column.type) for column in columns), *((name, pa.string()) for name in (OP, SOURCE_VERSION, SCOPE))]
+        )
         return Page(pa.record_batch([*arrays, *marks], schema=shape), cursor, len(self), tuple(self._rejects))
 
 
@@ -133,7 +135,13 @@ def inside(window: Window, when: datetime | None) -> bool:
 
 
 def emit(
-    stream: Stream, spool: Spool, *, after: str, add: Callable[[Rows, str, bytes | None], None], middle: Callable[[str], Cursor], end: Cursor
+    stream: Stream,
+    spool: Spool,
+    *,
+    after: str,
+    add: Callable[[Rows, str, bytes | None], None],
+    middle: Callable[[str], Cursor],
+    end: Cursor,
 ) -> Iterator[Page]:
     """The spool's rows as pages in order of id, each with its cursor; the last one, which may be empty, carries ``end``.
 

@@ -19,7 +19,9 @@ INSTANT = pa.timestamp("us", tz="UTC")
 #: How many digits after the point Graph's words mean. ``automatic`` promises nothing, so it stays a float.
 _PLACES = {"none": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 #: Columns every list has that say nothing a record would.
-_FURNITURE = frozenset({"ContentType", "Attachments", "Edit", "DocIcon", "LinkTitle", "LinkTitleNoMenu", "LinkFilename", "ComplianceAssetId"})
+_FURNITURE = frozenset(
+    {"ContentType", "Attachments", "Edit", "DocIcon", "LinkTitle", "LinkTitleNoMenu", "LinkFilename", "ComplianceAssetId"}
+)
 _FACETS = (
     "text", "choice", "number", "currency", "boolean", "dateTime", "lookup", "personOrGroup", "hyperlinkOrPicture", "calculated", "term",
     "geolocation", "thumbnail", "contentApprovalStatus",

@@ -47,7 +47,9 @@ def _rows(client: SoapClient, stream: Stream, spec: AccessSpec) -> list[tuple[st
     source = dict(guess or {"operation": spec.operation, "rows": ""})
     if spec.rows:
         source["rows"] = spec.rows
-    listing = SourceSpec.model_validate({key: value for key, value in source.items() if key in ("operation", "rows", "ok", "message", "row_count", "paging")})
+    listing = SourceSpec.model_validate(
+        {key: value for key, value in source.items() if key in ("operation", "rows", "ok", "message", "row_count", "paging")}
+    )
     roles = Stream(stream.system, f"{stream.name}.access", {}, (), text_columns(spec.role, spec.entity, spec.login))
     found: list[tuple[str, str, str]] = []
     for page in pages(client, roles, listing, Window(), None, ""):

@@ -19,8 +19,12 @@ XSD = "http://www.w3.org/2001/XMLSchema"
 #: Namespaces that contracts import without saying where they lie; no document is fetched for them.
 WELL_KNOWN = frozenset(
     {
-        XSD, WSDL, "http://www.w3.org/XML/1998/namespace", "http://schemas.xmlsoap.org/soap/encoding/",
-        "http://schemas.xmlsoap.org/wsdl/soap/", "http://www.w3.org/2003/05/soap-encoding",
+        XSD,
+        WSDL,
+        "http://www.w3.org/XML/1998/namespace",
+        "http://schemas.xmlsoap.org/soap/encoding/",
+        "http://schemas.xmlsoap.org/wsdl/soap/",
+        "http://www.w3.org/2003/05/soap-encoding",
     }
 )
 MAX_DOCUMENT = 16 * 1024 * 1024

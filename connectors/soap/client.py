@@ -94,8 +94,15 @@ class SoapClient:
         return operation.endpoint
 
     def call(
-        self, operation: Operation, arguments: Mapping[str, Any], plan: Plan, sink: Callable[[], Callable[[list[RawRow]], None]],
-        *, ok: Ok | None = None, message: str | None = None, row_count: str | None = None,
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        plan: Plan,
+        sink: Callable[[], Callable[[list[RawRow]], None]],
+        *,
+        ok: Ok | None = None,
+        message: str | None = None,
+        row_count: str | None = None,
     ) -> Reply:
         """One exchange. ``sink`` makes a fresh receiver of raw rows for each attempt; what it received counts only once this returns.
 
@@ -113,7 +120,9 @@ class SoapClient:
                 break
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:
-                    raise BrokenReply("soap.incomplete", operation=operation.name, host=urlsplit(url).netloc, attempts=attempt, why=str(error)) from error
+                    raise BrokenReply(
+                        "soap.incomplete", operation=operation.name, host=urlsplit(url).netloc, attempts=attempt, why=str(error)
+                    ) from error
             except SourceUnavailable as error:
                 if error.code != "source.cut" or attempt == ATTEMPTS:
                     raise
@@ -181,7 +190,11 @@ class SoapClient:
             said_count = _number(reply.scalars.get(row_count))
             if said_count != reply.rows:
                 raise BrokenReply(
-                    "soap.count_differs", operation=operation.name, host=host, said="-" if said_count is None else said_count, came=reply.rows
+                    "soap.count_differs",
+                    operation=operation.name,
+                    host=host,
+                    said="-" if said_count is None else said_count,
+                    came=reply.rows,
                 )
 
     def _fault(self, fault: Mapping[str, str], operation: str, host: str) -> SourceError:

@@ -26,7 +26,9 @@ _ROW_COUNT = re.compile(r"row_?count|returned.*(number|count)|number_?of_?rows",
 _COUNT = re.compile(r"count|total|number", re.IGNORECASE)
 _CHANGED = re.compile(r"modif|changed|updated|last_?change", re.IGNORECASE)
 _SIZE = re.compile(r"size|limit|max", re.IGNORECASE)
-_VERBS = re.compile(r"^(readmultiple|readall|getlistof|getlist|getall|read|get|list|query|search|find|select|fetch|export)(?=[A-Z_])", re.IGNORECASE)
+_VERBS = re.compile(
+    r"^(readmultiple|readall|getlistof|getlist|getall|read|get|list|query|search|find|select|fetch|export)(?=[A-Z_])", re.IGNORECASE
+)
 _INTEGERS = frozenset({"int", "integer", "long", "short", "nonNegativeInteger", "positiveInteger", "unsignedInt", "unsignedLong"})
 
 
@@ -147,8 +149,14 @@ def offers(client: SoapClient, system: str) -> Iterator[Offer]:
         if not spec.row_count:
             notes.append("the reply states no row count: a reply that leaves rows out can't be told from a whole one")
         yield Offer(
-            slug, row_title(row), {**source, "fingerprint": schema.fingerprint, "revision": schema.revision}, schema, key,
-            spec.changed_since.field if spec.changed_since else None, rows, tuple(notes),
+            slug,
+            row_title(row),
+            {**source, "fingerprint": schema.fingerprint, "revision": schema.revision},
+            schema,
+            key,
+            spec.changed_since.field if spec.changed_since else None,
+            rows,
+            tuple(notes),
         )
 
 
@@ -177,7 +185,9 @@ def _paging(contract: Contract, operation: Operation, row: Element) -> dict[str,
     size = next((name for name, kind in simple if _SIZE.search(name) and kind.builtin in _INTEGERS), "")
     bookmark = next((name for name, _ in simple if "bookmark" in name.lower()), None)
     columns = [local(one.name) for one in contract.children(row) if not one.many and isinstance(contract.type(one), SimpleType)]
-    start = next((name for name in columns if name.lower() == "key"), None) or next((name for name in columns if "bookmark" in name.lower()), None)
+    start = next((name for name in columns if name.lower() == "key"), None) or next(
+        (name for name in columns if "bookmark" in name.lower()), None
+    )
     sized = {"size": size} if size else {}
     if bookmark and start:
         return {"kind": "bookmark", "request": bookmark, **sized, "page": 4000, "from": start}
@@ -228,7 +238,11 @@ def _access(contract: Contract, operation: Operation) -> dict[str, str] | None:
         columns = {local(one.name): one for one in contract.children(row_element(contract, other, rows))}
         picked = {
             part: next((column for column in columns if re.search(pattern, column, re.IGNORECASE)), None)
-            for part, pattern in (("role", "^role|permission_?set"), ("entity", "^(entity|object|table|page)"), ("login", "^(login|user|account|member)"))
+            for part, pattern in (
+                ("role", "^role|permission_?set"),
+                ("entity", "^(entity|object|table|page)"),
+                ("login", "^(login|user|account|member)"),
+            )
         }
         role, entity, login = picked["role"], picked["entity"], picked["login"]
         if not (role and entity and login) or len(columns) > 6:
@@ -248,6 +262,8 @@ def _key(live: tuple[LiveField, ...], spec: SourceSpec) -> tuple[tuple[str, ...]
         found = next((one for one in required if re.search(pattern, one.source, re.IGNORECASE)), None)
         if found:
             return (found.source,), [f"key {found.source} is a guess: check that it is unique"]
-    return (tuple(one.source for one in required), ["no likely key: all required fields together are proposed"]) if required else (
-        (), ["no likely key: choose one before the first pull"]
+    return (
+        (tuple(one.source for one in required), ["no likely key: all required fields together are proposed"])
+        if required
+        else ((), ["no likely key: choose one before the first pull"])
     )

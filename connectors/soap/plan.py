@@ -88,7 +88,13 @@ class _Slots:
 
 
 def compile_plan(
-    contract: Contract, operation: Operation, *, rows: str | None, columns: Iterable[Column] = (), extra: Iterable[str] = (), scalars: Iterable[str] = ()
+    contract: Contract,
+    operation: Operation,
+    *,
+    rows: str | None,
+    columns: Iterable[Column] = (),
+    extra: Iterable[str] = (),
+    scalars: Iterable[str] = (),
 ) -> Plan:
     """The plan for an operation's replies.
 
@@ -135,7 +141,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     slot = slots.take(column.source)
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
-        raise FixConfiguration("soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(lists[0].name))
+        raise FixConfiguration(
+            "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(lists[0].name)
+        )
     last = (owner, *trail)[-1]
     for element in trail if attribute else trail[:-1]:
         step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
@@ -191,7 +199,8 @@ def _fault(uri: str) -> Step:
     """SOAP 1.1 §4.4 has unqualified children; SOAP 1.2 part 1 §5.4 has qualified, nested ones."""
     if uri == ENVELOPES[0]:
         return Step(
-            Kind.ANSWER, "Fault",
+            Kind.ANSWER,
+            "Fault",
             children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text")},
         )
     value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
@@ -202,4 +211,3 @@ def _fault(uri: str) -> Step:
 
 def _expat(name: str) -> str:
     return name[1:] if name.startswith("{") else name
-

@@ -45,7 +45,12 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     cursor_column = next((column for column in stream.columns if column.name == stream.cursor), None)
     version = cursor_column.source if cursor_column else spec.paging.from_
     plan = compile_plan(
-        contract, chosen, rows=spec.rows, columns=stream.columns, extra=filter(None, (spec.paging.from_, version)), scalars=scalar_paths(spec)
+        contract,
+        chosen,
+        rows=spec.rows,
+        columns=stream.columns,
+        extra=filter(None, (spec.paging.from_, version)),
+        scalars=scalar_paths(spec),
     )
     arguments = {**spec.arguments, **_window_argument(contract, chosen, spec, window, stream.id)}
     rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
@@ -61,13 +66,15 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
             return lambda rows: _receive(into[0], rows, plan, rules, stream, version, scope)
 
         paging = {} if spec.paging.kind == "none" else _paging_argument(spec, position)
-        client.call(
-            chosen, {**arguments, **paging}, plan, receiver, ok=spec.ok, message=spec.message, row_count=spec.row_count
-        )
+        client.call(chosen, {**arguments, **paging}, plan, receiver, ok=spec.ok, message=spec.message, row_count=spec.row_count)
         page = gathered[0]
         if page.rows == 0:
             if not yielded:
-                yield Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), Cursor({"position": position, "print": print_before}), 0)
+                yield Page(
+                    pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)),
+                    Cursor({"position": position, "print": print_before}),
+                    0,
+                )
             return
         fingerprint = hashlib.sha256(repr((page.first, page.last)).encode()).hexdigest()
         position = _next_position(spec, plan, page, position, seen, fingerprint == print_before)
@@ -190,13 +197,19 @@ def _window_argument(contract: Contract, chosen: Operation, spec: SourceSpec, wi
     try:
         element = contract.walk(chosen.output, f"{spec.rows}/{changed.field}")[-1]
     except UnknownPath as error:
-        raise FixConfiguration("soap.source_invalid", stream=stream, where="changed_since.field", why=f"the row has no {error.step}") from error
+        raise FixConfiguration(
+            "soap.source_invalid", stream=stream, where="changed_since.field", why=f"the row has no {error.step}"
+        ) from error
     builtin = contract.simple(element.type).builtin
     template = changed.criteria if window.until is None else changed.until if window.since is None else changed.between
-    criteria = template.replace("{since}", _bound(window.since, builtin, spec, 0)).replace("{until}", _bound(window.until, builtin, spec, 1))
+    criteria = template.replace("{since}", _bound(window.since, builtin, spec, 0)).replace(
+        "{until}", _bound(window.until, builtin, spec, 1)
+    )
     names = {local(child.name) for child in contract.children(chosen.input)}
     if spec.filter.element not in names:
-        raise FixConfiguration("soap.source_invalid", stream=stream, where="filter.element", why=f"the request has no {spec.filter.element}")
+        raise FixConfiguration(
+            "soap.source_invalid", stream=stream, where="filter.element", why=f"the request has no {spec.filter.element}"
+        )
     # Filters that the contract holds by declaration are kept, and this one is added to them.
     held = spec.arguments.get(spec.filter.element, [])
     return {spec.filter.element: [*held, {spec.filter.field: changed.field, spec.filter.criteria: criteria}]}

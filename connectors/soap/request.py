@@ -49,7 +49,9 @@ class Requests:
         try:
             self._client: Any = Client(_ENTRY, transport=cast(Any, _BundleTransport(_rewritten(bundle))), settings=settings)
         except (Error, ZeepSyntaxError, KeyError, ValueError, LookupError) as error:
-            raise FixConfiguration("soap.request_unbuildable", why=f"zeep can't read the contract ({type(error).__name__}: {str(error)[:160]})") from error
+            raise FixConfiguration(
+                "soap.request_unbuildable", why=f"zeep can't read the contract ({type(error).__name__}: {str(error)[:160]})"
+            ) from error
 
     def envelope(self, operation: Operation, arguments: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
         """The request's bytes and HTTP headers. Raises FixConfiguration for arguments that the contract refuses."""
@@ -62,7 +64,10 @@ class Requests:
             envelope = self._client.create_message(service, operation.name, **given)
         except (Error, TypeError, ValueError, AttributeError) as error:
             raise FixConfiguration(
-                "soap.request_invalid", operation=operation.name, names=", ".join(given) or "-", why=f"{type(error).__name__}: {str(error)[:160]}"
+                "soap.request_invalid",
+                operation=operation.name,
+                names=", ".join(given) or "-",
+                why=f"{type(error).__name__}: {str(error)[:160]}",
             ) from error
         content: bytes = etree.tostring(envelope, encoding="utf-8", xml_declaration=True)
         if operation.version == "1.2":
@@ -85,7 +90,13 @@ class Requests:
         kind = self._contract.type(element)
         if isinstance(kind, SimpleType):
             allowed = kind.facets.get("enumeration")
-            return allowed[0] if isinstance(allowed, tuple) and allowed else "" if kind.builtin in ("string", "normalizedString", "token") else None
+            return (
+                allowed[0]
+                if isinstance(allowed, tuple) and allowed
+                else ""
+                if kind.builtin in ("string", "normalizedString", "token")
+                else None
+            )
         inside = {local(child.name): self._blank(child) for child in kind.elements if child.minimum > 0}
         return None if not inside or any(value is None for value in inside.values()) else inside
 

@@ -20,14 +20,27 @@ from connectors.soap.config import SourceSpec
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
-    "byte": pa.int8(), "short": pa.int16(), "int": pa.int32(), "long": pa.int64(),
+    "byte": pa.int8(),
+    "short": pa.int16(),
+    "int": pa.int32(),
+    "long": pa.int64(),
     # Delta has no unsigned types: the next wider signed one holds them all.
-    "unsignedByte": pa.int16(), "unsignedShort": pa.int32(), "unsignedInt": pa.int64(), "unsignedLong": pa.decimal128(20, 0),
+    "unsignedByte": pa.int16(),
+    "unsignedShort": pa.int32(),
+    "unsignedInt": pa.int64(),
+    "unsignedLong": pa.decimal128(20, 0),
 }
 _UNBOUNDED = frozenset({"integer", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger"})
 _PLAIN: dict[str, pa.DataType] = {
-    "boolean": pa.bool_(), "float": pa.float32(), "double": pa.float64(), "date": pa.date32(), "dateTime": pa.timestamp("us", "UTC"),
-    "dateTimeStamp": pa.timestamp("us", "UTC"), "base64Binary": pa.binary(), "hexBinary": pa.binary(), "base64": pa.binary(),
+    "boolean": pa.bool_(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "dateTime": pa.timestamp("us", "UTC"),
+    "dateTimeStamp": pa.timestamp("us", "UTC"),
+    "base64Binary": pa.binary(),
+    "hexBinary": pa.binary(),
+    "base64": pa.binary(),
 }
 _LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
 
@@ -109,7 +122,12 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
         inner = arrow_type(simple)
         facets |= {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
         found = LiveField(
-            source, element.label or local(element.name), pa.list_(inner) if element.many else inner, f"xsd:{simple.builtin}", required, facets
+            source,
+            element.label or local(element.name),
+            pa.list_(inner) if element.many else inner,
+            f"xsd:{simple.builtin}",
+            required,
+            facets,
         )
         attributes = kind.attributes if isinstance(kind, ComplexType) and not element.many else ()
         return [found, *(_attribute(contract, source, one.name, one.type, False) for one in attributes)]
@@ -146,10 +164,16 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     chosen = operation(contract, spec.operation, wsdl)
     row = row_element(contract, chosen, spec.rows)
     identity = {
-        "operation": chosen.name, "service": chosen.service, "port": chosen.port, "namespace": space(chosen.output.name), "endpoint": endpoint,
+        "operation": chosen.name,
+        "service": chosen.service,
+        "port": chosen.port,
+        "namespace": space(chosen.output.name),
+        "endpoint": endpoint,
         "soap": chosen.version,
     }
-    return Schema(fields(contract, row), reader_fingerprint(contract, chosen, spec, stream.columns), contract_fingerprint(contract), identity)
+    return Schema(
+        fields(contract, row), reader_fingerprint(contract, chosen, spec, stream.columns), contract_fingerprint(contract), identity
+    )
 
 
 def contract_fingerprint(contract: Contract) -> str:
@@ -160,8 +184,13 @@ def contract_fingerprint(contract: Contract) -> str:
             types[name] = _simple(kind)
         else:
             types[name] = {
-                "elements": [_flat(one) for one in kind.elements], "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
-                "text": kind.text, "open": kind.open, "abstract": kind.abstract, "mixed": kind.mixed, "bases": list(kind.bases),
+                "elements": [_flat(one) for one in kind.elements],
+                "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
+                "text": kind.text,
+                "open": kind.open,
+                "abstract": kind.abstract,
+                "mixed": kind.mixed,
+                "bases": list(kind.bases),
             }
     return _hash(
         {
@@ -200,8 +229,17 @@ def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:
 
 def _signature(chosen: Operation) -> list[Any]:
     return [
-        chosen.name, chosen.service, chosen.port, chosen.binding, chosen.version, chosen.transport, chosen.style, chosen.use, chosen.action,
-        list(chosen.headers), list(chosen.faults),
+        chosen.name,
+        chosen.service,
+        chosen.port,
+        chosen.binding,
+        chosen.version,
+        chosen.transport,
+        chosen.style,
+        chosen.use,
+        chosen.action,
+        list(chosen.headers),
+        list(chosen.faults),
     ]
 
 

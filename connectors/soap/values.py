@@ -96,7 +96,9 @@ def batch(
 
 def page_schema(columns: Sequence[Column]) -> pa.Schema:
     """Columns in contract order, then op, source version and scope."""
-    return pa.schema([*((column.name, column.type) for column in columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())])
+    return pa.schema(
+        [*((column.name, column.type) for column in columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())]
+    )
 
 
 def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where, index: int, cell: Cell, error: Unfit) -> Reject:
@@ -170,8 +172,10 @@ def _fast(cell: Cell, raw: Sequence[Raw], rules: Rules) -> pa.Array[Any] | None:
         return None
     try:
         if pa.types.is_boolean(kind):
-            return pc.is_in(array, value_set=pa.array(["true", "1"])) if not array.null_count else pc.if_else(
-                pc.is_null(array), pa.scalar(None, pa.bool_()), pc.is_in(array, value_set=pa.array(["true", "1"]))
+            return (
+                pc.is_in(array, value_set=pa.array(["true", "1"]))
+                if not array.null_count
+                else pc.if_else(pc.is_null(array), pa.scalar(None, pa.bool_()), pc.is_in(array, value_set=pa.array(["true", "1"])))
             )
         return array.cast(kind)
     except pa.ArrowInvalid:

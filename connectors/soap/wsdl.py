@@ -79,7 +79,10 @@ class _Reader:
                         if address is not None:
                             binding = self._find("binding", port.qname(port.attributes.get("binding", "")))
                             yield (
-                                service.attributes.get("name", ""), port.attributes.get("name", ""), binding, version,
+                                service.attributes.get("name", ""),
+                                port.attributes.get("name", ""),
+                                binding,
+                                version,
                                 address.attributes.get("location", ""),
                             )
 
@@ -89,9 +92,11 @@ class _Reader:
         uri = next(key for key, value in _SOAP.items() if value == version)
         soap_binding = binding.first(f"{{{uri}}}binding")
         soap_operation = node.first(f"{{{uri}}}operation")
-        style = (soap_operation.attributes.get("style") if soap_operation else None) or (
-            soap_binding.attributes.get("style") if soap_binding else None
-        ) or "document"
+        style = (
+            (soap_operation.attributes.get("style") if soap_operation else None)
+            or (soap_binding.attributes.get("style") if soap_binding else None)
+            or "document"
+        )
         port_type = self._find("portType", binding.qname(binding.attributes.get("type", "")))
         abstract = next((one for one in port_type.all(_W + "operation") if one.attributes.get("name") == name), None)
         if abstract is None:
@@ -118,10 +123,20 @@ class _Reader:
             if "element" in part.attributes
         ]
         return Operation(
-            name, service, port, binding.attributes.get("name", ""), version,
-            soap_binding.attributes.get("transport", "") if soap_binding else "", style, use,
+            name,
+            service,
+            port,
+            binding.attributes.get("name", ""),
+            version,
+            soap_binding.attributes.get("transport", "") if soap_binding else "",
+            style,
+            use,
             soap_operation.attributes.get("soapAction", "") if soap_operation else "",
-            sides["input"], sides["output"], tuple(sorted(headers)), tuple(sorted(faults)), endpoint,
+            sides["input"],
+            sides["output"],
+            tuple(sorted(headers)),
+            tuple(sorted(faults)),
+            endpoint,
         )
 
     def _wrapper(self, name: str, side: str, style: str, parts: list[Node], body: Node | None) -> Element:

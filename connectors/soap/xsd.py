@@ -14,8 +14,18 @@ _ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
 #: A facet that a derived type states again replaces its base's; enumerations may only shrink, so replacing is right for them too.
 _FACETS = frozenset(
     {
-        "enumeration", "pattern", "length", "minLength", "maxLength", "totalDigits", "fractionDigits", "minInclusive", "maxInclusive",
-        "minExclusive", "maxExclusive", "whiteSpace",
+        "enumeration",
+        "pattern",
+        "length",
+        "minLength",
+        "maxLength",
+        "totalDigits",
+        "fractionDigits",
+        "minInclusive",
+        "maxInclusive",
+        "minExclusive",
+        "maxExclusive",
+        "whiteSpace",
     }
 )
 
@@ -191,7 +201,9 @@ class Schemas:
             elements, is_open = (Element("*", self.use(array), 0, None),), False
         return ComplexType(key, elements, _merged(base.attributes, attributes), base.text, is_open, abstract, mixed or base.mixed, bases)
 
-    def _particles(self, node: Node, schema: _Schema, key: str, *, minimum: int = 1, many: bool = False) -> tuple[tuple[Element, ...], bool]:
+    def _particles(
+        self, node: Node, schema: _Schema, key: str, *, minimum: int = 1, many: bool = False
+    ) -> tuple[tuple[Element, ...], bool]:
         """Elements inside the compositors of ``node``; a choice makes them optional, a repeated group makes them repeated."""
         found: list[Element] = []
         is_open = False

@@ -84,8 +84,14 @@ def serve(app: Starlette, settings: Settings, *, cert_file: Path, key_file: Path
     """Serve until SIGTERM or SIGINT. Both listeners bind loopback only; a taken port raises OSError before anything is served."""
     marked = MarkedApp(app, settings.clock)
     common: dict[str, Any] = {
-        "host": "127.0.0.1", "log_level": "warning", "access_log": False, "server_header": False, "date_header": False, "lifespan": "off",
-        "timeout_keep_alive": 60, "timeout_graceful_shutdown": 1,
+        "host": "127.0.0.1",
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "lifespan": "off",
+        "timeout_keep_alive": 60,
+        "timeout_graceful_shutdown": 1,
     }
     plain = uvicorn.Server(uvicorn.Config(marked, port=settings.http_port, **common))
     secure = uvicorn.Server(

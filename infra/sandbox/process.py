@@ -185,13 +185,33 @@ def _start(home: Path, *, origin: datetime, seed: int, base_port: int, only: tup
 
 def _spawn(home: Path, name: str, http_port: int, https_port: int, origin: datetime, seed: int, token: str) -> int:
     command = [
-        sys.executable, "-m", "infra.sandbox", "serve", name, "--http-port", str(http_port), "--https-port", str(https_port),
-        "--state", str(home / name), "--ca", str(home / "ca"), "--origin", origin.isoformat(), "--seed", str(seed),
+        sys.executable,
+        "-m",
+        "infra.sandbox",
+        "serve",
+        name,
+        "--http-port",
+        str(http_port),
+        "--https-port",
+        str(https_port),
+        "--state",
+        str(home / name),
+        "--ca",
+        str(home / "ca"),
+        "--origin",
+        origin.isoformat(),
+        "--seed",
+        str(seed),
     ]
     with _log(home, name).open("ab") as log:
         log.truncate(0)
         child = subprocess.Popen(
-            command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            command,
+            cwd=_REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
             env={**os.environ, ADMIN_TOKEN_VARIABLE: token},
         )
     _children[child.pid] = child
@@ -242,7 +262,9 @@ def _connects(port: int) -> bool:
 def _control(known: Running, one: Server, verb: str, body: dict[str, Any], *, timeout: float) -> dict[str, Any] | None:
     """The verb's answer; None when nobody (or somebody else) listens there. A refusal is a SandboxError."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{one.http_port}/_sandbox/{verb}", data=json.dumps(body).encode(), method="POST",
+        f"http://127.0.0.1:{one.http_port}/_sandbox/{verb}",
+        data=json.dumps(body).encode(),
+        method="POST",
         headers={"X-Sandbox-Admin": known.admin_token, "Content-Type": "application/json"},
     )
     try:
@@ -307,8 +329,13 @@ def _running(home: Path) -> Running:
 
 def _settings(known: Running, one: Server) -> Settings:
     return Settings(
-        clock=SandboxClock(known.origin), http_port=one.http_port, https_port=one.https_port, state=known.home / one.name,
-        ca_file=known.home / "ca" / "ca.pem", admin_token=known.admin_token, seed=known.seed,
+        clock=SandboxClock(known.origin),
+        http_port=one.http_port,
+        https_port=one.https_port,
+        state=known.home / one.name,
+        ca_file=known.home / "ca" / "ca.pem",
+        admin_token=known.admin_token,
+        seed=known.seed,
     )
 
 
@@ -316,7 +343,9 @@ def _write_state(known: Running) -> None:
     path = known.home / "state.json"
     text = json.dumps(
         {
-            "origin": known.origin.isoformat(), "seed": known.seed, "admin_token": known.admin_token,
+            "origin": known.origin.isoformat(),
+            "seed": known.seed,
+            "admin_token": known.admin_token,
             "servers": [asdict(one) for one in known.servers],
         },
         indent=2,
@@ -335,7 +364,10 @@ def _read_state(home: Path) -> Running | None:
     except FileNotFoundError:
         return None
     return Running(
-        home=home, origin=datetime.fromisoformat(kept["origin"]), seed=int(kept["seed"]), admin_token=kept["admin_token"],
+        home=home,
+        origin=datetime.fromisoformat(kept["origin"]),
+        seed=int(kept["seed"]),
+        admin_token=kept["admin_token"],
         servers=tuple(Server(**one) for one in kept["servers"]),
     )
 

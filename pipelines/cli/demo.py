@@ -17,12 +17,19 @@ ASKERS = ("nanami.shimizu@sakura-seiki.example", "kenta.suzuki@sakura-seiki.exam
 def demo(
     project: ProjectOption = None,
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Leave Dagster's web UI running and print its address.")] = True,
-    port: Annotated[int, typer.Option("--port", help="First of six sandbox ports; 0 takes any free ones.")] = 18080,
-    ui_port: Annotated[int, typer.Option("--ui-port", help="Port of Dagster's web UI.")] = 3000,
+    port: Annotated[int, typer.Option("--port", min=0, max=65530, help="First of six sandbox ports; 0 takes any free ones.")] = 18080,
+    ui_port: Annotated[int, typer.Option("--ui-port", min=1, max=65535, help="Port of Dagster's web UI.")] = 3000,
 ) -> None:
     """Live the whole job against the sandbox. Ends with `demo: ok`, or says which step did not hold."""
     with spoken():
+        from connectors.errors import FixConfiguration
+        from pipelines.cli.dev import port_is_free
+
         folder = project or str(Path(__file__).resolve().parents[2] / "infra" / "project")
+        if ui:
+            _stop_earlier_ui(open_project(folder).home / "webserver.pid")
+            if not port_is_free(ui_port):
+                raise FixConfiguration("dev.port_taken", port=ui_port)
         started = time.monotonic()
         for number, (title, act) in enumerate(_steps(folder, port, ui_port if ui else None), start=1):
             typer.echo(f"\n{number}. {title}")
@@ -88,7 +95,11 @@ def _pull(folder: str) -> None:
     for stream in opened.contracts:
         record = warehouse.published(stream)
         counts = record.counts if record else {}
-        typer.echo(f"   {stream:<30}{counts.get('live', 0):>7} rows live, {counts.get('changed', 0)} changed" if record else f"   {stream:<30} NOT PUBLISHED")
+        typer.echo(
+            f"   {stream:<30}{counts.get('live', 0):>7} rows live, {counts.get('changed', 0)} changed"
+            if record
+            else f"   {stream:<30} NOT PUBLISHED"
+        )
         good = good and record is not None
     if not good:
         typer.echo("a pull did not succeed; `fortnight pull STREAM` says why", err=True)
@@ -114,7 +125,9 @@ def _index(folder: str) -> None:
             if not result.success or made is None:
                 typer.echo(f"the candidate of {name} was not built; `fortnight index build {name}` says why", err=True)
                 raise typer.Exit(NO)
-            typer.echo(f"   {made.release}: {sum(made.documents.values())} documents, {made.chunks} chunks, access resolved on {made.access.share:.1%}")
+            typer.echo(
+                f"   {made.release}: {sum(made.documents.values())} documents, {made.chunks} chunks, access resolved on {made.access.share:.1%}"
+            )
 
 
 def _ask(folder: str) -> None:
@@ -162,13 +175,9 @@ def _ui(folder: str, port: int) -> None:
     import urllib.error
     import urllib.request
 
-    from connectors.errors import FixConfiguration
-    from pipelines.cli.dev import dagster_environment, port_is_free, web_command
+    from pipelines.cli.dev import dagster_environment, web_command
 
     opened = open_project(folder)
-    _stop_earlier_ui(opened.home / "webserver.pid")
-    if not port_is_free(port):
-        raise FixConfiguration("dev.port_taken", port=port)
     log = opened.home / "webserver.log"
     with log.open("w") as sink:
         process = subprocess.Popen(web_command(port), env=dagster_environment(opened), stdout=sink, stderr=sink, start_new_session=True)

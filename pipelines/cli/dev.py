@@ -11,7 +11,7 @@ from pipelines.cli.output import ProjectOption, open_project, spoken
 
 def dev(
     project: ProjectOption = None,
-    port: Annotated[int, typer.Option("--port", help="Port of the web UI on localhost.")] = 3000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the web UI on localhost.")] = 3000,
 ) -> None:
     """Run the Dagster webserver and daemon for the project."""
     with spoken():

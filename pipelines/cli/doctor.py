@@ -22,7 +22,8 @@ def doctor(
         opened = open_project(project)
         names = [system] if system else list(opened.file.systems)
         found: list[dict[str, Any]] = [
-            {"subject": f"contract {stream}", "ok": False, "found": error.say(language(lang)), "exit": error.exit_code} for stream, error in opened.broken.items()
+            {"subject": f"contract {stream}", "ok": False, "found": error.say(language(lang)), "exit": error.exit_code}
+            for stream, error in opened.broken.items()
         ]
         for name in names:
             try:

@@ -31,8 +31,19 @@ def build(index: IndexArgument, project: ProjectOption = None, json_: JsonOption
             result = run_job(opened, index_job_name(index), clock, bars, partition=today)
         newest = newest_candidate(opened.root, index)
     release = newest.release if newest else None
-    payload = {"index": index, "run_id": result.run_id, "succeeded": result.success, "release": release, "chunks": newest.chunks if newest else 0}
-    emit("index_build", payload, json_, lambda: typer.echo(f"{index}: {'candidate ' + str(release) if result.success else 'FAILED'}; run {result.run_id}"))
+    payload = {
+        "index": index,
+        "run_id": result.run_id,
+        "succeeded": result.success,
+        "release": release,
+        "chunks": newest.chunks if newest else 0,
+    }
+    emit(
+        "index_build",
+        payload,
+        json_,
+        lambda: typer.echo(f"{index}: {'candidate ' + str(release) if result.success else 'FAILED'}; run {result.run_id}"),
+    )
     if not result.success:
         raise typer.Exit(NO)
 
@@ -40,7 +51,9 @@ def build(index: IndexArgument, project: ProjectOption = None, json_: JsonOption
 @app.command()
 def embed(
     index: IndexArgument,
-    query: Annotated[list[str] | None, typer.Option("--query", help="A question whose vector is shipped too; repeatable.", show_default=False)] = None,
+    query: Annotated[
+        list[str] | None, typer.Option("--query", help="A question whose vector is shipped too; repeatable.", show_default=False)
+    ] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -54,7 +67,13 @@ def embed(
         from pipelines.pull.outcome import Progress
 
         with Bars(quiet=json_) as bars:
-            computed = ship_vectors(opened, index, Warehouse(opened.root), query or [], lambda done, total: bars(Progress(f"index/{index}", "embed", done, total)))
+            computed = ship_vectors(
+                opened,
+                index,
+                Warehouse(opened.root),
+                query or [],
+                lambda done, total: bars(Progress(f"index/{index}", "embed", done, total)),
+            )
     emit("index_embed", {"index": index, "computed": computed}, json_, lambda: typer.echo(f"{index}: {computed} vectors computed"))
 
 
@@ -70,14 +89,22 @@ def releases(index: IndexArgument, project: ProjectOption = None, json_: JsonOpt
     payload = {
         "index": index,
         "releases": [
-            {"release": m.release, "created_at": m.created_at.isoformat(), "chunks": m.chunks, "access": m.access.share, "content_hash": m.content_hash}
+            {
+                "release": m.release,
+                "created_at": m.created_at.isoformat(),
+                "chunks": m.chunks,
+                "access": m.access.share,
+                "content_hash": m.content_hash,
+            }
             for m in found
         ],
     }
 
     def text() -> None:
         for m in found:
-            typer.echo(f"  {m.release:<24} {m.created_at:%Y-%m-%d %H:%M}Z  {m.chunks:>6} chunks  access {m.access.share:.1%}  {m.content_hash[:19]}…")
+            typer.echo(
+                f"  {m.release:<24} {m.created_at:%Y-%m-%d %H:%M}Z  {m.chunks:>6} chunks  access {m.access.share:.1%}  {m.content_hash[:19]}…"
+            )
         if not found:
             typer.echo(f"{index} has no candidate yet; `fortnight index build {index}` makes one")
 
@@ -101,6 +128,8 @@ def search(
         name = index or next(iter(opened.file.indexes), None)
         if name is None:
             raise FixConfiguration("serving.no_index", project=opened.name)
+        if not query.strip() or len(query) > 2000:
+            raise FixConfiguration("serving.bad_question", length=len(query.strip()))
         from pipelines.cli.gate import gate_state
         from pipelines.clock import WallClock
         from pipelines.serving.desk import preview
@@ -117,8 +146,15 @@ def search(
         "reason": answer.reason.value,
         "hits": [
             {
-                "rank": hit.rank, "score": round(hit.score, 6), "title": hit.title, "heading_path": list(hit.heading_path), "snippet": hit.snippet,
-                "stream": hit.stream, "document": hit.document, "chunk": hit.chunk, "url": hit.url,
+                "rank": hit.rank,
+                "score": round(hit.score, 6),
+                "title": hit.title,
+                "heading_path": list(hit.heading_path),
+                "snippet": hit.snippet,
+                "stream": hit.stream,
+                "document": hit.document,
+                "chunk": hit.chunk,
+                "url": hit.url,
                 "provenance": {"row": hit.provenance.row, "version": hit.provenance.version, "pull_id": hit.provenance.pull_id},
             }
             for hit in answer.hits

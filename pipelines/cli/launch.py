@@ -29,8 +29,8 @@ def run_job(
     """Run a job here and now, recorded in the project's instance like any other run. Failures stand in the result, not in an exception."""
     os.environ[PROJECT_VARIABLE] = str(project.folder)
     from pipelines.definitions import build
-    from pipelines.defs.assets import stream_key
     from pipelines.defs.instance import instance_of
+    from pipelines.defs.keys import stream_key
     from pipelines.defs.resources import ProjectResource
 
     opened = instance or instance_of(project)

@@ -5,24 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
 
 import typer
-import typer.core
-import typer.main
 
 from pipelines.cli import contract, demo, dev, doctor, gate, index, map, pull, sandbox
-
-
-class _Argument(typer.core.TyperArgument):
-    """An argument that keeps its help: click 8.5 has one of its own and clears what typer 0.25 set a moment before."""
-
-    def __init__(self, *, help: str | None = None, **rest: Any) -> None:
-        super().__init__(help=help, **rest)
-        self.help = help
-
-
-typer.main.TyperArgument = _Argument
 
 app = typer.Typer(
     name="fortnight",

@@ -13,7 +13,9 @@ from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, em
 def map_(
     system: Annotated[str | None, typer.Argument(help="Only this system.", show_default=False)] = None,
     project: ProjectOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write; default: .fortnight/map in the project.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; default: .fortnight/map in the project.", show_default=False)
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Put proposals of streams without a contract into contracts/.")] = False,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -36,7 +38,12 @@ def map_(
     errors = [one.error for one in found.systems if one.error] + [error for one in found.systems for error in one.skipped]
     payload: dict[str, Any] = {
         **plain(found),
-        "written": {"html": str(written.html), "yaml": str(written.yaml), "proposals": [str(path) for path in written.proposals], "kept": list(written.kept)},
+        "written": {
+            "html": str(written.html),
+            "yaml": str(written.yaml),
+            "proposals": [str(path) for path in written.proposals],
+            "kept": list(written.kept),
+        },
     }
 
     def text() -> None:
@@ -47,7 +54,9 @@ def map_(
             for stream in one.streams:
                 rows = "?" if stream.offer.rows is None else f"{stream.offer.rows:,}"
                 state = f"v{stream.contract.version}" if stream.contracted else "new"
-                typer.echo(f"  {stream.stream:<32} {state:<4} {rows:>9} rows  {len(stream.contract.fields):>3} fields  {len(stream.questions)} open  {stream.offer.title}")
+                typer.echo(
+                    f"  {stream.stream:<32} {state:<4} {rows:>9} rows  {len(stream.contract.fields):>3} fields  {len(stream.questions)} open  {stream.offer.title}"
+                )
             if one.error:
                 say(one.error, lang)
             for error in one.skipped:
@@ -55,7 +64,13 @@ def map_(
         typer.echo(
             sentence(
                 "map.summary",
-                {"systems": totals.systems, "streams": totals.streams, "contracted": totals.contracted, "rows": f"{totals.rows:,}", "open": totals.questions},
+                {
+                    "systems": totals.systems,
+                    "streams": totals.streams,
+                    "contracted": totals.contracted,
+                    "rows": f"{totals.rows:,}",
+                    "open": totals.questions,
+                },
                 tongue,
             )
         )

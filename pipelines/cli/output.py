@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pipelines.project import Project
     from pipelines.pull.outcome import Progress
 
-ProjectOption = Annotated[str | None, typer.Option("--project", help="The project folder; default: FORTNIGHT_PROJECT, else here.", show_default=False)]
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", help="The project folder; default: FORTNIGHT_PROJECT, else here.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 LangOption = Annotated[str | None, typer.Option("--lang", help="ja or en; default: by locale.", show_default=False)]
 
@@ -52,6 +54,7 @@ def spoken(lang: str | None = None, as_json: bool = False) -> Generator[None]:
     """Turn foreseen errors into one sentence on stderr and the exit code of their branch. Unforeseen ones keep their traceback: they are bugs."""
     from connectors.errors import FortnightError
 
+    language(lang)  # a language nobody speaks is refused before anything is done
     try:
         yield
     except FortnightError as error:
@@ -65,7 +68,9 @@ def spoken(lang: str | None = None, as_json: bool = False) -> Generator[None]:
 def say(error: Any, lang: str | None = None, as_json: bool = False) -> None:
     """One error, spoken: as a sentence, or as JSON with its stable code."""
     if as_json:
-        typer.echo(json.dumps({"schema": "fortnight.error/1", "code": error.code, "message": error.say(language(lang))}, ensure_ascii=False))
+        typer.echo(
+            json.dumps({"schema": "fortnight.error/1", "code": error.code, "message": error.say(language(lang))}, ensure_ascii=False)
+        )
     else:
         typer.secho(error.say(language(lang)), err=True, fg="red" if sys.stderr.isatty() else None)
 
@@ -80,8 +85,14 @@ class Bars:
         self.quiet = quiet
         self._console = Console(stderr=True)
         self._bars = Progress(
-            SpinnerColumn(), TextColumn("{task.description:<34}"), BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[step]:<8}"),
-            TimeElapsedColumn(), console=self._console, disable=quiet or not self._console.is_terminal,
+            SpinnerColumn(),
+            TextColumn("{task.description:<34}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[step]:<8}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
         )
         self._tasks: dict[str, Any] = {}
 

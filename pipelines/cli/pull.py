@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, emit, open_project, say, spoken
+from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, emit, language, open_project, say, spoken
 
 StreamArgument = Annotated[str, typer.Argument(help="system/stream, as in contracts/.")]
 
@@ -35,7 +35,7 @@ def pull(
         "published": result.published,
         "counts": dict(result.counts),
         "checks": [{"name": c.name, "passed": c.passed, "severity": c.severity, "summary": c.summary} for c in result.checks],
-        "error": {"code": result.error.code, "message": result.error.say()} if result.error else None,
+        "error": {"code": result.error.code, "message": result.error.say(language(lang))} if result.error else None,
     }
 
     def text() -> None:
@@ -44,7 +44,9 @@ def pull(
             typer.echo(f"  {mark} {check.name:<8} {check.summary}")
         if result.error is None:
             counts = result.counts
-            typer.echo(f"{stream}: {counts['live']} live rows; {counts['changed']} changed, {counts['deleted']} deleted; published as {result.published}")
+            typer.echo(
+                f"{stream}: {counts['live']} live rows; {counts['changed']} changed, {counts['deleted']} deleted; published as {result.published}"
+            )
         else:
             say(result.error, lang)
 
@@ -70,24 +72,37 @@ def backfill(
 
         try:
             first, last = date.fromisoformat(from_), date.fromisoformat(to)
-        except ValueError as error:
-            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=str(error)) from None
+        except ValueError:
+            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason="not a date") from None
         opened = open_project(project)
         contract = opened.contract(stream)
-        if first > last or first < date.fromisoformat(opened.file.start):
-            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=f"the project starts on {opened.file.start}")
+        if first > last:
+            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason="--from > --to")
+        if first < date.fromisoformat(opened.file.start):
+            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=f"project.yaml start: {opened.file.start}")
+        from zoneinfo import ZoneInfo
+
+        from pipelines.clock import WallClock
+
+        today = WallClock().now().astimezone(ZoneInfo(opened.file.timezone)).date()
+        if last > today:
+            raise FixConfiguration("backfill.after_today", last=to, today=today.isoformat())
         days = (last - first).days + 1
         if plan:
             _plan(opened, contract, from_, to, days, json_)
             return
         from pipelines.cli.launch import run_job
-        from pipelines.clock import WallClock
         from pipelines.defs.jobs import system_job_name
 
         with Bars(quiet=json_) as bars:
             result = run_job(opened, system_job_name(contract.system), WallClock(), bars, span=(from_, to), streams=(stream,))
     payload = {"stream": stream, "from": from_, "to": to, "days": days, "run_id": result.run_id, "succeeded": result.success}
-    emit("backfill", payload, json_, lambda: typer.echo(f"{stream}: {from_} to {to} ({days} days): {'done' if result.success else 'FAILED'}; run {result.run_id}"))
+    emit(
+        "backfill",
+        payload,
+        json_,
+        lambda: typer.echo(f"{stream}: {from_} to {to} ({days} days): {'done' if result.success else 'FAILED'}; run {result.run_id}"),
+    )
     if not result.success:
         raise typer.Exit(NO)
 
@@ -101,8 +116,20 @@ def _plan(project: Any, contract: Any, first: str, last: str, days: int, json_: 
         connector.close()
     page = int(contract.source.get("paging", {}).get("page", 500)) if isinstance(contract.source.get("paging", {}), dict) else 500
     calls = -(-count // page) + 3
-    payload = {"stream": contract.stream, "from": first, "to": last, "days": days, "source_rows": count, "page": page, "calls_at_most": calls}
+    payload = {
+        "stream": contract.stream,
+        "from": first,
+        "to": last,
+        "days": days,
+        "source_rows": count,
+        "page": page,
+        "calls_at_most": calls,
+    }
     emit(
-        "backfill_plan", payload, json_,
-        lambda: typer.echo(f"{contract.stream}: {first} to {last} ({days} partitions, one run); the source has {count} rows, so at most {calls} calls of {page}"),
+        "backfill_plan",
+        payload,
+        json_,
+        lambda: typer.echo(
+            f"{contract.stream}: {first} to {last} ({days} partitions, one run); the source has {count} rows, so at most {calls} calls of {page}"
+        ),
     )

@@ -11,7 +11,7 @@ import typer
 from pipelines.cli.output import NO, USAGE, JsonOption, ProjectOption
 
 app = typer.Typer(help="The local, protocol-faithful kintone, ERP and SharePoint.", no_args_is_help=True)
-PortOption = Annotated[int, typer.Option("--port", help="First of six ports on localhost; 0 takes any free ones.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65530, help="First of six ports on localhost; 0 takes any free ones.")]
 
 
 def home_of(project: str | None) -> Path:
@@ -35,7 +35,11 @@ def write_environment(project: str | None) -> None:
 
 
 @app.command()
-def up(project: ProjectOption = None, port: PortOption = 18080, json_: Annotated[bool, typer.Option("--json", help="Print what is where as JSON.")] = False) -> None:
+def up(
+    project: ProjectOption = None,
+    port: PortOption = 18080,
+    json_: Annotated[bool, typer.Option("--json", help="Print what is where as JSON.")] = False,
+) -> None:
     """Start the three servers in the background (loopback only) and write the project's .env."""
     from pipelines.cli.output import spoken
 
@@ -46,14 +50,19 @@ def up(project: ProjectOption = None, port: PortOption = 18080, json_: Annotated
         try:
             process.up(home, base_port=port)
         except process.SandboxError as error:
-            typer.echo(str(error), err=True)
+            if json_:
+                typer.echo(json.dumps({"schema": "fortnight.error/1", "code": "sandbox.not_up", "message": str(error)}, ensure_ascii=False))
+            else:
+                typer.echo(str(error), err=True)
             raise typer.Exit(USAGE) from None
         write_environment(project)
         found = process.describe(home)
         if json_:
             typer.echo(json.dumps({"schema": "fortnight.sandbox_addresses/1", **found}, ensure_ascii=False))
         else:
-            typer.echo(f"kintone     {found['kintone']['base_url']}\nERP         {found['erp']['wsdl']}\nSharePoint  {found['sharepoint']['graph']}")
+            typer.echo(
+                f"kintone     {found['kintone']['base_url']}\nERP         {found['erp']['wsdl']}\nSharePoint  {found['sharepoint']['graph']}"
+            )
 
 
 @app.command()
@@ -69,10 +78,11 @@ def status(project: ProjectOption = None, json_: JsonOption = False) -> None:
             {"name": one.name, "http": f"http://localhost:{one.http_port}", "https": f"https://localhost:{one.https_port}"}
             for one in (running.servers if running else ())
         ]
+        now = str(process.control(home_of(project), "clock", {})["now"]) if running else None
         if json_:
-            typer.echo(json.dumps({"schema": "fortnight.sandbox/1", "running": running is not None, "servers": servers}))
+            typer.echo(json.dumps({"schema": "fortnight.sandbox/1", "running": running is not None, "now": now, "servers": servers}))
         else:
-            lines = [f"{one['name']:<12}{one['https']}  {one['http']}" for one in servers]
+            lines = [f"{one['name']:<12}{one['https']}  {one['http']}" for one in servers] + ([f"{'clock':<12}{now}"] if now else [])
             typer.echo("\n".join(lines) or "the sandbox is not running; start it with `fortnight sandbox up`")
         if running is None:
             raise typer.Exit(NO)
@@ -87,11 +97,14 @@ def down(project: ProjectOption = None) -> None:
         from infra.sandbox import process
 
         process.down(home_of(project))
+        typer.echo("the sandbox is stopped")
 
 
 @app.command()
 def advance(
-    days: Annotated[float, typer.Argument(help="Days to move the sandbox's clock forward.")], project: ProjectOption = None, json_: JsonOption = False
+    days: Annotated[float, typer.Argument(help="Days to move the sandbox's clock forward.")],
+    project: ProjectOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Let the company live some days: orders come in, documents change. Says what time it is there afterwards."""
     from pipelines.cli.output import emit, spoken

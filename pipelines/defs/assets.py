@@ -13,6 +13,7 @@ import dagster as dg
 from connectors.errors import FixConfiguration, FortnightError, SourceUnavailable
 from expectations.contract import Contract, FieldSpec
 from pipelines.defs import checks
+from pipelines.defs.keys import stream_key
 from pipelines.defs.partitions import daily, window_of
 from pipelines.defs.resources import ProjectResource
 from pipelines.project import Project
@@ -25,11 +26,6 @@ BACKFILL_TAGS = ("dagster/backfill", "dagster/asset_partition_range_start")
 WAITS = (300, 900)
 #: Runs that nobody watches wait like that; who starts one by hand is told at once.
 UNWATCHED: tuple[Trigger, ...] = ("schedule", "sensor", "retry")
-
-
-def stream_key(stream: str) -> dg.AssetKey:
-    """``kintone/orders`` → the asset key of the same two parts."""
-    return dg.AssetKey(stream.split("/"))
 
 
 def stream_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -58,7 +54,7 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
         tags={"fortnight/stream": contract.stream.replace("/", ".")},
         pool=f"source_{contract.system.replace('-', '_')}",
     )
-    def stream_asset(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
+    def stream_asset(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         request = _request(context, project_files, contract.stream)
         try:
             result = pull(project_files.project, request, project_files.clock, project_files.report)
@@ -78,7 +74,12 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
 
 
 def _broken_asset(stream: str, error: FixConfiguration) -> dg.AssetsDefinition:
-    @dg.asset(key=stream_key(stream), group_name=stream.split("/")[0].replace("-", "_"), description=f"This contract cannot be read: {error}", kinds={"broken"})
+    @dg.asset(
+        key=stream_key(stream),
+        group_name=stream.split("/")[0].replace("-", "_"),
+        description=f"This contract cannot be read: {error}",
+        kinds={"broken"},
+    )
     def broken_contract() -> None:
         raise dg.Failure(description=error.say(), allow_retries=False)
 

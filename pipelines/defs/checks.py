@@ -22,16 +22,16 @@ DESCRIPTIONS = {
 
 def specs(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """The five checks of a stream. Blocking: a failed one of severity ERROR ends the run before anything downstream starts."""
-    return [
-        dg.AssetCheckSpec(name, asset=key, description=DESCRIPTIONS[name], blocking=True, partitions_def=partitions) for name in CHECKS
-    ]
+    return [dg.AssetCheckSpec(name, asset=key, description=DESCRIPTIONS[name], blocking=True, partitions_def=partitions) for name in CHECKS]
 
 
 def result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
     """Severity ERROR for critical checks, WARN otherwise; the rows as an inline table, numbers as metadata that plots itself."""
     metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.float(float(value)) for name, value in check.numbers.items()}
     if check.rows:
-        metadata["table"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in check.rows], schema=table_schema(list(check.rows[0])))
+        metadata["table"] = dg.MetadataValue.table(
+            [dg.TableRecord(dict(row)) for row in check.rows], schema=table_schema(list(check.rows[0]))
+        )
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=check.name,

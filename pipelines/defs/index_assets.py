@@ -13,10 +13,11 @@ import dagster as dg
 from connectors.errors import FortnightError
 from connectors.messages import sentence
 from pipelines.clock import Clock
-from pipelines.defs.assets import stream_key
 from pipelines.defs.checks import table_schema
+from pipelines.defs.keys import LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
+from pipelines.defs.seal import declare
 from pipelines.evidence.declared import access_fact, changed
 from pipelines.evidence.facts import fact_entry, latest_facts
 from pipelines.evidence.gate import GateState, read_gate
@@ -24,12 +25,7 @@ from pipelines.evidence.plan import environment_of, gate_policy, ledger_of
 from pipelines.project import Project
 
 CHECK = "production_eligible"
-_MARK = {"green": "G 🟩", "red": "R 🟥", "missing": "- ⬜", "excused": "x 🟦", "unsealed": "· ▫️"}
-
-
-def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
-    """Candidate, gate and production of an index."""
-    return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])
+_MARK = {"green": "G 🟩", "red": "R 🟥", "missing": "missing ⬜", "excused": "excused 🟦", "unsealed": "not sealed"}
 
 
 def index_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -56,7 +52,9 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         description=f"Today's candidate of {name}: documents, chunks, principals, vectors. Immutable and numbered; nobody is served from it yet.",
         check_specs=[
             dg.AssetCheckSpec(
-                CHECK, asset=candidate_key, partitions_def=partitions,
+                CHECK,
+                asset=candidate_key,
+                partitions_def=partitions,
                 description="Whether this index may serve production: every stream green for the required days in a row, and every readiness fact.",
             )
         ],
@@ -65,7 +63,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         owners=owners,
         backfill_policy=single_run,
     )
-    def candidate(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
+    def candidate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         from pipelines.index.build import build_candidate
         from pipelines.index.inputs import embedder_of, stream_inputs
         from pipelines.index.parse import Parser
@@ -81,13 +79,19 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             embedder = embedder_of(files)
             with Parser() as parser:
                 made = build_candidate(
-                    files.root, name, stream_inputs(files, name, Warehouse(files.root)), embedder,
-                    now=project_files.clock.now(), parser=parser, report=report,
+                    files.root,
+                    name,
+                    stream_inputs(files, name, Warehouse(files.root)),
+                    embedder,
+                    now=project_files.clock.now(),
+                    parser=parser,
+                    report=report,
                 )
             if embedder.computed:
                 embedder.save()
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
+        declare(files, project_files.clock)
         measured = access_fact(name, made.access.share, made.release, project_files.clock.now())
         ledger = ledger_of(files)
         if changed([measured], latest_facts(ledger.read(kinds=("fact",)), name)):
@@ -108,19 +112,31 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(
-        key=gate_key, deps=[candidate_key], kinds={"gate"}, partitions_def=partitions, group_name="index", owners=owners, backfill_policy=single_run,
+        key=gate_key,
+        deps=[candidate_key, LEDGER],
+        kinds={"gate"},
+        partitions_def=partitions,
+        group_name="index",
+        owners=owners,
+        backfill_policy=single_run,
         description=f"Reads ledger and readiness facts and decides about {name}. Asks nobody, builds nothing.",
     )
-    def gate(context: dg.AssetExecutionContext, project_files: ProjectResource) -> dg.MaterializeResult[Any]:
+    def gate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
         state = gate_state(project_files.project, name, project_files.clock)
         return dg.MaterializeResult(metadata=_state_metadata(state), tags={"gate/eligible": str(state.eligibility == "eligible").lower()})
 
     @dg.asset(
-        key=production_key, deps=[gate_key], kinds={"pointer"}, output_required=False, partitions_def=partitions, group_name="index", owners=owners,
+        key=production_key,
+        deps=[gate_key],
+        kinds={"pointer"},
+        output_required=False,
+        partitions_def=partitions,
+        group_name="index",
+        owners=owners,
         backfill_policy=single_run,
         description=f"The production pointer of {name}. It moves only when the gate says eligible; until then this step is skipped.",
     )
-    def production(context: dg.AssetExecutionContext, project_files: ProjectResource) -> Iterator[Any]:
+    def production(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         state = gate_state(project_files.project, name, project_files.clock)
         if state.eligibility != "eligible":
             context.log.info(f"{name} is {state.eligibility} ({state.green_days} of {state.required_days}): the pointer stays where it is")

@@ -9,8 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.defs.assets import stream_key
-from pipelines.defs.index_assets import index_keys
+from pipelines.defs.keys import LEDGER, index_keys, stream_key
 from pipelines.project import Project
 
 #: What ``dg.define_asset_job`` returns has no public name in Dagster.
@@ -52,7 +51,10 @@ def jobs(project: Project) -> list[AssetJob]:
     ]
     found.append(
         dg.define_asset_job(
-            "seal", selection=dg.AssetSelection.assets(dg.AssetKey(["evidence", "ledger"])), executor_def=IN_PROCESS, tags=LIMITS,
+            "seal",
+            selection=dg.AssetSelection.assets(LEDGER),
+            executor_def=IN_PROCESS,
+            tags=LIMITS,
             description="Seal every closed day: the only writer of the chain.",
         )
     )

@@ -3,38 +3,32 @@
 https://docs.dagster.io/guides/build/external-resources
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-
-import dagster as dg
-from pydantic import PrivateAttr
 
 from pipelines.clock import Clock, WallClock
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Report, silent
 
 
-class ProjectResource(dg.ConfigurableResource[Project]):
-    """The project at ``folder``. A clock and a progress report may be put in by whoever runs the job in its own process."""
+@dataclass(frozen=True)
+class ProjectResource:
+    """The project at ``folder``, read once a process. A clock and a progress report may be put in by whoever runs the job in its own process.
+
+    No ConfigurableResource: Dagster makes those anew from their config for every run, and would drop clock and report on the way.
+    """
 
     folder: str
-    _clock: Clock = PrivateAttr(default_factory=WallClock)
-    _report: Report = PrivateAttr(default_factory=lambda: silent)
+    clock: Clock = field(default_factory=WallClock)
+    report: Report = silent
 
-    def watched(self, clock: Clock, report: Report) -> "ProjectResource":
+    def watched(self, clock: Clock, report: Report) -> ProjectResource:
         """The same project under another clock, telling ``report`` of each step."""
-        made = ProjectResource(folder=self.folder)
-        made._clock, made._report = clock, report
-        return made
+        return replace(self, clock=clock, report=report)
 
     @cached_property
     def project(self) -> Project:
         return load(Path(self.folder))
-
-    @property
-    def clock(self) -> Clock:
-        return self._clock
-
-    @property
-    def report(self) -> Report:
-        return self._report

@@ -41,5 +41,3 @@ def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partition
         return dg.RunRequest(partition_key=day.isoformat() if partitioned else None)
 
     return daily_slot
-
-

@@ -7,6 +7,7 @@ import dagster as dg
 
 from pipelines.clock import Clock
 from pipelines.defs.checks import table_schema
+from pipelines.defs.keys import LEDGER
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.witness import witness
 from pipelines.evidence.declared import changed, declared_facts
@@ -18,11 +19,9 @@ from pipelines.evidence.sealer import seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
 from pipelines.project import Project
 
-LEDGER = dg.AssetKey(["evidence", "ledger"])
 
-
-def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
-    """Note the gate policies in force and what the project declares, then seal every closed day that has no seal yet."""
+def declare(project: Project, clock: Clock) -> None:
+    """Put into the ledger what it does not know yet: the gate policies in force, and the facts the project file declares."""
     ledger, now = ledger_of(project), clock.now()
     rows = ledger.read(kinds=("decision", "fact"))
     for index in project.file.indexes:
@@ -32,6 +31,12 @@ def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -
         policy = gate_policy(project, index).fingerprint()
         if history_of(rows, index).policy != policy:
             ledger.push([policy_entry(index, policy, environment(project), clock.kind, now)])
+
+
+def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
+    """Note what is declared, then seal every closed day that has no seal yet."""
+    declare(project, clock)
+    ledger, now = ledger_of(project), clock.now()
     calendar = calendar_of(project, now)
     days = unsealed_days(ledger, calendar, now)
     since = days[0].opens_at if days else now - timedelta(days=1)
@@ -48,14 +53,16 @@ def seal_asset(project: Project) -> dg.AssetsDefinition:
         kinds={"delta", "ledger"},
         description="Append-only, hash-chained ledger: evidence and one seal per stream and closed day. Written by the seal job alone.",
     )
-    def ledger(context: dg.AssetExecutionContext, project_files: ProjectResource) -> dg.MaterializeResult[Any]:
+    def ledger(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
         seals = seal_project(project_files.project, context.instance, project_files.clock)
         table = ledger_of(project_files.project)
         checked = table.verify()
         if not checked.ok:
             raise dg.Failure(description=f"the ledger does not verify: row {checked.broken_at}: {checked.why}", allow_retries=False)
         rows = [
-            dg.TableRecord({"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict, "reasons": ", ".join(r.code for r in s.reasons)})
+            dg.TableRecord(
+                {"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict, "reasons": ", ".join(r.code for r in s.reasons)}
+            )
             for s in seals
         ]
         metadata: dict[str, dg.MetadataValue] = {

@@ -10,8 +10,8 @@ import dagster as dg
 
 from connectors.errors import SourceError
 from pipelines.clock import WallClock
-from pipelines.defs.assets import stream_key
 from pipelines.defs.jobs import AssetJob, by_system, system_job_name
+from pipelines.defs.keys import stream_key
 from pipelines.project import Project, load
 
 
@@ -30,7 +30,9 @@ def sensors(project: Project, found: dict[str, AssetJob]) -> list[dg.SensorDefin
 def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinition:
     folder, streams = project.folder, by_system(project)[system]
 
-    @dg.sensor(job=job, name=f"{system.replace('-', '_')}_changes", minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
+    @dg.sensor(
+        job=job, name=f"{system.replace('-', '_')}_changes", minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED
+    )
     def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         live = load(folder)
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}

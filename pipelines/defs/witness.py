@@ -14,8 +14,9 @@ from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterRunStatus
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG, stream_key
+from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG
 from pipelines.defs.jobs import by_system, system_job_name
+from pipelines.defs.keys import stream_key
 from pipelines.evidence.witness import CheckFact, CheckStatus, Run, RunStatus, Tick, Witnessed
 from pipelines.project import Project
 from pipelines.pull.outcome import CHECKS
@@ -41,7 +42,9 @@ _CHECK_LIMIT = 500
 def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
     """Everything since ``since`` (aware UTC) that may bear on the days to be sealed."""
     runs = {run.run_id: run for run in _runs(project, instance, since)}
-    return Witnessed(ticks=tuple(_ticks(project, instance, since)), runs=tuple(runs.values()), checks=tuple(_checks(project, instance, since)))
+    return Witnessed(
+        ticks=tuple(_ticks(project, instance, since)), runs=tuple(runs.values()), checks=tuple(_checks(project, instance, since))
+    )
 
 
 def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:
@@ -80,8 +83,12 @@ def _ticks(project: Project, instance: dg.DagsterInstance, since: datetime) -> I
         # Dagster's ``after`` leaves out its own instant, and a slot may stand on the very second at which the day opens.
         for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=(since - timedelta(seconds=1)).timestamp()):
             yield Tick(
-                kind=kind, name=name, at=datetime.fromtimestamp(tick.timestamp, UTC), status=tick.status.value.lower(),
-                run_ids=tuple(tick.run_ids), streams=streams,
+                kind=kind,
+                name=name,
+                at=datetime.fromtimestamp(tick.timestamp, UTC),
+                status=tick.status.value.lower(),
+                run_ids=tuple(tick.run_ids),
+                streams=streams,
             )
 
 

@@ -20,11 +20,36 @@ def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, .
     runbook = bool(spec.runbook) and (project.folder / spec.runbook).is_file()
     return (
         Fact(index, "owners", len(set(named)), "persons", 3, len(set(named)) == 3, f"{where}.owners", now),
-        Fact(index, "success_measure", spec.success.target if spec.success else "none", spec.success.unit if spec.success else "", "a number with a unit",
-             spec.success is not None and bool(spec.success.unit), f"{where}.success", now),
-        Fact(index, "cost_line", spec.cost.line if spec.cost else "none", "", "a named line", spec.cost is not None and bool(spec.cost.line), f"{where}.cost", now),
-        Fact(index, "evaluation_size", questions, "questions", f"{MIN_QUESTIONS} to {MAX_QUESTIONS}", MIN_QUESTIONS <= questions <= MAX_QUESTIONS,
-             f"{where}.evaluation", now),
+        Fact(
+            index,
+            "success_measure",
+            spec.success.target if spec.success else "none",
+            spec.success.unit if spec.success else "",
+            "a number with a unit",
+            spec.success is not None and bool(spec.success.unit),
+            f"{where}.success",
+            now,
+        ),
+        Fact(
+            index,
+            "cost_line",
+            spec.cost.line if spec.cost else "none",
+            "",
+            "a named line",
+            spec.cost is not None and bool(spec.cost.line),
+            f"{where}.cost",
+            now,
+        ),
+        Fact(
+            index,
+            "evaluation_size",
+            questions,
+            "questions",
+            f"{MIN_QUESTIONS} to {MAX_QUESTIONS}",
+            MIN_QUESTIONS <= questions <= MAX_QUESTIONS,
+            f"{where}.evaluation",
+            now,
+        ),
         Fact(index, "runbook", spec.runbook or "none", "", "a file", runbook, f"{where}.runbook", now),
     )
 

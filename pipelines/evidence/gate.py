@@ -103,7 +103,9 @@ def decide(
     for state in states:
         if state.green_days < policy.green_days:
             short.append(reason("gate.streak_short", stream=state.stream, green_days=state.green_days, required_days=policy.green_days))
-            if state.last_reason is not None and state.last_reason.code.startswith("gate."):
+            # A stream that was never sealed has no day to explain: its history has yet to begin.
+            begun = any(seal.stream == state.stream for seal in seals)
+            if begun and state.last_reason is not None and state.last_reason.code.startswith("gate."):
                 short.append(state.last_reason)
     unready = _policy_reasons(policy, history) + _fact_reasons(index, facts, policy, today)
     eligibility, why = _standing(rows, short, unready, policy.green_days, today, history)

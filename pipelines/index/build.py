@@ -66,8 +66,14 @@ def cut(streams: Sequence[StreamInput], parser: Parser, report: Report | None = 
                 report("documents", base + done, total)
 
         for item in documents(
-            stream.stream, stream.shape, stream.rows, parser,
-            content=stream.content, read_blob=stream.read_blob, restricted=stream.restricted, progress=progress,
+            stream.stream,
+            stream.shape,
+            stream.rows,
+            parser,
+            content=stream.content,
+            read_blob=stream.read_blob,
+            restricted=stream.restricted,
+            progress=progress,
         ):
             if isinstance(item, Skipped):
                 skipped.append(item)
@@ -98,7 +104,14 @@ def content_hash(made: Cut, embedder: Embedder) -> str:
 
 
 def build_candidate(
-    root: str, index: str, streams: Sequence[StreamInput], embedder: Embedder, *, now: datetime, parser: Parser, report: Report | None = None
+    root: str,
+    index: str,
+    streams: Sequence[StreamInput],
+    embedder: Embedder,
+    *,
+    now: datetime,
+    parser: Parser,
+    report: Report | None = None,
 ) -> Manifest:
     """Build the next candidate of ``index`` under ``root``, or hand back the newest one with ``reused`` where its content is the same.
 

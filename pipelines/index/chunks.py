@@ -185,10 +185,24 @@ def chunks(document: Document, principals: Mapping[str, tuple[str, ...]], size: 
             ordinal = ordinals.get(path, 0)
             ordinals[path] = ordinal + 1
             yield Chunk(
-                id=chunk_id(document.id, path, ordinal), document=document.id, row=document.row, stream=document.stream,
-                title=document.title, heading_path=path, ordinal=ordinal, text=text, url=document.url, kind=document.kind,
-                scope=document.scope, narrow=document.narrow, columns=document.columns, version=document.version,
-                row_hash=document.row_hash, pull_id=document.pull_id, acl=acl, field_acl=field_acl,
+                id=chunk_id(document.id, path, ordinal),
+                document=document.id,
+                row=document.row,
+                stream=document.stream,
+                title=document.title,
+                heading_path=path,
+                ordinal=ordinal,
+                text=text,
+                url=document.url,
+                kind=document.kind,
+                scope=document.scope,
+                narrow=document.narrow,
+                columns=document.columns,
+                version=document.version,
+                row_hash=document.row_hash,
+                pull_id=document.pull_id,
+                acl=acl,
+                field_acl=field_acl,
             )
 
 

@@ -93,12 +93,24 @@ class _Row:
     values: Mapping[str, Any]
     scope: str
 
-    def document(self, suffix: str, title: str, url: str, kind: str, narrow: str, columns: Sequence[str], blocks: Sequence[Block]) -> Document:
+    def document(
+        self, suffix: str, title: str, url: str, kind: str, narrow: str, columns: Sequence[str], blocks: Sequence[Block]
+    ) -> Document:
         values = self.values
         return Document(
-            id=self.id + suffix, row=self.id, stream=self.stream, title=title, url=url, kind=kind, scope=self.scope, narrow=narrow,
-            columns=tuple(dict.fromkeys(columns)), version=str(values.get(SOURCE_VERSION) or ""),
-            row_hash=str(values.get(_ROW_HASH) or ""), pull_id=str(values.get(_PULL_ID) or ""), blocks=tuple(blocks),
+            id=self.id + suffix,
+            row=self.id,
+            stream=self.stream,
+            title=title,
+            url=url,
+            kind=kind,
+            scope=self.scope,
+            narrow=narrow,
+            columns=tuple(dict.fromkeys(columns)),
+            version=str(values.get(SOURCE_VERSION) or ""),
+            row_hash=str(values.get(_ROW_HASH) or ""),
+            pull_id=str(values.get(_PULL_ID) or ""),
+            blocks=tuple(blocks),
         )
 
 
@@ -152,8 +164,14 @@ def documents(
 
 
 def _of_row(
-    row: _Row, shape: DocumentShape, key: str, narrower: Mapping[str, Sequence[str]], files: Sequence[Mapping[str, Any]],
-    read_blob: Callable[[str], bytes] | None, parser: Parser, zone: ZoneInfo,
+    row: _Row,
+    shape: DocumentShape,
+    key: str,
+    narrower: Mapping[str, Sequence[str]],
+    files: Sequence[Mapping[str, Any]],
+    read_blob: Callable[[str], bytes] | None,
+    parser: Parser,
+    zone: ZoneInfo,
 ) -> Iterator[Document | Skipped]:
     named = [] if shape.title in narrower else [shape.title]
     title = (_text(row.values.get(shape.title), zone) if named else "") or key
@@ -179,7 +197,9 @@ def _of_row(
     for part, pieces in parts.items():
         if pieces or (part == "" and not shape.files):
             suffix = "#part:" + hashlib.sha256(part.encode()).hexdigest()[:16] if part else ""
-            yield row.document(suffix, title, url, shape.kind, part, [*named, *(name for name, _ in pieces)], [block for _, block in pieces])
+            yield row.document(
+                suffix, title, url, shape.kind, part, [*named, *(name for name, _ in pieces)], [block for _, block in pieces]
+            )
     if shape.files:
         scopes = narrower.get(shape.refs, ()) if shape.refs else ()
         narrow = "" if not scopes else scopes[0] if len(set(scopes)) == 1 else UNRESOLVED
@@ -187,8 +207,15 @@ def _of_row(
 
 
 def _files(
-    row: _Row, shape: DocumentShape, title: str, url: str, narrow: str, named: Sequence[str], files: Sequence[Mapping[str, Any]],
-    read_blob: Callable[[str], bytes] | None, parser: Parser,
+    row: _Row,
+    shape: DocumentShape,
+    title: str,
+    url: str,
+    narrow: str,
+    named: Sequence[str],
+    files: Sequence[Mapping[str, Any]],
+    read_blob: Callable[[str], bytes] | None,
+    parser: Parser,
 ) -> Iterator[Document | Skipped]:
     wanted = _refs(row.values.get(shape.refs)) if shape.refs else None
     if read_blob is None:

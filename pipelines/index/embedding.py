@@ -140,7 +140,10 @@ class CachedEmbedder:
         )
         if self._path.exists():
             others = pq.read_table(self._path)
-            keep = [(m, r) != (self.model_id, self.revision) for m, r in zip(*(others[n].to_pylist() for n in ("model", "revision")), strict=True)]
+            keep = [
+                (m, r) != (self.model_id, self.revision)
+                for m, r in zip(*(others[n].to_pylist() for n in ("model", "revision")), strict=True)
+            ]
             ours = pa.concat_tables([others.filter(pa.array(keep, pa.bool_())), ours]) if any(keep) else ours
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # A killed save leaves the old file whole.
@@ -150,7 +153,9 @@ class CachedEmbedder:
         return len(digests)
 
 
-def fill_cache(texts: Sequence[str], path: Path, progress: Progress | None = None, inner: Embedder | None = None, queries: Sequence[str] = ()) -> int:
+def fill_cache(
+    texts: Sequence[str], path: Path, progress: Progress | None = None, inner: Embedder | None = None, queries: Sequence[str] = ()
+) -> int:
     """Make sure the file at ``path`` holds the vectors of these passages (``Chunk.passage``) and queries; returns how many were computed.
 
     Saved every 500 vectors, so that a killed run goes on where it was.

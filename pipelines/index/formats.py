@@ -186,7 +186,9 @@ def _slide(archive: zipfile.ZipFile, name: str) -> Iterator[Block]:
             continue
         tables = list(shape.iter(f"{_A}tbl"))
         for table in tables:
-            yield Block("table", rows=tuple(tuple(" ".join(_paragraphs(cell)) for cell in row.iter(f"{_A}tc")) for row in table.iter(f"{_A}tr")))
+            yield Block(
+                "table", rows=tuple(tuple(" ".join(_paragraphs(cell)) for cell in row.iter(f"{_A}tc")) for row in table.iter(f"{_A}tr"))
+            )
         if not tables:
             yield from (Block("paragraph", text) for text in _paragraphs(shape))
     for kind, part in _relations(archive, name).values():
@@ -205,7 +207,9 @@ def _place(shape: ElementTree.Element) -> str:
 
 def _paragraphs(element: ElementTree.Element) -> Iterator[str]:
     for paragraph in element.iter(f"{_A}p"):
-        text = "".join(run.text or "" if run.tag == f"{_A}t" else " " for run in paragraph.iter() if run.tag in (f"{_A}t", f"{_A}br")).strip()
+        text = "".join(
+            run.text or "" if run.tag == f"{_A}t" else " " for run in paragraph.iter() if run.tag in (f"{_A}t", f"{_A}br")
+        ).strip()
         if text:
             yield text
 

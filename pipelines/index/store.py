@@ -180,7 +180,9 @@ class LanceStore:
         best = sorted(fused.items(), key=lambda item: (-item[1], item[0]))[:k]
         return Found(
             tuple(Ranked(looked[name], rank, round(score, 6)) for rank, (name, score) in enumerate(best, start=1)),
-            visible, refused, "exact" if exact else "ann",
+            visible,
+            refused,
+            "exact" if exact else "ann",
         )
 
     def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:

@@ -108,7 +108,9 @@ class Warehouse:
     def _drop(self, table: str, stream: str) -> None:
         import obstore
 
-        paths = sorted((str(meta["path"]) for chunk in obstore.list(self.store, prefix=f"{table}/{stream}") for meta in chunk), reverse=True)
+        paths = sorted(
+            (str(meta["path"]) for chunk in obstore.list(self.store, prefix=f"{table}/{stream}") for meta in chunk), reverse=True
+        )
         # The log goes from its newest entry backwards and last of all: a kill in between leaves an older table, never an unreadable one.
         for path in sorted(paths, key=lambda path: "/_delta_log/" in path):
             obstore.delete(self.store, path)
@@ -197,5 +199,3 @@ def fingerprint(rows: pa.Table) -> str:
     """SHA-256 of a small table's rows, independent of their order."""
     lines = sorted(str(sorted(row.items())) for row in rows.to_pylist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-

@@ -12,10 +12,18 @@ def balance(source: int, fetched: Fetched) -> tuple[Balance, Check]:
     held = {reject.key for reject in fetched.rejects}
     books = Balance(source=source, landed=fetched.live_after, quarantined=len(held), excluded=fetched.outside)
     row = {
-        "source": str(books.source), "landed": str(books.landed), "quarantined": str(books.quarantined),
-        "excluded": str(books.excluded), "difference": str(books.difference),
+        "source": str(books.source),
+        "landed": str(books.landed),
+        "quarantined": str(books.quarantined),
+        "excluded": str(books.excluded),
+        "difference": str(books.difference),
     }
-    numbers = {"source": float(books.source), "landed": float(books.landed), "quarantined": float(books.quarantined), "difference": float(books.difference)}
+    numbers = {
+        "source": float(books.source),
+        "landed": float(books.landed),
+        "quarantined": float(books.quarantined),
+        "difference": float(books.difference),
+    }
     summary = f"source {books.source} = landed {books.landed} + quarantined {books.quarantined} + excluded {books.excluded}"
     if not books.balanced:
         summary = f"difference of {books.difference}: " + summary.replace(" = ", " ≠ ")

@@ -32,7 +32,9 @@ def claim(project: Project, origin: Origin, result: Result, clock: Clock, code_v
         started_at=result.started_at,
         finished_at=result.finished_at,
         outcome=result.outcome,
-        checks=tuple(CheckVerdict(check.name, "error" if check.severity == "critical" else "warn", check.passed) for check in result.checks),
+        checks=tuple(
+            CheckVerdict(check.name, "error" if check.severity == "critical" else "warn", check.passed) for check in result.checks
+        ),
         balance=Balance(
             source=books.source if books else None,
             landed=books.landed if books else 0,

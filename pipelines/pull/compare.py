@@ -33,7 +33,13 @@ def schema_check(contract: Contract, live: Schema) -> Check:
     verdicts = judge_schema(contract, live)
     failed = [v for v in verdicts if not v.passed and v.column not in tolerated]
     rows = tuple(
-        {"expectation": v.expectation, "column": v.column, "expected": v.expected, "observed": v.observed, "verdict": "pass" if v.passed else "FAIL"}
+        {
+            "expectation": v.expectation,
+            "column": v.column,
+            "expected": v.expected,
+            "observed": v.observed,
+            "verdict": "pass" if v.passed else "FAIL",
+        }
         for v in verdicts
     )
     summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} type expectations hold"

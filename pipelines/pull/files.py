@@ -71,8 +71,16 @@ def fetch_files(
                     else:
                         digest, size = warehouse.put_blob(content), len(content)
             found.append(
-                {"_key": f"{key}#{blob.ref}", "key": key, "ref": blob.ref, "name": blob.name, "media_type": blob.media_type,
-                 "size": size, "sha256": digest, "status": status}
+                {
+                    "_key": f"{key}#{blob.ref}",
+                    "key": key,
+                    "ref": blob.ref,
+                    "name": blob.name,
+                    "media_type": blob.media_type,
+                    "size": size,
+                    "sha256": digest,
+                    "status": status,
+                }
             )
         report(Progress(stream.id, "files", number, len(rows)))
     return pa.Table.from_pylist(found, schema=content_schema())

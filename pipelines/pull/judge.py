@@ -15,8 +15,13 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
     failed = [v for v in verdicts if not v.passed]
     critical = [v for v in failed if v.severity == "critical"]
     rows = tuple(
-        {"expectation": v.expectation, "column": v.column, "expected": v.expected, "observed": v.observed,
-         "verdict": "pass" if v.passed else ("FAIL" if v.severity == "critical" else "warn")}
+        {
+            "expectation": v.expectation,
+            "column": v.column,
+            "expected": v.expected,
+            "observed": v.observed,
+            "verdict": "pass" if v.passed else ("FAIL" if v.severity == "critical" else "warn"),
+        }
         for v in verdicts
     )
     numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
@@ -30,7 +35,12 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
     """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason."""
     unresolved = [scope for scope in access.scopes if not scope.resolved]
     rows = tuple(
-        {"scope": scope.id, "title": scope.title, "principals": str(len(scope.principals)), "state": "resolved" if scope.resolved else scope.reason}
+        {
+            "scope": scope.id,
+            "title": scope.title,
+            "principals": str(len(scope.principals)),
+            "state": "resolved" if scope.resolved else scope.reason,
+        }
         for scope in access.scopes
     )
     passed = not unresolved and not fetched.unresolved

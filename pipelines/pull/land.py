@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def land(warehouse: Warehouse, stream: Stream, contract: Contract, fetched: Fetched, access: Access, content: pa.Table | None, stamp: Stamp) -> None:
+def land(
+    warehouse: Warehouse, stream: Stream, contract: Contract, fetched: Fetched, access: Access, content: pa.Table | None, stamp: Stamp
+) -> None:
     """Write all tables of one pull. A table whose rows did not change gets no commit."""
     first = warehouse.open("current", stream.id) is None
     if fetched.to_land or first:
@@ -55,11 +57,18 @@ def access_tables(access: Access, contract: Contract) -> tuple[pa.Table, pa.Tabl
             for scope in access.scopes
         ],
         schema=pa.schema(
-            [("scope", pa.string()), ("title", pa.string()), ("principals", pa.list_(pa.string())), ("resolved", pa.bool_()), ("reason", pa.string())]
+            [
+                ("scope", pa.string()),
+                ("title", pa.string()),
+                ("principals", pa.list_(pa.string())),
+                ("resolved", pa.bool_()),
+                ("reason", pa.string()),
+            ]
         ),
     )
     members = pa.Table.from_pylist(
-        [{"group": edge.group, "member": edge.member} for edge in access.members], schema=pa.schema([("group", pa.string()), ("member", pa.string())])
+        [{"group": edge.group, "member": edge.member} for edge in access.members],
+        schema=pa.schema([("group", pa.string()), ("member", pa.string())]),
     )
     accounts = pa.Table.from_pylist(
         [

@@ -54,7 +54,10 @@ class Check:
 def failing(check: Check) -> str:
     """The first rows of a failed check, as one phrase: what a person must know without opening the table."""
     wrong = [row for row in check.rows if row.get("verdict") == "FAIL"]
-    told = "; ".join(f"{row.get('column') or 'table'} {row['expectation'].removeprefix('expect_')}: expected {row['expected']}, observed {row['observed']}" for row in wrong[:3])
+    told = "; ".join(
+        f"{row.get('column') or 'table'} {row['expectation'].removeprefix('expect_')}: expected {row['expected']}, observed {row['observed']}"
+        for row in wrong[:3]
+    )
     return told + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "") if told else check.summary
 
 

@@ -83,7 +83,11 @@ class _Walk:
                         with storing(self.project.root):
                             warehouse.discard_unpublished(self.stream.id)
                     except FixConfiguration as error:
-                        _log.warning("%s: what was not published could not be discarded now; the next pull does it (%s)", self.stream.id, error.params["reason"])
+                        _log.warning(
+                            "%s: what was not published could not be discarded now; the next pull does it (%s)",
+                            self.stream.id,
+                            error.params["reason"],
+                        )
         except ContractBroken as error:
             return self.result("stopped", error=error, endpoint=self._endpoint(connector))
         except FortnightError as error:
@@ -104,7 +108,9 @@ class _Walk:
         watermark = connector.watermark()
         self.step("access")
         access = connector.access(self.stream)
-        rights_moved = before is not None and (before.revision != live.revision or known_scopes(warehouse, self.stream.id) != {s.id for s in access.scopes})
+        rights_moved = before is not None and (
+            before.revision != live.revision or known_scopes(warehouse, self.stream.id) != {s.id for s in access.scopes}
+        )
         # Without a base the books can only balance over everything: the first pull is always whole.
         asked = self.request.window if before is not None else None
         window, resume = self.window(before, rights_moved)
@@ -117,8 +123,17 @@ class _Walk:
             known, waiting = warehouse.known(self.stream.id), held_before(warehouse, self.stream.id)
             with storing(folder):
                 fetched = fetch(
-                    connector, stream, self.contract, window, resume=resume, known=known, held=waiting, stamp=stamp, count=count,
-                    spool=Path(folder) / "rows.arrows", report=self.report,
+                    connector,
+                    stream,
+                    self.contract,
+                    window,
+                    resume=resume,
+                    known=known,
+                    held=waiting,
+                    stamp=stamp,
+                    count=count,
+                    spool=Path(folder) / "rows.arrows",
+                    report=self.report,
                 )
             self.checks.append(access_check(self.contract, access, fetched))
             self.step("judge")
@@ -136,20 +151,35 @@ class _Walk:
         self.checks.append(check)
         if not books.balanced:
             raise AnswerIsNo(
-                "pull.unbalanced", stream=self.stream.id, source=books.source, landed=books.landed, quarantined=books.quarantined,
+                "pull.unbalanced",
+                stream=self.stream.id,
+                source=books.source,
+                landed=books.landed,
+                quarantined=books.quarantined,
                 difference=books.difference,
             )
         counts = {
-            "read": fetched.read, "changed": fetched.changed, "unchanged": fetched.unchanged, "deleted": fetched.deleted,
-            "quarantined": books.quarantined, "live": fetched.live_after,
+            "read": fetched.read,
+            "changed": fetched.changed,
+            "unchanged": fetched.unchanged,
+            "deleted": fetched.deleted,
+            "quarantined": books.quarantined,
+            "live": fetched.live_after,
         }
         if content is not None:
             counts["files"] = content.num_rows
             counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
         self.step("publish")
         record = publish(
-            warehouse, self.contract, live, pull_id=self.pull_id, at=self.clock.now(), counts=counts, restricted=access.restricted,
-            watermark=watermark if asked is None else self._watermark_of(before), cursor=fetched.cursor if asked is None else (before.cursor if before else None),
+            warehouse,
+            self.contract,
+            live,
+            pull_id=self.pull_id,
+            at=self.clock.now(),
+            counts=counts,
+            restricted=access.restricted,
+            watermark=watermark if asked is None else self._watermark_of(before),
+            cursor=fetched.cursor if asked is None else (before.cursor if before else None),
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 
@@ -161,7 +191,14 @@ class _Walk:
         if self.request.window is not None and before is not None:
             return self.request.window, None
         changed_contract = before is not None and before.contract_fingerprint != self.contract.fingerprint()
-        if before is None or before.watermark is None or self.request.full or rights_moved or self.contract.cursor is None or changed_contract:
+        if (
+            before is None
+            or before.watermark is None
+            or self.request.full
+            or rights_moved
+            or self.contract.cursor is None
+            or changed_contract
+        ):
             return Window(), None
         since = datetime.fromisoformat(before.watermark) - duration(self.contract.cursor.lookback)
         feed = self.contract.cursor.deletes == "feed"
@@ -185,10 +222,19 @@ class _Walk:
 
     def result(self, outcome: str, *, endpoint: tuple[str, bool], counts: dict[str, int] | None = None, **more: object) -> Result:
         return Result(
-            stream=self.stream.id, pull_id=self.pull_id, started_at=self.started, finished_at=self.clock.now(),
+            stream=self.stream.id,
+            pull_id=self.pull_id,
+            started_at=self.started,
+            finished_at=self.clock.now(),
             outcome=outcome,  # type: ignore[arg-type]
-            checks=tuple(self.checks), counts=counts or {}, endpoint=endpoint[0], sandbox=endpoint[1],
-            contract_version=self.contract.version, contract_fingerprint=self.contract.fingerprint(), **self.partial, **more,  # type: ignore[arg-type]
+            checks=tuple(self.checks),
+            counts=counts or {},
+            endpoint=endpoint[0],
+            sandbox=endpoint[1],
+            contract_version=self.contract.version,
+            contract_fingerprint=self.contract.fingerprint(),
+            **self.partial,
+            **more,  # type: ignore[arg-type]
         )
 
 

@@ -135,5 +135,8 @@ def _plain(value: Any) -> Any:
 
 def _flat(value: Mapping[str, Any]) -> bool:
     """Whether a map is small and plain enough for one line."""
-    simple = all(not isinstance(item, Mapping) and not (isinstance(item, list | tuple) and any(isinstance(one, Mapping) for one in item)) for item in value.values())
+    simple = all(
+        not isinstance(item, Mapping) and not (isinstance(item, list | tuple) and any(isinstance(one, Mapping) for one in item))
+        for item in value.values()
+    )
     return simple and bool(value)

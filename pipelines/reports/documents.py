@@ -56,4 +56,6 @@ def _title(live: Sequence[LiveField]) -> LiveField | None:
 
 
 def _is_html(field: LiveField) -> bool:
-    return field.vendor_type == "RICH_TEXT" or (field.vendor_type == "note" and str(field.facets.get("format", "")).lower() in ("richtext", "html"))
+    return field.vendor_type == "RICH_TEXT" or (
+        field.vendor_type == "note" and str(field.facets.get("format", "")).lower() in ("richtext", "html")
+    )

@@ -112,7 +112,13 @@ def _plain_stream(one: MappedStream) -> dict[str, Any]:
 
 
 def _plain_field(field: FieldSpec) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": field.name, "source": field.source, "label": field.label, "type": field.type, "required": field.required}
+    found: dict[str, Any] = {
+        "name": field.name,
+        "source": field.source,
+        "label": field.label,
+        "type": field.type,
+        "required": field.required,
+    }
     if field.fields:
         found["fields"] = [_plain_field(inner) for inner in field.fields]
     return found
@@ -157,11 +163,12 @@ def decisions(streams: Sequence[MappedStream]) -> tuple[Decision, ...]:
         for code in dict.fromkeys(question.code for question in one.questions):
             found.setdefault(code, []).append(one.stream)
     order = Counter({code: len(names) for code, names in found.items()})
-    return tuple(Decision(code, sentence(f"{code}.title", lang="ja"), sentence(f"{code}.title", lang="en"), tuple(found[code])) for code, _ in order.most_common())
+    return tuple(
+        Decision(code, sentence(f"{code}.title", lang="ja"), sentence(f"{code}.title", lang="en"), tuple(found[code]))
+        for code, _ in order.most_common()
+    )
 
 
 def field_rows(fields: Sequence[FieldSpec], depth: int = 0) -> list[tuple[int, FieldSpec]]:
     """Fields and, under each nested one, its inner fields, with their depth."""
     return [entry for field in fields for entry in ((depth, field), *field_rows(field.fields, depth + 1))]
-
-

@@ -187,7 +187,9 @@ def _key(offer: Offer, live: list[LiveField], questions: list[Question]) -> tupl
     return (best.source,)
 
 
-def _expectations(offer: Offer, live: list[LiveField], by_source: Mapping[str, FieldSpec], guarded: list[FieldSpec]) -> Iterable[Expectation]:
+def _expectations(
+    offer: Offer, live: list[LiveField], by_source: Mapping[str, FieldSpec], guarded: list[FieldSpec]
+) -> Iterable[Expectation]:
     """Rules that the source's own description makes certain: it is not empty, keys are there, choices and formats are those declared."""
     if offer.rows:
         yield Expectation.model_validate({"expect": "expect_table_row_count_to_be_between", "severity": "critical", "min_value": 1})
@@ -243,7 +245,9 @@ def _open_questions(contract: Contract, live: list[LiveField], kind: str) -> Ite
         yield Question("map.no_code", {"number": contract.source.get("app_id", "-")}, "source")
     japanese = [field.name for field in contract.fields if not field.name.isascii()]
     if japanese:
-        yield Question("map.not_in_glossary", {"count": len(japanese), "names": "、".join(japanese[:5]) + ("…" if len(japanese) > 5 else "")}, "fields")
+        yield Question(
+            "map.not_in_glossary", {"count": len(japanese), "names": "、".join(japanese[:5]) + ("…" if len(japanese) > 5 else "")}, "fields"
+        )
     for one, field in zip(live, contract.fields, strict=True):
         if field.type.startswith("decimal128(38,") and not one.facets.get("precision_known"):
             yield Question("map.precision_unknown", {"field": field.name}, f"fields.{field.name}")

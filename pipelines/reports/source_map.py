@@ -116,7 +116,11 @@ class SourceMap:
 
 
 def survey(
-    project: Project, systems: Sequence[str], glossary: Glossary, clock: Clock, report: Report = silent,
+    project: Project,
+    systems: Sequence[str],
+    glossary: Glossary,
+    clock: Clock,
+    report: Report = silent,
     connect: Callable[[str], Connector] | None = None,
 ) -> SourceMap:
     """Discover every system and propose a contract for each of its objects.
@@ -154,7 +158,16 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
             report(Progress(system, "map", number, len(offers)))
             contract = known.get(number)
             try:
-                streams.append(_stream(connector, kind, offer, contract, contract.stream if contract else stream_of(system, offer, glossary, taken), glossary))
+                streams.append(
+                    _stream(
+                        connector,
+                        kind,
+                        offer,
+                        contract,
+                        contract.stream if contract else stream_of(system, offer, glossary, taken),
+                        glossary,
+                    )
+                )
             except FixConfiguration as error:
                 skipped.append(error)
         report(Progress(system, "done", len(offers), len(offers)))
@@ -232,7 +245,9 @@ def _access(connector: Connector, contract: Contract, questions: list[Question])
     unresolved = [scope for scope in access.scopes if not scope.resolved]
     if unresolved:
         reason = next((scope.reason for scope in unresolved if scope.reason), "-")
-        questions.append(Question("map.access_unresolved", {"count": len(unresolved), "of": len(access.scopes), "reason": reason}, "access"))
+        questions.append(
+            Question("map.access_unresolved", {"count": len(unresolved), "of": len(access.scopes), "reason": reason}, "access")
+        )
     principals = {principal for scope in access.scopes for principal in scope.principals}
     return AccessShape(len(access.scopes), len(unresolved), len(principals), len(access.restricted))
 

@@ -74,10 +74,26 @@ def audit_schema() -> pa.Schema:
     hit = pa.struct([("rank", number), ("chunk", text), ("document", text), ("version", text), ("row_hash", text)])
     return pa.schema(
         [
-            ("asked_at", instant), ("trace_id", text), ("person", text), ("client", text), ("action", text), ("query", text),
-            ("query_hash", text), ("k", number), ("principals", number), ("principals_hash", text), ("membership_read_at", instant),
-            ("overlay_read_at", instant), ("index", text), ("release", number), ("content_hash", text), ("mode", text), ("visible", number),
-            ("refused", number), ("decision", text), ("hits", pa.list_(hit)),
+            ("asked_at", instant),
+            ("trace_id", text),
+            ("person", text),
+            ("client", text),
+            ("action", text),
+            ("query", text),
+            ("query_hash", text),
+            ("k", number),
+            ("principals", number),
+            ("principals_hash", text),
+            ("membership_read_at", instant),
+            ("overlay_read_at", instant),
+            ("index", text),
+            ("release", number),
+            ("content_hash", text),
+            ("mode", text),
+            ("visible", number),
+            ("refused", number),
+            ("decision", text),
+            ("hits", pa.list_(hit)),
         ]
     )
 

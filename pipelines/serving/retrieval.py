@@ -127,7 +127,20 @@ def fetch(release: Release, chunk: str, asker: Asker, service: Service, *, now: 
     allowed = found is not None and service.overlay.allows(found, asker.principals)
     ranked = (Ranked(found, 1, 1.0),) if found is not None and allowed else ()
     reason = Reason.ANSWERED if ranked else Reason.NO_MATCH if asker.principals else Reason.UNKNOWN_PERSON
-    _keep(release, "fetch", chunk, 1, asker, service, now, reason, ranked, "exact", int(found is not None), int(found is not None and not allowed))
+    _keep(
+        release,
+        "fetch",
+        chunk,
+        1,
+        asker,
+        service,
+        now,
+        reason,
+        ranked,
+        "exact",
+        int(found is not None),
+        int(found is not None and not allowed),
+    )
     return Answer(asker.trace_id, release.manifest.index, release.manifest.number, reason, tuple(_hit(item) for item in ranked))
 
 
@@ -144,8 +157,14 @@ def _ready(release: Release, action: str, query: str, k: int, asker: Asker, serv
         refusal = Reason.MEMBERSHIP_STALE
     if refusal is not None:
         _keep(release, action, query, k, asker, service, now, refusal, (), "none", 0, 0)
-        raise AnswerWithheld(refusal, index=made.index, built_with=f"{made.model_id} {made.revision}", asked_with=f"{model.model_id} {model.revision}",
-                             overlay_at=service.overlay.read_at.isoformat(), membership_at=asker.read_at.isoformat())
+        raise AnswerWithheld(
+            refusal,
+            index=made.index,
+            built_with=f"{made.model_id} {made.revision}",
+            asked_with=f"{model.model_id} {model.revision}",
+            overlay_at=service.overlay.read_at.isoformat(),
+            membership_at=asker.read_at.isoformat(),
+        )
 
 
 def _reason(asker: Asker, found: Found, ranked: Sequence[Ranked]) -> Reason:
@@ -157,18 +176,44 @@ def _reason(asker: Asker, found: Found, ranked: Sequence[Ranked]) -> Reason:
 
 
 def _keep(
-    release: Release, action: str, query: str, k: int, asker: Asker, service: Service, now: datetime,
-    reason: Reason, ranked: Sequence[Ranked], mode: FilterMode, visible: int, refused: int,
+    release: Release,
+    action: str,
+    query: str,
+    k: int,
+    asker: Asker,
+    service: Service,
+    now: datetime,
+    reason: Reason,
+    ranked: Sequence[Ranked],
+    mode: FilterMode,
+    visible: int,
+    refused: int,
 ) -> None:
     made = release.manifest
     hits = tuple(AuditHit(item.rank, item.chunk.id, item.chunk.document, item.chunk.version, item.chunk.row_hash) for item in ranked)
     keep(
         service.audit,
         AuditRow(
-            asked_at=now, trace_id=asker.trace_id, person=asker.person, client=asker.client, action=action, query=query,
-            query_hash=text_hash(query), k=k, principals=len(asker.principals), principals_hash=principals_hash(asker.principals),
-            membership_read_at=asker.read_at, overlay_read_at=service.overlay.read_at, index=made.index, release=made.number,
-            content_hash=made.content_hash, mode=mode, visible=visible, refused=refused, decision=reason.value, hits=hits,
+            asked_at=now,
+            trace_id=asker.trace_id,
+            person=asker.person,
+            client=asker.client,
+            action=action,
+            query=query,
+            query_hash=text_hash(query),
+            k=k,
+            principals=len(asker.principals),
+            principals_hash=principals_hash(asker.principals),
+            membership_read_at=asker.read_at,
+            overlay_read_at=service.overlay.read_at,
+            index=made.index,
+            release=made.number,
+            content_hash=made.content_hash,
+            mode=mode,
+            visible=visible,
+            refused=refused,
+            decision=reason.value,
+            hits=hits,
         ),
     )
 
@@ -176,6 +221,14 @@ def _keep(
 def _hit(item: Ranked) -> Hit:
     chunk: Chunk = item.chunk
     return Hit(
-        item.rank, item.score, chunk.id, chunk.document, chunk.stream, chunk.title, chunk.heading_path, chunk.text, chunk.url,
+        item.rank,
+        item.score,
+        chunk.id,
+        chunk.document,
+        chunk.stream,
+        chunk.title,
+        chunk.heading_path,
+        chunk.text,
+        chunk.url,
         Provenance(chunk.row, chunk.version, chunk.row_hash, chunk.pull_id, chunk.columns),
     )

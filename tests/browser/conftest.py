@@ -56,7 +56,9 @@ def pulled(chromium: str, today: str, tmp_path_factory: pytest.TempPathFactory) 
     before = {name: os.environ.get(name) for name in ("DAGSTER_HOME", "FORTNIGHT_PROJECT")}
     process.up(home, base_port=0, only=("kintone",))
     try:
-        unmeetable = FAQ | {"expectations": [{"expect": "expect_table_row_count_to_be_between", "min_value": 100_000, "severity": "critical"}]}
+        unmeetable = FAQ | {
+            "expectations": [{"expect": "expect_table_row_count_to_be_between", "min_value": 100_000, "severity": "critical"}]
+        }
         index = {"support": {"streams": ["kintone/faq"]}}
         project = load(write_project(folder, CUSTOMERS, unmeetable, home=home, indexes=index))
         with instance_of(project) as instance:

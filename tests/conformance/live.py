@@ -29,10 +29,17 @@ SYSTEMS: dict[str, dict[str, Any]] = {
             "password": {"login": {"env": "KINTONE_LOGIN"}, "password": {"env": "KINTONE_PASSWORD"}},
         },
     },
-    "erp": {"kind": "soap", "wsdl": {"env": "ERP_WSDL"}, "auth": {"basic": {"user": {"env": "ERP_USER"}, "password": {"env": "ERP_PASSWORD"}}}},
+    "erp": {
+        "kind": "soap",
+        "wsdl": {"env": "ERP_WSDL"},
+        "auth": {"basic": {"user": {"env": "ERP_USER"}, "password": {"env": "ERP_PASSWORD"}}},
+    },
     "sharepoint": {
         "kind": "sharepoint",
-        **{name: {"env": f"SHAREPOINT_{name.upper()}"} for name in ("tenant", "client_id", "client_secret", "certificate", "authority", "graph", "host")},
+        **{
+            name: {"env": f"SHAREPOINT_{name.upper()}"}
+            for name in ("tenant", "client_id", "client_secret", "certificate", "authority", "graph", "host")
+        },
         "sites": ["/sites/quality", "/sites/jinji"],
     },
 }
@@ -53,7 +60,11 @@ def project_for(folder: Path, home: Path) -> Project:
     write_yaml(
         folder / "project.yaml",
         {
-            "name": "live", "environment": "sandbox", "env_file": ".env", "ca_file": {"env": "FORTNIGHT_CA_FILE"}, "storage": {"root": "./data"},
+            "name": "live",
+            "environment": "sandbox",
+            "env_file": ".env",
+            "ca_file": {"env": "FORTNIGHT_CA_FILE"},
+            "storage": {"root": "./data"},
             "systems": {one.name: SYSTEMS[one.name] for one in running.servers},
         },
     )
@@ -110,7 +121,11 @@ def _field(field: LiveField) -> dict[str, Any]:
     import pyarrow as pa
 
     found: dict[str, Any] = {
-        "name": column_name(field.source), "source": field.source, "label": field.label, "type": write_type(field.type), "required": field.required,
+        "name": column_name(field.source),
+        "source": field.source,
+        "label": field.label,
+        "type": write_type(field.type),
+        "required": field.required,
     }
     inner = field.type.value_type if pa.types.is_list(field.type) else field.type
     if field.children:

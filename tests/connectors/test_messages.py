@@ -125,7 +125,9 @@ def test_errors_carry_every_fact_that_their_sentences_name() -> None:
             if not (isinstance(first, ast.Constant) and first.value in known) or any(keyword.arg is None for keyword in node.keywords):
                 continue
             given = {keyword.arg for keyword in node.keywords}
-            wanted = {name for code in (first.value, f"{first.value}.remedy") for text in known[code].values() for name in placeholders(text)}
+            wanted = {
+                name for code in (first.value, f"{first.value}.remedy") for text in known[code].values() for name in placeholders(text)
+            }
             if wanted - given:
                 short[f"{where}:{node.lineno} {first.value}"] = wanted - given
     assert not short

@@ -22,8 +22,14 @@ printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, 
 @pytest.mark.parametrize(
     "form",
     [
-        SECRET, quote(SECRET), quote(SECRET, safe=""), quote_plus(SECRET), json.dumps(SECRET), json.dumps(SECRET, ensure_ascii=False),
-        base64.b64encode(SECRET.encode()).decode(), base64.urlsafe_b64encode(SECRET.encode()).decode(),
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
     ],
 )
 def test_a_known_secret_is_masked_in_each_form_it_travels_in(form: str) -> None:

@@ -36,7 +36,10 @@ class Line:
         self.requests: list[httpx.Request] = []
         self.slept: list[float] = []
         self.transport = Transport(
-            "https://src.example", handler=httpx.MockTransport(self._answer), sleep=self.slept.append, rng=random.Random(7),
+            "https://src.example",
+            handler=httpx.MockTransport(self._answer),
+            sleep=self.slept.append,
+            rng=random.Random(7),
             **options,  # type: ignore[arg-type]
         )
 
@@ -85,7 +88,9 @@ def test_the_longer_of_retry_after_and_ratelimit_reset_is_waited() -> None:
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40))
 def test_no_retry_after_however_mad_breaks_the_client(said: str) -> None:
-    wait = retry_after(httpx.Response(503, headers=[(b"Retry-After", said.encode("latin-1")), (b"RateLimit-Reset", said.encode("latin-1"))]), now=NOW)
+    wait = retry_after(
+        httpx.Response(503, headers=[(b"Retry-After", said.encode("latin-1")), (b"RateLimit-Reset", said.encode("latin-1"))]), now=NOW
+    )
     assert wait is None or 0 <= wait <= 1e9
 
 
@@ -124,7 +129,9 @@ def test_every_other_status_is_the_callers_to_read(status: int) -> None:
     assert len(line.requests) == 1
 
 
-@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut"), httpx.PoolTimeout("")])
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("cut"), httpx.PoolTimeout("")]
+)
 def test_a_connection_that_fails_is_tried_again(error: httpx.TransportError) -> None:
     line = Line(error, fine())
     assert line.transport.send("GET", "/a").text == "ok"
@@ -182,7 +189,17 @@ def test_redirects_are_not_followed_by_send() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "kintone", "ftp://src.example", "https://", "http://[::1", "https://src.example:port", "https://src\n.example", "file:///etc/passwd"]
+    "url",
+    [
+        "",
+        "kintone",
+        "ftp://src.example",
+        "https://",
+        "http://[::1",
+        "https://src.example:port",
+        "https://src\n.example",
+        "file:///etc/passwd",
+    ],
 )
 def test_an_unusable_url_is_a_configuration_error_that_shows_it(url: str) -> None:
     with pytest.raises(FixConfiguration) as caught:
@@ -201,7 +218,9 @@ def test_credentials_in_a_url_show_neither_in_errors_nor_in_the_endpoint() -> No
 @pytest.mark.parametrize("credential", ["ｔｏｋｅｎ", "tok\nen", "tok\ren"])
 def test_a_credential_that_no_header_can_carry_is_a_configuration_error_without_its_text(credential: str) -> None:
     with serving(lambda handler: reply(handler, b"ok")) as url, pytest.raises(FixConfiguration) as caught:
-        Transport(url, secrets=[credential], options=TransportOptions(attempts=1)).send("GET", "/a", headers={"X-Cybozu-API-Token": credential})
+        Transport(url, secrets=[credential], options=TransportOptions(attempts=1)).send(
+            "GET", "/a", headers={"X-Cybozu-API-Token": credential}
+        )
     assert caught.value.code == "transport.bad_header"
     assert credential not in str(caught.value) and repr(credential)[1:-1] not in str(caught.value)
 
@@ -430,7 +449,12 @@ def test_every_request_has_an_id_of_its_own() -> None:
 
 def test_no_secret_shows_in_log_lines_or_errors(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    forms = [TOKEN, base64.b64encode(TOKEN.encode()).decode(), base64.b64encode(f"user:{TOKEN}".encode()).decode(), str(httpx.QueryParams({"t": TOKEN}))[2:]]
+    forms = [
+        TOKEN,
+        base64.b64encode(TOKEN.encode()).decode(),
+        base64.b64encode(f"user:{TOKEN}".encode()).decode(),
+        str(httpx.QueryParams({"t": TOKEN}))[2:],
+    ]
     for form in forms:
         line = Line(httpx.ConnectError(f"cannot reach https://src.example/a?token={form} with {form}"), secrets=[TOKEN])
         with pytest.raises(FortnightError) as caught:
@@ -515,15 +539,18 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
     now = datetime.now(UTC)
     certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(7)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return cert_file, key_file

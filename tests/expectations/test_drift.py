@@ -17,7 +17,13 @@ PROMISED = {
         {"name": "order_no", "source": "受注番号", "label": "受注番号", "type": "string", "required": True},
         {"name": "amount", "source": "金額", "label": "金額", "type": "decimal128(16, 4)"},
         {"name": "state", "source": "区分", "label": "区分", "type": "string", "options": ["新規", "継続"]},
-        {"name": "lines", "source": "明細", "label": "明細", "type": "list", "fields": [{"name": "qty", "source": "数量", "type": "int64"}]},
+        {
+            "name": "lines",
+            "source": "明細",
+            "label": "明細",
+            "type": "list",
+            "fields": [{"name": "qty", "source": "数量", "type": "int64"}],
+        },
     ],
 }
 LINES = pa.list_(pa.struct([("数量", pa.int64())]))
@@ -73,7 +79,9 @@ def test_options_that_came_and_went_are_named() -> None:
 
 
 def test_a_change_inside_a_sub_table_is_named_by_its_path() -> None:
-    text = LiveField("明細", "明細", pa.list_(pa.struct([("数量", pa.string())])), "SUBTABLE", children=(LiveField("数量", "", pa.string(), "TEXT"),))
+    text = LiveField(
+        "明細", "明細", pa.list_(pa.struct([("数量", pa.string())])), "SUBTABLE", children=(LiveField("数量", "", pa.string(), "TEXT"),)
+    )
     assert ("retyped", "明細.数量", "int64", "string", True) in changes(live(text))
 
 

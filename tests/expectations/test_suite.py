@@ -29,7 +29,11 @@ def live_fields(promise: Contract, **types: pa.DataType) -> tuple[LiveField, ...
     """The promised fields as a source would describe them, with some types changed."""
     return tuple(
         LiveField(
-            f.source, "", types.get(f.name, f.column().type), "", children=tuple(LiveField(i.source, "", i.column().type, "") for i in f.fields)
+            f.source,
+            "",
+            types.get(f.name, f.column().type),
+            "",
+            children=tuple(LiveField(i.source, "", i.column().type, "") for i in f.fields),
         )
         for f in promise.fields
     )
@@ -63,7 +67,9 @@ def test_rules_are_counted_over_all_pages_and_name_what_missed() -> None:
         {"expect": "expect_column_values_to_be_in_set", "column": "state", "value_set": ["新規"], "severity": "warning"},
         {"expect": "expect_table_row_count_to_be_between", "min_value": 3},
     )
-    profile = profile_of(promise, [{"id": 1, "amount": Decimal("1.5"), "state": "新規"}], [{"id": 2, "amount": Decimal("-0.0001"), "state": "廃止"}])
+    profile = profile_of(
+        promise, [{"id": 1, "amount": Decimal("1.5"), "state": "新規"}], [{"id": 2, "amount": Decimal("-0.0001"), "state": "廃止"}]
+    )
     verdicts = {(v.expectation, v.column): v for v in judge_values(promise, profile, 2)}
     assert verdicts["expect_column_values_to_not_be_null", "id"].passed
     assert not verdicts["expect_column_values_to_be_between", "amount"].passed

@@ -27,8 +27,12 @@ from pipelines.project import Project
 
 #: Every way by which a pull changes what is stored.
 WRITES: tuple[tuple[Any, str], ...] = (
-    (deltalake, "write_deltalake"), (deltalake.DeltaTable, "restore"), (TableAlterer, "set_table_description"), (TableMerger, "execute"),
-    (obstore, "put"), (obstore, "delete"),
+    (deltalake, "write_deltalake"),
+    (deltalake.DeltaTable, "restore"),
+    (TableAlterer, "set_table_description"),
+    (TableMerger, "execute"),
+    (obstore, "put"),
+    (obstore, "delete"),
 )
 
 
@@ -96,7 +100,9 @@ def told(project: Project) -> dict[str, Any]:
         "names": names(project),
         "held": held(project),
         "scopes": sorted(scopes["scope"].to_pylist()) if scopes else [],
-        "history": sorted(zip(landing["_key"].to_pylist(), landing["_op"].to_pylist(), landing["_row_hash"].to_pylist(), strict=True)) if landing else [],
+        "history": sorted(zip(landing["_key"].to_pylist(), landing["_op"].to_pylist(), landing["_row_hash"].to_pylist(), strict=True))
+        if landing
+        else [],
         "number": published.number if published else 0,
     }
 
@@ -112,7 +118,9 @@ def lived(folder: Path, pulls: int) -> tuple[Project, Source]:
 
 @pytest.mark.parametrize("pulls", [0, 1, 2], ids=["first pull", "pull that changes every table", "small pull"])
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
-def test_a_pull_killed_at_any_write_shows_nothing_and_the_next_one_ends_as_if_it_had_never_been(tmp_path: Path, pulls: int, after: bool) -> None:
+def test_a_pull_killed_at_any_write_shows_nothing_and_the_next_one_ends_as_if_it_had_never_been(
+    tmp_path: Path, pulls: int, after: bool
+) -> None:
     happen = worlds()[pulls]
     reference, source = lived(tmp_path / "reference", pulls)
     before = told(reference)

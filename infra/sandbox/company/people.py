@@ -113,7 +113,9 @@ PEOPLE: tuple[Person, ...] = (
 )
 
 GROUPS: tuple[Group, ...] = (
-    Group("quality-members", "品質メンバー", "Quality members", ("misaki.sato@" + DOMAIN, "ren.nakamura@" + DOMAIN, "aoi.kobayashi@" + DOMAIN)),
+    Group(
+        "quality-members", "品質メンバー", "Quality members", ("misaki.sato@" + DOMAIN, "ren.nakamura@" + DOMAIN, "aoi.kobayashi@" + DOMAIN)
+    ),
     Group("quality-board", "品質会議", "Quality board", ("takumi.kato@" + DOMAIN, "kaito.sasaki@" + DOMAIN), ("quality-members",)),
     Group("sales-all", "営業全員", "All sales", tuple(p.login for p in PEOPLE if p.organisation.startswith("eigyo"))),
     Group("engineering-all", "技術全員", "All engineering", tuple(p.login for p in PEOPLE if p.organisation == "gijutsu")),

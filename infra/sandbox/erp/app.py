@@ -54,7 +54,9 @@ def _answer(store: Store, call: soap.Call, mishap: Mishap | None) -> bytes:
     lie = 1 if mishap and mishap.kind == "wrong_count" else 0
     if call.operation.kind == "roles":
         entries = roles.entries()
-        return soap.reply(call, "OK", "", count=len(entries) + lie, holder="Roles", rows=(_ROLE_ENTRY(dict(entry)).encode() for entry in entries))
+        return soap.reply(
+            call, "OK", "", count=len(entries) + lie, holder="Roles", rows=(_ROLE_ENTRY(dict(entry)).encode() for entry in entries)
+        )
     with store.lock:
         store.catch_up()
         table = store.tables[call.operation.entity]
@@ -86,7 +88,9 @@ def _with(mishap: Mishap | None, response: Response, version: soap.Version) -> R
             return _fault_response(error, 500 if mishap and mishap.kind == "fault500" else 200)
         case "truncate" if mishap:
             body = bytes(response.body)
-            return Response(body[: int(len(body) * mishap.at)], response.status_code, headers={"content-type": response.headers["content-type"]})
+            return Response(
+                body[: int(len(body) * mishap.at)], response.status_code, headers={"content-type": response.headers["content-type"]}
+            )
         case "drop" if mishap:
             return DroppedResponse(response, mishap.at)
         case _:
@@ -168,7 +172,10 @@ def build(settings: Settings) -> Starlette:
             return {"entity": "items", "elements": [element.name for element in store.tables["items"].entity.elements]}
 
     verbs: dict[str, host.Verb] = {
-        "truth": truth, "evolve": evolve, "fault": mishaps.add, "heal": lambda _: {"healed": mishaps.heal()},
+        "truth": truth,
+        "evolve": evolve,
+        "fault": mishaps.add,
+        "heal": lambda _: {"healed": mishaps.heal()},
         "advanced": lambda _: store.catch_up(),
     }
     return Starlette(

@@ -35,8 +35,13 @@ def _order(rng: random.Random, seed: int, number: int, day: int, status: str, mo
     vendor = rng.choice(trade.suppliers(seed))
     no = f"PO-{number:06d}"
     row: Row = {
-        "Key": PURCHASE_ORDERS.bookmark(no), "No": no, "Status": status, "Revision": 1,
-        "Buy_from_Vendor_No": vendor.code, "Buy_from_Vendor_Name": vendor.name, "Order_Date": calendar.day(day),
+        "Key": PURCHASE_ORDERS.bookmark(no),
+        "No": no,
+        "Status": status,
+        "Revision": 1,
+        "Buy_from_Vendor_No": vendor.code,
+        "Buy_from_Vendor_Name": vendor.name,
+        "Order_Date": calendar.day(day),
     }
     if status != "Open" or rng.random() < 0.5:
         row["Expected_Receipt_Date"] = calendar.day(day + rng.randrange(7, 90))
@@ -46,9 +51,15 @@ def _order(rng: random.Random, seed: int, number: int, day: int, status: str, mo
         cost = (item.price * Decimal(rng.randrange(45, 80)) / 100).quantize(_TENTH)
         quantity = Decimal(rng.randrange(1, 60)) / (2 if item.category == "OL" else 1)
         line: Row = {
-            "Line_No": position * 10_000, "Item_No": item.code, "Description": item.name, "Quantity": quantity, "Unit_of_Measure": item.unit,
-            "Direct_Unit_Cost": cost, "Line_Amount": quantity * cost,
-            "Planned_Receipt_Date": None if rng.random() < 0.1 else calendar.day(day + rng.randrange(7, 90)), "Received": status == "Closed",
+            "Line_No": position * 10_000,
+            "Item_No": item.code,
+            "Description": item.name,
+            "Quantity": quantity,
+            "Unit_of_Measure": item.unit,
+            "Direct_Unit_Cost": cost,
+            "Line_Amount": quantity * cost,
+            "Planned_Receipt_Date": None if rng.random() < 0.1 else calendar.day(day + rng.randrange(7, 90)),
+            "Received": status == "Closed",
         }
         if rng.random() < 0.15:
             line["Line_Note"] = rng.choice(("図面№①－③ 参照", "分納可 <２回まで>", ""))
@@ -59,11 +70,15 @@ def _order(rng: random.Random, seed: int, number: int, day: int, status: str, mo
     row["Urgent"] = rng.random() < 0.1
     row["Approved_At"] = None if status in ("Open", "Cancelled") else min(modified, calendar.at(day, rng.randrange(540, 1080)))
     if rng.random() < 0.4:
-        ship_to: Row = {"Name": f"{COMPANY} {rng.choice(_LOCATIONS[:4])}", "Post_Code": "392-0012", "Address": f"長野県諏訪市四賀{full_width('1-22-3')}"}
+        ship_to: Row = {
+            "Name": f"{COMPANY} {rng.choice(_LOCATIONS[:4])}",
+            "Post_Code": "392-0012",
+            "Address": f"長野県諏訪市四賀{full_width('1-22-3')}",
+        }
         if rng.random() < 0.5:
             ship_to["Address_2"] = rng.choice((None, "東門 守衛所ＢＦ"))
         row["Ship_To"] = ship_to
-    note = rng.choice((None, None, "至急 <要確認> & \"折返し\"", "納期厳守 ～ 検収は①→②の順", ""))
+    note = rng.choice((None, None, '至急 <要確認> & "折返し"', "納期厳守 ～ 検収は①→②の順", ""))
     if note is not None:
         row["Note"] = note
     if lines or status == "Cancelled":
@@ -102,8 +117,13 @@ def _movements(rng: random.Random, seed: int, first: int, count: int, day: int, 
         sign = -1 if kind in ("Sale", "Negative_Adjmt", "Consumption") else 1
         quantity = Decimal(rng.randrange(1, 900)) / (8 if item.category == "OL" else 1) * sign
         row: Row = {
-            "Key": STOCK_MOVEMENTS.bookmark(number), "Entry_No": number, "Posting_Date": posting_date,
-            "Occurred_At": opening + timedelta(milliseconds=offset), "Entry_Type": kind, "Item_No": item.code, "Location": rng.choice(_LOCATIONS),
+            "Key": STOCK_MOVEMENTS.bookmark(number),
+            "Entry_No": number,
+            "Posting_Date": posting_date,
+            "Occurred_At": opening + timedelta(milliseconds=offset),
+            "Entry_Type": kind,
+            "Item_No": item.code,
+            "Location": rng.choice(_LOCATIONS),
         }
         chance = rng.random()
         if chance < 0.6:
@@ -145,7 +165,13 @@ def live(seed: int, number: int, calendar: Calendar, *, orders: list[Row], items
     changed: list[Row] = []
     for row in rng.sample(going, min(len(going), rng.randrange(1, 5))):
         status = _NEXT_STATUS[row["Status"]]
-        moved_on = {**row, "Status": status, "Revision": row["Revision"] + 1, "Approved_At": row["Approved_At"] or posted, "Last_Modified": posted}
+        moved_on = {
+            **row,
+            "Status": status,
+            "Revision": row["Revision"] + 1,
+            "Approved_At": row["Approved_At"] or posted,
+            "Last_Modified": posted,
+        }
         if status == "Closed" and "Purch_Lines" in row:
             moved_on["Purch_Lines"] = {"Purch_Line": [{**line, "Received": True} for line in row["Purch_Lines"]["Purch_Line"]]}
         changed.append(moved_on)

@@ -134,7 +134,9 @@ def writer(name: str, elements: tuple[Element, ...]) -> Callable[[Row], str]:
             write = writer(element.name, element.children)
             plan.append((element.name, element.many, "", "", f'<{element.name} xsi:nil="true"/>', write))
         else:
-            plan.append((element.name, element.many, f"<{element.name}>", f"</{element.name}>", f'<{element.name} xsi:nil="true"/>', _escaped))
+            plan.append(
+                (element.name, element.many, f"<{element.name}>", f"</{element.name}>", f'<{element.name} xsi:nil="true"/>', _escaped)
+            )
     start, end = f"<{name}>", f"</{name}>"
 
     def render(row: Row) -> str:

@@ -13,7 +13,11 @@ from infra.sandbox.erp.contract import SimpleType
 
 Test = Callable[[Any], bool]
 _COMPARISONS: tuple[tuple[str, Callable[[Any, Any], bool]], ...] = (
-    (">=", operator.ge), ("<=", operator.le), (">", operator.gt), ("<", operator.lt), ("=", operator.eq),
+    (">=", operator.ge),
+    ("<=", operator.le),
+    (">", operator.gt),
+    ("<", operator.lt),
+    ("=", operator.eq),
 )
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -61,7 +65,7 @@ def _term(text: str, kind: SimpleType) -> Test:
         return lambda value: value != unwanted
     for sign, compare in _COMPARISONS:
         if text.startswith(sign):
-            bound = _value(text[len(sign):], kind)
+            bound = _value(text[len(sign) :], kind)
             return lambda value: value is not None and compare(value, bound)
     if ".." in text and not text.startswith("'"):
         low_text, high_text = text.split("..", 1)

@@ -11,7 +11,13 @@ from typing import Any
 from infra.sandbox.erp.contract import Element, Entity, Row, SimpleType, text_of
 
 _FILL: dict[str, Any] = {
-    "string": "", "boolean": False, "decimal": Decimal(0), "double": 0.0, "date": date(1753, 1, 1), "time": time(), "base64Binary": b"",
+    "string": "",
+    "boolean": False,
+    "decimal": Decimal(0),
+    "double": 0.0,
+    "date": date(1753, 1, 1),
+    "time": time(),
+    "base64Binary": b"",
     "dateTime": datetime(1753, 1, 1, tzinfo=UTC),
 }
 _NARROWER = {"long": "int", "int": "short", "short": "byte"}
@@ -84,7 +90,9 @@ def step(entity: Entity, rows: list[Row], change: dict[str, Any]) -> Step:
         to = asked["to"]
         if any(element.name == to for element in entity.elements):
             raise ValueError(f"{entity.key} already has {to}")
-        return Step(_change(entity, name, replace(old, name=to)), lambda row: {to if key == name else key: value for key, value in row.items()})
+        return Step(
+            _change(entity, name, replace(old, name=to)), lambda row: {to if key == name else key: value for key, value in row.items()}
+        )
     if kind == "remove_element":
         left = tuple(element for element in entity.elements if element.name != name)
         return Step(replace(entity, elements=left), lambda row: {key: value for key, value in row.items() if key != name})

@@ -57,9 +57,15 @@ def items(seed: int, calendar: Calendar) -> list[Row]:
         if rng.random() < 0.9:
             row["Description_EN"] = item.name_en
         row["Item_Category"] = item.category
-        spec = rng.choice((
-            f"呼び{full_width(size)}ミリ ①級 ０～４０℃", f"{full_width(size)}×{full_width(size)} <特注> & \"専用\"", f"㈱標準 {full_width(size)}Ａ型", "", None,
-        ))
+        spec = rng.choice(
+            (
+                f"呼び{full_width(size)}ミリ ①級 ０～４０℃",
+                f'{full_width(size)}×{full_width(size)} <特注> & "専用"',
+                f"㈱標準 {full_width(size)}Ａ型",
+                "",
+                None,
+            )
+        )
         if spec is not None:
             row["規格"] = spec
         row["Base_Unit_of_Measure"] = item.unit
@@ -95,8 +101,13 @@ def suppliers(seed: int, calendar: Calendar) -> list[Row]:
     made: list[Row] = []
     for partner in trade.suppliers(seed):
         row: Row = {
-            "Key": SUPPLIERS.bookmark(partner.code), "No": partner.code, "Name": partner.name, "Name_Kana": partner.kana,
-            "Post_Code": partner.postal_code, "Prefecture": partner.prefecture, "City": partner.city,
+            "Key": SUPPLIERS.bookmark(partner.code),
+            "No": partner.code,
+            "Name": partner.name,
+            "Name_Kana": partner.kana,
+            "Post_Code": partner.postal_code,
+            "Prefecture": partner.prefecture,
+            "City": partner.city,
         }
         if rng.random() < 0.9:
             row["Phone_No"] = partner.phone if rng.random() < 0.7 else full_width(partner.phone)
@@ -111,8 +122,12 @@ def suppliers(seed: int, calendar: Calendar) -> list[Row]:
         held = rng.randrange(-1, 4)
         if held >= 0:
             names = rng.sample(("ISO 9001", "ISO 14001", "JIS Q 9100", "エコアクション２１"), held)
-            row["Certificates"] = {"Certificate": [{"Name": n, "Valid_Until": None if rng.random() < 0.2 else calendar.day(rng.randrange(30, 900))} for n in names]}
-        remark = rng.choice(("支払条件は別途協議 ～ 覚書①参照", "㈱髙嶺精密 経由 <直送不可>", "", None, "R&D \"試作\" 専用"))
+            row["Certificates"] = {
+                "Certificate": [
+                    {"Name": n, "Valid_Until": None if rng.random() < 0.2 else calendar.day(rng.randrange(30, 900))} for n in names
+                ]
+            }
+        remark = rng.choice(("支払条件は別途協議 ～ 覚書①参照", "㈱髙嶺精密 経由 <直送不可>", "", None, 'R&D "試作" 専用'))
         if remark is not None:
             row["備考"] = remark
         row["Last_Modified"] = calendar.midnight(0) - timedelta(seconds=rng.randrange(1, 700 * 86_400))

@@ -36,7 +36,12 @@ class Mishaps:
 
     def add(self, body: dict[str, Any]) -> dict[str, Any]:
         """``kind``, ``count`` (default 1), ``after`` (requests let through first), ``on``, ``at``, ``seconds``. Raises ValueError."""
-        kind, count, after, on = str(body.get("kind", "")), int(body.get("count", 1)), int(body.get("after", 0)), str(body.get("on", "service"))
+        kind, count, after, on = (
+            str(body.get("kind", "")),
+            int(body.get("count", 1)),
+            int(body.get("after", 0)),
+            str(body.get("on", "service")),
+        )
         if kind not in KINDS or on not in ("service", "wsdl", "any") or count < 1 or after < 0:
             raise ValueError(f"a fault is {{kind: {'|'.join(KINDS)}, count >= 1, after >= 0, on: service|wsdl|any}}")
         mishap = Mishap(kind, on, float(body.get("at", 0.5)), float(body.get("seconds", 3.0)))
@@ -71,7 +76,9 @@ class DroppedResponse(Response):
     """Promises the whole body, sends ``at`` of it and hangs up."""
 
     def __init__(self, whole: Response, at: float) -> None:
-        super().__init__(bytes(whole.body), whole.status_code, media_type=whole.media_type, headers={"content-type": whole.headers["content-type"]})
+        super().__init__(
+            bytes(whole.body), whole.status_code, media_type=whole.media_type, headers={"content-type": whole.headers["content-type"]}
+        )
         self._at = at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

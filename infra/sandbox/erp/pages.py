@@ -24,7 +24,11 @@ KEY = Element("Key", STRING)
 LAST_MODIFIED = Element("Last_Modified", DATE_TIME)
 
 ITEMS = Entity(
-    "items", "Items", "Item", "No", 27,
+    "items",
+    "Items",
+    "Item",
+    "No",
+    27,
     (
         KEY,
         Element("No", CODE20),
@@ -45,8 +49,12 @@ ITEMS = Entity(
         Element("Purchased", BOOLEAN),
         Element("Blocked", BOOLEAN),
         Element(
-            "Dimensions", min_occurs=0, type_name="Item_Dimensions",
-            children=tuple(Element(side, SimpleType("decimal", total_digits=7, fraction_digits=1)) for side in ("Length_mm", "Width_mm", "Height_mm")),
+            "Dimensions",
+            min_occurs=0,
+            type_name="Item_Dimensions",
+            children=tuple(
+                Element(side, SimpleType("decimal", total_digits=7, fraction_digits=1)) for side in ("Length_mm", "Width_mm", "Height_mm")
+            ),
         ),
         Element("Drawing_Digest", SimpleType("base64Binary"), min_occurs=0),
         LAST_MODIFIED,
@@ -54,7 +62,11 @@ ITEMS = Entity(
 )
 
 SUPPLIERS = Entity(
-    "suppliers", "Suppliers", "Supplier", "No", 23,
+    "suppliers",
+    "Suppliers",
+    "Supplier",
+    "No",
+    23,
     (
         KEY,
         Element("No", CODE20),
@@ -72,9 +84,17 @@ SUPPLIERS = Entity(
         Element("Purchaser", LOGIN),
         Element("Blocked", BOOLEAN),
         Element(
-            "Certificates", min_occurs=0, type_name="Certificate_List",
+            "Certificates",
+            min_occurs=0,
+            type_name="Certificate_List",
             children=(
-                Element("Certificate", min_occurs=0, many=True, type_name="Certificate", children=(Element("Name", TEXT50), Element("Valid_Until", DATE, nillable=True))),
+                Element(
+                    "Certificate",
+                    min_occurs=0,
+                    many=True,
+                    type_name="Certificate",
+                    children=(Element("Name", TEXT50), Element("Valid_Until", DATE, nillable=True)),
+                ),
             ),
         ),
         Element("備考", TEXT250, min_occurs=0),
@@ -84,7 +104,11 @@ SUPPLIERS = Entity(
 
 ORDER_STATUS = ("Open", "Released", "Partially_Received", "Closed", "Cancelled")
 PURCHASE_ORDERS = Entity(
-    "purchase_orders", "PurchaseOrders", "Purchase_Order", "No", 38,
+    "purchase_orders",
+    "PurchaseOrders",
+    "Purchase_Order",
+    "No",
+    38,
     (
         KEY,
         Element("No", CODE20),
@@ -100,15 +124,27 @@ PURCHASE_ORDERS = Entity(
         Element("Urgent", BOOLEAN),
         Element("Approved_At", DATE_TIME, nillable=True),
         Element(
-            "Ship_To", min_occurs=0, type_name="Ship_To",
-            children=(Element("Name", TEXT100), Element("Post_Code", CODE10), Element("Address", TEXT100), Element("Address_2", TEXT100, min_occurs=0, nillable=True)),
+            "Ship_To",
+            min_occurs=0,
+            type_name="Ship_To",
+            children=(
+                Element("Name", TEXT100),
+                Element("Post_Code", CODE10),
+                Element("Address", TEXT100),
+                Element("Address_2", TEXT100, min_occurs=0, nillable=True),
+            ),
         ),
         Element("Note", TEXT250, min_occurs=0),
         Element(
-            "Purch_Lines", min_occurs=0, type_name="Purch_Line_List",
+            "Purch_Lines",
+            min_occurs=0,
+            type_name="Purch_Line_List",
             children=(
                 Element(
-                    "Purch_Line", min_occurs=0, many=True, type_name="Purch_Line",
+                    "Purch_Line",
+                    min_occurs=0,
+                    many=True,
+                    type_name="Purch_Line",
                     children=(
                         Element("Line_No", INT),
                         Element("Item_No", CODE20),
@@ -132,7 +168,11 @@ PURCHASE_ORDERS = Entity(
 
 MOVEMENT_TYPE = ("Purchase", "Sale", "Positive_Adjmt", "Negative_Adjmt", "Transfer", "Consumption", "Output")
 STOCK_MOVEMENTS = Entity(
-    "stock_movements", "StockMovements", "Stock_Movement", "Entry_No", 32,
+    "stock_movements",
+    "StockMovements",
+    "Stock_Movement",
+    "Entry_No",
+    32,
     (
         KEY,
         Element("Entry_No", LONG),

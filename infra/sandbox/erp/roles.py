@@ -18,5 +18,8 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def entries() -> list[dict[str, str]]:
     """One row for each role, page and login, as ``ReadRoles`` gives them."""
     return [
-        {"Role": role, "Entity": entity, "Login": login} for role, (entities, logins) in ROLES.items() for entity in entities for login in logins
+        {"Role": role, "Entity": entity, "Login": login}
+        for role, (entities, logins) in ROLES.items()
+        for entity in entities
+        for login in logins
     ]

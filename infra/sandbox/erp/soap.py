@@ -44,7 +44,9 @@ class Call:
 
 def _envelope(body: bytes) -> etree._Element:
     # One parser a request: lxml parsers are not to be shared by threads that parse at the same time.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -116,10 +118,17 @@ def parse(body: bytes, soap_action: str) -> Call:
 
 
 def _wrap(version: Version, body: bytes) -> bytes:
-    return b"".join((
-        b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="', _NAMESPACES[version].encode(), b'" xmlns:xsi="', _XSI.encode(),
-        b'"><soap:Body>', body, b"</soap:Body></soap:Envelope>",
-    ))
+    return b"".join(
+        (
+            b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="',
+            _NAMESPACES[version].encode(),
+            b'" xmlns:xsi="',
+            _XSI.encode(),
+            b'"><soap:Body>',
+            body,
+            b"</soap:Body></soap:Envelope>",
+        )
+    )
 
 
 def reply(call: Call, code: str, message: str, *, count: int | None = None, holder: str = "", rows: Iterable[bytes] = ()) -> bytes:

@@ -43,7 +43,12 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def _facets(kind: SimpleType) -> str:
-    given = [("maxLength", kind.max_length), ("totalDigits", kind.total_digits), ("fractionDigits", kind.fraction_digits), ("pattern", kind.pattern or None)]
+    given = [
+        ("maxLength", kind.max_length),
+        ("totalDigits", kind.total_digits),
+        ("fractionDigits", kind.fraction_digits),
+        ("pattern", kind.pattern or None),
+    ]
     given += [("enumeration", value) for value in kind.values]
     return "".join(f"<xsd:{facet} value={quoteattr(str(value))}/>" for facet, value in given if value is not None)
 
@@ -102,7 +107,8 @@ def _entity_schema(entity: Entity) -> str:
     body += f'<xsd:complexType name="{row}_List"><xsd:sequence><xsd:element name="{row}" type="tns:{row}" minOccurs="0" maxOccurs="unbounded"/></xsd:sequence></xsd:complexType>\n'
     body += _message(
         f"ReadMultiple{plural}",
-        filters + '<xsd:element name="bookmarkKey" type="xsd:string" minOccurs="0" nillable="true"/><xsd:element name="setSize" type="xsd:int"/>',
+        filters
+        + '<xsd:element name="bookmarkKey" type="xsd:string" minOccurs="0" nillable="true"/><xsd:element name="setSize" type="xsd:int"/>',
     )
     body += _message(
         f"ReadMultiple{plural}_Result",
@@ -149,7 +155,8 @@ def wsdl(entities: Mapping[str, Entity], url: str) -> str:
     files = {entity.namespace: entity.file for entity in entities.values()} | {ROLES_NAMESPACE: "roles.xsd"}
     address = quoteattr(url)
     imports = "".join(
-        f"<xsd:import namespace={quoteattr(namespace)} schemaLocation={quoteattr(f'{url}?xsd={file}')}/>\n" for namespace, file in files.items()
+        f"<xsd:import namespace={quoteattr(namespace)} schemaLocation={quoteattr(f'{url}?xsd={file}')}/>\n"
+        for namespace, file in files.items()
     )
     messages, ports, bindings = "", "", {"soap": "", "soap12": ""}
     for operation in OPERATIONS.values():

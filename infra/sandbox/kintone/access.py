@@ -50,8 +50,14 @@ class Rights:
     def __init__(self, app: App, caller: Caller, now: datetime) -> None:
         self._app = app
         self._caller = caller
-        self._base = _ALL if caller.by_token else RecordRight(
-            app_right(app, caller, "recordViewable"), app_right(app, caller, "recordEditable"), app_right(app, caller, "recordDeletable")
+        self._base = (
+            _ALL
+            if caller.by_token
+            else RecordRight(
+                app_right(app, caller, "recordViewable"),
+                app_right(app, caller, "recordEditable"),
+                app_right(app, caller, "recordDeletable"),
+            )
         )
         compiler = Compiler(app, caller, now)
         self._rules: list[tuple[Test | None, list[dict[str, Any]]]] = (

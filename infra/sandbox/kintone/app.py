@@ -44,7 +44,8 @@ def get_file(call: Call) -> Answer:
     if not call.caller.by_token:
         rights = call.rights(app)
         holders = [
-            record for record in app.records.values()
+            record
+            for record in app.records.values()
             if any(file["fileKey"] == key for one in app.fields if one.type == "FILE" for file in record.values.get(one.key) or ())
         ]
         if not any(rights.of(record).viewable for record in holders):
@@ -55,7 +56,10 @@ def get_file(call: Call) -> Answer:
 ROUTES: dict[str, dict[str, Handler]] = {
     "/k/v1/record.json": {"GET": records.get_record, "POST": writing.post_record, "PUT": writing.put_record},
     "/k/v1/records.json": {
-        "GET": records.get_records, "POST": writing.post_records, "PUT": writing.put_records, "DELETE": writing.delete_records,
+        "GET": records.get_records,
+        "POST": writing.post_records,
+        "PUT": writing.put_records,
+        "DELETE": writing.delete_records,
     },
     "/k/v1/records/cursor.json": {"GET": records.read_cursor, "POST": records.create_cursor, "DELETE": records.delete_cursor},
     "/k/v1/record/status.json": {"PUT": writing.put_status},
@@ -186,9 +190,7 @@ class _Gate:
             if caller is None:
                 raise KintoneError("CB_WA01")
             return caller
-        tokens = tuple(
-            one.strip() for line in request.headers.getlist("X-Cybozu-API-Token") for one in line.split(",") if one.strip()
-        )
+        tokens = tuple(one.strip() for line in request.headers.getlist("X-Cybozu-API-Token") for one in line.split(",") if one.strip())
         if not tokens:
             raise KintoneError("CB_AU01")
         if len(tokens) > MAX_TOKENS:
@@ -199,5 +201,3 @@ class _Gate:
         lang = "ja" if request.headers.get("Accept-Language", "ja").lower().startswith("ja") else "en"
         body = msgspec.json.encode(error.body(lang))
         return Response(body, error.status, headers={"Content-Type": "application/json;charset=UTF-8", "X-Cybozu-Error": error.code})
-
-

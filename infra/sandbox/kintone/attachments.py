@@ -19,9 +19,7 @@ def photograph(seed: str) -> bytes:
             dark = any((x - sx) ** 2 + (y - sy) ** 2 < radius * radius for sx, sy, radius in spots)
             rows.append(60 if dark else 176 + (x * 7 + y * 13) % 24)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + _chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + _chunk(b"IEND", b"")
 
 
 def report(title: str, lines: list[str]) -> bytes:

@@ -46,28 +46,47 @@ def _grant(customer_app: App, order_app: App, faq_app: App, defect_app: App) -> 
     ]
     # Special orders are for whoever is in charge of them, the managers and the administrators.
     order_app.record_acl = [
-        _record_rule('受注区分 in ("特注")', [
-            _record_right("FIELD_ENTITY", "担当者", edit=True), _record_right("GROUP", "managers"), _record_right("GROUP", "it-admins"),
-        ]),
+        _record_rule(
+            '受注区分 in ("特注")',
+            [
+                _record_right("FIELD_ENTITY", "担当者", edit=True),
+                _record_right("GROUP", "managers"),
+                _record_right("GROUP", "it-admins"),
+            ],
+        ),
     ]
     faq_app.app_acl = [
-        admins, _app_right("CREATOR", "", *writers, "appEditable"), _app_right("GROUP", "engineering-all", *writers),
+        admins,
+        _app_right("CREATOR", "", *writers, "appEditable"),
+        _app_right("GROUP", "engineering-all", *writers),
         _app_right("GROUP", "everyone", *readers),
     ]
     faq_app.record_acl = [
         _record_rule('公開範囲 in ("営業限定")', [_record_right("GROUP", "sales-all"), _record_right("GROUP", "managers")]),
-        _record_rule('公開範囲 in ("品質限定")', [
-            _record_right("GROUP", "quality-members", edit=True), _record_right("GROUP", "quality-board"),
-        ]),
-        _record_rule('公開範囲 in ("社内")', [
-            _record_right("GROUP", "engineering-all", edit=True), _record_right("GROUP", "everyone"),
-        ]),
+        _record_rule(
+            '公開範囲 in ("品質限定")',
+            [
+                _record_right("GROUP", "quality-members", edit=True),
+                _record_right("GROUP", "quality-board"),
+            ],
+        ),
+        _record_rule(
+            '公開範囲 in ("社内")',
+            [
+                _record_right("GROUP", "engineering-all", edit=True),
+                _record_right("GROUP", "everyone"),
+            ],
+        ),
     ]
     defect_app.app_acl = [admins, _app_right("GROUP", "quality-members", *writers), _app_right("GROUP", "everyone", *readers)]
     defect_app.record_acl = [
-        _record_rule("", [
-            _record_right("GROUP", "quality-members", edit=True), _record_right("ORGANIZATION", "seizo", subs=True),
-        ]),
+        _record_rule(
+            "",
+            [
+                _record_right("GROUP", "quality-members", edit=True),
+                _record_right("ORGANIZATION", "seizo", subs=True),
+            ],
+        ),
     ]
     defect_app.field_acl = [
         {

@@ -119,9 +119,7 @@ class Visible:
         self._app = app
         self._rights = call.rights(app)
         self._wanted = frozenset(codes) if codes else None
-        by_record = any(
-            entry["entity"]["type"] == "FIELD_ENTITY" for rule in app.field_acl for entry in rule["entities"]
-        )
+        by_record = any(entry["entity"]["type"] == "FIELD_ENTITY" for rule in app.field_acl for entry in rule["entities"])
         self._hidden = None if by_record else self._rights.hidden(None)
 
     def json(self, record: Record) -> bytes:

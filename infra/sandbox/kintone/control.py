@@ -17,19 +17,42 @@ from infra.sandbox.kintone.store import App
 
 Verb = Callable[[dict[str, Any]], Any]
 FAULTS = ("503", "429", "html200", "drop", "slow")
-_ADDABLE = frozenset({
-    "SINGLE_LINE_TEXT", "MULTI_LINE_TEXT", "RICH_TEXT", "NUMBER", "CHECK_BOX", "RADIO_BUTTON", "DROP_DOWN", "MULTI_SELECT", "DATE", "TIME",
-    "DATETIME", "LINK", "USER_SELECT", "ORGANIZATION_SELECT", "GROUP_SELECT", "FILE",
-})
+_ADDABLE = frozenset(
+    {
+        "SINGLE_LINE_TEXT",
+        "MULTI_LINE_TEXT",
+        "RICH_TEXT",
+        "NUMBER",
+        "CHECK_BOX",
+        "RADIO_BUTTON",
+        "DROP_DOWN",
+        "MULTI_SELECT",
+        "DATE",
+        "TIME",
+        "DATETIME",
+        "LINK",
+        "USER_SELECT",
+        "ORGANIZATION_SELECT",
+        "GROUP_SELECT",
+        "FILE",
+    }
+)
 
 
 def verbs(domain: Domain) -> dict[str, Verb]:
     """Every verb by name. ``app`` in a body is an id or a code; ValueError and KeyError carry the sentence for the caller."""
     control = _Control(domain)
     table: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "advanced": control.advanced, "truth": control.truth, "effective": control.effective, "rename_field": control.rename_field,
-        "add_field": control.add_field, "remove_field": control.remove_field, "renumber_app": control.renumber_app,
-        "token": control.token, "fault": control.fault, "heal": control.heal,
+        "advanced": control.advanced,
+        "truth": control.truth,
+        "effective": control.effective,
+        "rename_field": control.rename_field,
+        "add_field": control.add_field,
+        "remove_field": control.remove_field,
+        "renumber_app": control.renumber_app,
+        "token": control.token,
+        "fault": control.fault,
+        "heal": control.heal,
     }
 
     def locked(verb: Verb) -> Verb:
@@ -54,7 +77,11 @@ class _Control:
         """``{"app": 12}``: all records as stored, ids upwards; ``ids`` chooses some; ``"count": true`` gives only the number."""
         app = self._app(body)
         facts: dict[str, Any] = {
-            "app": str(app.id), "code": app.code, "count": len(app.ids), "last_id": app.next_id - 1, "deleted_ids": app.deleted,
+            "app": str(app.id),
+            "code": app.code,
+            "count": len(app.ids),
+            "last_id": app.next_id - 1,
+            "deleted_ids": app.deleted,
         }
         if body.get("count"):
             return facts
@@ -165,7 +192,10 @@ class _Control:
         count = body.get("count")
         self._domain.faults.append(
             Fault(
-                kind, None if count is None else int(count), skip=int(body.get("skip", 0)), milliseconds=int(body.get("milliseconds", 150)),
+                kind,
+                None if count is None else int(count),
+                skip=int(body.get("skip", 0)),
+                milliseconds=int(body.get("milliseconds", 150)),
                 path=str(body.get("path", "")),
             )
         )

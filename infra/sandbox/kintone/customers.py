@@ -44,14 +44,25 @@ def fill(app: App, origin: datetime, seed: int) -> None:
     for place, one in enumerate(customers(seed)):
         at = origin - timedelta(days=905, minutes=-7 * place)
         clerk = rng.choice(SALES)
-        values = app.fill({
-            "作成者": f"akari.mori@{DOMAIN}", "作成日時": minute(at), "更新者": clerk,
-            "更新日時": minute(at + timedelta(days=rng.randrange(0, 880))),
-            "顧客コード": one.code, "顧客名": one.name, "フリガナ": one.kana, "郵便番号": one.postal_code, "都道府県": one.prefecture,
-            "市区町村": one.city, "電話番号": one.phone, "ランク": one.rank, "担当者": [clerk],
-            "担当部署": ["eigyo-east" if rng.random() < 0.5 else "eigyo-west"],
-            "取引開始日": (at.astimezone(JST).date() - timedelta(days=rng.randrange(30, 7000))).isoformat(),
-            "受付開始時刻": rng.choice(("08:30", "09:00", "09:00", "10:00")),
-            "与信限度額": str(Decimal(rng.randrange(1, 60)) * 500_000) if rng.random() < 0.9 else "",
-        })
+        values = app.fill(
+            {
+                "作成者": f"akari.mori@{DOMAIN}",
+                "作成日時": minute(at),
+                "更新者": clerk,
+                "更新日時": minute(at + timedelta(days=rng.randrange(0, 880))),
+                "顧客コード": one.code,
+                "顧客名": one.name,
+                "フリガナ": one.kana,
+                "郵便番号": one.postal_code,
+                "都道府県": one.prefecture,
+                "市区町村": one.city,
+                "電話番号": one.phone,
+                "ランク": one.rank,
+                "担当者": [clerk],
+                "担当部署": ["eigyo-east" if rng.random() < 0.5 else "eigyo-west"],
+                "取引開始日": (at.astimezone(JST).date() - timedelta(days=rng.randrange(30, 7000))).isoformat(),
+                "受付開始時刻": rng.choice(("08:30", "09:00", "09:00", "10:00")),
+                "与信限度額": str(Decimal(rng.randrange(1, 60)) * 500_000) if rng.random() < 0.9 else "",
+            }
+        )
         app.insert(place + 1, values, 1 + rng.randrange(5))

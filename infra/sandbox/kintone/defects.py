@@ -79,13 +79,16 @@ def _values(case: Case, item: Item, rng: random.Random, number: int, at: datetim
     day = at.astimezone(JST).date()
     closed = day + timedelta(days=rng.randrange(14, 80)) if state == STATES[3] else None
     return {
-        "作成者": who, "作成日時": minute(at),
-        "更新者": rng.choice(INSPECTORS), "更新日時": minute(at + timedelta(days=rng.randrange(0, 6))),
+        "作成者": who,
+        "作成日時": minute(at),
+        "更新者": rng.choice(INSPECTORS),
+        "更新日時": minute(at + timedelta(days=rng.randrange(0, 6))),
         "不具合番号": f"QD-{number:05d}",
         "件名": f"{item.name}：{case.title}",
         "発生日": day.isoformat(),
         "発見工程": FOUND_IN[int(rng.random() * 4)],
-        "製品コード": item.code, "製品名": item.name,
+        "製品コード": item.code,
+        "製品名": item.name,
         # A lot number names no date: the texts must not move with the origin.
         "ロット番号": f"L{item.category}{rng.randrange(10_000, 99_999)}",
         "不良数": str(rng.randrange(1, 25)),

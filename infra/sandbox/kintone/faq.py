@@ -53,8 +53,15 @@ def values_of(one: Answered, writer: str, at: datetime) -> dict[str, Any]:
     """One question as its writer saves it at ``at``."""
     paragraphs = "".join(f"<div>{escape(sentence)}。</div>" for sentence in one.answer.rstrip("。").split("。"))
     return {
-        "作成者": writer, "作成日時": minute(at), "更新者": writer, "更新日時": minute(at),
-        "質問": one.question, "回答": paragraphs, "カテゴリ": one.category, "キーワード": [one.topic], "公開範囲": one.audience,
+        "作成者": writer,
+        "作成日時": minute(at),
+        "更新者": writer,
+        "更新日時": minute(at),
+        "質問": one.question,
+        "回答": paragraphs,
+        "カテゴリ": one.category,
+        "キーワード": [one.topic],
+        "公開範囲": one.audience,
         "担当部署": ["hinshitsu" if one.audience == "品質限定" else "eigyo" if one.audience == "営業限定" else "gijutsu"],
         "最終確認日": at.astimezone(JST).date().isoformat(),
     }

@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Types whose value is a list, so that "unset" is ``[]``.
-LIST_TYPES = frozenset({
-    "CHECK_BOX", "MULTI_SELECT", "USER_SELECT", "ORGANIZATION_SELECT", "GROUP_SELECT", "STATUS_ASSIGNEE", "FILE", "SUBTABLE", "CATEGORY",
-})
+LIST_TYPES = frozenset(
+    {
+        "CHECK_BOX",
+        "MULTI_SELECT",
+        "USER_SELECT",
+        "ORGANIZATION_SELECT",
+        "GROUP_SELECT",
+        "STATUS_ASSIGNEE",
+        "FILE",
+        "SUBTABLE",
+        "CATEGORY",
+    }
+)
 OPTION_TYPES = frozenset({"CHECK_BOX", "RADIO_BUTTON", "DROP_DOWN", "MULTI_SELECT"})
 #: Types that the system fills.
 SYSTEM_TYPES = frozenset({"RECORD_NUMBER", "CREATOR", "MODIFIER", "CREATED_TIME", "UPDATED_TIME", "STATUS", "STATUS_ASSIGNEE", "CATEGORY"})
@@ -72,8 +82,13 @@ def property_of(one: Field, resolve: Callable[[str], tuple[str, str]]) -> dict[s
         return found
     if one.type == "CALC":
         return found | {
-            "required": False, "expression": one.expression, "hideExpression": False, "format": "NUMBER_DIGIT", "displayScale": "",
-            "unit": "円", "unitPosition": "AFTER",
+            "required": False,
+            "expression": one.expression,
+            "hideExpression": False,
+            "format": "NUMBER_DIGIT",
+            "displayScale": "",
+            "unit": "円",
+            "unitPosition": "AFTER",
         }
     found["required"] = one.required
     if one.lookup is not None:
@@ -99,7 +114,13 @@ def _details(one: Field) -> dict[str, Any]:
         return found | ({"align": "HORIZONTAL"} if kind in ("CHECK_BOX", "RADIO_BUTTON") else {})
     if kind == "NUMBER":
         return {
-            "unique": one.unique, "maxValue": "", "minValue": "", "defaultValue": "", "digit": True, "displayScale": "", "unit": "",
+            "unique": one.unique,
+            "maxValue": "",
+            "minValue": "",
+            "defaultValue": "",
+            "digit": True,
+            "displayScale": "",
+            "unit": "",
             "unitPosition": "BEFORE",
         }
     if kind in ("SINGLE_LINE_TEXT", "LINK"):

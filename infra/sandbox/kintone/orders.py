@@ -23,9 +23,18 @@ STATES = ("受付", "手配中", "出荷済", "完了")
 ACTIONS = (("手配する", "受付", "手配中"), ("出荷する", "手配中", "出荷済"), ("完了する", "出荷済", "完了"))
 CERTAINTY = ("確定", "内示", "見込み")
 REMARKS = (
-    "", "", "", "", "納品書は2部必要です。", "午前中の納品をご希望です。", "梱包は木箱を指定されています。\n吊り具は先方で用意済みです。",
-    "検査成績書を同梱してください。", "前回と同じ取付寸法であることを図面で確認済みです。", "支払条件は月末締め翌月末払いです。",
-    "現地据付の立会いを求められています。\n日程は営業から連絡します。", "輸出梱包（防錆紙・シリカゲル）でお願いします。",
+    "",
+    "",
+    "",
+    "",
+    "納品書は2部必要です。",
+    "午前中の納品をご希望です。",
+    "梱包は木箱を指定されています。\n吊り具は先方で用意済みです。",
+    "検査成績書を同梱してください。",
+    "前回と同じ取付寸法であることを図面で確認済みです。",
+    "支払条件は月末締め翌月末払いです。",
+    "現地据付の立会いを求められています。\n日程は営業から連絡します。",
+    "輸出梱包（防錆紙・シリカゲル）でお願いします。",
     "代替品でも可とのことです。",
 )
 SALES: tuple[str, ...] = tuple(one.login for one in PEOPLE if one.organisation.startswith("eigyo"))
@@ -51,13 +60,17 @@ def total(values: dict[str, Any]) -> str:
 
 def make_app(number: int, created: datetime) -> App:
     """The empty app with its form, process and rights."""
-    lines = Field("明細", "SUBTABLE", inner=[
-        Field("製品コード", "SINGLE_LINE_TEXT"),
-        Field("製品名", "SINGLE_LINE_TEXT"),
-        Field("数量", "NUMBER"),
-        Field("単価", "NUMBER"),
-        Field("小計", "CALC", expression="数量 * 単価", compute=subtotal),
-    ])
+    lines = Field(
+        "明細",
+        "SUBTABLE",
+        inner=[
+            Field("製品コード", "SINGLE_LINE_TEXT"),
+            Field("製品名", "SINGLE_LINE_TEXT"),
+            Field("数量", "NUMBER"),
+            Field("単価", "NUMBER"),
+            Field("小計", "CALC", expression="数量 * 単価", compute=subtotal),
+        ],
+    )
     fields = [
         *system_fields(),
         Field("ステータス", "STATUS"),
@@ -120,19 +133,27 @@ def draw(app: App, rng: random.Random, partners: tuple[Partner, ...], goods: tup
         item = goods[rng.randrange(len(goods))]
         row = {"製品コード": item.code, "製品名": item.name, "数量": str(1 + int(rng.random() ** 3 * 60)), "単価": str(item.price)}
         lines.append(app.row(row))
-    return app.fill({
-        "作成者": clerk, "作成日時": stamp, "更新者": clerk, "更新日時": stamp, "ステータス": STATES[0], "作業者": [clerk],
-        "受注番号": f"SO-{number:06d}",
-        "受注日": day.isoformat(),
-        "顧客コード": partner.code,
-        "顧客名": partner.name,
-        "担当者": [clerk],
-        "受注区分": KINDS[int(rng.random() ** 2 * 4)],
-        "確度": CERTAINTY[int(rng.random() ** 3 * 3)],
-        "希望納期": (day + timedelta(days=rng.randrange(7, 60))).isoformat() + ("T00:00:00Z" if rng.random() < 0.7 else "T04:30:00Z")
-        if rng.random() < 0.9 else "",
-        "明細": lines,
-        "消費税率": "0" if rng.random() < 0.05 else "10",
-        "備考": REMARKS[rng.randrange(len(REMARKS))],
-        "タグ": [tag for tag in TAGS if rng.random() < 0.12],
-    })
+    return app.fill(
+        {
+            "作成者": clerk,
+            "作成日時": stamp,
+            "更新者": clerk,
+            "更新日時": stamp,
+            "ステータス": STATES[0],
+            "作業者": [clerk],
+            "受注番号": f"SO-{number:06d}",
+            "受注日": day.isoformat(),
+            "顧客コード": partner.code,
+            "顧客名": partner.name,
+            "担当者": [clerk],
+            "受注区分": KINDS[int(rng.random() ** 2 * 4)],
+            "確度": CERTAINTY[int(rng.random() ** 3 * 3)],
+            "希望納期": (day + timedelta(days=rng.randrange(7, 60))).isoformat() + ("T00:00:00Z" if rng.random() < 0.7 else "T04:30:00Z")
+            if rng.random() < 0.9
+            else "",
+            "明細": lines,
+            "消費税率": "0" if rng.random() < 0.05 else "10",
+            "備考": REMARKS[rng.randrange(len(REMARKS))],
+            "タグ": [tag for tag in TAGS if rng.random() < 0.12],
+        }
+    )

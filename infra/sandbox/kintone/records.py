@@ -93,7 +93,11 @@ def create_cursor(call: Call) -> Answer:
         raise KintoneError("GAIA_TM12")
     found, _ = select(call, app, query, count=False, limit=None)
     cursor = Cursor(
-        id=secrets.token_hex(16), app=app, ids=[record.id for record in found], fields=codes, size=size,
+        id=secrets.token_hex(16),
+        app=app,
+        ids=[record.id for record in found],
+        fields=codes,
+        size=size,
         expires=call.domain.clock.now() + CURSOR_LIFE,
     )
     live[cursor.id] = cursor

@@ -66,14 +66,23 @@ def get_layout(call: Call) -> Answer:
 def get_settings(call: Call) -> Answer:
     app = _readable(call)
     _language(call)
-    return json_answer({
-        "name": app.name, "description": app.description, "icon": {"type": "PRESET", "key": "APP72"}, "theme": "WHITE",
-        "titleField": {"selectionMode": "MANUAL", "code": app.title} if app.title else {"selectionMode": "AUTO"},
-        "enableThumbnails": True, "enableBulkDeletion": False, "enableComments": True, "enableDuplicateRecord": True,
-        "enableInlineRecordEditing": True,
-        "numberPrecision": {"digits": "16", "decimalPlaces": "4", "roundingMode": "HALF_EVEN"},
-        "firstMonthOfFiscalYear": "4", "revision": str(app.revision),
-    })
+    return json_answer(
+        {
+            "name": app.name,
+            "description": app.description,
+            "icon": {"type": "PRESET", "key": "APP72"},
+            "theme": "WHITE",
+            "titleField": {"selectionMode": "MANUAL", "code": app.title} if app.title else {"selectionMode": "AUTO"},
+            "enableThumbnails": True,
+            "enableBulkDeletion": False,
+            "enableComments": True,
+            "enableDuplicateRecord": True,
+            "enableInlineRecordEditing": True,
+            "numberPrecision": {"digits": "16", "decimalPlaces": "4", "roundingMode": "HALF_EVEN"},
+            "firstMonthOfFiscalYear": "4",
+            "revision": str(app.revision),
+        }
+    )
 
 
 def get_status(call: Call) -> Answer:
@@ -82,9 +91,7 @@ def get_status(call: Call) -> Answer:
     process = app.process
     if not process.states:
         return json_answer({"enable": False, "states": None, "actions": None, "revision": str(app.revision)})
-    states = {
-        name: {"name": name, "index": str(at), "assignee": {"type": "ONE", "entities": []}} for at, name in enumerate(process.states)
-    }
+    states = {name: {"name": name, "index": str(at), "assignee": {"type": "ONE", "entities": []}} for at, name in enumerate(process.states)}
     actions = [{"name": name, "from": before, "to": after, "filterCond": "", "type": "PRIMARY"} for name, before, after in process.actions]
     return json_answer({"enable": process.enabled, "states": states, "actions": actions, "revision": str(app.revision)})
 
@@ -117,14 +124,16 @@ def evaluate_acl(call: Call) -> Answer:
             raise KintoneError("GAIA_RE01", {"id": number})
         own = rights.of(record)
         cells = {one.code: rights.accessibility(one.code, record) for one in app.fields if one.enabled}
-        found.append({
-            "id": str(number),
-            "record": {"viewable": own.viewable, "editable": own.editable, "deletable": own.deletable},
-            "fields": {
-                code: {"viewable": own.viewable and may != "NONE", "editable": own.editable and may == "WRITE"}
-                for code, may in cells.items()
-            },
-        })
+        found.append(
+            {
+                "id": str(number),
+                "record": {"viewable": own.viewable, "editable": own.editable, "deletable": own.deletable},
+                "fields": {
+                    code: {"viewable": own.viewable and may != "NONE", "editable": own.editable and may == "WRITE"}
+                    for code, may in cells.items()
+                },
+            }
+        )
     return json_answer({"rights": found})
 
 
@@ -165,8 +174,16 @@ def _language(call: Call) -> None:
 def _facts(app: App) -> dict[str, Any]:
     owner = {"code": app.owner, "name": NAMES[app.owner]}
     return {
-        "appId": str(app.id), "code": app.code, "name": app.name, "description": app.description, "spaceId": None, "threadId": None,
-        "createdAt": _exact(app.created), "creator": owner, "modifiedAt": _exact(app.modified), "modifier": owner,
+        "appId": str(app.id),
+        "code": app.code,
+        "name": app.name,
+        "description": app.description,
+        "spaceId": None,
+        "threadId": None,
+        "createdAt": _exact(app.created),
+        "creator": owner,
+        "modifiedAt": _exact(app.modified),
+        "modifier": owner,
     }
 
 

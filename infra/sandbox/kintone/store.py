@@ -160,9 +160,7 @@ class App:
         hide = frozenset(hidden)
         if wanted is None and not hide:
             return self.body(record)
-        parts = [
-            head + write(record) for code, head, write in self._writers if (wanted is None or code in wanted) and code not in hide
-        ]
+        parts = [head + write(record) for code, head, write in self._writers if (wanted is None or code in wanted) and code not in hide]
         if wanted is None or "$id" in wanted:
             parts.append(b'"$id":{"type":"__ID__","value":"%d"}' % record.id)
         if wanted is None or "$revision" in wanted:
@@ -190,7 +188,10 @@ class StoredFile:
 
 
 _NAMES_OF = {
-    "USER_SELECT": NAMES, "STATUS_ASSIGNEE": NAMES, "ORGANIZATION_SELECT": ORGANISATION_NAMES, "GROUP_SELECT": GROUP_NAMES,
+    "USER_SELECT": NAMES,
+    "STATUS_ASSIGNEE": NAMES,
+    "ORGANIZATION_SELECT": ORGANISATION_NAMES,
+    "GROUP_SELECT": GROUP_NAMES,
 }
 
 

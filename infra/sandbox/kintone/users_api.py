@@ -96,9 +96,22 @@ def _page(call: Call, found: list[Any]) -> list[Any]:
 def _user(person: Person) -> dict[str, Any]:
     family, _, given = person.name.partition(" ")
     return {
-        "id": str(101 + USERS.index(person)), "code": user_code(person), "name": person.name, "surName": family, "givenName": given,
-        "surNameReading": "", "givenNameReading": "", "localName": person.name_en, "localNameLocale": "en", "email": person.mail,
-        "valid": True, "locale": "ja", "timezone": "Asia/Tokyo", "description": "", "employeeNumber": "", "primaryOrganization": None,
+        "id": str(101 + USERS.index(person)),
+        "code": user_code(person),
+        "name": person.name,
+        "surName": family,
+        "givenName": given,
+        "surNameReading": "",
+        "givenNameReading": "",
+        "localName": person.name_en,
+        "localNameLocale": "en",
+        "email": person.mail,
+        "valid": True,
+        "locale": "ja",
+        "timezone": "Asia/Tokyo",
+        "description": "",
+        "employeeNumber": "",
+        "primaryOrganization": None,
         "customItemValues": [],
     }
 
@@ -106,8 +119,13 @@ def _user(person: Person) -> dict[str, Any]:
 def _organisation(code: str) -> dict[str, Any]:
     place, one = next((at, one) for at, one in enumerate(ORGANISATIONS) if one.code == code)
     return {
-        "id": str(201 + place), "code": one.code, "name": one.name, "localName": one.name_en, "localNameLocale": "en",
-        "parentCode": one.parent or None, "description": "",
+        "id": str(201 + place),
+        "code": one.code,
+        "name": one.name,
+        "localName": one.name_en,
+        "localNameLocale": "en",
+        "parentCode": one.parent or None,
+        "description": "",
     }
 
 

@@ -28,9 +28,13 @@ def describe(settings: Settings) -> dict[str, Any]:
     """What a client needs to be told. ``certificate`` is a PEM file with private key and certificate; both secrets live in ``settings.state``."""
     kept = credentials(settings.state)
     return {
-        "authority": f"{settings.https_url}/{TENANT_ID}", "graph": settings.https_url,
+        "authority": f"{settings.https_url}/{TENANT_ID}",
+        "graph": settings.https_url,
         "site_urls": [f"{settings.https_url}/sites/{key}" for key in (founding.QUALITY, founding.HR)],
-        "tenant": TENANT_ID, "client_id": CLIENT_ID, "client_secret": kept.client_secret, "certificate": str(kept.certificate),
+        "tenant": TENANT_ID,
+        "client_id": CLIENT_ID,
+        "client_secret": kept.client_secret,
+        "certificate": str(kept.certificate),
     }
 
 

@@ -88,8 +88,13 @@ def _client_pem() -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fortnight-sandbox-client")])
     now = datetime.now(UTC)
     made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=365))
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
         .sign(key, hashes.SHA256())
     )
     return _key_pem(key) + made.public_bytes(serialization.Encoding.PEM)
@@ -112,17 +117,23 @@ class Authority:
         """The discovery document for a tenant, every address on the host the client used."""
         root = f"{base}/{tenant}"
         return {
-            "issuer": f"{base}/{TENANT_ID}/v2.0", "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
-            "token_endpoint": f"{root}/oauth2/v2.0/token", "jwks_uri": f"{root}/discovery/v2.0/keys",
-            "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode", "response_types_supported": ["code"],
+            "issuer": f"{base}/{TENANT_ID}/v2.0",
+            "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{root}/oauth2/v2.0/token",
+            "jwks_uri": f"{root}/discovery/v2.0/keys",
+            "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
+            "response_types_supported": ["code"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
-            "subject_types_supported": ["pairwise"], "id_token_signing_alg_values_supported": ["RS256"], "tenant_region_scope": "AS",
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "tenant_region_scope": "AS",
         }
 
     def instance_discovery(self, base: str) -> dict[str, Any]:
         host = base.split("//")[1]
         return {
-            "tenant_discovery_endpoint": f"{base}/{TENANT_ID}/v2.0/.well-known/openid-configuration", "api-version": "1.1",
+            "tenant_discovery_endpoint": f"{base}/{TENANT_ID}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
             "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
         }
 
@@ -148,7 +159,11 @@ class Authority:
             stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
             return JSONResponse(
                 {
-                    "error": refused.error, "error_codes": [refused.code], "timestamp": stamp, "trace_id": trace, "correlation_id": trace,
+                    "error": refused.error,
+                    "error_codes": [refused.code],
+                    "timestamp": stamp,
+                    "trace_id": trace,
+                    "correlation_id": trace,
                     "error_description": f"AADSTS{refused.code}: {refused.sentence} Trace ID: {trace} Correlation ID: {trace} Timestamp: {stamp}",
                 },
                 status_code=refused.status,
@@ -187,7 +202,9 @@ class Authority:
         if old or (right and self.secret_expired):
             raise Refused(401, "invalid_client", 7000222, f"The provided client secret keys for app '{CLIENT_ID}' are expired.")
         if not right:
-            raise Refused(401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent is the secret value.")
+            raise Refused(
+                401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent is the secret value."
+            )
 
     def _check_assertion(self, assertion: str, endpoint: str) -> None:
         try:
@@ -206,8 +223,13 @@ class Authority:
         assert isinstance(public, rsa.RSAPublicKey)
         try:
             claims = jwt.decode(
-                assertion, public, algorithms=[algorithm], audience=[endpoint, endpoint.rsplit("/oauth2/", 1)[0] + "/v2.0"], issuer=CLIENT_ID,
-                options={"require": ["aud", "exp", "iss", "sub", "jti"]}, leeway=300,
+                assertion,
+                public,
+                algorithms=[algorithm],
+                audience=[endpoint, endpoint.rsplit("/oauth2/", 1)[0] + "/v2.0"],
+                issuer=CLIENT_ID,
+                options={"require": ["aud", "exp", "iss", "sub", "jti"]},
+                leeway=300,
             )
         except jwt.InvalidSignatureError:
             raise Refused(401, "invalid_client", 700027, "Client assertion failed signature validation.") from None
@@ -235,10 +257,22 @@ class Authority:
     def _sign(self, audience: str, *, certificate: bool) -> str:
         now = datetime.now(UTC)
         claims = {
-            "aud": audience, "iss": f"{self._settings.https_url}/{TENANT_ID}/v2.0", "iat": now, "nbf": now - timedelta(minutes=5),
-            "exp": now + LIFETIME, "tid": TENANT_ID, "appid": CLIENT_ID, "azp": CLIENT_ID, "app_displayname": "Fortnight", "idtyp": "app",
-            "appidacr": "2" if certificate else "1", "roles": ROLES, "oid": stable_id("service principal", "fortnight"), "ver": "1.0",
-            "sub": stable_id("service principal", "fortnight"), "uti": uuid.uuid4().hex[:22],
+            "aud": audience,
+            "iss": f"{self._settings.https_url}/{TENANT_ID}/v2.0",
+            "iat": now,
+            "nbf": now - timedelta(minutes=5),
+            "exp": now + LIFETIME,
+            "tid": TENANT_ID,
+            "appid": CLIENT_ID,
+            "azp": CLIENT_ID,
+            "app_displayname": "Fortnight",
+            "idtyp": "app",
+            "appidacr": "2" if certificate else "1",
+            "roles": ROLES,
+            "oid": stable_id("service principal", "fortnight"),
+            "ver": "1.0",
+            "sub": stable_id("service principal", "fortnight"),
+            "uti": uuid.uuid4().hex[:22],
         }
         return jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
 

@@ -107,6 +107,7 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
 
     def grant(body: dict[str, Any]) -> dict[str, Any]:
         """{"item": id, "login": login}: read for one person, inheritance broken first if need be."""
+
         def change(site: Site, key: str) -> None:
             site.grants[key].setdefault(founding.user(site, body["login"]).number, set()).add(READ)
 
@@ -114,24 +115,43 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
 
     def revoke(body: dict[str, Any]) -> dict[str, Any]:
         """{"item": id, "login": login}: the person's own grant on that item goes; grants by group stay."""
+
         def change(site: Site, key: str) -> None:
             site.grants[key].pop(founding.user(site, body["login"]).number, None)
 
         return _change(world, settings, body["item"], change)
 
     found = {
-        "truth": truth, "effective": effective, "expire_tokens": expire_tokens, "set_secret_expired": set_secret_expired,
-        "inherited_from": inherited_from, "membership": membership, "grant": grant, "revoke": revoke, "advanced": lambda _: None,
+        "truth": truth,
+        "effective": effective,
+        "expire_tokens": expire_tokens,
+        "set_secret_expired": set_secret_expired,
+        "inherited_from": inherited_from,
+        "membership": membership,
+        "grant": grant,
+        "revoke": revoke,
+        "advanced": lambda _: None,
     }
     return {**{name: told(verb) for name, verb in found.items()}, "fault": faults.set, "heal": faults.heal}
 
 
 def _row(listing: Listing, entry: Entry) -> dict[str, Any]:
     return {
-        "site": listing.site.key, "list": listing.title, "list_id": listing.guid, "drive_id": listing.drive_id, "id": entry.id,
-        "unique_id": entry.guid, "list_item_id": entry.number, "kind": entry.kind, "path": "/".join([listing.title, *listing.path(entry)]),
-        "size": entry.stored.size if entry.stored else 0, "quick_xor": entry.stored.quick_xor if entry.stored else "", "etag": entry.etag,
-        "modified": stamp(entry.modified), "unique": entry.guid in listing.site.grants, "scope": scope_of(listing, entry),
+        "site": listing.site.key,
+        "list": listing.title,
+        "list_id": listing.guid,
+        "drive_id": listing.drive_id,
+        "id": entry.id,
+        "unique_id": entry.guid,
+        "list_item_id": entry.number,
+        "kind": entry.kind,
+        "path": "/".join([listing.title, *listing.path(entry)]),
+        "size": entry.stored.size if entry.stored else 0,
+        "quick_xor": entry.stored.quick_xor if entry.stored else "",
+        "etag": entry.etag,
+        "modified": stamp(entry.modified),
+        "unique": entry.guid in listing.site.grants,
+        "scope": scope_of(listing, entry),
     }
 
 

@@ -53,7 +53,9 @@ def read(world: World, listing: Listing, ask: Ask, path: str) -> Round:
         return Round([], "", end, {"@odata.deltaLink": ask.link(path, token=Token(world.epoch, mark, end, end).text())})
     token = _token(world, listing, given, ask, path) if given else Token(world.epoch, mark, 0, _end(listing))
     first = not given or token.place == 0
-    pending = sorted((e for e in listing.entries.values() if e.changed > token.place and not 0 < e.deleted <= token.start), key=lambda e: e.changed)
+    pending = sorted(
+        (e for e in listing.entries.values() if e.changed > token.place and not 0 < e.deleted <= token.start), key=lambda e: e.changed
+    )
     top = ask.top(200, 1000)
     taken, more = pending[:top], len(pending) > top
     stale, twin = "", token.twin
@@ -90,7 +92,10 @@ def _token(world: World, listing: Listing, given: str, ask: Ask, path: str) -> T
     if token.epoch != world.epoch or token.place > _end(listing):
         fresh = Token(world.epoch, mark, 0, _end(listing)).text()
         raise GraphError(
-            410, "resyncRequired", "The sync token has expired. Enumerate again from the address in Location.",
-            inner="resyncChangesApplyDifferences", headers={"Location": ask.link(path, token=fresh)},
+            410,
+            "resyncRequired",
+            "The sync token has expired. Enumerate again from the address in Location.",
+            inner="resyncChangesApplyDifferences",
+            headers={"Location": ask.link(path, token=fresh)},
         )
     return token

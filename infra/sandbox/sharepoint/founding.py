@@ -105,7 +105,9 @@ def _pages(world: World, origin: datetime) -> None:
         listing = site.listing("サイトのページ")
         who = person(rng.choice(EDITORS[site.key])).login
         created, modified = _dated(rng, origin)
-        entry = world.add(listing, listing.root, page.name, "page", created, who, document=page, stored=stored, fields={"Title": page.title})
+        entry = world.add(
+            listing, listing.root, page.name, "page", created, who, document=page, stored=stored, fields={"Title": page.title}
+        )
         entry.modified = modified
 
 
@@ -212,7 +214,10 @@ def _quality_permissions(site: Site) -> None:
 
     secret = _entry(rules, "監査結果")
     site.grants[secret.guid] = {_SIXTH: {READ}, _OWNERS: {FULL_CONTROL}}
-    site.grants[_entry(rules, "監査結果/製品安全会議_議事要旨.pdf").guid] = {head.number: {FULL_CONTROL}, _entra(site, "managers").number: {READ}}
+    site.grants[_entry(rules, "監査結果/製品安全会議_議事要旨.pdf").guid] = {
+        head.number: {FULL_CONTROL},
+        _entra(site, "managers").number: {READ},
+    }
     site.grants[_entry(rules, "客先クレーム").guid] = {desk.number: {READ}, _MEMBERS: {EDIT}, _OWNERS: {FULL_CONTROL}}
     site.grants[_entry(manuals, "開発中").guid] = {engineering.number: {EDIT}, board.number: {READ}}
     shared = _entry(manuals, "共通/製品共通_安全上の注意.pdf")
@@ -249,6 +254,8 @@ def _hr_permissions(site: Site) -> None:
 def share_organization(site: Site, entry: Entry) -> None:
     """An organization link that nobody has used yet: it breaks inheritance, and its hidden group has no members."""
     link = stable_id("link", entry.guid)
-    hidden = _principal(site, "site", f"SharingLinks.{entry.guid}.OrganizationView.{link}", f"SharingLinks.{entry.guid}.OrganizationView.{link}")
+    hidden = _principal(
+        site, "site", f"SharingLinks.{entry.guid}.OrganizationView.{link}", f"SharingLinks.{entry.guid}.OrganizationView.{link}"
+    )
     entry.link = Link(f"u!{link.replace('-', '')}", "organization", "view", hidden.number)
     site.grants[entry.guid] = {**_base(site), hidden.number: {READ}}

@@ -76,7 +76,9 @@ class Graph:
         if first in ("users", "groups"):
             return self._people(first, rest, ask)
         if first == "organization":
-            return answer(ask, {"value": [{"id": TENANT_ID, "displayName": COMPANY, "verifiedDomains": [{"name": DOMAIN, "isDefault": True}]}]})
+            return answer(
+                ask, {"value": [{"id": TENANT_ID, "displayName": COMPANY, "verifiedDomains": [{"name": DOMAIN, "isDefault": True}]}]}
+            )
         raise GraphError(400, "BadRequest", f"Resource not found for the segment '{first}'.")
 
     def _sites(self, rest: str, ask: Ask) -> Response:
@@ -199,16 +201,28 @@ class Graph:
     def _site(self, site: Site) -> dict[str, Any]:
         modified = max(listing.feed[-1][1] for listing in site.lists)
         return {
-            "id": site_id(site), "name": site.key, "displayName": site.title, "webUrl": f"{self._settings.https_url}/sites/{site.key}",
-            "createdDateTime": stamp(site.created), "lastModifiedDateTime": stamp(modified), "description": "", "isPersonalSite": False,
-            "root": {}, "siteCollection": {"hostname": "localhost"},
+            "id": site_id(site),
+            "name": site.key,
+            "displayName": site.title,
+            "webUrl": f"{self._settings.https_url}/sites/{site.key}",
+            "createdDateTime": stamp(site.created),
+            "lastModifiedDateTime": stamp(modified),
+            "description": "",
+            "isPersonalSite": False,
+            "root": {},
+            "siteCollection": {"hostname": "localhost"},
         }
 
     def _root(self) -> dict[str, Any]:
         collection, web = stable_id("site collection", "root"), stable_id("web", "root")
         return {
-            "id": f"localhost,{collection},{web}", "name": "", "displayName": COMPANY, "webUrl": self._settings.https_url, "root": {},
-            "siteCollection": {"hostname": "localhost"}, "isPersonalSite": False,
+            "id": f"localhost,{collection},{web}",
+            "name": "",
+            "displayName": COMPANY,
+            "webUrl": self._settings.https_url,
+            "root": {},
+            "siteCollection": {"hostname": "localhost"},
+            "isPersonalSite": False,
         }
 
     # -- batch ------------------------------------------------------------------------------------------------------------------
@@ -251,8 +265,11 @@ class Graph:
 
 def own_audiences(settings: Settings) -> tuple[str, ...]:
     """Audiences that name this server itself, by either host name."""
-    return tuple(f"{scheme}://{host}:{port}" for scheme, port in (("https", settings.https_port), ("http", settings.http_port))
-                 for host in ("localhost", "127.0.0.1"))
+    return tuple(
+        f"{scheme}://{host}:{port}"
+        for scheme, port in (("https", settings.https_port), ("http", settings.http_port))
+        for host in ("localhost", "127.0.0.1")
+    )
 
 
 def _not_found(message: str) -> GraphError:

@@ -17,16 +17,29 @@ _EQUALS = re.compile(r"^(\w+) eq '([^']*)'$")
 def user_json(someone: Person) -> dict[str, Any]:
     department = next((one.name for one in ORGANISATIONS if one.code == someone.organisation), "")
     return {
-        "@odata.type": "#microsoft.graph.user", "id": someone.entra_id, "displayName": someone.name, "userPrincipalName": upn(someone.login),
-        "mail": someone.mail, "jobTitle": someone.title, "department": department, "accountEnabled": True,
+        "@odata.type": "#microsoft.graph.user",
+        "id": someone.entra_id,
+        "displayName": someone.name,
+        "userPrincipalName": upn(someone.login),
+        "mail": someone.mail,
+        "jobTitle": someone.title,
+        "department": department,
+        "accountEnabled": True,
         "userType": "Guest" if someone.guest else "Member",
     }
 
 
 def group_json(one: Group) -> dict[str, Any]:
     return {
-        "@odata.type": "#microsoft.graph.group", "id": one.entra_id, "displayName": one.name, "description": one.name_en, "mailEnabled": False,
-        "mailNickname": one.code, "securityEnabled": True, "groupTypes": [], "visibility": None,
+        "@odata.type": "#microsoft.graph.group",
+        "id": one.entra_id,
+        "displayName": one.name,
+        "description": one.name_en,
+        "mailEnabled": False,
+        "mailNickname": one.code,
+        "securityEnabled": True,
+        "groupTypes": [],
+        "visibility": None,
     }
 
 
@@ -68,7 +81,9 @@ class Directory:
         """Groups a user is in."""
         closure = entra_closure(self._world)
         codes = [
-            code for code, (members, _) in self._world.groups.items() if someone.login in (closure[code] if transitive else frozenset(members))
+            code
+            for code, (members, _) in self._world.groups.items()
+            if someone.login in (closure[code] if transitive else frozenset(members))
         ]
         return page(ask, _only([group_json(group(code)) for code in codes], ask), default=100, most=999)
 

@@ -50,9 +50,16 @@ class Drives:
     def drive(self, listing: Listing) -> dict[str, Any]:
         owner = {"user": {"displayName": listing.site.title}}
         return {
-            "id": listing.drive_id, "name": listing.title, "description": "", "driveType": "documentLibrary", "createdBy": owner, "owner": owner,
-            "createdDateTime": stamp(listing.site.created), "lastModifiedDateTime": stamp(listing.feed[-1][1]),
-            "webUrl": self.web_url(listing, None), "quota": {"state": "normal", "total": 27487790694400, "used": 0},
+            "id": listing.drive_id,
+            "name": listing.title,
+            "description": "",
+            "driveType": "documentLibrary",
+            "createdBy": owner,
+            "owner": owner,
+            "createdDateTime": stamp(listing.site.created),
+            "lastModifiedDateTime": stamp(listing.feed[-1][1]),
+            "webUrl": self.web_url(listing, None),
+            "quota": {"state": "normal", "total": 27487790694400, "used": 0},
         }
 
     def web_url(self, listing: Listing, entry: Entry | None) -> str:
@@ -67,9 +74,17 @@ class Drives:
                 above = listing.path(listing.entries[entry.parent])
                 parent |= {"name": above[-1] if above else listing.title, "path": "/".join([f"/drives/{listing.drive_id}/root:", *above])}
         found: dict[str, Any] = {
-            "id": entry.id, "name": entry.name, "eTag": entry.etag, "cTag": entry.ctag, "size": self._size(listing, entry),
-            "createdDateTime": stamp(entry.created), "lastModifiedDateTime": stamp(entry.modified), "webUrl": self.web_url(listing, entry),
-            "createdBy": identity(entry.author), "lastModifiedBy": identity(entry.editor), "parentReference": parent,
+            "id": entry.id,
+            "name": entry.name,
+            "eTag": entry.etag,
+            "cTag": entry.ctag,
+            "size": self._size(listing, entry),
+            "createdDateTime": stamp(entry.created),
+            "lastModifiedDateTime": stamp(entry.modified),
+            "webUrl": self.web_url(listing, entry),
+            "createdBy": identity(entry.author),
+            "lastModifiedBy": identity(entry.editor),
+            "parentReference": parent,
             "fileSystemInfo": {"createdDateTime": stamp(entry.created), "lastModifiedDateTime": stamp(entry.modified)},
         }
         if in_delta:
@@ -84,8 +99,13 @@ class Drives:
             found["folder"] = {"childCount": len(listing.children(entry))}
         if "sharepointIds" in ask.select:
             found["sharepointIds"] = {
-                "listId": listing.guid, "listItemId": str(entry.number), "listItemUniqueId": entry.guid, "siteId": listing.site.collection,
-                "webId": listing.site.web, "tenantId": TENANT_ID, "siteUrl": f"{self._settings.https_url}/sites/{listing.site.key}",
+                "listId": listing.guid,
+                "listItemId": str(entry.number),
+                "listItemUniqueId": entry.guid,
+                "siteId": listing.site.collection,
+                "webId": listing.site.web,
+                "tenantId": TENANT_ID,
+                "siteUrl": f"{self._settings.https_url}/sites/{listing.site.key}",
             }
         self._add_sharing(found, listing, entry, ask)
         return found
@@ -155,9 +175,16 @@ class Drives:
             if entry.link is not None and entry.link.group == number:
                 link = entry.link
                 row |= {
-                    "id": link.share_id, "shareId": link.share_id, "hasPassword": False, "grantedToIdentitiesV2": [],
-                    "link": {"scope": link.scope, "type": link.type, "preventsDownload": False,
-                             "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}"},
+                    "id": link.share_id,
+                    "shareId": link.share_id,
+                    "hasPassword": False,
+                    "grantedToIdentitiesV2": [],
+                    "link": {
+                        "scope": link.scope,
+                        "type": link.type,
+                        "preventsDownload": False,
+                        "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}",
+                    },
                 }
             else:
                 row["grantedToV2"] = granted_to(site, number)
@@ -181,7 +208,9 @@ class Drives:
         other = f"{'127.0.0.1' if name == 'localhost' else 'localhost'}:{port}"
         until = int(datetime.now(UTC).timestamp()) + _DOWNLOAD_SECONDS
         ticket = f"v1.{until}.{self._seal(entry.guid, until)}"
-        return f"{scheme}://{other}/sites/{listing.site.key}/_layouts/15/download.aspx?UniqueId={entry.guid}&Translate=false&tempauth={ticket}"
+        return (
+            f"{scheme}://{other}/sites/{listing.site.key}/_layouts/15/download.aspx?UniqueId={entry.guid}&Translate=false&tempauth={ticket}"
+        )
 
     def _seal(self, guid: str, until: int) -> str:
         return hmac.new(self._signing, f"{guid}:{until}".encode(), hashlib.sha256).hexdigest()
@@ -222,7 +251,10 @@ def granted_to(site: Site, number: int) -> dict[str, Any]:
     row = {"id": str(number), "displayName": principal.title, "loginName": login_name(principal.kind, principal.key)}
     if principal.kind == "user":
         someone = person(principal.key)
-        return {"user": {"id": someone.entra_id, "displayName": someone.name, "email": someone.mail}, "siteUser": {**row, "email": someone.mail}}
+        return {
+            "user": {"id": someone.entra_id, "displayName": someone.name, "email": someone.mail},
+            "siteUser": {**row, "email": someone.mail},
+        }
     if principal.kind == "entra":
         return {"group": {"id": group(principal.key).entra_id, "displayName": principal.title}, "siteUser": row}
     return {"siteUser": row}

@@ -15,7 +15,11 @@ from infra.sandbox.sharepoint.graph_items import identity, site_id
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World
 
 _FIELDS = re.compile(r"fields(?:\(\$?select=([^)]*)\))?", re.IGNORECASE)
-_CONTENT_TYPES = {"file": ("0x0101", "ドキュメント"), "folder": ("0x0120", "フォルダー"), "page": ("0x0101009D1CB255DA76424F860D91F20E6C4118", "サイトのページ")}
+_CONTENT_TYPES = {
+    "file": ("0x0101", "ドキュメント"),
+    "folder": ("0x0120", "フォルダー"),
+    "page": ("0x0101009D1CB255DA76424F860D91F20E6C4118", "サイトのページ"),
+}
 
 
 class Lists:
@@ -34,9 +38,16 @@ class Lists:
     def list_(self, listing: Listing) -> dict[str, Any]:
         modified = stamp(listing.feed[-1][1])
         return {
-            "@odata.etag": f'"{listing.guid},{len(listing.feed)}"', "id": listing.guid, "name": listing.url_name, "displayName": listing.title,
-            "description": "", "createdDateTime": stamp(listing.site.created), "lastModifiedDateTime": modified,
-            "eTag": f'"{listing.guid},{len(listing.feed)}"', "webUrl": self._url(listing), "parentReference": {"siteId": site_id(listing.site)},
+            "@odata.etag": f'"{listing.guid},{len(listing.feed)}"',
+            "id": listing.guid,
+            "name": listing.url_name,
+            "displayName": listing.title,
+            "description": "",
+            "createdDateTime": stamp(listing.site.created),
+            "lastModifiedDateTime": modified,
+            "eTag": f'"{listing.guid},{len(listing.feed)}"',
+            "webUrl": self._url(listing),
+            "parentReference": {"siteId": site_id(listing.site)},
             "list": {"contentTypesEnabled": False, "hidden": False, "template": listing.template},
         }
 
@@ -46,8 +57,16 @@ class Lists:
 
     def columns(self, listing: Listing, ask: Ask) -> dict[str, Any]:
         title = {
-            "id": stable_id("column", f"{listing.guid}:Title"), "name": "Title", "displayName": "タイトル", "hidden": False, "indexed": False,
-            "readOnly": False, "required": False, "enforceUniqueValues": False, "columnGroup": "_Hidden", "description": "",
+            "id": stable_id("column", f"{listing.guid}:Title"),
+            "name": "Title",
+            "displayName": "タイトル",
+            "hidden": False,
+            "indexed": False,
+            "readOnly": False,
+            "required": False,
+            "enforceUniqueValues": False,
+            "columnGroup": "_Hidden",
+            "description": "",
             "text": {"allowMultipleLines": False, "appendChangesToExistingText": False, "linesForEditing": 0, "maxLength": 255},
         }
         own = listing.columns or [title]
@@ -57,10 +76,18 @@ class Lists:
         """A listItem; ``fields`` only with ``$expand=fields`` or ``fields($select=…)``."""
         code, kind = _CONTENT_TYPES.get(entry.kind, ("0x01", "アイテム"))
         found: dict[str, Any] = {
-            "@odata.etag": entry.etag, "id": str(entry.number), "eTag": entry.etag, "createdDateTime": stamp(entry.created),
-            "lastModifiedDateTime": stamp(entry.modified), "createdBy": identity(entry.author), "lastModifiedBy": identity(entry.editor),
-            "webUrl": "/".join([self._url(listing), *listing.path(entry)]) if entry.kind != "row" else f"{self._url(listing)}/{entry.number}_.000",
-            "parentReference": {"siteId": site_id(listing.site), "id": entry.parent}, "contentType": {"id": code, "name": kind},
+            "@odata.etag": entry.etag,
+            "id": str(entry.number),
+            "eTag": entry.etag,
+            "createdDateTime": stamp(entry.created),
+            "lastModifiedDateTime": stamp(entry.modified),
+            "createdBy": identity(entry.author),
+            "lastModifiedBy": identity(entry.editor),
+            "webUrl": "/".join([self._url(listing), *listing.path(entry)])
+            if entry.kind != "row"
+            else f"{self._url(listing)}/{entry.number}_.000",
+            "parentReference": {"siteId": site_id(listing.site), "id": entry.parent},
+            "contentType": {"id": code, "name": kind},
             "sharepointIds": {"listId": listing.guid, "listItemId": str(entry.number), "listItemUniqueId": entry.guid},
         }
         expanded = _FIELDS.search(ask.query.get("$expand", ""))
@@ -71,9 +98,16 @@ class Lists:
     def fields(self, listing: Listing, entry: Entry, select: list[str]) -> dict[str, Any]:
         """Column values as Graph gives them; absent cells are absent keys."""
         found: dict[str, Any] = {
-            "@odata.etag": entry.etag, **entry.fields, "id": str(entry.number), "ContentType": _CONTENT_TYPES.get(entry.kind, ("", "アイテム"))[1],
-            "Created": stamp(entry.created), "Modified": stamp(entry.modified), "AuthorLookupId": self._person(listing.site, entry.author),
-            "EditorLookupId": self._person(listing.site, entry.editor), "_UIVersionString": f"{entry.version}.0", "Attachments": False,
+            "@odata.etag": entry.etag,
+            **entry.fields,
+            "id": str(entry.number),
+            "ContentType": _CONTENT_TYPES.get(entry.kind, ("", "アイテム"))[1],
+            "Created": stamp(entry.created),
+            "Modified": stamp(entry.modified),
+            "AuthorLookupId": self._person(listing.site, entry.author),
+            "EditorLookupId": self._person(listing.site, entry.editor),
+            "_UIVersionString": f"{entry.version}.0",
+            "Attachments": False,
         }
         if entry.kind != "row":
             found |= {"FileLeafRef": entry.name, "Title": entry.document.title if entry.document else entry.name}
@@ -104,11 +138,16 @@ class Lists:
         shown: list[dict[str, Any]] = []
         for entry in round_.entries:
             if entry.deleted:
-                shown.append({"id": str(entry.number), "deleted": {"state": "deleted"}, "parentReference": {"siteId": site_id(listing.site)}})
+                shown.append(
+                    {"id": str(entry.number), "deleted": {"state": "deleted"}, "parentReference": {"siteId": site_id(listing.site)}}
+                )
             elif entry.kind != "root":
                 shown.append(self.item(listing, entry, ask))
-        return {"@odata.context": f"{ask.base}/v1.0/$metadata#Collection(listItem)", **round_.link,
-                "value": [chosen(one, [*self._select(ask), "deleted"] if ask.select else []) for one in shown]}
+        return {
+            "@odata.context": f"{ask.base}/v1.0/$metadata#Collection(listItem)",
+            **round_.link,
+            "value": [chosen(one, [*self._select(ask), "deleted"] if ask.select else []) for one in shown],
+        }
 
     def pages(self, site: Site, ask: Ask) -> dict[str, Any]:
         """Modern pages; the canvas only with ``$expand=canvasLayout``."""
@@ -125,11 +164,23 @@ class Lists:
     def page(self, listing: Listing, entry: Entry, ask: Ask) -> dict[str, Any]:
         assert entry.document is not None
         found: dict[str, Any] = {
-            "@odata.type": "#microsoft.graph.sitePage", "@odata.etag": entry.etag, "eTag": entry.etag, "id": entry.guid, "name": entry.name,
-            "title": entry.document.title, "description": "", "webUrl": f"{self._url(listing)}/{entry.name}", "pageLayout": "article",
-            "promotionKind": "page", "showComments": True, "createdDateTime": stamp(entry.created), "createdBy": identity(entry.author),
-            "lastModifiedDateTime": stamp(entry.modified), "lastModifiedBy": identity(entry.editor),
-            "parentReference": {"siteId": site_id(listing.site)}, "publishingState": {"level": "published", "versionId": f"{entry.version}.0"},
+            "@odata.type": "#microsoft.graph.sitePage",
+            "@odata.etag": entry.etag,
+            "eTag": entry.etag,
+            "id": entry.guid,
+            "name": entry.name,
+            "title": entry.document.title,
+            "description": "",
+            "webUrl": f"{self._url(listing)}/{entry.name}",
+            "pageLayout": "article",
+            "promotionKind": "page",
+            "showComments": True,
+            "createdDateTime": stamp(entry.created),
+            "createdBy": identity(entry.author),
+            "lastModifiedDateTime": stamp(entry.modified),
+            "lastModifiedBy": identity(entry.editor),
+            "parentReference": {"siteId": site_id(listing.site)},
+            "publishingState": {"level": "published", "versionId": f"{entry.version}.0"},
         }
         if "canvaslayout" in ask.query.get("$expand", "").lower():
             found["canvasLayout"] = canvas(entry.document)
@@ -139,15 +190,32 @@ class Lists:
 _SYSTEM: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Modified", "更新日時", {"dateTime": {"displayAs": "default", "format": "dateTime"}}),
     ("Created", "登録日時", {"dateTime": {"displayAs": "default", "format": "dateTime"}}),
-    ("Author", "登録者", {"personOrGroup": {"allowMultipleSelection": False, "chooseFromType": "peopleAndGroups", "displayAs": "nameWithPresence"}}),
-    ("Editor", "更新者", {"personOrGroup": {"allowMultipleSelection": False, "chooseFromType": "peopleAndGroups", "displayAs": "nameWithPresence"}}),
+    (
+        "Author",
+        "登録者",
+        {"personOrGroup": {"allowMultipleSelection": False, "chooseFromType": "peopleAndGroups", "displayAs": "nameWithPresence"}},
+    ),
+    (
+        "Editor",
+        "更新者",
+        {"personOrGroup": {"allowMultipleSelection": False, "chooseFromType": "peopleAndGroups", "displayAs": "nameWithPresence"}},
+    ),
 )
 
 
 def _system(listing: Listing, name: str, shown: str, facet: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": stable_id("column", f"{listing.guid}:{name}"), "name": name, "displayName": shown, "hidden": False, "indexed": False,
-        "readOnly": True, "required": False, "enforceUniqueValues": False, "columnGroup": "_Hidden", "description": "", **facet,
+        "id": stable_id("column", f"{listing.guid}:{name}"),
+        "name": name,
+        "displayName": shown,
+        "hidden": False,
+        "indexed": False,
+        "readOnly": True,
+        "required": False,
+        "enforceUniqueValues": False,
+        "columnGroup": "_Hidden",
+        "description": "",
+        **facet,
     }
 
 
@@ -155,7 +223,8 @@ def canvas(document: Document) -> dict[str, Any]:
     """canvasLayout of a page: one text web part a section, the last section in the vertical column when there are three."""
     parts = [
         {
-            "@odata.type": "#microsoft.graph.textWebPart", "id": stable_id("web part", f"{document.path}:{number}"),
+            "@odata.type": "#microsoft.graph.textWebPart",
+            "id": stable_id("web part", f"{document.path}:{number}"),
             "innerHtml": f"<h3>{html.escape(section.heading)}</h3>" + "".join(f"<p>{html.escape(text)}</p>" for text in section.paragraphs),
         }
         for number, section in enumerate(document.sections)

@@ -33,7 +33,10 @@ def _live(world: World, origin: datetime, day: int) -> None:
         return person(rng.choice(EDITORS[listing.site.key])).login
 
     files = [
-        (listing, entry) for listing in world.listings() if listing.template == "documentLibrary" for entry in listing.living()
+        (listing, entry)
+        for listing in world.listings()
+        if listing.template == "documentLibrary"
+        for entry in listing.living()
         if entry.kind == "file" and "2015年度共有" not in listing.path(entry)
     ]
     # What the example project's questions are about stays where it is: only bulletins are renamed, moved and removed.

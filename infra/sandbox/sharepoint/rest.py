@@ -138,15 +138,26 @@ class _Walk:
         head = way[0][0] if way else ""
         if head == "contextinfo":
             digest = f"0x{uuid.uuid4().hex.upper()},{datetime.now(UTC).strftime('%d %b %Y %H:%M:%S')} -0000"
-            return {"!GetContextWebInformation": {
-                "__metadata": {"type": "SP.ContextWebInformation"}, "FormDigestTimeoutSeconds": 1800, "FormDigestValue": digest,
-                "LibraryVersion": "16.0.0.0", "SiteFullUrl": self._web_url, "WebFullUrl": self._web_url, "SupportedSchemaVersions": ["15.0.0.0"],
-            }}
+            return {
+                "!GetContextWebInformation": {
+                    "__metadata": {"type": "SP.ContextWebInformation"},
+                    "FormDigestTimeoutSeconds": 1800,
+                    "FormDigestValue": digest,
+                    "LibraryVersion": "16.0.0.0",
+                    "SiteFullUrl": self._web_url,
+                    "WebFullUrl": self._web_url,
+                    "SupportedSchemaVersions": ["15.0.0.0"],
+                }
+            }
         if head == "site":
             if len(way) > 1:
                 return {"!Id": self._site.collection} if way[1][0] == "id" else self._unknown(way[1][0])
-            return {"__metadata": self._meta("SP.Site", "site"), "Id": self._site.collection, "Url": self._web_url,
-                    "ServerRelativeUrl": f"/sites/{self._site.key}"}
+            return {
+                "__metadata": self._meta("SP.Site", "site"),
+                "Id": self._site.collection,
+                "Url": self._web_url,
+                "ServerRelativeUrl": f"/sites/{self._site.key}",
+            }
         if head == "web":
             return self._in_web(way[1:])
         return self._unknown(head)
@@ -176,21 +187,34 @@ class _Walk:
     def _regional_settings(self, way: list[str]) -> dict[str, Any]:
         """SP.RegionalSettings: a Japanese site, whose date-only columns are dates in UTC+9 (time zone 20 in SharePoint's list)."""
         zone = {
-            "__metadata": self._meta("SP.TimeZone", "web/RegionalSettings/TimeZone"), "Id": 20, "Description": "(UTC+09:00) Osaka, Sapporo, Tokyo",
+            "__metadata": self._meta("SP.TimeZone", "web/RegionalSettings/TimeZone"),
+            "Id": 20,
+            "Description": "(UTC+09:00) Osaka, Sapporo, Tokyo",
             "Information": {"Bias": -540, "DaylightBias": -60, "StandardBias": 0},
         }
         if way == ["timezone"]:
             return self._selected(zone)
         if not way:
-            return self._selected({"__metadata": self._meta("SP.RegionalSettings", "web/RegionalSettings"), "LocaleId": 1041, "TimeZone": zone})
+            return self._selected(
+                {"__metadata": self._meta("SP.RegionalSettings", "web/RegionalSettings"), "LocaleId": 1041, "TimeZone": zone}
+            )
         return self._unknown("/".join(way))
 
     def _web(self) -> dict[str, Any]:
-        return self._selected({
-            "__metadata": self._meta("SP.Web", "Web"), "Id": self._site.web, "Title": self._site.title, "Url": self._web_url, "Language": 1041,
-            "ServerRelativeUrl": f"/sites/{self._site.key}", "WebTemplate": "STS", "Created": stamp(self._site.created),
-            "HasUniqueRoleAssignments": True,
-        }, optional=("HasUniqueRoleAssignments",))
+        return self._selected(
+            {
+                "__metadata": self._meta("SP.Web", "Web"),
+                "Id": self._site.web,
+                "Title": self._site.title,
+                "Url": self._web_url,
+                "Language": 1041,
+                "ServerRelativeUrl": f"/sites/{self._site.key}",
+                "WebTemplate": "STS",
+                "Created": stamp(self._site.created),
+                "HasUniqueRoleAssignments": True,
+            },
+            optional=("HasUniqueRoleAssignments",),
+        )
 
     def _selected(self, entity: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
         names = {part.split("/")[0] for part in self._select}
@@ -242,12 +266,25 @@ class _Walk:
 
     def _list(self, listing: Listing) -> dict[str, Any]:
         count = sum(1 for _ in listing.living())
-        return self._selected({
-            "__metadata": self._meta("SP.List", f"Web/Lists(guid'{listing.guid}')"), "Id": listing.guid, "Title": listing.title, "Hidden": False,
-            "BaseTemplate": _TEMPLATES[listing.template], "BaseType": 0 if listing.template == "genericList" else 1, "ItemCount": count,
-            "ReadSecurity": 1, "WriteSecurity": 1, "EnableModeration": False, "DraftVersionVisibility": 0, "NoCrawl": False,
-            "HasUniqueRoleAssignments": listing.guid in self._site.grants, "LastItemModifiedDate": stamp(listing.feed[-1][1]),
-        }, optional=("HasUniqueRoleAssignments",))
+        return self._selected(
+            {
+                "__metadata": self._meta("SP.List", f"Web/Lists(guid'{listing.guid}')"),
+                "Id": listing.guid,
+                "Title": listing.title,
+                "Hidden": False,
+                "BaseTemplate": _TEMPLATES[listing.template],
+                "BaseType": 0 if listing.template == "genericList" else 1,
+                "ItemCount": count,
+                "ReadSecurity": 1,
+                "WriteSecurity": 1,
+                "EnableModeration": False,
+                "DraftVersionVisibility": 0,
+                "NoCrawl": False,
+                "HasUniqueRoleAssignments": listing.guid in self._site.grants,
+                "LastItemModifiedDate": stamp(listing.feed[-1][1]),
+            },
+            optional=("HasUniqueRoleAssignments",),
+        )
 
     def _items(self, listing: Listing) -> Collection:
         after = re.search(r"p_ID=(\d+)", self._ask.query.get("$skiptoken", ""))
@@ -263,16 +300,34 @@ class _Walk:
         people = {"Author": entry.author, "Editor": entry.editor}
         values = {(f"OData_{key}" if key.startswith("_") else key): value for key, value in entry.fields.items() if "@" not in key}
         found: dict[str, Any] = {
-            "__metadata": {**self._meta(f"SP.Data.{listing.url_name}Item", f"Web/Lists(guid'{listing.guid}')/Items({entry.number})"), "etag": entry.etag},
-            **values, "Id": entry.number, "ID": entry.number, "GUID": entry.guid, "Title": entry.fields.get("Title") or entry.name,
-            "FileSystemObjectType": int(entry.kind == "folder"), "Created": stamp(entry.created), "Modified": stamp(entry.modified),
-            **{f"{role}Id": self._number(login) for role, login in people.items()}, "Attachments": False,
-            "FSObjType": str(int(entry.kind == "folder")), "FileRef": file_ref, "FileLeafRef": entry.name, "UniqueId": entry.guid,
+            "__metadata": {
+                **self._meta(f"SP.Data.{listing.url_name}Item", f"Web/Lists(guid'{listing.guid}')/Items({entry.number})"),
+                "etag": entry.etag,
+            },
+            **values,
+            "Id": entry.number,
+            "ID": entry.number,
+            "GUID": entry.guid,
+            "Title": entry.fields.get("Title") or entry.name,
+            "FileSystemObjectType": int(entry.kind == "folder"),
+            "Created": stamp(entry.created),
+            "Modified": stamp(entry.modified),
+            **{f"{role}Id": self._number(login) for role, login in people.items()},
+            "Attachments": False,
+            "FSObjType": str(int(entry.kind == "folder")),
+            "FileRef": file_ref,
+            "FileLeafRef": entry.name,
+            "UniqueId": entry.guid,
             "HasUniqueRoleAssignments": entry.guid in self._site.grants,
         }
         for role, login in people.items():
             if role.lower() in self._expand:
-                found[role] = {"__metadata": {"type": "SP.Data.UserInfoItem"}, "Title": person(login).name, "EMail": login, "Id": self._number(login)}
+                found[role] = {
+                    "__metadata": {"type": "SP.Data.UserInfoItem"},
+                    "Title": person(login).name,
+                    "EMail": login,
+                    "Id": self._number(login),
+                }
         return self._selected(found, optional=("FSObjType", "FileRef", "FileLeafRef", "UniqueId", "HasUniqueRoleAssignments"))
 
     def _number(self, login: str) -> int:
@@ -314,19 +369,29 @@ class _Walk:
         place = f"RoleAssignments/GetByPrincipalId({number})"
         found: dict[str, Any] = {"__metadata": self._meta("SP.RoleAssignment", place), "PrincipalId": number}
         found["Member"] = (
-            self._principal(self._site.principals[number], users="member/users" in self._expand) if self._expand & {"member", "member/users"}
+            self._principal(self._site.principals[number], users="member/users" in self._expand)
+            if self._expand & {"member", "member/users"}
             else {"__deferred": {"uri": f"{self._api}/{place}/Member"}}
         )
         found["RoleDefinitionBindings"] = (
-            [self._role(role) for role in sorted(roles)] if "roledefinitionbindings" in self._expand
+            [self._role(role) for role in sorted(roles)]
+            if "roledefinitionbindings" in self._expand
             else {"__deferred": {"uri": f"{self._api}/{place}/RoleDefinitionBindings"}}
         )
         return found
 
     def _role(self, role: int) -> dict[str, Any]:
         kind, name, high, low = ROLES[role]
-        return {"__metadata": self._meta("SP.RoleDefinition", f"Web/RoleDefinitions({role})"), "Id": role, "Name": name, "Hidden": kind == 1,
-                "RoleTypeKind": kind, "Description": "", "Order": kind, "BasePermissions": _permissions(high, low)}
+        return {
+            "__metadata": self._meta("SP.RoleDefinition", f"Web/RoleDefinitions({role})"),
+            "Id": role,
+            "Name": name,
+            "Hidden": kind == 1,
+            "RoleTypeKind": kind,
+            "Description": "",
+            "Order": kind,
+            "BasePermissions": _permissions(high, low),
+        }
 
     def _principals(self, kind: str, argument: str, way: list[tuple[str, str]]) -> Any:
         if not argument and way and way[0][0] == "getbyid":
@@ -351,13 +416,25 @@ class _Walk:
         if one.kind == "site":
             members = [self._principal(self._site.principals[number], users=False) for number in one.members]
             place = f"Web/SiteGroups/GetById({one.number})"
-            return {"__metadata": self._meta("SP.Group", place), **common, "LoginName": one.title, "OwnerTitle": f"{self._site.title} 所有者",
-                    "OnlyAllowMembersViewMembership": False, "Users": members if users else {"__deferred": {"uri": f"{self._api}/{place}/Users"}}}
+            return {
+                "__metadata": self._meta("SP.Group", place),
+                **common,
+                "LoginName": one.title,
+                "OwnerTitle": f"{self._site.title} 所有者",
+                "OnlyAllowMembersViewMembership": False,
+                "Users": members if users else {"__deferred": {"uri": f"{self._api}/{place}/Users"}},
+            }
         human = one.kind == "user"
         return {
-            "__metadata": self._meta("SP.User", f"Web/GetUserById({one.number})"), **common, "LoginName": login_name(one.kind, one.key),
-            "Email": one.key if human else "", "IsSiteAdmin": one.site_admin, "UserPrincipalName": upn(one.key) if human else None,
-            "IsShareByEmailGuestUser": human and person(one.key).guest, "IsEmailAuthenticationGuestUser": False, "Expiration": "",
+            "__metadata": self._meta("SP.User", f"Web/GetUserById({one.number})"),
+            **common,
+            "LoginName": login_name(one.kind, one.key),
+            "Email": one.key if human else "",
+            "IsSiteAdmin": one.site_admin,
+            "UserPrincipalName": upn(one.key) if human else None,
+            "IsShareByEmailGuestUser": human and person(one.key).guest,
+            "IsEmailAuthenticationGuestUser": False,
+            "Expiration": "",
         }
 
 

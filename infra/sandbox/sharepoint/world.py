@@ -196,8 +196,17 @@ class World:
         listing.feed.append((self._position, at))
 
     def add(
-        self, listing: Listing, parent: Entry | None, name: str, kind: str, at: datetime, who: str,
-        *, document: Document | None = None, stored: Stored | None = None, fields: dict[str, Any] | None = None,
+        self,
+        listing: Listing,
+        parent: Entry | None,
+        name: str,
+        kind: str,
+        at: datetime,
+        who: str,
+        *,
+        document: Document | None = None,
+        stored: Stored | None = None,
+        fields: dict[str, Any] | None = None,
     ) -> Entry:
         """A new entry. Its ids follow from the list and its number, so that the same history gives the same ids."""
         if kind != "root":
@@ -206,8 +215,19 @@ class World:
         guid = stable_id("entry", f"{listing.guid}:{number}")
         digest = base64.b32encode(hashlib.sha256(f"{self.seed}:{guid}".encode()).digest()[:20]).decode()
         entry = Entry(
-            f"01{digest}", guid, number, parent.id if parent else "", name, kind, at, at, who, who,
-            document=document, stored=stored, fields=fields or {},
+            f"01{digest}",
+            guid,
+            number,
+            parent.id if parent else "",
+            name,
+            kind,
+            at,
+            at,
+            who,
+            who,
+            document=document,
+            stored=stored,
+            fields=fields or {},
         )
         listing.entries[entry.id] = entry
         self.touch(listing, entry, at)

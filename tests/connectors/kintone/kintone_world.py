@@ -53,7 +53,9 @@ class World:
     fields: dict[str, dict[str, Any]] = field(default_factory=default_fields)
     revision: int = 7
     precision: dict[str, str] = field(default_factory=lambda: {"digits": "16", "decimalPlaces": "4", "roundingMode": "HALF_EVEN"})
-    app: dict[str, Any] = field(default_factory=lambda: {"appId": "12", "code": "ORDERS", "name": "受注", "spaceId": None, "creator": {"code": "owner"}})
+    app: dict[str, Any] = field(
+        default_factory=lambda: {"appId": "12", "code": "ORDERS", "name": "受注", "spaceId": None, "creator": {"code": "owner"}}
+    )
     app_acl: list[dict[str, Any]] = field(default_factory=lambda: [{"entity": EVERYONE, "recordViewable": True, "includeSubs": False}])
     record_acl: list[dict[str, Any]] = field(default_factory=list)
     field_acl: list[dict[str, Any]] = field(default_factory=list)
@@ -80,7 +82,11 @@ class World:
 
     def queries(self) -> list[str]:
         """The queries of all records.json calls so far, in order."""
-        found = [parse_qs(request.url.query.decode()).get("query", [""])[0] for request in self.asked if request.url.path.endswith("/records.json")]
+        found = [
+            parse_qs(request.url.query.decode()).get("query", [""])[0]
+            for request in self.asked
+            if request.url.path.endswith("/records.json")
+        ]
         return [one for one in found if one]
 
     def _body(self, resource: str, params: dict[str, str], fields: list[str]) -> dict[str, Any]:
@@ -144,7 +150,9 @@ class World:
 
 
 def answered(body: Any, status: int = 200, **headers: str) -> httpx.Response:
-    return httpx.Response(status, content=json.dumps(body).encode(), headers={"Content-Type": "application/json;charset=UTF-8", "Date": NOW, **headers})
+    return httpx.Response(
+        status, content=json.dumps(body).encode(), headers={"Content-Type": "application/json;charset=UTF-8", "Date": NOW, **headers}
+    )
 
 
 def refused(code: str, status: int, message: str = "だめです") -> httpx.Response:
@@ -158,7 +166,9 @@ def connector(world: World, *, login: bool = True, tokens: bool = True, **config
     if login:
         auth["password"] = {"login": "service", "password": "password-secret-1"}
     settings = Config.model_validate({"base_url": "https://sakura.cybozu.example", "auth": auth, **config})
-    return KintoneConnector("kintone", settings, TransportOptions(attempts=4), handler=httpx.MockTransport(world.handle), sleep=lambda _: None)
+    return KintoneConnector(
+        "kintone", settings, TransportOptions(attempts=4), handler=httpx.MockTransport(world.handle), sleep=lambda _: None
+    )
 
 
 def stream(*columns: Column, **more: Any) -> Stream:

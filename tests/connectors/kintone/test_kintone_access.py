@@ -219,7 +219,9 @@ def test_members_are_the_edges_of_groups_organisations_and_everyone_without_thos
     assert Member("group:kintone:quality", "user:kintone:sato") in found.members
     assert Member("org:kintone:honsha", "org:kintone:eigyo") in found.members
     assert Member("org:kintone:eigyo", "user:kintone:suzuki") in found.members
-    assert {edge.member for edge in found.members if edge.group == "everyone:kintone"} == {f"user:kintone:{one}" for one in ("sato", "suzuki", "ito")}
+    assert {edge.member for edge in found.members if edge.group == "everyone:kintone"} == {
+        f"user:kintone:{one}" for one in ("sato", "suzuki", "ito")
+    }
     assert all(edge.member != "user:kintone:left" for edge in found.members)
 
 

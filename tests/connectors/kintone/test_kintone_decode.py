@@ -59,7 +59,9 @@ def one_column(kind: str, values: list[Any], arrow: pa.DataType, **settings: Any
         ("RECORD_NUMBER", {}, pa.string(), ["ORDERS-1"], ["ORDERS-1"]),
     ],
 )  # fmt: skip
-def test_each_field_type_arrives_as_its_arrow_type(kind: str, settings: dict[str, Any], arrow: pa.DataType, sent: list[Any], expected: list[Any]) -> None:
+def test_each_field_type_arrives_as_its_arrow_type(
+    kind: str, settings: dict[str, Any], arrow: pa.DataType, sent: list[Any], expected: list[Any]
+) -> None:
     page = one_column(kind, sent, arrow, **settings)
     assert page.rejects == ()
     assert page.rows.schema.field("value").type == arrow

@@ -95,7 +95,9 @@ def test_a_redirect_to_a_login_page_is_told_apart_from_data() -> None:
 
 
 def test_a_host_that_is_not_kintone_is_named_with_the_remedy() -> None:
-    world = world_that_always_answers(httpx.Response(404, text="<html>nothing here</html>", headers={"Content-Type": "text/html"}), "app.json")
+    world = world_that_always_answers(
+        httpx.Response(404, text="<html>nothing here</html>", headers={"Content-Type": "text/html"}), "app.json"
+    )
     with pytest.raises(BrokenReply, match="base_url"):
         connector(world, login=False).describe(stream())
 

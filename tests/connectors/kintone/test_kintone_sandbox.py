@@ -51,7 +51,9 @@ def truth(home: Path, app: str) -> dict[int, dict[str, Any]]:
 
 
 def stream_of(offer: Offer) -> Stream:
-    columns = tuple(Column("record_id" if field.source == "$id" else field.source, field.source, field.type) for field in offer.schema.fields)
+    columns = tuple(
+        Column("record_id" if field.source == "$id" else field.source, field.source, field.type) for field in offer.schema.fields
+    )
     return Stream("kintone", offer.name, offer.source, ("record_id",), columns, offer.cursor)
 
 
@@ -75,7 +77,10 @@ def same(value: Any, sent: Any, kind: pa.DataType) -> bool:
             return value is None
         names = {kind.field(at).name: kind.field(at).type for at in range(kind.num_fields)}
         if "value" in sent:
-            return all(str(value[name]) == sent["id"] if name == "id" else same(value[name], sent["value"][name]["value"], of) for name, of in names.items())
+            return all(
+                str(value[name]) == sent["id"] if name == "id" else same(value[name], sent["value"][name]["value"], of)
+                for name, of in names.items()
+            )
         return all(same(value[name], sent[name], of) for name, of in names.items())
     if sent in ("", None):
         return value is None
@@ -95,7 +100,9 @@ def test_every_record_arrives_with_the_sandboxs_own_values(home: Path, opened: C
     assert set(rows) == set(stored)
     assert sum(page.source_rows for page in pages) == len(stored) == opened.count(stream)
     assert all(not page.rejects for page in pages)
-    assert {number: row["_source_version"] for number, row in rows.items()} == {number: one["$revision"]["value"] for number, one in stored.items()}
+    assert {number: row["_source_version"] for number, row in rows.items()} == {
+        number: one["$revision"]["value"] for number, one in stored.items()
+    }
     for number, row in list(rows.items())[:: 1 + len(rows) // 2000]:
         for column in stream.columns:
             assert same(row[column.name], stored[number][column.source]["value"], column.type), (number, column.source)
@@ -162,7 +169,9 @@ def test_who_reaches_a_record_is_who_kintone_lets_view_it(home: Path, opened: Co
     columns = {column.name: column.source for column in stream.columns}
     rows = [row for page in list(opened.pull(stream, Window()))[:1] for row in page.rows.to_pylist()][:160]
     logins = [person.login for person in PEOPLE]
-    effective = process.control(home, "effective", {"app": app, "ids": [row["record_id"] for row in rows], "logins": logins}, server="kintone")
+    effective = process.control(
+        home, "effective", {"app": app, "ids": [row["record_id"] for row in rows], "logins": logins}, server="kintone"
+    )
     unresolved = 0
     for row in rows:
         assert row["_scope"] in reach

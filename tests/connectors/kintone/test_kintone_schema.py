@@ -43,7 +43,9 @@ def test_the_schema_names_the_address_and_every_field_that_has_a_value() -> None
 
 
 def test_process_management_that_is_off_gives_no_status_field() -> None:
-    world = world_with(ステータス=field_of("STATUS", "ステータス", enabled=False), 作業者=field_of("STATUS_ASSIGNEE", "作業者", enabled=False))
+    world = world_with(
+        ステータス=field_of("STATUS", "ステータス", enabled=False), 作業者=field_of("STATUS_ASSIGNEE", "作業者", enabled=False)
+    )
     assert {field.source for field in connector(world).describe(stream()).fields} == {"$id", "$revision", "更新日時", "件名"}
 
 

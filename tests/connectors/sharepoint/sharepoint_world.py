@@ -25,7 +25,9 @@ TENANT = "11111111-2222-3333-4444-555555555555"
 def columns_of(fields: tuple[LiveField, ...]) -> tuple[Column, ...]:
     """A contract that takes every field under the source's own name."""
     return tuple(
-        Column(one.source, one.source, one.type, one.required, tuple(Column(inner.label, inner.source, inner.type) for inner in one.children))
+        Column(
+            one.source, one.source, one.type, one.required, tuple(Column(inner.label, inner.source, inner.type) for inner in one.children)
+        )
         for one in fields
     )
 

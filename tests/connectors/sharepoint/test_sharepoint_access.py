@@ -104,7 +104,11 @@ def test_all_users_of_another_tenant_are_unresolved() -> None:
 
 
 def test_site_groups_are_told_by_collection_and_their_members_become_edges() -> None:
-    users = {f"{API}/sitegroups(5)/users": {"value": [person("sakura@q.example"), member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4, 9)]}}
+    users = {
+        f"{API}/sitegroups(5)/users": {
+            "value": [person("sakura@q.example"), member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4, 9)]
+        }
+    }
     access = read(assignment(member("品質 閲覧者", 8)), **users)
     assert only(access).principals == ("spgroup:c0:5",)
     assert {edge.member for edge in access.members if edge.group == "spgroup:c0:5"} == {SAKURA, f"members:{TENANT}"}
@@ -154,7 +158,10 @@ def test_the_nearest_object_of_its_own_above_an_item_is_its_scope() -> None:
 
 
 def test_own_items_only_narrows_each_item_to_its_author_while_the_list_lets_them_in() -> None:
-    own = {LIST: {"Id": "L1", "Title": "相談", "HasUniqueRoleAssignments": False, "ReadSecurity": 2}, **items((1, "a", False), (2, "b", False))}
+    own = {
+        LIST: {"Id": "L1", "Title": "相談", "HasUniqueRoleAssignments": False, "ReadSecurity": 2},
+        **items((1, "a", False), (2, "b", False)),
+    }
     authors = {f"{API}/getuserbyid(1)": person("sakura@q.example"), f"{API}/getuserbyid(2)": person("taro_partner.example#ext#@q.example")}
     access = read(assignment(member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4)), **own, **authors)
     told = {scope.id: scope.principals for scope in access.scopes}

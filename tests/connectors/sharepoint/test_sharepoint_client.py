@@ -42,7 +42,9 @@ def test_each_status_becomes_the_error_that_says_what_to_do(status: int, error: 
 
 
 def test_an_html_page_in_place_of_json_is_a_broken_reply() -> None:
-    table = Table({"/v1.0/sites/S": lambda request: httpx.Response(200, text="<html>ログイン</html>", headers={"Content-Type": "text/html"})})
+    table = Table(
+        {"/v1.0/sites/S": lambda request: httpx.Response(200, text="<html>ログイン</html>", headers={"Content-Type": "text/html"})}
+    )
     with pytest.raises(BrokenReply, match="text/html"):
         api(table).json("sites/S")
 

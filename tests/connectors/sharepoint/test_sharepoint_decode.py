@@ -59,7 +59,13 @@ def item(id: str = "1", **fields: Any) -> dict[str, Any]:
             "webUrl": "https://x.example/1", "contentType": {"id": "0x0100"}, "lastModifiedBy": {"user": {"displayName": "退職者"}}, "fields": fields}  # fmt: skip
 
 
-def pulled(*items: dict[str, Any], stream: Stream | None = None, cursor: Cursor | None = None, scopes: ScopeMap | None = None, table: Table | None = None) -> list[Any]:
+def pulled(
+    *items: dict[str, Any],
+    stream: Stream | None = None,
+    cursor: Cursor | None = None,
+    scopes: ScopeMap | None = None,
+    table: Table | None = None,
+) -> list[Any]:
     table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
     known = scopes or ScopeMap({str(number): "s" for number in range(1, 9)})
     return list(pull_list(api(table), PLACE, lambda: known, LIVE, TOKYO, stream or stream_of({}, LIVE, "id"), Window(), cursor))
@@ -111,25 +117,44 @@ def test_digits_past_the_fifteenth_are_noise_of_doubles_and_not_data() -> None:
 
 
 def test_a_contract_may_take_a_number_as_another_type_that_holds_it() -> None:
-    stream = Stream("s", "t", {}, ("id",), (Column("id", "id", pa.int64()), Column("count", "Count", pa.int32()), Column("link", "Link", pa.struct([("adresse", pa.string())]), False, (Column("adresse", "Url", pa.string()),))))
+    stream = Stream(
+        "s",
+        "t",
+        {},
+        ("id",),
+        (
+            Column("id", "id", pa.int64()),
+            Column("count", "Count", pa.int32()),
+            Column("link", "Link", pa.struct([("adresse", pa.string())]), False, (Column("adresse", "Url", pa.string()),)),
+        ),
+    )
     (row,) = rows_of(pulled(item(**FIELDS), stream=stream))
     assert row["count"] == 374 and row["link"] == {"adresse": "https://x.example"}
 
 
 def test_folders_in_a_list_are_no_rows() -> None:
-    assert [row["id"] for row in rows_of(pulled({**item("1", Title="棚"), "contentType": {"id": "0x0120D520"}}, item("2", Title="x")))] == [2]
+    assert [row["id"] for row in rows_of(pulled({**item("1", Title="棚"), "contentType": {"id": "0x0120D520"}}, item("2", Title="x")))] == [
+        2
+    ]
 
 
 def test_an_item_whose_scope_changed_is_read_again_though_the_feed_is_quiet() -> None:
     first = pulled(item("1", Title="a"), item("2", Title="b"))
-    quiet = Table({f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}, f"/v1.0/{PLACE.items_url}/2": item("2", Title="b")})
+    quiet = Table(
+        {
+            f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"},
+            f"/v1.0/{PLACE.items_url}/2": item("2", Title="b"),
+        }
+    )
     rows = rows_of(pulled(cursor=first[-1].cursor, table=quiet, scopes=ScopeMap({"1": "s", "2": "own"})))
     assert [(row["id"], row["_scope"]) for row in rows] == [(2, "own")]
 
 
 def test_a_deleted_item_becomes_a_delete_row_with_only_its_key() -> None:
     first = pulled(item("1", Title="a"), item("2", Title="b"), item("5", Title="c"))
-    later = Table({f"{DELTA}?token=1": {"value": [{"id": "2", "deleted": {"state": "deleted"}}], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}})
+    later = Table(
+        {f"{DELTA}?token=1": {"value": [{"id": "2", "deleted": {"state": "deleted"}}], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}}
+    )
     pages = pulled(cursor=first[-1].cursor, table=later)
     (row,) = rows_of(pages)
     assert (row["_op"], row["id"], row["Title"]) == ("delete", 2, None)

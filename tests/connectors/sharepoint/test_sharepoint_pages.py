@@ -21,7 +21,13 @@ LAYOUT = {
     "verticalSection": {"webparts": [part("<p>最後</p>")]},
     "horizontalSections": [
         {"id": "2", "columns": [{"id": "1", "webparts": [part("<p>三</p>")]}]},
-        {"id": "1", "columns": [{"id": "2", "webparts": [part("<p>二</p>"), {"webPartType": "image"}]}, {"id": "1", "webparts": [part("<p>一</p>")]}]},
+        {
+            "id": "1",
+            "columns": [
+                {"id": "2", "webparts": [part("<p>二</p>"), {"webPartType": "image"}]},
+                {"id": "1", "webparts": [part("<p>一</p>")]},
+            ],
+        },
     ],
 }
 
@@ -54,7 +60,11 @@ def test_one_page_the_source_cannot_render_keeps_its_metadata_and_spares_the_oth
     def broken(request: Any) -> Any:
         import httpx
 
-        return httpx.Response(400, json={"error": {"code": "invalidRequest"}}) if b"canvasLayout" in request.url.query else httpx.Response(200, json=good)
+        return (
+            httpx.Response(400, json={"error": {"code": "invalidRequest"}})
+            if b"canvasLayout" in request.url.query
+            else httpx.Response(200, json=good)
+        )
 
     table[f"{SITE}/pages/BAD/microsoft.graph.sitePage"] = broken
     rows = {row["page_id"]: row["text"] for row in rows_of(pulled(table))}
@@ -70,4 +80,7 @@ def test_only_pages_that_changed_come_the_next_day_and_lost_ones_are_deleted() -
 
 
 def test_html_becomes_lines_without_scripts() -> None:
-    assert plain_text("<h2>手順&amp;注意</h2><p>締める\n力 <b>5</b> N</p><script>x()</script><ul><li>一</li><li>二</li></ul>") == "手順&注意\n締める 力 5 N\n一\n二"
+    assert (
+        plain_text("<h2>手順&amp;注意</h2><p>締める\n力 <b>5</b> N</p><script>x()</script><ul><li>一</li><li>二</li></ul>")
+        == "手順&注意\n締める 力 5 N\n一\n二"
+    )

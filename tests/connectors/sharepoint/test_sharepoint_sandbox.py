@@ -100,7 +100,9 @@ def test_the_scopes_reach_exactly_the_people_who_may_read(connector: Connector, 
         access = connector.access(stream(offer))
         assert all(scope.resolved for scope in access.scopes)
         for row in rows_of(list(connector.pull(stream(offer), Window()))):
-            who = by_page[row["page_id"]] if "page_id" in row else by_item[(site, offer.title, str(row.get("list_item_id") or row.get("id")))]
+            who = (
+                by_page[row["page_id"]] if "page_id" in row else by_item[(site, offer.title, str(row.get("list_item_id") or row.get("id")))]
+            )
             assert readers(access, row["_scope"]) == who, row
 
 
@@ -140,7 +142,9 @@ def test_an_unknown_site_is_told_with_what_was_tried(connector: Connector, offer
 
 def test_a_contract_with_a_column_the_list_no_longer_has_is_stopped_before_any_row(connector: Connector, offers: list[Offer]) -> None:
     offer = next(offer for offer in offers if offer.source["kind"] == "list")
-    other = stream_of(offer.source, (*offer.schema.fields, offer.schema.fields[-1].__class__("Lost", "失", offer.schema.fields[-1].type, "text")), "id")
+    other = stream_of(
+        offer.source, (*offer.schema.fields, offer.schema.fields[-1].__class__("Lost", "失", offer.schema.fields[-1].type, "text")), "id"
+    )
     with pytest.raises(AddressUnknown, match="Lost"):
         next(iter(connector.pull(other, Window())))
 
@@ -170,7 +174,9 @@ def test_a_pem_without_a_key_is_a_configuration_error(founded: Path, tmp_path: P
         opened(founded, certificate=pem).check()
 
 
-def test_a_ca_bundle_in_the_environment_does_not_win_over_the_configured_one(founded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ca_bundle_in_the_environment_does_not_win_over_the_configured_one(
+    founded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "empty.pem"
     other.write_text("")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
@@ -190,7 +196,9 @@ def test_the_source_tells_its_own_time(connector: Connector) -> None:
 
 
 @pytest.mark.parametrize("title", ["製品マニュアル", "測定機器台帳", "品質ポータル ページ"])
-def test_a_pull_killed_after_any_page_ends_with_the_same_rows(connector: Connector, offers: list[Offer], monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+def test_a_pull_killed_after_any_page_ends_with_the_same_rows(
+    connector: Connector, offers: list[Offer], monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
     monkeypatch.setattr(rows_module, "PAGE_ROWS", 13)
     monkeypatch.setattr("connectors.sharepoint.pull.PAGE_ROWS", 3)
     one = stream(next(offer for offer in offers if offer.title == title))

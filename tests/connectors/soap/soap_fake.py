@@ -54,8 +54,11 @@ WSDL = """<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="htt
 </w:definitions>"""
 
 SOURCE: dict[str, Any] = {
-    "operation": "ReadParts", "rows": "List/Part", "ok": {"path": "ResultCode", "values": ["OK"], "refused": ["BAD_CREDENTIALS"], "empty": ["NOT_FOUND"]},
-    "message": "ResultMessage", "row_count": "RowCount",
+    "operation": "ReadParts",
+    "rows": "List/Part",
+    "ok": {"path": "ResultCode", "values": ["OK"], "refused": ["BAD_CREDENTIALS"], "empty": ["NOT_FOUND"]},
+    "message": "ResultMessage",
+    "row_count": "RowCount",
     "paging": {"kind": "bookmark", "request": "bookmarkKey", "size": "setSize", "page": 2, "from": "Key"},
     "changed_since": {"field": "Modified", "criteria": "{since}.."},
 }
@@ -82,7 +85,11 @@ class Fake:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):
             return answer(request)
-        return answer if isinstance(answer, httpx.Response) else httpx.Response(200, content=answer, headers={"Content-Type": "text/xml; charset=utf-8"})
+        return (
+            answer
+            if isinstance(answer, httpx.Response)
+            else httpx.Response(200, content=answer, headers={"Content-Type": "text/xml; charset=utf-8"})
+        )
 
     def connector(self, **config: Any) -> SoapConnector:
         made = Config.model_validate({"wsdl": WSDL_URL, "auth": {"basic": {"user": "reader", "password": "correct-horse"}}, **config})
@@ -97,13 +104,22 @@ def part(code: str, inner: str = "") -> str:
     return f"<Part><Key>k-{code}</Key><Code>{code}</Code>{inner}</Part>"
 
 
-def envelope(body: str, *, head: str = '<?xml version="1.0" encoding="utf-8"?>', version: str = "http://schemas.xmlsoap.org/soap/envelope/") -> bytes:
+def envelope(
+    body: str, *, head: str = '<?xml version="1.0" encoding="utf-8"?>', version: str = "http://schemas.xmlsoap.org/soap/envelope/"
+) -> bytes:
     return (
         f'{head}<e:Envelope xmlns:e="{version}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>{body}</e:Body></e:Envelope>'
     ).encode()
 
 
-def reply(*parts: str, code: str = "OK", message: str = "", count: int | None = None, ns: str = NS, head: str = '<?xml version="1.0" encoding="utf-8"?>') -> bytes:
+def reply(
+    *parts: str,
+    code: str = "OK",
+    message: str = "",
+    count: int | None = None,
+    ns: str = NS,
+    head: str = '<?xml version="1.0" encoding="utf-8"?>',
+) -> bytes:
     said = len(parts) if count is None else count
     return envelope(
         f'<ReadParts_Result xmlns="{ns}"><ResultCode>{code}</ResultCode><ResultMessage>{message}</ResultMessage><RowCount>{said}</RowCount>'

@@ -13,7 +13,9 @@ from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.protocol import Column, Stream, Window
 
 CAPTURES = Path(__file__).resolve().parents[4] / "shared" / "data" / "soap-captures"
-pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason="the captured replies are not beside this repository (shared/data/soap-captures)")
+pytestmark = pytest.mark.skipif(
+    not CAPTURES.is_dir(), reason="the captured replies are not beside this repository (shared/data/soap-captures)"
+)
 
 URL = "https://php.example/webservices/server.php?wsdl"
 ENC = "http://schemas.xmlsoap.org/soap/encoding/"
@@ -26,12 +28,15 @@ def _operation(name: str, part: str, kind: str) -> tuple[str, str, str]:
     )
     port = f'<operation name="{name}"><input message="t:{name}Request"/><output message="t:{name}Response"/></operation>'
     body = f'<s:body use="encoded" namespace="http://www.dolibarr.org/ns/" encodingStyle="{ENC}"/>'
-    bound = f'<operation name="{name}"><s:operation soapAction="{name}" style="rpc"/><input>{body}</input><output>{body}</output></operation>'
+    bound = (
+        f'<operation name="{name}"><s:operation soapAction="{name}" style="rpc"/><input>{body}</input><output>{body}</output></operation>'
+    )
     return message, port, bound
 
 
 _OPERATIONS = [
-    _operation("getListOfThirdParties", "thirdparties", "parties"), _operation("getInvoicesForThirdParty", "invoices", "invoices"),
+    _operation("getListOfThirdParties", "thirdparties", "parties"),
+    _operation("getInvoicesForThirdParty", "invoices", "invoices"),
     _operation("getVersions", "dolibarr", "parties"),
 ]
 WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
@@ -55,7 +60,10 @@ def pull(capture: str, operation: str, part: str, *columns: Column, change: tupl
     body = (CAPTURES / capture).read_bytes()
     fake = Fake(body.replace(change[0].encode(), change[1].encode()), documents={URL: WSDL})
     source = {
-        "operation": operation, "rows": f"{part}/*", "message": "result/result_label", "row_count": f"{part}@arrayType",
+        "operation": operation,
+        "rows": f"{part}/*",
+        "message": "result/result_label",
+        "row_count": f"{part}@arrayType",
         "ok": {"path": "result/result_code", "values": ["OK"], "empty": ["NOT_FOUND"], "refused": ["BAD_VALUE_FOR_SECURITY_KEY"]},
     }
     connector = fake.connector(wsdl=URL)

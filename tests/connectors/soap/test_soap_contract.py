@@ -65,8 +65,16 @@ def test_the_same_contract_with_other_prefixes_order_comments_and_files_has_the_
     assert opening is not None
     included = opening.group(0) + moved + "</xs:schema>"
     last = rest[rest.index('<xs:element name="ReadParts"') : rest.index("</xs:schema>")]
-    shuffled = opening.group(0) + '<xs:include schemaLocation="Parts?xsd=base.xsd"/><!-- 注 -->' + last + rest[opening.end() : rest.index(last)] + "</xs:schema>"
-    other = re.sub(r"\bp:(?!/)", "q:", shuffled.replace("xs:", "schema:").replace("xmlns:xs", "xmlns:schema")).replace("xmlns:p=", "xmlns:q=")
+    shuffled = (
+        opening.group(0)
+        + '<xs:include schemaLocation="Parts?xsd=base.xsd"/><!-- 注 -->'
+        + last
+        + rest[opening.end() : rest.index(last)]
+        + "</xs:schema>"
+    )
+    other = re.sub(r"\bp:(?!/)", "q:", shuffled.replace("xs:", "schema:").replace("xmlns:xs", "xmlns:schema")).replace(
+        "xmlns:p=", "xmlns:q="
+    )
     wsdl = WSDL.replace("w:", "").replace("xmlns:w=", "xmlns=").replace("<types>", "<documentation>改版</documentation><types>")
     before = described(PRICE)
     after = described(PRICE, wsdl=wsdl, schema=other, documents={"https://erp.example/ws/Parts?xsd=base.xsd": included})
@@ -169,7 +177,16 @@ def test_an_unreadable_contract_is_one_sentence(wsdl: str, why: str) -> None:
 
 
 def test_a_type_that_nobody_defines_breaks_only_the_operations_that_need_it() -> None:
-    health = Fake(EMPTY, documents={"https://erp.example/ws/Parts?xsd=parts.xsd": SCHEMA.replace('name="Line"><xs:sequence>', 'name="Lin"><xs:sequence>')}).connector().check()
+    health = (
+        Fake(
+            EMPTY,
+            documents={
+                "https://erp.example/ws/Parts?xsd=parts.xsd": SCHEMA.replace('name="Line"><xs:sequence>', 'name="Lin"><xs:sequence>')
+            },
+        )
+        .connector()
+        .check()
+    )
     assert ("operation ReadParts", False) in [(name, good) for name, good, _ in health.probes]
 
 

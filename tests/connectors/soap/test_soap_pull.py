@@ -19,7 +19,9 @@ TEXT = Column("name", "名称", pa.string())
 STOCK = Column("stock", "Stock", pa.int32())
 MODIFIED = Column("modified", "Modified", pa.timestamp("us", "UTC"))
 LINES = Column(
-    "lines", "Lines/Line", pa.list_(pa.struct([("no", pa.int32()), ("text", pa.string())])),
+    "lines",
+    "Lines/Line",
+    pa.list_(pa.struct([("no", pa.int32()), ("text", pa.string())])),
     children=(Column("no", "No", pa.int32(), required=True), Column("text", "Text", pa.string())),
 )
 WHOLE = reply(part("A"), part("B"))
@@ -81,8 +83,12 @@ def test_a_value_outside_the_enumeration_is_a_reject() -> None:
 def test_nested_parts_lists_and_attributes_are_read() -> None:
     place = Column("place", "Place", pa.struct([("city", pa.string())]), children=(Column("city", "City", pa.string()),))
     columns = (
-        place, LINES, Column("tags", "Tag", pa.list_(pa.string())), Column("price", "Price", pa.decimal128(10, 2)),
-        Column("currency", "Price@currency", pa.string()), Column("since", "Since", pa.date32()),
+        place,
+        LINES,
+        Column("tags", "Tag", pa.list_(pa.string())),
+        Column("price", "Price", pa.decimal128(10, 2)),
+        Column("currency", "Price@currency", pa.string()),
+        Column("since", "Since", pa.date32()),
     )
     rows, _ = one(
         '<Price currency="JPY">12.5</Price><Since>2026-11-01</Since><Place><City>浜松</City><Shelf xsi:nil="true"/></Place>'
@@ -91,7 +97,12 @@ def test_nested_parts_lists_and_attributes_are_read() -> None:
     )
     assert rows[0]["place"] == {"city": "浜松"}
     assert rows[0]["lines"] == [{"no": 1, "text": None}, {"no": 2, "text": ""}]
-    assert (rows[0]["tags"], rows[0]["price"], rows[0]["currency"], rows[0]["since"]) == (["a", "b"], Decimal("12.50"), "JPY", date(2026, 11, 1))
+    assert (rows[0]["tags"], rows[0]["price"], rows[0]["currency"], rows[0]["since"]) == (
+        ["a", "b"],
+        Decimal("12.50"),
+        "JPY",
+        date(2026, 11, 1),
+    )
 
 
 def test_an_absent_list_is_null_and_an_empty_one_is_empty() -> None:
@@ -246,7 +257,10 @@ def fault(code: str, text: str = "だめ", version: str = "1.1") -> bytes:
     if version == "1.1":
         return envelope(f"<e:Fault><faultcode>e:{code}</faultcode><faultstring>{text}</faultstring></e:Fault>")
     uri = "http://www.w3.org/2003/05/soap-envelope"
-    return envelope(f"<e:Fault><e:Code><e:Value>e:{code}</e:Value></e:Code><e:Reason><e:Text xml:lang='ja'>{text}</e:Text></e:Reason></e:Fault>", version=uri)
+    return envelope(
+        f"<e:Fault><e:Code><e:Value>e:{code}</e:Value></e:Code><e:Reason><e:Text xml:lang='ja'>{text}</e:Text></e:Reason></e:Fault>",
+        version=uri,
+    )
 
 
 def http(status: int, content: bytes = b"", media_type: str = "text/xml", **headers: str) -> httpx.Response:
@@ -347,7 +361,9 @@ def test_a_shift_jis_family_name_means_what_japanese_servers_mean(name: str) -> 
     assert pull(Fake(body, EMPTY), stream(TEXT))[0].rows.column("name").to_pylist() == [JAPANESE]
 
 
-@pytest.mark.parametrize(("declared", "codec"), [("EUC-JP", "euc_jp"), ("UTF-16", "utf-16"), ("utf-8", "utf-8-sig"), ("ISO-2022-JP", "iso2022_jp")])
+@pytest.mark.parametrize(
+    ("declared", "codec"), [("EUC-JP", "euc_jp"), ("UTF-16", "utf-16"), ("utf-8", "utf-8-sig"), ("ISO-2022-JP", "iso2022_jp")]
+)
 def test_other_declared_encodings_and_byte_order_marks_are_read(declared: str, codec: str) -> None:
     body = reply(part("A", "<名称>軸受</名称>"), head=f'<?xml version="1.0" encoding="{declared}"?>').decode().encode(codec)
     assert pull(Fake(body, EMPTY), stream(TEXT))[0].rows.column("name").to_pylist() == ["軸受"]

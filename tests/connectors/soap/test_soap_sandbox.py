@@ -158,7 +158,9 @@ def test_the_access_list_is_the_sources_own(erp: Erp, offers: dict[str, Offer]) 
         logins = {row["Login"] for row in roles if row["Entity"] == entity}
         assert {account.login for account in access.accounts} == {account.mail for account in access.accounts} == logins
         assert {(one.group, one.member) for one in access.members} == {
-            (f"role:erp:{row['Role']}", next(a.principal for a in access.accounts if a.login == row["Login"])) for row in roles if row["Entity"] == entity
+            (f"role:erp:{row['Role']}", next(a.principal for a in access.accounts if a.login == row["Login"]))
+            for row in roles
+            if row["Entity"] == entity
         }
 
 
@@ -178,9 +180,14 @@ def test_wrong_credentials_are_refused_and_shown_as_such(erp: Erp, offers: dict[
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ({"kind": "html200"}, BrokenReply), ({"kind": "fault500"}, SourceUnavailable), ({"kind": "fault200"}, SourceUnavailable),
-        ({"kind": "empty200", "count": 3}, BrokenReply), ({"kind": "truncate", "at": 0.99, "count": 3}, BrokenReply),
-        ({"kind": "wrong_count"}, BrokenReply), ({"kind": "app_error"}, SourceError), ({"kind": "drop", "count": 3}, SourceUnavailable),
+        ({"kind": "html200"}, BrokenReply),
+        ({"kind": "fault500"}, SourceUnavailable),
+        ({"kind": "fault200"}, SourceUnavailable),
+        ({"kind": "empty200", "count": 3}, BrokenReply),
+        ({"kind": "truncate", "at": 0.99, "count": 3}, BrokenReply),
+        ({"kind": "wrong_count"}, BrokenReply),
+        ({"kind": "app_error"}, SourceError),
+        ({"kind": "drop", "count": 3}, SourceUnavailable),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )

@@ -24,9 +24,13 @@ def made(text: str, kind: pa.DataType, builtin: str, rules: Rules | None = None)
     return scalar(text, kind, SimpleType("x", builtin), rules or Rules())
 
 
-def column(kind: pa.DataType, builtin: str, raw: list[Any], rules: Rules | None = None, required: bool = False) -> tuple[list[Any], list[str]]:
+def column(
+    kind: pa.DataType, builtin: str, raw: list[Any], rules: Rules | None = None, required: bool = False
+) -> tuple[list[Any], list[str]]:
     cell = Cell(Column("c", "C", kind, required), 0, SimpleType("x", builtin))
-    rows, rejects = batch([cell], [[one] for one in raw], rules or Rules(), Where("Op", "List/Row", 1), key=(), versions=[""] * len(raw), scope="s")
+    rows, rejects = batch(
+        [cell], [[one] for one in raw], rules or Rules(), Where("Op", "List/Row", 1), key=(), versions=[""] * len(raw), scope="s"
+    )
     return rows.column("c").to_pylist(), [reject.reason for reject in rejects]
 
 
@@ -55,14 +59,31 @@ def test_a_good_value_is_read_exactly(text: str, kind: pa.DataType, builtin: str
 
 
 BAD = [
-    ("12,5", pa.int32(), "int"), ("2147483648", pa.int32(), "int"), ("１２", pa.int32(), "int"), ("", pa.int32(), "int"),
-    ("2026/11/01", pa.date32(), "date"), ("0000-00-00", pa.date32(), "date"), ("2026-02-30", pa.date32(), "date"), ("2026-11-01Z", pa.date32(), "date"),
-    ("Yes", pa.bool_(), "boolean"), ("TRUE", pa.bool_(), "boolean"),
-    ("1.005", pa.decimal128(10, 2), "decimal"), ("123456789.1", pa.decimal128(10, 2), "decimal"), ("1e3", pa.decimal128(10, 2), "decimal"), ("NaN", pa.decimal128(10, 2), "decimal"),
-    ("0x1", pa.float64(), "double"), ("nan", pa.float64(), "double"), ("1_0", pa.float64(), "double"),
-    ("2026-11-01T00:00:00", UTC_MICRO, "dateTime"), ("2026-11-01 00:00:00Z", UTC_MICRO, "dateTime"), ("2026-11-01T24:00:01Z", UTC_MICRO, "dateTime"),
-    ("2026-11-01T00:00:00.1234567Z", UTC_MICRO, "dateTime"), ("0000-01-01T00:00:00Z", UTC_MICRO, "dateTime"),
-    ("25:00:00", pa.string(), "time"), ("a-b!", pa.binary(), "base64Binary"), ("abc", pa.binary(), "hexBinary"),
+    ("12,5", pa.int32(), "int"),
+    ("2147483648", pa.int32(), "int"),
+    ("１２", pa.int32(), "int"),
+    ("", pa.int32(), "int"),
+    ("2026/11/01", pa.date32(), "date"),
+    ("0000-00-00", pa.date32(), "date"),
+    ("2026-02-30", pa.date32(), "date"),
+    ("2026-11-01Z", pa.date32(), "date"),
+    ("Yes", pa.bool_(), "boolean"),
+    ("TRUE", pa.bool_(), "boolean"),
+    ("1.005", pa.decimal128(10, 2), "decimal"),
+    ("123456789.1", pa.decimal128(10, 2), "decimal"),
+    ("1e3", pa.decimal128(10, 2), "decimal"),
+    ("NaN", pa.decimal128(10, 2), "decimal"),
+    ("0x1", pa.float64(), "double"),
+    ("nan", pa.float64(), "double"),
+    ("1_0", pa.float64(), "double"),
+    ("2026-11-01T00:00:00", UTC_MICRO, "dateTime"),
+    ("2026-11-01 00:00:00Z", UTC_MICRO, "dateTime"),
+    ("2026-11-01T24:00:01Z", UTC_MICRO, "dateTime"),
+    ("2026-11-01T00:00:00.1234567Z", UTC_MICRO, "dateTime"),
+    ("0000-01-01T00:00:00Z", UTC_MICRO, "dateTime"),
+    ("25:00:00", pa.string(), "time"),
+    ("a-b!", pa.binary(), "base64Binary"),
+    ("abc", pa.binary(), "hexBinary"),
 ]
 
 

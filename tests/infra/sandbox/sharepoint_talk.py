@@ -42,8 +42,11 @@ class Server:
             at = pem.index("-----BEGIN CERTIFICATE")
             credential = {"private_key": pem[:at], "public_certificate": pem[at:]}
         app = msal.ConfidentialClientApplication(
-            self.told["client_id"], client_credential=changes.get("credential", credential), authority=self.told["authority"],
-            instance_discovery=False, verify=str(self.settings.ca_file),
+            self.told["client_id"],
+            client_credential=changes.get("credential", credential),
+            authority=self.told["authority"],
+            instance_discovery=False,
+            verify=str(self.settings.ca_file),
         )
         return app.acquire_token_for_client([scope or f"{self.told['graph']}/.default"])
 
@@ -96,7 +99,10 @@ def serving(state: Path) -> Iterator[Server]:
     common: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "access_log": False, "date_header": False}
     app = MarkedApp(build(settings), settings.clock)
     tls: dict[str, Any] = {"ssl_certfile": str(certificates.cert_file), "ssl_keyfile": str(certificates.key_file)}
-    running = [uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common)), uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common, **tls))]
+    running = [
+        uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common)),
+        uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **common, **tls)),
+    ]
     threads = [threading.Thread(target=one.run, kwargs={"sockets": [own]}) for one, own in zip(running, sockets, strict=True)]
     for thread in threads:
         thread.start()

@@ -77,7 +77,10 @@ def test_rows_after_a_month_of_business_still_obey_the_schema(tmp_path: Path) ->
 
 def test_the_base_data_have_the_sizes_the_company_has(fresh: Store) -> None:
     assert {key: len(table.rows) for key, table in fresh.tables.items()} == {
-        "items": 300, "suppliers": 40, "purchase_orders": 1_500, "stock_movements": 30_000,
+        "items": 300,
+        "suppliers": 40,
+        "purchase_orders": 1_500,
+        "stock_movements": 30_000,
     }
 
 
@@ -218,8 +221,15 @@ def test_criteria_accept_one_value_and_refuse_another(criteria: str, kind: Simpl
 @pytest.mark.parametrize(
     ("criteria", "kind"),
     [
-        ("2026-11-01T00:00:00..", INSTANT), ("2026-11-01..", INSTANT), ("昨日..", INSTANT), ("..", INT), ("１２", INT), ("12,5", INT), ("'open", STRING),
-        ("maybe", SimpleType("boolean")), ("2026/11/01", SimpleType("date")),
+        ("2026-11-01T00:00:00..", INSTANT),
+        ("2026-11-01..", INSTANT),
+        ("昨日..", INSTANT),
+        ("..", INT),
+        ("１２", INT),
+        ("12,5", INT),
+        ("'open", STRING),
+        ("maybe", SimpleType("boolean")),
+        ("2026/11/01", SimpleType("date")),
     ],
 )
 def test_criteria_that_do_not_parse_are_refused_and_never_read_as_everything(criteria: str, kind: SimpleType) -> None:
@@ -234,7 +244,9 @@ def test_a_filter_on_a_column_the_page_does_not_have_is_refused(fresh: Store) ->
 
 
 def test_a_row_is_written_in_the_order_of_the_contract_with_absence_nil_and_escapes() -> None:
-    write = writer("R", (Element("A", STRING), Element("B", INT, nillable=True), Element("C", STRING, min_occurs=0), Element("D", INT, many=True)))
+    write = writer(
+        "R", (Element("A", STRING), Element("B", INT, nillable=True), Element("C", STRING, min_occurs=0), Element("D", INT, many=True))
+    )
     assert write({"D": [1, 2], "B": None, "A": "<&>"}) == '<R><A>&lt;&amp;&gt;</A><B xsi:nil="true"/><D>1</D><D>2</D></R>'
 
 
@@ -283,9 +295,15 @@ def test_days_go_on_under_an_evolved_contract_and_restore_gives_the_old_one_back
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": "explode"}, {"kind": "rename_element", "name": "Nope"}, {"kind": "remove_element", "name": "Last_Modified"},
-        {"kind": "add_element", "name": "Inventory"}, {"kind": "add_element", "type": "anyType"}, {"kind": "narrow_type", "name": "Blocked"},
-        {"kind": "rename_element", "to": "Inventory"}, {"kind": "require_element", "name": "Dimensions"}, {"kind": "add_value", "name": "Inventory"},
+        {"kind": "explode"},
+        {"kind": "rename_element", "name": "Nope"},
+        {"kind": "remove_element", "name": "Last_Modified"},
+        {"kind": "add_element", "name": "Inventory"},
+        {"kind": "add_element", "type": "anyType"},
+        {"kind": "narrow_type", "name": "Blocked"},
+        {"kind": "rename_element", "to": "Inventory"},
+        {"kind": "require_element", "name": "Dimensions"},
+        {"kind": "add_value", "name": "Inventory"},
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused_with_nothing_changed(fresh: Store, change: dict[str, Any]) -> None:

@@ -121,7 +121,10 @@ def _envelope(inner: str, soap: str = SOAP11) -> str:
 
 
 def _read(entity: str, size: int, bookmark: str = "", filters: str = "", page: str = "") -> str:
-    page = page or {"Items": "items", "Suppliers": "suppliers", "PurchaseOrders": "purchase-orders", "StockMovements": "stock-movements"}[entity]
+    page = (
+        page
+        or {"Items": "items", "Suppliers": "suppliers", "PurchaseOrders": "purchase-orders", "StockMovements": "stock-movements"}[entity]
+    )
     return _envelope(
         f'<ReadMultiple{entity} xmlns="{NS}{page}">{filters}<bookmarkKey>{bookmark}</bookmarkKey><setSize>{size}</setSize></ReadMultiple{entity}>'
     )
@@ -186,11 +189,20 @@ def test_every_document_comes_from_the_host_that_was_asked(still: Settings) -> N
     transport = zeep.Transport(session=(session := _OneHost(still)))
     zeep.Client(f"{_url(still)}?wsdl", transport=transport)
     assert {urlsplit(url).query for url in session.fetched} >= {
-        "wsdl", "xsd=types.xsd", "xsd=items.xsd", "xsd=suppliers.xsd", "xsd=purchase-orders.xsd", "xsd=purchase-lines.xsd", "xsd=stock-movements.xsd",
+        "wsdl",
+        "xsd=types.xsd",
+        "xsd=items.xsd",
+        "xsd=suppliers.xsd",
+        "xsd=purchase-orders.xsd",
+        "xsd=purchase-lines.xsd",
+        "xsd=stock-movements.xsd",
         "xsd=roles.xsd",
     }
     by_address = httpx.get(f"http://127.0.0.1:{still.http_port}/erp/ws/SakuraErp?WSDL", auth=_auth(still), trust_env=False).text
-    assert f'schemaLocation="http://127.0.0.1:{still.http_port}/erp/ws/SakuraErp?xsd=items.xsd"' in by_address and "localhost" not in by_address
+    assert (
+        f'schemaLocation="http://127.0.0.1:{still.http_port}/erp/ws/SakuraErp?xsd=items.xsd"' in by_address
+        and "localhost" not in by_address
+    )
 
 
 def test_the_xsd_states_facets_nil_and_absence(still: Settings) -> None:
@@ -267,7 +279,7 @@ _MUST = _read("Items", 1).replace("<s:Body>", '<s:Header><x:Sign xmlns:x="urn:x"
         (_envelope(""), "MALFORMED"),
         (_envelope(f'<DeleteItems xmlns="{NS}items"/>'), "UNKNOWN_OPERATION"),
         (_read("Items", 1, page="suppliers"), "BAD_NAMESPACE"),
-        (_envelope('<ReadMultipleItems><setSize>1</setSize></ReadMultipleItems>'), "BAD_NAMESPACE"),
+        (_envelope("<ReadMultipleItems><setSize>1</setSize></ReadMultipleItems>"), "BAD_NAMESPACE"),
         (_envelope(f'<i:ReadMultipleItems xmlns:i="{NS}items"><setSize>1</setSize></i:ReadMultipleItems>'), "BAD_NAMESPACE"),
         (_envelope(f'<ReadMultipleItems xmlns="{NS}items"><setSize>many</setSize></ReadMultipleItems>'), "BAD_ARGUMENT"),
         (_envelope(f'<ReadMultipleItems xmlns="{NS}items"/>'), "BAD_ARGUMENT"),
@@ -340,7 +352,11 @@ def test_advancing_the_clock_adds_movements_and_changes_prices(moving: Settings)
     _control(moving, "advance", days=2)
     added = client.service.CountStockMovements(filter=new).Count
     assert 120 <= added <= 240
-    assert client.service.CountStockMovements().Count == 30_000 + added == _control(moving, "truth", entity="stock_movements", count_only=True)["count"]
+    assert (
+        client.service.CountStockMovements().Count
+        == 30_000 + added
+        == _control(moving, "truth", entity="stock_movements", count_only=True)["count"]
+    )
     assert client.service.CountItems(filter=new).Count > 0 and client.service.CountPurchaseOrders(filter=new).Count > 0
 
 

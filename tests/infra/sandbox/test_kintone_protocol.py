@@ -74,7 +74,9 @@ def test_a_long_query_travels_by_post_with_the_override_header(talk: Talk) -> No
     query = "(" + " or ".join(f'受注番号 = "SO-{number:06d}"' for number in range(1, 700)) + ") and $id > 0 order by $id asc limit 500"
     assert len(query.encode()) > 20_000
     headers = talk.headers(ORDERS)
-    by_post = talk.http.post("/k/v1/records.json", json={"app": ORDERS, "query": query}, headers=headers | {"X-HTTP-Method-Override": "GET"})
+    by_post = talk.http.post(
+        "/k/v1/records.json", json={"app": ORDERS, "query": query}, headers=headers | {"X-HTTP-Method-Override": "GET"}
+    )
     by_get = talk.http.request("GET", "/k/v1/records.json", json={"app": ORDERS, "query": query}, headers=headers)
     assert by_post.status_code == by_get.status_code == 200
     assert by_post.content == by_get.content
@@ -191,7 +193,9 @@ def test_a_token_can_be_cut_and_given_back(talk: Talk) -> None:
 
 def test_the_text_of_an_error_follows_the_language_and_the_code_does_not(talk: Talk) -> None:
     answers = [
-        talk.http.get("/k/v1/records.json", params={"app": "12", "query": "limit 501"}, headers=talk.headers(ORDERS) | {"Accept-Language": lang})
+        talk.http.get(
+            "/k/v1/records.json", params={"app": "12", "query": "limit 501"}, headers=talk.headers(ORDERS) | {"Accept-Language": lang}
+        )
         for lang in ("ja", "en")
     ]
     assert [one.json()["code"] for one in answers] == ["GAIA_QU01", "GAIA_QU01"]
@@ -257,12 +261,18 @@ def test_a_dropped_connection_breaks_off_in_the_middle_of_the_answer(talk: Talk)
 
 def test_an_order_is_saved_with_its_sums_and_the_customer_it_looks_up(talk: Talk) -> None:
     rows = [{"value": {"製品コード": {"value": "SP-1000"}, "数量": {"value": "3"}, "単価": {"value": "0.1"}}}]
-    number = talk.add(ORDERS, 受注番号="T-1", 受注日="2026-6-1", 顧客コード="C0001", 明細=rows, 消費税率="1.5e1", 希望納期="2026-06-09T09:00:59+09:00")
+    number = talk.add(
+        ORDERS, 受注番号="T-1", 受注日="2026-6-1", 顧客コード="C0001", 明細=rows, 消費税率="1.5e1", 希望納期="2026-06-09T09:00:59+09:00"
+    )
     record = talk.get("record.json", app=ORDERS, id=number).json()["record"]
     master = talk.records(CUSTOMERS, '顧客コード in ("C0001")')["records"][0]
     assert record["顧客名"]["value"] == master["顧客名"]["value"]
     assert record["明細"]["value"][0]["value"]["小計"]["value"] == record["金額合計"]["value"] == "0.3"
-    assert (record["消費税率"]["value"], record["受注日"]["value"], record["希望納期"]["value"]) == ("15", "2026-06-01", "2026-06-09T00:00:00Z")
+    assert (record["消費税率"]["value"], record["受注日"]["value"], record["希望納期"]["value"]) == (
+        "15",
+        "2026-06-01",
+        "2026-06-09T00:00:00Z",
+    )
     assert record["ステータス"]["value"] == "受付" and record["作成者"]["value"]["code"] == "Administrator"
 
 
@@ -347,11 +357,20 @@ def test_every_answer_fits_the_published_openapi_description(talk: Talk) -> None
     document = _as_on_the_wire(yaml.load(gzip.decompress(SPECIFICATION.read_bytes()), Loader=loader))
     made = _cursor(talk, query="$id <= 3").json()["id"]
     asked: dict[str, dict[str, Any]] = {
-        "records.json": {"app": ORDERS, "query": "limit 20"}, "record.json": {"app": ORDERS, "id": 5}, "records/cursor.json": {"id": made},
-        "app.json": {"id": ORDERS}, "app/form/fields.json": {"app": ORDERS}, "app/form/layout.json": {"app": ORDERS},
-        "app/settings.json": {"app": ORDERS}, "app/status.json": {"app": ORDERS}, "app/acl.json": {"app": ORDERS},
-        "record/acl.json": {"app": FAQ}, "field/acl.json": {"app": DEFECTS}, "records/acl/evaluate.json": {"app": ORDERS, "ids": [1, 2]},
-        "record/comments.json": {"app": ORDERS, "record": 1}, "preview/app/form/fields.json": {"app": ORDERS},
+        "records.json": {"app": ORDERS, "query": "limit 20"},
+        "record.json": {"app": ORDERS, "id": 5},
+        "records/cursor.json": {"id": made},
+        "app.json": {"id": ORDERS},
+        "app/form/fields.json": {"app": ORDERS},
+        "app/form/layout.json": {"app": ORDERS},
+        "app/settings.json": {"app": ORDERS},
+        "app/status.json": {"app": ORDERS},
+        "app/acl.json": {"app": ORDERS},
+        "record/acl.json": {"app": FAQ},
+        "field/acl.json": {"app": DEFECTS},
+        "records/acl/evaluate.json": {"app": ORDERS, "ids": [1, 2]},
+        "record/comments.json": {"app": ORDERS, "record": 1},
+        "preview/app/form/fields.json": {"app": ORDERS},
     }
     answers = {path: talk.get(path, **params, **({"token_of": ORDERS} if "id" in params else {})) for path, params in asked.items()}
     answers["apps.json"] = talk.get("apps.json", who="akari.mori")
@@ -365,5 +384,8 @@ def test_every_answer_fits_the_published_openapi_description(talk: Talk) -> None
 def _as_on_the_wire(node: Any) -> Any:
     """The file says integer where the wire says string (or null): trust the wire there, and the file for everything else."""
     if isinstance(node, dict):
-        return {key: ["integer", "string", "null"] if key == "type" and value == "integer" else _as_on_the_wire(value) for key, value in node.items()}
+        return {
+            key: ["integer", "string", "null"] if key == "type" and value == "integer" else _as_on_the_wire(value)
+            for key, value in node.items()
+        }
     return [_as_on_the_wire(one) for one in node] if isinstance(node, list) else node

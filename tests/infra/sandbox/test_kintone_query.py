@@ -109,7 +109,18 @@ def test_a_raw_tab_in_a_literal_is_a_syntax_error_and_a_wide_space_between_words
 
 @pytest.mark.parametrize(
     "query",
-    ["limit 1 order by $id asc", "$id = ", "$id > 1 and", "($id > 1", "order by", "受注区分 in ()", "$id > 1 $id < 2", "limit -1", '"x" = 1', "offset 1 limit 1"],
+    [
+        "limit 1 order by $id asc",
+        "$id = ",
+        "$id > 1 and",
+        "($id > 1",
+        "order by",
+        "受注区分 in ()",
+        "$id > 1 $id < 2",
+        "limit -1",
+        '"x" = 1',
+        "offset 1 limit 1",
+    ],
 )
 def test_what_is_not_a_query_is_refused_under_its_parameter(talk: Talk, query: str) -> None:
     answer = talk.get("records.json", app=ORDERS, query=query)
@@ -151,4 +162,6 @@ def test_like_finds_japanese_text_and_whole_latin_words(talk: Talk) -> None:
 
 
 def test_the_record_number_is_asked_for_with_or_without_the_app_code(talk: Talk) -> None:
-    assert talk.ids(ORDERS, 'レコード番号 = "ORDERS-14"') == talk.ids(ORDERS, "レコード番号 in (14)") == talk.ids(ORDERS, "$id = 14") == [14]
+    assert (
+        talk.ids(ORDERS, 'レコード番号 = "ORDERS-14"') == talk.ids(ORDERS, "レコード番号 in (14)") == talk.ids(ORDERS, "$id = 14") == [14]
+    )

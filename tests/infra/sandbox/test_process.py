@@ -83,7 +83,9 @@ def test_a_sandbox_with_a_dead_server_is_not_running_and_is_started_anew(tmp_pat
 
 def test_a_process_number_that_went_to_another_program_is_never_signalled(tmp_path: Path) -> None:
     state = {
-        "origin": ORIGIN.isoformat(), "seed": 1, "admin_token": "x",
+        "origin": ORIGIN.isoformat(),
+        "seed": 1,
+        "admin_token": "x",
         "servers": [{"name": "kintone", "pid": os.getpid(), "http_port": 1, "https_port": 2}],
     }
     (tmp_path / "state.json").write_text(json.dumps(state))

@@ -88,7 +88,8 @@ def test_the_same_days_give_the_same_world_whether_lived_at_once_or_one_by_one(s
     def shape(world: World) -> list[tuple[str, str, str, str, int, datetime]]:
         return [
             (entry.id, entry.name, entry.parent, entry.stored.quick_xor if entry.stored else "", entry.changed, entry.modified)
-            for listing in world.listings() for entry in listing.entries.values()
+            for listing in world.listings()
+            for entry in listing.entries.values()
         ]
 
     assert shape(lived(state, days=6, step=1)) == shape(lived(state, days=6, step=6))

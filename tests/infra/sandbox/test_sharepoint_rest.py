@@ -40,7 +40,9 @@ def test_office365_reads_role_assignments_with_a_certificate_token(server: Serve
     url = server.told["site_urls"][0]
     context = ClientContext(url).with_access_token(lambda: TokenResponse(access_token=token, token_type="Bearer"))
     assignments = context.web.role_assignments.expand(["Member", "RoleDefinitionBindings"]).get().execute_query()
-    titles = {one.member.properties["Title"]: {role.properties["RoleTypeKind"] for role in one.role_definition_bindings} for one in assignments}
+    titles = {
+        one.member.properties["Title"]: {role.properties["RoleTypeKind"] for role in one.role_definition_bindings} for one in assignments
+    }
     assert titles["品質ポータル 閲覧者"] == {2}
     assert titles["外部 太郎"] == {1}
 

@@ -58,7 +58,9 @@ def test_the_gate_says_not_yet_with_reasons_and_exit_code_one(lived: tuple[Path,
     assert all(reason["message"] and reason["code"] for reason in state["reasons"])
 
 
-def test_the_pulls_of_a_person_at_the_keyboard_are_recorded_and_counted_by_nobody(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_the_pulls_of_a_person_at_the_keyboard_are_recorded_and_counted_by_nobody(
+    lived: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     project, _ = lived
     from pipelines.evidence.plan import claims_of
     from pipelines.project import load

@@ -60,5 +60,14 @@ def test_the_generated_pages_are_what_make_docs_would_write() -> None:
     assert stale() == [], "run `make docs`"
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "guides").glob("*.md")), ids=lambda page: page.name)
+def test_a_guide_asks_for_no_command_and_no_flag_that_is_not_there(page: Path) -> None:
+    lines = re.findall(r"^\$ fortnight (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    for words in (line.split() for line in lines):
+        name = " ".join(words[:2]) if " ".join(words[:2]) in LEAVES else words[0]
+        assert name in LEAVES, name
+        assert {word for word in words if word.startswith("--")} <= flags(LEAVES[name]), name
+
+
 def flags(command: click.Command) -> set[str]:
     return {flag for one in command.params for flag in one.opts}

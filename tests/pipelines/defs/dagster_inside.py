@@ -45,7 +45,9 @@ def daemon_of(folder: Path) -> Iterator[WorkspaceProcessContext]:
     sys.modules.pop("pipelines.definitions", None)
     home = dagster_home(load(folder))
     os.environ["DAGSTER_HOME"] = str(home)
-    origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="pipelines.definitions", working_directory=str(folder)), location_name="fortnight")
+    origin = InProcessCodeLocationOrigin(
+        LoadableTargetOrigin(module_name="pipelines.definitions", working_directory=str(folder)), location_name="fortnight"
+    )
     with (
         dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_HERE)) as instance,
         WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as context,
@@ -71,5 +73,9 @@ def tick_sensors(context: WorkspaceProcessContext, name: str, times: int) -> Non
     context.instance.start_sensor(repository.get_sensor(name))
     with mock.patch.object(sensor_daemon, "is_under_min_interval", return_value=False):
         for _ in range(times):
-            found = [error for error in sensor_daemon.execute_sensor_iteration(context, logging.getLogger("sensors of the test"), None, None) if error]
+            found = [
+                error
+                for error in sensor_daemon.execute_sensor_iteration(context, logging.getLogger("sensors of the test"), None, None)
+                if error
+            ]
             assert not found, found

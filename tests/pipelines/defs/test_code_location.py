@@ -26,7 +26,11 @@ print(json.dumps({{"modules": sorted(sys.modules), "asked": asked}}), file=sys.s
 def loaded_by(act: str, arguments: tuple[str, ...] = ()) -> dict[str, list[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("KINTONE_", "ERP_", "SHAREPOINT_"))}
     done = subprocess.run(
-        [sys.executable, "-c", WATCH.format(act=act), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", WATCH.format(act=act), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
         env={**environment, "FORTNIGHT_PROJECT": str(ROOT / "infra" / "project")},
     )
     assert done.returncode == 0, done.stderr

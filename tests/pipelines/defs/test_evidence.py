@@ -23,10 +23,12 @@ from pipelines.defs.witness import witness
 from pipelines.evidence.plan import claims_of, ledger_of
 from pipelines.evidence.seals import Seal
 from pipelines.project import Project, load
-from pipelines.pull.outcome import silent
+from pipelines.pull.outcome import Progress, silent
 
 #: Rules that the live customers cannot meet: the credit limit of some is empty.
-UNMEETABLE = CUSTOMERS | {"expectations": [{"expect": "expect_column_values_to_not_be_null", "column": "credit_limit", "severity": "critical"}]}
+UNMEETABLE = CUSTOMERS | {
+    "expectations": [{"expect": "expect_column_values_to_not_be_null", "column": "credit_limit", "severity": "critical"}]
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,34 @@ def test_a_run_started_by_hand_is_recorded_and_the_day_is_missing_all_the_same(t
     assert (kept.pull_id, kept.verdict) == (claim.pull_id, "not_counted")
 
 
+def test_the_seal_job_seals_a_closed_day_once_and_shows_it_as_a_table(tmp_path: Path, kintone: Path, today: Today) -> None:
+    project = live_the_slot(write_project(tmp_path, CUSTOMERS, home=kintone, **today.project), today)
+    with instance_of(project) as instance:
+        first, second = (run_job(project, "seal", today.after_it_closed, silent, instance=instance) for _ in range(2))
+    assert first.success
+    assert second.success
+    (made,) = first.asset_materializations_for_node("evidence__ledger")
+    assert [record.data for record in made.metadata["table"].records] == [
+        {"stream": "kintone/customers", "day": today.key, "verdict": "green", "reasons": ""}
+    ]
+    (again,) = second.asset_materializations_for_node("evidence__ledger")
+    assert again.metadata["sealed"].value == 0
+    assert again.metadata["head"] == made.metadata["head"]
+
+
+def test_a_job_run_in_this_process_lives_under_the_clock_it_was_given_and_tells_its_steps(
+    tmp_path: Path, kintone: Path, today: Today
+) -> None:
+    project = load(write_project(tmp_path, CUSTOMERS, home=kintone, **today.project))
+    noon, told = FixedClock(today.opens_at + timedelta(hours=12)), list[Progress]()
+    with instance_of(project) as instance:
+        assert run_job(project, "pull_kintone", noon, told.append, partition=today.key, instance=instance).success
+    (claim,) = claims_of(project).read()
+    assert (claim.clock, claim.started_at, claim.finished_at) == ("simulated", noon.at, noon.at)
+    assert {progress.stream for progress in told} == {"kintone/customers"}
+    assert [progress.step for progress in told][-1] == "publish"
+
+
 def test_a_run_by_hand_that_wears_the_tags_of_a_schedule_stands_in_no_tick(tmp_path: Path, kintone: Path, today: Today) -> None:
     folder = write_project(tmp_path, CUSTOMERS, home=kintone, **today.project)
     with daemon_of(folder) as daemon:
@@ -126,8 +156,14 @@ def test_a_run_by_hand_that_wears_the_tags_of_a_schedule_stands_in_no_tick(tmp_p
         assert repository  # the location loaded; nothing ticks
         from pipelines.definitions import defs
 
-        forged = {"dagster/schedule_name": "pull_kintone_daily", "dagster/tick": "1", ".dagster/scheduled_execution_time": today.opens_at.isoformat()}
-        assert defs.resolve_job_def("pull_kintone").execute_in_process(instance=daemon.instance, partition_key=today.key, tags=forged).success
+        forged = {
+            "dagster/schedule_name": "pull_kintone_daily",
+            "dagster/tick": "1",
+            ".dagster/scheduled_execution_time": today.opens_at.isoformat(),
+        }
+        assert (
+            defs.resolve_job_def("pull_kintone").execute_in_process(instance=daemon.instance, partition_key=today.key, tags=forged).success
+        )
     project = load(folder)
     (claim,) = claims_of(project).read()
     assert claim.trigger == "schedule"
@@ -137,7 +173,9 @@ def test_a_run_by_hand_that_wears_the_tags_of_a_schedule_stands_in_no_tick(tmp_p
     assert [row.entry.kind for row in ledger_of(project).read(kinds=("finding",))] == ["finding"]
 
 
-def test_a_stream_that_fails_its_rules_is_red_and_its_neighbour_in_the_same_run_is_green(tmp_path: Path, kintone: Path, today: Today) -> None:
+def test_a_stream_that_fails_its_rules_is_red_and_its_neighbour_in_the_same_run_is_green(
+    tmp_path: Path, kintone: Path, today: Today
+) -> None:
     project = live_the_slot(write_project(tmp_path, UNMEETABLE, FAQ, home=kintone, **today.project), today)
     assert only_run(project).status == dg.DagsterRunStatus.FAILURE
     seals = sealed(project, today)
@@ -166,7 +204,9 @@ def test_wrong_credentials_are_said_in_a_sentence_and_never_tried_again(tmp_path
     folder = write_project(tmp_path, CUSTOMERS, home=kintone, **today.project)
     env = (folder / ".env").read_text(encoding="utf-8").splitlines()
     secret = next(line.partition("=")[2] for line in env if line.startswith("KINTONE_PASSWORD="))
-    (folder / ".env").write_text("\n".join("KINTONE_PASSWORD=geheim" if line.startswith("KINTONE_PASSWORD=") else line for line in env), encoding="utf-8")
+    (folder / ".env").write_text(
+        "\n".join("KINTONE_PASSWORD=geheim" if line.startswith("KINTONE_PASSWORD=") else line for line in env), encoding="utf-8"
+    )
     project = live_the_slot(folder, today)
     run = only_run(project)
     assert run.status == dg.DagsterRunStatus.FAILURE
@@ -225,10 +265,22 @@ def test_a_missing_secret_is_a_sentence_and_not_a_traceback(tmp_path: Path, kint
 def test_a_backfill_of_three_days_is_one_run_whose_claim_says_backfill(tmp_path: Path, kintone: Path, today: Today) -> None:
     project = load(write_project(tmp_path, CUSTOMERS, home=kintone, **today.project))
     with instance_of(project) as instance:
-        result = run_job(project, "pull_kintone", WallClock(), silent, span=("2026-11-01", "2026-11-03"), streams=("kintone/customers",), instance=instance)
+        result = run_job(
+            project,
+            "pull_kintone",
+            WallClock(),
+            silent,
+            span=("2026-11-01", "2026-11-03"),
+            streams=("kintone/customers",),
+            instance=instance,
+        )
         assert result.success
         assert len(instance.get_runs()) == 1
-        assert set(instance.get_materialized_partitions(dg.AssetKey(["kintone", "customers"]))) == {"2026-11-01", "2026-11-02", "2026-11-03"}
+        assert set(instance.get_materialized_partitions(dg.AssetKey(["kintone", "customers"]))) == {
+            "2026-11-01",
+            "2026-11-02",
+            "2026-11-03",
+        }
     (claim,) = claims_of(project).read()
     assert (claim.trigger, claim.slot) == ("backfill", None)
     seal = sealed(project, today)["kintone/customers"]
@@ -247,7 +299,11 @@ def test_the_witness_counts_a_planned_check_as_planned_and_never_as_passed(tmp_p
     assert (tick.kind, tick.name, tick.at, tick.run_ids) == ("schedule", "pull_kintone_daily", today.opens_at, (run.run_id,))
     facts = {fact.name: (fact.status, fact.passed) for fact in seen.checks}
     assert facts == {
-        "drift": ("succeeded", True), "schema": ("succeeded", True), "access": ("succeeded", True), "values": ("failed", False), "balance": ("planned", None),
+        "drift": ("succeeded", True),
+        "schema": ("succeeded", True),
+        "access": ("succeeded", True),
+        "values": ("failed", False),
+        "balance": ("planned", None),
     }
 
 

@@ -19,7 +19,11 @@ def test_the_graph_of_the_example_project_is_as_reviewed(snapshot: SnapshotAsser
 
 def test_every_stream_of_the_example_is_pulled_by_exactly_one_scheduled_job() -> None:
     repository = definitions_of(EXAMPLE).get_repository_def()
-    streams = [key for key in repository.asset_graph.get_all_asset_keys() if repository.asset_graph.get(key).group_name not in ("index", "evidence")]
+    streams = [
+        key
+        for key in repository.asset_graph.get_all_asset_keys()
+        if repository.asset_graph.get(key).group_name not in ("index", "evidence")
+    ]
     scheduled = [repository.get_job(schedule.job_name) for schedule in repository.schedule_defs]
     assert streams
     for stream in streams:
@@ -30,7 +34,11 @@ def test_a_broken_contract_becomes_an_asset_that_says_what_is_wrong_and_takes_no
     folder = write_project(tmp_path, CUSTOMERS, FAQ)
     (folder / "contracts" / "kintone" / "orders.yaml").write_text("stream: kintone/orders\nversion: eins\n", encoding="utf-8")
     definitions = definitions_of(folder)
-    assert {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()} >= {"kintone/customers", "kintone/faq", "kintone/orders"}
+    assert {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()} >= {
+        "kintone/customers",
+        "kintone/faq",
+        "kintone/orders",
+    }
     with dg.DagsterInstance.ephemeral() as instance:
         broken = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey(["kintone", "orders"])], raise_on_error=False

@@ -22,7 +22,11 @@ def texts(*blocks: Block) -> list[str]:
 
 def test_sentences_end_at_full_stops_but_not_inside_brackets_quotes_or_numbers() -> None:
     assert sentences("電源を切る。（令和六年。）「止めろ。」と言う。値は3.5です！？ See Fig. 2.") == [
-        "電源を切る。", "（令和六年。）「止めろ。」と言う。", "値は3.5です！？", "See Fig.", "2.",
+        "電源を切る。",
+        "（令和六年。）「止めろ。」と言う。",
+        "値は3.5です！？",
+        "See Fig.",
+        "2.",
     ]
 
 
@@ -40,8 +44,16 @@ def test_every_piece_of_a_long_table_repeats_the_header_row() -> None:
 
 
 def test_chunks_carry_the_headings_they_stand_under() -> None:
-    made = list(chunks(document(*markdown_blocks("# 保守\n\n## 点検\n\n毎日見る。\n\n## 交換\n\n年に一度。\n\n# 付録\n\n表。")), {"all": (EVERYONE,)}))
-    assert [(chunk.heading_path, chunk.text) for chunk in made] == [(("保守", "点検"), "毎日見る。"), (("保守", "交換"), "年に一度。"), (("付録",), "表。")]
+    made = list(
+        chunks(
+            document(*markdown_blocks("# 保守\n\n## 点検\n\n毎日見る。\n\n## 交換\n\n年に一度。\n\n# 付録\n\n表。")), {"all": (EVERYONE,)}
+        )
+    )
+    assert [(chunk.heading_path, chunk.text) for chunk in made] == [
+        (("保守", "点検"), "毎日見る。"),
+        (("保守", "交換"), "年に一度。"),
+        (("付録",), "表。"),
+    ]
     assert made[0].passage == "手順書 > 保守 > 点検\n毎日見る。"
 
 
@@ -81,7 +93,12 @@ def test_no_character_of_a_text_is_lost_and_no_piece_is_too_long(paragraphs: lis
 
 @given(st.lists(st.lists(st.text(alphabet="あb| ", max_size=30), min_size=2, max_size=2), min_size=1, max_size=80))
 def test_ids_are_unique_and_the_same_every_time(rows: list[list[str]]) -> None:
-    made = document(Block("heading", "表", level=1), Block("table", rows=tuple(tuple(row) for row in rows)), Block("heading", "表", level=1), Block("paragraph", "終。"))
+    made = document(
+        Block("heading", "表", level=1),
+        Block("table", rows=tuple(tuple(row) for row in rows)),
+        Block("heading", "表", level=1),
+        Block("paragraph", "終。"),
+    )
     first, second = ([chunk.id for chunk in chunks(made, {})] for _ in range(2))
     assert first == second
     assert len(set(first)) == len(first)

@@ -63,7 +63,9 @@ def test_a_restricted_title_or_address_stands_on_no_document(parser: Parser) -> 
 
 def test_a_column_inside_a_restricted_sub_table_takes_the_whole_sub_table_along(parser: Parser) -> None:
     shape = replace(SHAPE, body=(BodyColumn("items", "明細", columns={"part": "品番", "price": "単価"}),))
-    table = pa.Table.from_pylist([{"record_id": 1, "title": "注文", "items": [{"part": "SX-1", "price": Decimal("1200.500")}], "_scope": "all"}])
+    table = pa.Table.from_pylist(
+        [{"record_id": 1, "title": "注文", "items": [{"part": "SX-1", "price": Decimal("1200.500")}], "_scope": "all"}]
+    )
     common, part = made(parser, table, shape, restricted={"items.price": "accounting"})
     assert text(common) == ""
     assert text(part) == "明細:\n品番|単価/SX-1|1200.5"
@@ -75,11 +77,22 @@ def test_a_row_without_a_scope_is_in_the_scope_of_nobody(parser: Parser) -> None
 
 
 def test_html_columns_are_read_as_text_and_instants_in_the_projects_zone(parser: Parser) -> None:
-    shape = DocumentShape(key=("a", "b"), title="title", body=(BodyColumn("body", "本文", html=True), BodyColumn("at", "更新"), BodyColumn("ok", "可否")))
-    table = pa.Table.from_pylist([{
-        "a": "x", "b": 2, "title": "題", "body": "<div>一行目</div><ul><li>項目</li></ul><script>alert(1)</script>",
-        "at": datetime(2026, 11, 1, 20, tzinfo=UTC), "ok": True, "_scope": "all",
-    }])
+    shape = DocumentShape(
+        key=("a", "b"), title="title", body=(BodyColumn("body", "本文", html=True), BodyColumn("at", "更新"), BodyColumn("ok", "可否"))
+    )
+    table = pa.Table.from_pylist(
+        [
+            {
+                "a": "x",
+                "b": 2,
+                "title": "題",
+                "body": "<div>一行目</div><ul><li>項目</li></ul><script>alert(1)</script>",
+                "at": datetime(2026, 11, 1, 20, tzinfo=UTC),
+                "ok": True,
+                "_scope": "all",
+            }
+        ]
+    )
     (found,) = made(parser, table, shape)
     assert isinstance(found, Document) and found.id == 'kintone/faq#["x",2]'
     assert text(found) == "本文: 一行目\n項目\n更新: 2026-11-02 05:00\n可否: はい"
@@ -98,7 +111,9 @@ def test_a_file_of_a_library_is_a_document_and_one_that_fails_is_a_reason(parser
     file = docx(title="据付", sections=[("節", "水平を確かめる。")])
     blobs = {hashlib.sha256(data).hexdigest(): data for data in (file, b"broken")}
     good, bad = blobs
-    table = pa.Table.from_pylist([{"id": n, "name": name, "ref": f"r{n}", "_scope": "all"} for n, name in enumerate(["据付.docx", "壊.docx", "大.pdf"])])
+    table = pa.Table.from_pylist(
+        [{"id": n, "name": name, "ref": f"r{n}", "_scope": "all"} for n, name in enumerate(["据付.docx", "壊.docx", "大.pdf"])]
+    )
     listed = content(
         {"key": "0", "ref": "r0", "name": "据付.docx", "sha256": good},
         {"key": "1", "ref": "r1", "name": "壊.docx", "sha256": bad},
@@ -106,14 +121,20 @@ def test_a_file_of_a_library_is_a_document_and_one_that_fails_is_a_reason(parser
         {"key": "9", "ref": "r9", "name": "消えた.docx", "sha256": good},
     )
     found = made(parser, table, FILES, content=listed, read_blob=blobs.__getitem__)
-    assert [item.title if isinstance(item, Document) else (item.name, item.code) for item in found] == ["据付.docx", ("壊.docx", "damaged"), ("大.pdf", "not_fetched")]
+    assert [item.title if isinstance(item, Document) else (item.name, item.code) for item in found] == [
+        "据付.docx",
+        ("壊.docx", "damaged"),
+        ("大.pdf", "not_fetched"),
+    ]
     assert "水平を確かめる。" in text(found[0])
 
 
 def test_an_attachment_that_was_replaced_is_not_read_again(parser: Parser) -> None:
     digest = hashlib.sha256(b"new").hexdigest()
     table = pa.Table.from_pylist([{"id": 0, "name": "題", "ref": "new", "_scope": "all"}])
-    listed = content({"key": "0", "ref": "old", "name": "旧.txt", "sha256": "gone"}, {"key": "0", "ref": "new", "name": "新.txt", "sha256": digest})
+    listed = content(
+        {"key": "0", "ref": "old", "name": "旧.txt", "sha256": "gone"}, {"key": "0", "ref": "new", "name": "新.txt", "sha256": digest}
+    )
     assert [text(item) for item in made(parser, table, FILES, content=listed, read_blob={digest: b"new"}.__getitem__)] == ["new"]
 
 

@@ -54,11 +54,25 @@ def test_a_scope_that_cannot_be_resolved_any_more_is_open_to_nobody() -> None:
 ACL = st.one_of(st.none(), st.lists(st.sampled_from(PRINCIPALS), max_size=3))
 
 
-@given(before=ACL, now=ACL, field_before=ACL, field_now=ACL, guarded_before=st.booleans(), guarded_now=st.booleans(), deleted=st.booleans(),
-       reader=st.frozensets(st.sampled_from(PRINCIPALS)))
+@given(
+    before=ACL,
+    now=ACL,
+    field_before=ACL,
+    field_now=ACL,
+    guarded_before=st.booleans(),
+    guarded_now=st.booleans(),
+    deleted=st.booleans(),
+    reader=st.frozensets(st.sampled_from(PRINCIPALS)),
+)
 def test_a_chunk_is_shown_exactly_when_build_and_today_both_let_the_reader(
-    before: list[str] | None, now: list[str] | None, field_before: list[str] | None, field_now: list[str] | None,
-    guarded_before: bool, guarded_now: bool, deleted: bool, reader: frozenset[str],
+    before: list[str] | None,
+    now: list[str] | None,
+    field_before: list[str] | None,
+    field_now: list[str] | None,
+    guarded_before: bool,
+    guarded_now: bool,
+    deleted: bool,
+    reader: frozenset[str],
 ) -> None:
     row = record(1, "題", answer="文。", cost="98万円")
     with Parser() as parser:

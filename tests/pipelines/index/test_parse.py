@@ -28,7 +28,9 @@ def read(parser: Parser, name: str, data: bytes) -> list[tuple[str, str]]:
 
 
 def test_a_word_file_keeps_headings_text_and_tables(parser: Parser) -> None:
-    data = docx(title="据付手順書", sections=[("安全上の注意", "電源を切る。*必ず*二人で。")], table=[("品番", "トルク|N・m"), ("SX-1", "10")])
+    data = docx(
+        title="据付手順書", sections=[("安全上の注意", "電源を切る。*必ず*二人で。")], table=[("品番", "トルク|N・m"), ("SX-1", "10")]
+    )
     assert read(parser, "手順.docx", data) == [
         ("heading", "据付手順書"),
         ("heading", "安全上の注意"),
@@ -40,7 +42,10 @@ def test_a_word_file_keeps_headings_text_and_tables(parser: Parser) -> None:
 def test_every_sheet_of_a_workbook_comes_under_its_name_without_empty_rows(parser: Parser) -> None:
     data = xlsx({"点検": [["号機", "結果"], ["1号機", "良好"], [None, None], ["2号機", "要確認"]], "部品": [["品番", "数"], ["B-1", 3]]})
     assert read(parser, "点検.xlsx", data) == [
-        ("heading", "点検"), ("table", "号機,結果 / 1号機,良好 / 2号機,要確認"), ("heading", "部品"), ("table", "品番,数 / B-1,3"),
+        ("heading", "点検"),
+        ("table", "号機,結果 / 1号機,良好 / 2号機,要確認"),
+        ("heading", "部品"),
+        ("table", "品番,数 / B-1,3"),
     ]
 
 
@@ -55,11 +60,31 @@ def test_a_stale_dimension_in_a_sheet_loses_no_row(parser: Parser) -> None:
 
 def test_speaker_notes_stay_with_their_slide_even_when_slides_were_moved(parser: Parser) -> None:
     data = pptx([("一枚目", "不良率", "原因は工具摩耗"), ("二枚目", "対策", ""), ("三枚目", "予定", "来月報告")], order=[2, 0, 1])
-    assert [text for _, text in read(parser, "会議.pptx", data)] == ["三枚目", "予定", "来月報告", "一枚目", "不良率", "原因は工具摩耗", "二枚目", "対策"]
+    assert [text for _, text in read(parser, "会議.pptx", data)] == [
+        "三枚目",
+        "予定",
+        "来月報告",
+        "一枚目",
+        "不良率",
+        "原因は工具摩耗",
+        "二枚目",
+        "対策",
+    ]
 
 
 def test_a_japanese_pdf_has_no_spaces_where_its_lines_ended(parser: Parser) -> None:
-    data = pdf([("第一章", ["主軸を交換するときは、まず電源を切り、冷却水の弁を閉", "じてから、カバーを外します。型番は NSK 7014 で", "す。試運転を行ってください。"])])
+    data = pdf(
+        [
+            (
+                "第一章",
+                [
+                    "主軸を交換するときは、まず電源を切り、冷却水の弁を閉",
+                    "じてから、カバーを外します。型番は NSK 7014 で",
+                    "す。試運転を行ってください。",
+                ],
+            )
+        ]
+    )
     text = "".join(text for kind, text in read(parser, "主軸.pdf", data) if kind == "paragraph")
     assert "弁を閉じてから" in text
     assert "NSK 7014 です。" in text
@@ -71,7 +96,10 @@ def test_a_text_file_is_read_in_whatever_encoding_japan_wrote_it(parser: Parser,
     assert read(parser, "memo.txt", text.encode(encoding)) == [("paragraph", text)]
 
 
-@pytest.mark.parametrize(("charset", "encoding", "word"), [("Shift_JIS", "cp932", "①㈱髙橋"), ("EUC-JP", "euc_jis_2004", "①点検"), ("iso-2022-jp", "iso2022_jp", "点検")])
+@pytest.mark.parametrize(
+    ("charset", "encoding", "word"),
+    [("Shift_JIS", "cp932", "①㈱髙橋"), ("EUC-JP", "euc_jis_2004", "①点検"), ("iso-2022-jp", "iso2022_jp", "点検")],
+)
 def test_an_html_page_is_read_by_the_charset_it_declares(parser: Parser, charset: str, encoding: str, word: str) -> None:
     page = f'<html><head><meta http-equiv="Content-Type" content="text/html; charset={charset}"><title>題</title></head><body><h1>{word}</h1><p>本文</p></body></html>'
     assert read(parser, "page.html", page.encode(encoding)) == [("heading", word), ("paragraph", "本文")]
@@ -120,7 +148,9 @@ def test_an_external_entity_in_an_office_file_is_not_followed(parser: Parser) ->
         for entry in source.infolist():
             part = source.read(entry)
             if entry.filename == "word/document.xml":
-                part = part.replace(b"?>", b'?><!DOCTYPE x [<!ENTITY leak SYSTEM "file:///etc/passwd">]>', 1).replace(b"ENTITY</", b"&leak;</")
+                part = part.replace(b"?>", b'?><!DOCTYPE x [<!ENTITY leak SYSTEM "file:///etc/passwd">]>', 1).replace(
+                    b"ENTITY</", b"&leak;</"
+                )
             archive.writestr(entry, part)
     found = parser.parse("xxe.docx", "", target.getvalue())
     assert "root:" not in str(found)

@@ -38,7 +38,11 @@ def build(root: Path, parser: Parser, *streams: StreamInput) -> Manifest:
 
 
 def test_a_manifest_says_what_the_release_is_made_of(tmp_path: Path, parser: Parser) -> None:
-    made = build(tmp_path, parser, stream(record(1, "甲", answer="一。"), record(2, "乙", answer="二。", scope="lost"), all=[EVERYONE], lost=None, published=3))
+    made = build(
+        tmp_path,
+        parser,
+        stream(record(1, "甲", answer="一。"), record(2, "乙", answer="二。", scope="lost"), all=[EVERYONE], lost=None, published=3),
+    )
     assert (made.release, made.chunks, made.documents, made.created_at) == ("support/1", 2, {"kintone/faq": 2}, NOW)
     assert made.inputs["kintone/faq"].published == 3
     assert (made.access.resolved, made.access.share, made.access.scopes_unresolved) == (1, 0.5, {"kintone/faq lost": "not readable"})
@@ -64,7 +68,8 @@ def test_anything_a_reader_could_notice_makes_a_new_candidate(tmp_path: Path, pa
         "principals": stream(row, all=[SALES], few=[SALES]),
         "restricted": stream(row, restricted={"cost": "few"}, all=[EVERYONE], few=[SALES]),
         "skipped": replace(
-            stream({**row, "answer": "%PDF-1.4"}, all=[EVERYONE], few=[SALES]), shape=replace(stream(row).shape, body=html),
+            stream({**row, "answer": "%PDF-1.4"}, all=[EVERYONE], few=[SALES]),
+            shape=replace(stream(row).shape, body=html),
         ),
     }[change]
     second = build(tmp_path, parser, other)
@@ -73,7 +78,9 @@ def test_anything_a_reader_could_notice_makes_a_new_candidate(tmp_path: Path, pa
     assert open_release(str(tmp_path), first).count() == first.chunks
 
 
-def test_a_build_that_dies_before_its_record_is_seen_by_nobody_and_built_again(tmp_path: Path, parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_dies_before_its_record_is_seen_by_nobody_and_built_again(
+    tmp_path: Path, parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = LanceStore.write
 
     def dies(self: LanceStore, *args: object) -> None:

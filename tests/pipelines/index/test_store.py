@@ -93,7 +93,10 @@ def test_a_narrow_reader_misses_nothing_in_a_wide_index(store: Store) -> None:
 
 def test_the_approximate_search_finds_what_the_exact_one_finds_for_wide_and_narrow_readers(store: Store) -> None:
     words = ["主軸", "研磨", "点検", "冷却", "見積", "納期", "不良", "清掃"]
-    many = [chunk(f"c{n:03}", f"{words[n % 8]}の{words[n // 8 % 8]}を{words[n // 64 % 8]}した記録 {n}", [EVERYONE] if n % 10 else [QUALITY]) for n in range(400)]
+    many = [
+        chunk(f"c{n:03}", f"{words[n % 8]}の{words[n // 8 % 8]}を{words[n // 64 % 8]}した記録 {n}", [EVERYONE] if n % 10 else [QUALITY])
+        for n in range(400)
+    ]
     exact, near = store(many, name="exact"), store(many, exact_limit=20, name="near")
     for reader in (EVERYONE, QUALITY):
         vector = Hashed().embed_query(["冷却の点検"])[0].tolist()
@@ -107,7 +110,10 @@ def test_hidden_rows_change_no_score_that_a_reader_sees(store: Store) -> None:
     seen = [chunk("a", "主軸の交換", [SALES]), chunk("b", "納期の回答", [SALES])]
     hidden = [chunk(f"h{n}", "主軸の交換", [QUALITY]) for n in range(60)]
     vector = Hashed().embed_query(["主軸"])[0].tolist()
-    alone, among = (made.search("主軸", vector, frozenset({SALES}), 5, anything).ranked for made in (store(seen, name="x"), store([*seen, *hidden], name="y")))
+    alone, among = (
+        made.search("主軸", vector, frozenset({SALES}), 5, anything).ranked
+        for made in (store(seen, name="x"), store([*seen, *hidden], name="y"))
+    )
     assert [(item.chunk.id, item.rank, item.score) for item in alone] == [(item.chunk.id, item.rank, item.score) for item in among]
 
 
@@ -117,7 +123,9 @@ def test_a_refused_row_leaves_no_gap_in_ranks_or_scores_and_its_place_is_filled(
     vector = Hashed().embed_query(["主軸"])[0].tolist()
     found = made.search("主軸", vector, frozenset({SALES}), 5, lambda item: item.id >= "c70")
     assert [item.rank for item in found.ranked] == [1, 2, 3, 4, 5]
-    assert [item.score for item in found.ranked] == [item.score for item in fewer.search("主軸", vector, frozenset({SALES}), 5, anything).ranked]
+    assert [item.score for item in found.ranked] == [
+        item.score for item in fewer.search("主軸", vector, frozenset({SALES}), 5, anything).ranked
+    ]
 
 
 PRINCIPALS = (EVERYONE, SALES, QUALITY, "user:kintone:sato")

@@ -20,7 +20,10 @@ from pipelines.index.releases import Input
 NOW = datetime(2026, 11, 2, 5, tzinfo=UTC)
 EVERYONE, SALES, QUALITY = "everyone:kintone", "group:kintone:eigyo", "group:kintone:hinshitsu"
 SHAPE = DocumentShape(
-    key=("record_id",), title="title", body=(BodyColumn("question", "質問"), BodyColumn("answer", "回答"), BodyColumn("cost", "原価")), url="url"
+    key=("record_id",),
+    title="title",
+    body=(BodyColumn("question", "質問"), BodyColumn("answer", "回答"), BodyColumn("cost", "原価")),
+    url="url",
 )
 
 
@@ -48,8 +51,17 @@ class Hashed:
 
 def record(number: int, title: str, *, question: str = "", answer: str = "", cost: str | None = None, scope: str = "all") -> dict[str, Any]:
     return {
-        "record_id": number, "title": title, "question": question, "answer": answer, "cost": cost, "url": f"https://kintone.example/{number}",
-        "_key": str(number), "_scope": scope, "_pull_id": "pull-1", "_source_version": "1", "_row_hash": f"hash-{number}-{title}-{answer}",
+        "record_id": number,
+        "title": title,
+        "question": question,
+        "answer": answer,
+        "cost": cost,
+        "url": f"https://kintone.example/{number}",
+        "_key": str(number),
+        "_scope": scope,
+        "_pull_id": "pull-1",
+        "_source_version": "1",
+        "_row_hash": f"hash-{number}-{title}-{answer}",
     }
 
 
@@ -62,25 +74,61 @@ def scopes(**principals: Sequence[str] | None) -> pa.Table:
     """Each scope with its principals; None makes it unresolved."""
     return pa.Table.from_pylist(
         [
-            {"scope": name, "title": name, "principals": list(found or ()), "resolved": found is not None, "reason": "" if found is not None else "not readable"}
+            {
+                "scope": name,
+                "title": name,
+                "principals": list(found or ()),
+                "resolved": found is not None,
+                "reason": "" if found is not None else "not readable",
+            }
             for name, found in principals.items()
         ],
-        schema=pa.schema([("scope", pa.string()), ("title", pa.string()), ("principals", pa.list_(pa.string())), ("resolved", pa.bool_()), ("reason", pa.string())]),
+        schema=pa.schema(
+            [
+                ("scope", pa.string()),
+                ("title", pa.string()),
+                ("principals", pa.list_(pa.string())),
+                ("resolved", pa.bool_()),
+                ("reason", pa.string()),
+            ]
+        ),
     )
 
 
-def stream(*records: Mapping[str, Any], restricted: Mapping[str, str] | None = None, published: int = 1, **principals: Sequence[str] | None) -> StreamInput:
+def stream(
+    *records: Mapping[str, Any], restricted: Mapping[str, str] | None = None, published: int = 1, **principals: Sequence[str] | None
+) -> StreamInput:
     return StreamInput(
-        "kintone/faq", SHAPE, rows(*records), scopes(**(principals or {"all": [EVERYONE]})),
-        Input(published=published, tables={"current": published}, contract_version=1), restricted=restricted or {},
+        "kintone/faq",
+        SHAPE,
+        rows(*records),
+        scopes(**(principals or {"all": [EVERYONE]})),
+        Input(published=published, tables={"current": published}, contract_version=1),
+        restricted=restricted or {},
     )
 
 
 def chunk(name: str, text: str, acl: Sequence[str], *, field_acl: Sequence[str] | None = None) -> Chunk:
     return replace(
         Chunk(
-            id=name, document=f"kintone/faq#{name}", row=f"kintone/faq#{name}", stream="kintone/faq", title=name, heading_path=(), ordinal=0, text=text,
-            url="", kind="record", scope="all", narrow="", columns=("title", "answer"), version="1", row_hash="h", pull_id="p", acl=tuple(acl), field_acl=(),
+            id=name,
+            document=f"kintone/faq#{name}",
+            row=f"kintone/faq#{name}",
+            stream="kintone/faq",
+            title=name,
+            heading_path=(),
+            ordinal=0,
+            text=text,
+            url="",
+            kind="record",
+            scope="all",
+            narrow="",
+            columns=("title", "answer"),
+            version="1",
+            row_hash="h",
+            pull_id="p",
+            acl=tuple(acl),
+            field_acl=(),
         ),
         field_acl=tuple(acl if field_acl is None else field_acl),
     )

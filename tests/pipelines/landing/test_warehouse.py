@@ -23,7 +23,10 @@ SCHEMA = landed_schema(COLUMNS)
 
 def batch(rows: dict[int, str], pull_id: str = "p1", scope: str = "s") -> pa.RecordBatch:
     raw = pa.RecordBatch.from_pylist(
-        [{"id": key, "名前": name, "金額": Decimal("1.5"), "_op": "upsert", "_source_version": "1", "_scope": scope} for key, name in rows.items()],
+        [
+            {"id": key, "名前": name, "金額": Decimal("1.5"), "_op": "upsert", "_source_version": "1", "_scope": scope}
+            for key, name in rows.items()
+        ],
         schema=pa.schema([*COLUMNS, ("_op", pa.string()), ("_source_version", pa.string()), ("_scope", pa.string())]),
     )
     stamp = Stamp(STREAM, pull_id, datetime(2026, 11, 1, tzinfo=UTC), 1)
@@ -36,8 +39,16 @@ def gone(keys: list[str]) -> pa.RecordBatch:
 
 def record(warehouse: Warehouse, number: int) -> Published:
     return Published(
-        number=number, stream=STREAM, pull_id=f"p{number}", published_at="2026-11-01T00:00:00+00:00", contract_version=1,
-        contract_fingerprint="c", schema_fingerprint="s", revision="1", tables=warehouse.versions(STREAM), counts={},
+        number=number,
+        stream=STREAM,
+        pull_id=f"p{number}",
+        published_at="2026-11-01T00:00:00+00:00",
+        contract_version=1,
+        contract_fingerprint="c",
+        schema_fingerprint="s",
+        revision="1",
+        tables=warehouse.versions(STREAM),
+        counts={},
     )
 
 
@@ -137,7 +148,10 @@ def test_merging_pages_ends_in_the_last_state_of_every_key(tmp_path_factory: pyt
     assert names(warehouse) == {99: "始", **expected}
 
 
-@given(st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3), st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3))
+@given(
+    st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3),
+    st.lists(st.one_of(st.text(max_size=4), st.integers()), min_size=2, max_size=3),
+)
 def test_different_composite_keys_have_different_texts(left: list[object], right: list[object]) -> None:
     assert (key_text(left) == key_text(right)) == (left == right)
 

@@ -85,8 +85,11 @@ class Source:
         return iter(())
 
     def describe(self, stream: Stream) -> Schema:
-        live = (LiveField("id", "id", pa.int64(), "ID", required=True), LiveField("name", "名前", pa.string(), "TEXT"),
-                LiveField("at", "更新", pa.timestamp("us", "UTC"), "TIME"))
+        live = (
+            LiveField("id", "id", pa.int64(), "ID", required=True),
+            LiveField("name", "名前", pa.string(), "TEXT"),
+            LiveField("at", "更新", pa.timestamp("us", "UTC"), "TIME"),
+        )
         return Schema(live, "sha256:x", self.revision, {})
 
     def count(self, stream: Stream) -> int:
@@ -100,7 +103,8 @@ class Source:
                 yield self._page(page)
         else:
             inside = [
-                (number, row) for number, row in sorted(self.rows.items())
+                (number, row)
+                for number, row in sorted(self.rows.items())
                 if (window.since is None or row.at >= window.since) and (window.until is None or row.at < window.until)
             ]
             for start in range(0, max(len(inside), 1), self.page):
@@ -125,9 +129,16 @@ class Source:
 
     def _page(self, rows: list[tuple[int, Row]]) -> Page:
         good = [
-            {"id": number, "名前": None if row.gone else row.name, "updated_at": None if row.gone else row.at, OP: "delete" if row.gone else "upsert",
-             SOURCE_VERSION: "1", SCOPE: row.scope}
-            for number, row in rows if not row.bad
+            {
+                "id": number,
+                "名前": None if row.gone else row.name,
+                "updated_at": None if row.gone else row.at,
+                OP: "delete" if row.gone else "upsert",
+                SOURCE_VERSION: "1",
+                SCOPE: row.scope,
+            }
+            for number, row in rows
+            if not row.bad
         ]
         rejects = tuple(Reject(str(number), "名前", "type.mismatch", json.dumps({"id": number})) for number, row in rows if row.bad)
         return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor({}), len(rows), rejects)
@@ -140,14 +151,22 @@ def project_of(folder: Path, **contract: Any) -> Project:
         {"name": "books", "environment": "staging", "systems": {"books": {"kind": "kintone", "base_url": "https://books.example"}}},
     )
     project = load(folder)
-    write_contract(project, {
-        "stream": STREAM, "version": 1, "source": {}, "key": ["id"], "cursor": {"field": "updated_at", "lookback": "PT5M"},
-        "fields": [
-            {"name": "id", "source": "id", "type": "int64", "required": True},
-            {"name": "名前", "source": "name", "type": "string"},
-            {"name": "updated_at", "source": "at", "type": "timestamp[us, UTC]"},
-        ],
-    } | contract)
+    write_contract(
+        project,
+        {
+            "stream": STREAM,
+            "version": 1,
+            "source": {},
+            "key": ["id"],
+            "cursor": {"field": "updated_at", "lookback": "PT5M"},
+            "fields": [
+                {"name": "id", "source": "id", "type": "int64", "required": True},
+                {"name": "名前", "source": "name", "type": "string"},
+                {"name": "updated_at", "source": "at", "type": "timestamp[us, UTC]"},
+            ],
+        }
+        | contract,
+    )
     return load(folder)
 
 

@@ -199,8 +199,13 @@ def test_an_empty_source_is_published_empty_and_a_source_emptied_later_too(proje
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
-@given(steps=st.lists(st.dictionaries(st.integers(1, 12), st.sampled_from(["save", "spoil", "delete"]), max_size=6), min_size=1, max_size=3), data=st.data())
-def test_whatever_happens_between_pulls_the_published_rows_are_the_sources(tmp_path_factory: pytest.TempPathFactory, steps: list[dict[int, str]], data: st.DataObject) -> None:
+@given(
+    steps=st.lists(st.dictionaries(st.integers(1, 12), st.sampled_from(["save", "spoil", "delete"]), max_size=6), min_size=1, max_size=3),
+    data=st.data(),
+)
+def test_whatever_happens_between_pulls_the_published_rows_are_the_sources(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[int, str]], data: st.DataObject
+) -> None:
     project = project_of(tmp_path_factory.mktemp("any") / "project")
     source = Source(rows(6), page=data.draw(st.integers(1, 7)))
     for number, step in enumerate([{}, *steps]):
@@ -256,7 +261,10 @@ def test_a_stream_without_a_cursor_is_read_whole_each_time(tmp_path: Path) -> No
 # --- failing in the middle ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [BrokenReply("source.cut", host="h", reason="r"), SourceUnavailable("source.cut", host="h", reason="r"), Interrupted("source.cut")])
+@pytest.mark.parametrize(
+    "error",
+    [BrokenReply("source.cut", host="h", reason="r"), SourceUnavailable("source.cut", host="h", reason="r"), Interrupted("source.cut")],
+)
 def test_a_pull_that_fails_between_two_pages_leaves_what_was_published(
     project: Project, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +317,10 @@ def test_a_second_pull_of_the_same_stream_at_the_same_time_is_refused_and_distur
 
 
 def test_a_scope_that_nobody_resolved_is_a_warning_and_its_rows_say_so(project: Project) -> None:
-    source = Source(rows(3), scopes=(Scope("all", "all", (), resolved=False, reason="rules cannot be read"), Scope(UNRESOLVED, "", (), False, "no scope")))
+    source = Source(
+        rows(3),
+        scopes=(Scope("all", "all", (), resolved=False, reason="rules cannot be read"), Scope(UNRESOLVED, "", (), False, "no scope")),
+    )
     source.rows[2] = replace(source.rows[2], scope=UNRESOLVED)
     result = run(project, source)
     access = next(check for check in result.checks if check.name == "access")

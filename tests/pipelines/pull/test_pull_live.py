@@ -281,7 +281,11 @@ def test_a_rule_that_cannot_be_judged_is_a_configuration_error(project: Project)
 
 @pytest.mark.parametrize(
     ("source", "kind"),
-    [({"app_code": "NOWHERE"}, AddressUnknown), ({"app_id": 4242}, AddressUnknown | AccessRefused), ({"condition": "作成日時 = TODAY()"}, FixConfiguration)],
+    [
+        ({"app_code": "NOWHERE"}, AddressUnknown),
+        ({"app_id": 4242}, AddressUnknown | AccessRefused),
+        ({"condition": "作成日時 = TODAY()"}, FixConfiguration),
+    ],
 )
 def test_an_address_that_is_not_there_publishes_nothing(project: Project, source: dict[str, Any], kind: Any) -> None:
     stream = "kintone/faq"

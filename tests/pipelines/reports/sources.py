@@ -19,7 +19,15 @@ LINE = pa.struct([("id", pa.int64()), ("製品コード", pa.string()), ("数量
 FINGERPRINT = "sha256:" + "a" * 64
 
 
-def field(source: str, kind: pa.DataType | None = None, vendor: str = "SINGLE_LINE_TEXT", *, label: str = "", required: bool = False, **facets: Any) -> LiveField:
+def field(
+    source: str,
+    kind: pa.DataType | None = None,
+    vendor: str = "SINGLE_LINE_TEXT",
+    *,
+    label: str = "",
+    required: bool = False,
+    **facets: Any,
+) -> LiveField:
     return LiveField(source, label or source, kind or pa.string(), vendor, required, facets)
 
 
@@ -67,7 +75,11 @@ def defects() -> Offer:
 
 def library() -> Offer:
     names = ("item_id", "name", "path", "media_type", "web_url")
-    fields = (*(field(name, vendor="text", required=name == "item_id") for name in names), field("size", pa.int64(), "number"), field("modified_at", INSTANT))
+    fields = (
+        *(field(name, vendor="text", required=name == "item_id") for name in names),
+        field("size", pa.int64(), "number"),
+        field("modified_at", INSTANT),
+    )
     source = {"site": "/sites/quality", "kind": "library", "name": "製品マニュアル", "id": "b!1"}
     return offer("quality-library-1", "製品マニュアル", fields, key=("item_id",), source=source, cursor="modified_at", rows=88)
 
@@ -77,7 +89,9 @@ class FakeConnector:
 
     kind = "fake"
 
-    def __init__(self, offers: tuple[Offer, ...], *, errors: Mapping[str, FortnightError] | None = None, scopes: tuple[Scope, ...] = ()) -> None:
+    def __init__(
+        self, offers: tuple[Offer, ...], *, errors: Mapping[str, FortnightError] | None = None, scopes: tuple[Scope, ...] = ()
+    ) -> None:
         self.offers, self.errors, self.scopes, self.closed = offers, dict(errors or {}), scopes, False
         #: Parts of an address that lead to the object, where not all of them do.
         self.by: tuple[str, ...] = ()

@@ -62,7 +62,10 @@ def test_its_json_names_its_schema_and_what_it_wrote(tmp_path: Path, connectors:
     found = json.loads(said)
     assert code == 0
     assert found["schema"] == "fortnight.map/1"
-    assert [Path(path).relative_to(tmp_path).as_posix() for path in found["written"]["proposals"]] == ["contracts/kintone/orders.yaml", "contracts/erp/defects.yaml"]
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in found["written"]["proposals"]] == [
+        "contracts/kintone/orders.yaml",
+        "contracts/erp/defects.yaml",
+    ]
     assert found["systems"][0]["streams"][0]["stream"] == "kintone/orders"
 
 

@@ -29,13 +29,17 @@ def read_back(proposal: Proposal, folder: Path, notes: tuple[str, ...] = ()) -> 
     return read_contract(path)
 
 
-@pytest.mark.parametrize(("kind", "offer"), [("kintone", sources.orders()), ("kintone", sources.defects()), ("sharepoint", sources.library())])
+@pytest.mark.parametrize(
+    ("kind", "offer"), [("kintone", sources.orders()), ("kintone", sources.defects()), ("sharepoint", sources.library())]
+)
 def test_every_proposal_reads_back_as_the_contract_it_is(tmp_path: Path, kind: str, offer: Offer) -> None:
     proposal = propose(f"{kind}/{offer.name}", kind, offer, GLOSSARY)
     assert read_back(proposal, tmp_path, ("a note: with a colon # and a hash",)) == proposal.contract
 
 
-@pytest.mark.parametrize(("kind", "offer"), [("kintone", sources.orders()), ("kintone", sources.defects()), ("sharepoint", sources.library())])
+@pytest.mark.parametrize(
+    ("kind", "offer"), [("kintone", sources.orders()), ("kintone", sources.defects()), ("sharepoint", sources.library())]
+)
 def test_a_fresh_proposal_has_no_drift_against_what_it_was_made_from(kind: str, offer: Offer) -> None:
     contract = propose(f"{kind}/{offer.name}", kind, offer, GLOSSARY).contract
     assert compare(contract, offer.schema).changes == ()
@@ -50,7 +54,8 @@ def test_columns_are_named_by_dictionary_then_by_what_they_are_then_by_their_own
 
 
 @pytest.mark.parametrize(
-    ("kind", "lookback", "deletes"), [("kintone", "PT5M", "count-then-keys"), ("soap", "P1D", "count-then-keys"), ("sharepoint", "PT5M", "feed")]
+    ("kind", "lookback", "deletes"),
+    [("kintone", "PT5M", "count-then-keys"), ("soap", "P1D", "count-then-keys"), ("sharepoint", "PT5M", "feed")],
 )
 def test_how_far_back_a_pull_reads_and_how_it_learns_of_deletions_follow_the_kind_of_system(kind: str, lookback: str, deletes: str) -> None:
     cursor = propose(f"{kind}/orders", kind, sources.orders(), GLOSSARY).contract.cursor
@@ -69,12 +74,21 @@ def test_choices_declared_by_the_source_become_a_rule_that_warns() -> None:
 
 def test_a_choice_where_people_may_type_anything_is_held_to_no_set() -> None:
     open_choice = sources.field("区分", vendor="choice", choices=("甲", "乙"), open=True)
-    contract = propose("sharepoint/x", "sharepoint", sources.offer("x", "x", (open_choice,), key=("区分",), cursor=None, rows=0), GLOSSARY).contract
+    contract = propose(
+        "sharepoint/x", "sharepoint", sources.offer("x", "x", (open_choice,), key=("区分",), cursor=None, rows=0), GLOSSARY
+    ).contract
     assert [rule.expect for rule in contract.expectations] == ["expect_column_values_to_not_be_null"]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "regex"), [(("[0-9]{3}-[0-9]{4}",), "^(?:[0-9]{3}-[0-9]{4})$"), ("[A-Z]{3}", "^(?:[A-Z]{3})$"), (("a", "b"), None), (r"\i\c*", None), ("[a-z-[aeiou]]", None)]
+    ("pattern", "regex"),
+    [
+        (("[0-9]{3}-[0-9]{4}",), "^(?:[0-9]{3}-[0-9]{4})$"),
+        ("[A-Z]{3}", "^(?:[A-Z]{3})$"),
+        (("a", "b"), None),
+        (r"\i\c*", None),
+        ("[a-z-[aeiou]]", None),
+    ],
 )
 def test_a_declared_format_becomes_a_rule_only_where_it_means_the_same_in_ours(pattern: str | tuple[str, ...], regex: str | None) -> None:
     offer = sources.offer("x", "x", (sources.field("code", required=True, pattern=pattern),), key=("code",), cursor=None, rows=0)
@@ -90,7 +104,12 @@ def test_an_app_with_attachments_is_a_document_with_files() -> None:
     assert contract.content is not None
     assert (contract.content.kind, contract.content.ref) == ("list", "添付ファイル")
     attached = next(one for one in contract.fields if one.name == "添付ファイル")
-    assert [(one.name, one.source) for one in attached.fields] == [("ref", "fileKey"), ("name", "name"), ("media_type", "contentType"), ("size", "size")]
+    assert [(one.name, one.source) for one in attached.fields] == [
+        ("ref", "fileKey"),
+        ("name", "name"),
+        ("media_type", "contentType"),
+        ("size", "size"),
+    ]
 
 
 def test_a_library_is_a_stream_of_files() -> None:
@@ -156,7 +175,9 @@ FIELDS = st.lists(
         lambda source, label, kind, required: LiveField(source, label, kind, "SINGLE_LINE_TEXT", required),
         st.text(TYPED, min_size=1),
         st.text(TYPED),
-        st.sampled_from([pa.string(), pa.int64(), pa.decimal128(16, 4), sources.INSTANT, sources.PERSON, pa.list_(pa.string()), pa.bool_()]),
+        st.sampled_from(
+            [pa.string(), pa.int64(), pa.decimal128(16, 4), sources.INSTANT, sources.PERSON, pa.list_(pa.string()), pa.bool_()]
+        ),
         st.booleans(),
     ),
     min_size=1,

@@ -67,7 +67,8 @@ def test_a_system_the_project_does_not_have_is_refused(tmp_path: Path) -> None:
 def test_rights_that_cannot_be_read_and_scopes_that_do_not_resolve_become_questions(tmp_path: Path) -> None:
     refused = FakeConnector((sources.orders(),), errors={"access": AccessRefused("kintone.refused", host="kintone.example")})
     unresolved = FakeConnector(
-        (sources.orders(),), scopes=(Scope("a", "all", ("user:kintone:a", "user:kintone:b")), Scope("b", "rule 1", (), False, "field 担当者"))
+        (sources.orders(),),
+        scopes=(Scope("a", "all", ("user:kintone:a", "user:kintone:b")), Scope("b", "rule 1", (), False, "field 担当者")),
     )
     first = mapped(sources.project(tmp_path), kintone=refused).streams[0]
     second = mapped(sources.project(tmp_path), kintone=unresolved).streams[0]
@@ -91,7 +92,9 @@ def test_a_contract_is_found_again_when_its_app_has_another_number_and_another_n
 def test_what_differs_from_a_contract_is_listed(tmp_path: Path) -> None:
     sources.project(tmp_path)
     accept(tmp_path, sources.orders())
-    grown = replace(sources.orders(), schema=replace(sources.orders().schema, fields=(*sources.orders().schema.fields, sources.field("備考"))))
+    grown = replace(
+        sources.orders(), schema=replace(sources.orders().schema, fields=(*sources.orders().schema.fields, sources.field("備考")))
+    )
     found = mapped(load(tmp_path), kintone=FakeConnector((grown,)))
     assert [(change.kind, change.path) for change in found.streams[0].changes] == [("added", "備考")]
     assert "added 備考" in render(found)
@@ -168,7 +171,11 @@ class Tags(HTMLParser):
         self.seen.add(tag)
         if tag not in self.VOID:
             self.open.append(tag)
-        self.loads += [value or "" for name, value in attrs if name in ("src", "srcset", "data") or (name == "href" and not (value or "").startswith("#"))]
+        self.loads += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "srcset", "data") or (name == "href" and not (value or "").startswith("#"))
+        ]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

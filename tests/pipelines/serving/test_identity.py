@@ -20,12 +20,16 @@ def accounts(*found: dict[str, object]) -> pa.Table:
 
 
 def members(*edges: tuple[str, str]) -> pa.Table:
-    return pa.Table.from_pylist([{"group": group, "member": member} for group, member in edges], schema=pa.schema([("group", pa.string()), ("member", pa.string())]))
+    return pa.Table.from_pylist(
+        [{"group": group, "member": member} for group, member in edges], schema=pa.schema([("group", pa.string()), ("member", pa.string())])
+    )
 
 
 MAIL = "misaki.sato@sakura-seiki.example"
 EVERYWHERE = accounts(
-    account("kintone", "user:kintone:sato", MAIL), account("sharepoint", "user:entra:t/1", MAIL.upper(), MAIL), account("erp", "user:erp:E17", "E17", MAIL)
+    account("kintone", "user:kintone:sato", MAIL),
+    account("sharepoint", "user:entra:t/1", MAIL.upper(), MAIL),
+    account("erp", "user:erp:E17", "E17", MAIL),
 )
 
 
@@ -34,10 +38,22 @@ def test_one_person_is_linked_over_all_systems_by_mail_and_login() -> None:
 
 
 def test_groups_within_groups_and_everyone_of_each_linked_system_are_reached() -> None:
-    edges = members(("group:kintone:eigyo", "user:kintone:sato"), ("org:kintone:honsha", "group:kintone:eigyo"), ("spgroup:q:3", "user:entra:t/1"), ("group:kintone:other", "user:kintone:suzuki"))
+    edges = members(
+        ("group:kintone:eigyo", "user:kintone:sato"),
+        ("org:kintone:honsha", "group:kintone:eigyo"),
+        ("spgroup:q:3", "user:entra:t/1"),
+        ("group:kintone:other", "user:kintone:suzuki"),
+    )
     assert closure(MAIL, EVERYWHERE, edges) == {
-        "user:kintone:sato", "user:entra:t/1", "user:erp:E17", "everyone:kintone", "everyone:sharepoint", "everyone:erp",
-        "group:kintone:eigyo", "org:kintone:honsha", "spgroup:q:3",
+        "user:kintone:sato",
+        "user:entra:t/1",
+        "user:erp:E17",
+        "everyone:kintone",
+        "everyone:sharepoint",
+        "everyone:erp",
+        "group:kintone:eigyo",
+        "org:kintone:honsha",
+        "spgroup:q:3",
     }
 
 
@@ -47,15 +63,25 @@ def test_a_stranger_acts_under_nothing_not_even_everyone(who: str) -> None:
 
 
 def test_somebody_without_an_account_in_a_system_is_not_everyone_there() -> None:
-    assert closure("a@x.example", accounts(account("kintone", "user:kintone:a", "a@x.example")), members()) == {"user:kintone:a", "everyone:kintone"}
+    assert closure("a@x.example", accounts(account("kintone", "user:kintone:a", "a@x.example")), members()) == {
+        "user:kintone:a",
+        "everyone:kintone",
+    }
 
 
 def test_a_closed_account_reaches_nothing() -> None:
-    assert closure("a@x.example", accounts(account("kintone", "user:kintone:a", "a@x.example", active=False)), members(("g", "user:kintone:a"))) == frozenset()
+    assert (
+        closure(
+            "a@x.example", accounts(account("kintone", "user:kintone:a", "a@x.example", active=False)), members(("g", "user:kintone:a"))
+        )
+        == frozenset()
+    )
 
 
 def test_a_mail_field_somebody_set_to_the_directors_address_makes_nobody_director() -> None:
-    found = accounts(account("kintone", "user:kintone:boss", "boss@x.example"), account("kintone", "user:kintone:eve", "eve@x.example", "boss@x.example"))
+    found = accounts(
+        account("kintone", "user:kintone:boss", "boss@x.example"), account("kintone", "user:kintone:eve", "eve@x.example", "boss@x.example")
+    )
     assert link("boss@x.example", found).links == {"kintone": "user:kintone:boss"}
     assert link("eve@x.example", found).links == {"kintone": "user:kintone:eve"}
 

@@ -26,9 +26,14 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SHAPE = DocumentShape(key=("id",), title="title", body=(BodyColumn("body", "本文"),))
 SATO, MORI, STRANGER = "misaki.sato@sakura-seiki.example", "mori@sakura-seiki.example", "who@partner.example"
 ACCOUNTS = pa.Table.from_pylist(
-    [{"system": "kintone", "principal": f"user:kintone:{name}", "login": login, "mail": login, "name": name, "active": True} for name, login in (("sato", SATO), ("mori", MORI))]
+    [
+        {"system": "kintone", "principal": f"user:kintone:{name}", "login": login, "mail": login, "name": name, "active": True}
+        for name, login in (("sato", SATO), ("mori", MORI))
+    ]
 )
-MEMBERS = pa.Table.from_pylist([{"group": "group:kintone:eigyo", "member": "user:kintone:sato"}, {"group": "group:kintone:hinshitsu", "member": "user:kintone:mori"}])
+MEMBERS = pa.Table.from_pylist(
+    [{"group": "group:kintone:eigyo", "member": "user:kintone:sato"}, {"group": "group:kintone:hinshitsu", "member": "user:kintone:mori"}]
+)
 TEXTS = [
     ("主軸の過熱", "主軸の温度が上がったときは、運転を止めて冷却水を確認してください。", "all"),
     ("過熱時のお客様対応", "主軸の過熱の連絡を受けたら、営業担当が翌日までに訪問日を回答する。", "sales"),
@@ -40,12 +45,26 @@ PRINCIPALS = {"all": ["everyone:kintone"], "sales": ["group:kintone:eigyo"], "qu
 
 def rows(texts: Sequence[tuple[str, str, str]] = TEXTS) -> pa.Table:
     return pa.Table.from_pylist(
-        [{"id": n, "title": title, "body": body, "_key": str(n), "_scope": scope, "_pull_id": "p", "_source_version": "4", "_row_hash": f"h{n}"} for n, (title, body, scope) in enumerate(texts)]
+        [
+            {
+                "id": n,
+                "title": title,
+                "body": body,
+                "_key": str(n),
+                "_scope": scope,
+                "_pull_id": "p",
+                "_source_version": "4",
+                "_row_hash": f"h{n}",
+            }
+            for n, (title, body, scope) in enumerate(texts)
+        ]
     )
 
 
 def scopes(principals: dict[str, list[str]] = PRINCIPALS) -> pa.Table:
-    return pa.Table.from_pylist([{"scope": name, "title": name, "principals": found, "resolved": True, "reason": ""} for name, found in principals.items()])
+    return pa.Table.from_pylist(
+        [{"scope": name, "title": name, "principals": found, "resolved": True, "reason": ""} for name, found in principals.items()]
+    )
 
 
 def overlay(table: pa.Table | None = None, principals: dict[str, list[str]] = PRINCIPALS, at: datetime = NOW) -> Overlay:
@@ -106,7 +125,12 @@ def test_the_same_question_gives_each_person_what_they_may_read_and_a_stranger_n
 def test_a_hit_says_where_it_comes_from(release: Release, service: Service) -> None:
     hit = search(release, "忘年会はいつ", as_person(SATO), 1, service, now=NOW).hits[0]
     assert (hit.rank, hit.title, hit.stream, hit.snippet) == (1, "忘年会", "kintone/faq", "本文: 十二月に本社で行います。")
-    assert (hit.provenance.row, hit.provenance.version, hit.provenance.row_hash, hit.provenance.columns) == ("kintone/faq#3", "4", "h3", ("title", "body"))
+    assert (hit.provenance.row, hit.provenance.version, hit.provenance.row_hash, hit.provenance.columns) == (
+        "kintone/faq#3",
+        "4",
+        "h3",
+        ("title", "body"),
+    )
 
 
 def test_a_deleted_document_never_comes_out_of_an_old_release(release: Release, service: Service) -> None:
@@ -143,7 +167,9 @@ def test_rolling_back_brings_back_neither_deleted_documents_nor_old_rights(tmp_p
 
 
 def test_an_id_is_not_a_permission(release: Release, service: Service) -> None:
-    secret = next(hit for hit in search(release, "再発防止", as_person(MORI), 5, service, now=NOW).hits if hit.title == "過熱の再発防止会議")
+    secret = next(
+        hit for hit in search(release, "再発防止", as_person(MORI), 5, service, now=NOW).hits if hit.title == "過熱の再発防止会議"
+    )
     assert [hit.snippet for hit in fetch(release, secret.chunk, as_person(MORI), service, now=NOW).hits] == [secret.snippet]
     forbidden, absent = (fetch(release, chunk, as_person(SATO), service, now=NOW) for chunk in (secret.chunk, "nothing-like-it"))
     assert forbidden == absent
@@ -160,7 +186,10 @@ def test_what_may_not_be_read_changes_nothing_in_the_answer(tmp_path: Path, e5: 
         manifest = build_candidate(str(tmp_path), "support", [made], e5, now=NOW, parser=parser)
     more = replace(service, overlay=overlay(table))
     question = "主軸が過熱したら？"
-    before, after = (search(found, question, as_person(SATO), 5, used, now=NOW) for found, used in ((release, service), (open_for(str(tmp_path), manifest), more)))
+    before, after = (
+        search(found, question, as_person(SATO), 5, used, now=NOW)
+        for found, used in ((release, service), (open_for(str(tmp_path), manifest), more))
+    )
     assert before.hits == after.hits
 
 
@@ -252,7 +281,9 @@ def test_a_store_that_forgot_to_filter_still_gives_nothing_away(release: Release
         def __getattr__(self, name: str) -> object:
             return getattr(release.store, name)
 
-        def search(self, text: str, vector: Sequence[float], principals: frozenset[str], k: int, allow: object, weights: object = None) -> object:
+        def search(
+            self, text: str, vector: Sequence[float], principals: frozenset[str], k: int, allow: object, weights: object = None
+        ) -> object:
             everyone = frozenset(name for names in PRINCIPALS.values() for name in names)
             return release.store.search(text, vector, everyone, k, lambda _: True)
 

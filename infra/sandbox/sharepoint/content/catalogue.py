@@ -48,24 +48,49 @@ def bulletin(seed: int, day: int) -> Document:
     if day % 3 == 0:
         line, places, hours = rng.choice(("A", "B", "C")), rng.randrange(2, 9), rng.randrange(2, 7)
         return Document(
-            f"規程と通知/通知/人事通知_第{day:03d}号.html", f"人事通知 第{day:03d}号 構内の通行と休憩所",
+            f"規程と通知/通知/人事通知_第{day:03d}号.html",
+            f"人事通知 第{day:03d}号 構内の通行と休憩所",
             (
-                Section("変更点", (f"工場{line}棟の通路工事のため、休憩所を{places}か所に分け、昼休みの入れ替え間隔を{rng.randrange(15, 31)}分とする。"
-                                   f"台車は1列{rng.randrange(2, 5)}台まで、速度は{rng.randrange(3, 7)} km/h以下とする。",)),
-                Section("対象と連絡", (f"対象は{line}棟で働く約{rng.randrange(20, 90)}名と来客。工事音が{rng.randrange(78, 86)} dBを超える{hours}時間は耳栓を配る。"
-                                       f"問い合わせは内線{rng.randrange(2400, 2490)}、欠品は総務の{rng.randrange(1, 9)}番窓口で受け取る。",)),
+                Section(
+                    "変更点",
+                    (
+                        f"工場{line}棟の通路工事のため、休憩所を{places}か所に分け、昼休みの入れ替え間隔を{rng.randrange(15, 31)}分とする。"
+                        f"台車は1列{rng.randrange(2, 5)}台まで、速度は{rng.randrange(3, 7)} km/h以下とする。",
+                    ),
+                ),
+                Section(
+                    "対象と連絡",
+                    (
+                        f"対象は{line}棟で働く約{rng.randrange(20, 90)}名と来客。工事音が{rng.randrange(78, 86)} dBを超える{hours}時間は耳栓を配る。"
+                        f"問い合わせは内線{rng.randrange(2400, 2490)}、欠品は総務の{rng.randrange(1, 9)}番窓口で受け取る。",
+                    ),
+                ),
             ),
         )
     item, supplier = rng.choice(trade.items(seed)), rng.choice(trade.suppliers(seed))
     found, checked = rng.randrange(1, 9), rng.randrange(40, 400)
     return Document(
-        f"品質規程/品質速報/品質速報_第{day:03d}号_{item.code}.docx", f"品質速報 第{day:03d}号 {item.code} {item.name}",
+        f"品質規程/品質速報/品質速報_第{day:03d}号_{item.code}.docx",
+        f"品質速報 第{day:03d}号 {item.code} {item.name}",
         (
-            Section("事象", (f"{item.code} {item.name}の検査で{checked}個中{found}個に外れを見つけた。特性は{rng.choice(('外径', '真円度', '予圧', '硬さ', '外観'))}、"
-                             f"外れ量は最大{rng.randrange(3, 28)} µmである。関係する仕入先は{supplier.name}。",)),
-            Section("処置", (f"在庫{checked * 2}個を隔離棚R-{rng.randrange(1, 7)}へ移し、{rng.randrange(4, 25)}時間以内に全数を測る。",),
-                    (("区分", "数量", "判定"), ("良品", str(checked - found), "払出可"), ("外れ", str(found), "赤札"))),
-            Section("予防", (f"加工条件の送りを{rng.randrange(5, 21)}%下げ、{rng.randrange(5, 31)}個ごとに測る。同型の{item.category}系{rng.randrange(2, 7)}品番を点検する。",)),
+            Section(
+                "事象",
+                (
+                    f"{item.code} {item.name}の検査で{checked}個中{found}個に外れを見つけた。特性は{rng.choice(('外径', '真円度', '予圧', '硬さ', '外観'))}、"
+                    f"外れ量は最大{rng.randrange(3, 28)} µmである。関係する仕入先は{supplier.name}。",
+                ),
+            ),
+            Section(
+                "処置",
+                (f"在庫{checked * 2}個を隔離棚R-{rng.randrange(1, 7)}へ移し、{rng.randrange(4, 25)}時間以内に全数を測る。",),
+                (("区分", "数量", "判定"), ("良品", str(checked - found), "払出可"), ("外れ", str(found), "赤札")),
+            ),
+            Section(
+                "予防",
+                (
+                    f"加工条件の送りを{rng.randrange(5, 21)}%下げ、{rng.randrange(5, 31)}個ごとに測る。同型の{item.category}系{rng.randrange(2, 7)}品番を点検する。",
+                ),
+            ),
         ),
     )
 

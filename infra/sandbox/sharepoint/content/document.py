@@ -57,7 +57,9 @@ class Document:
     @property
     def key(self) -> str:
         """Cache key: the file depends on nothing but the text, the format and the renderer's version (not on where it lies)."""
-        return hashlib.sha256(repr((RENDERING, self.extension, self.charset, self.language, self.title, self.sections)).encode()).hexdigest()
+        return hashlib.sha256(
+            repr((RENDERING, self.extension, self.charset, self.language, self.title, self.sections)).encode()
+        ).hexdigest()
 
     def revised(self, revision: int, sentence: str) -> Document:
         """The same document with its revision note renewed; an older note gives way, so that texts do not grow day by day."""

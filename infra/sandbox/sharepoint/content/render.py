@@ -170,5 +170,10 @@ def _aspx(document: Document) -> bytes:
 
 
 _RENDERERS: dict[str, Callable[[Document], bytes]] = {
-    "docx": _docx, "xlsx": _xlsx, "pptx": _pptx, "pdf": _pdf, "html": _html, "aspx": _aspx,
+    "docx": _docx,
+    "xlsx": _xlsx,
+    "pptx": _pptx,
+    "pdf": _pdf,
+    "html": _html,
+    "aspx": _aspx,
 }

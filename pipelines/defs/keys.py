@@ -1,0 +1,17 @@
+"""Asset keys: how streams, indexes and the ledger are named in Dagster."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+LEDGER = dg.AssetKey(["evidence", "ledger"])
+
+
+def stream_key(stream: str) -> dg.AssetKey:
+    """``kintone/orders`` → the asset key of the same two parts."""
+    return dg.AssetKey(stream.split("/"))
+
+
+def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
+    """Candidate, gate and production of an index."""
+    return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])

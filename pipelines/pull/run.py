@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
+from typing import Any, Literal
 
 from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
 from connectors.protocol import Connector, Reject, Window
@@ -65,7 +66,7 @@ class _Walk:
         self.pull_id = str(uuid_utils.uuid7())
         self.started = clock.now()
         self.checks: list[Check] = []
-        self.partial: dict[str, object] = {}
+        self.partial: dict[str, Any] = {}
 
     def go(self, connector: Connector) -> Result:
         warehouse = Warehouse(self.project.root)
@@ -220,13 +221,20 @@ class _Walk:
     def _endpoint(self, connector: Connector) -> tuple[str, bool]:
         return connector.endpoint, connector.sandbox
 
-    def result(self, outcome: str, *, endpoint: tuple[str, bool], counts: dict[str, int] | None = None, **more: object) -> Result:
+    def result(
+        self,
+        outcome: Literal["succeeded", "stopped", "failed"],
+        *,
+        endpoint: tuple[str, bool],
+        counts: dict[str, int] | None = None,
+        **more: Any,
+    ) -> Result:
         return Result(
             stream=self.stream.id,
             pull_id=self.pull_id,
             started_at=self.started,
             finished_at=self.clock.now(),
-            outcome=outcome,  # type: ignore[arg-type]
+            outcome=outcome,
             checks=tuple(self.checks),
             counts=counts or {},
             endpoint=endpoint[0],
@@ -234,7 +242,7 @@ class _Walk:
             contract_version=self.contract.version,
             contract_fingerprint=self.contract.fingerprint(),
             **self.partial,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
 

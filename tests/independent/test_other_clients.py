@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,19 @@ def node_folder() -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             lacking(f"{program} is not installed, so the official kintone client was not run")
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()) / f"fortnight-tests-{os.getuid()}" / CLIENT.replace("/", "-").replace("@", "-")
+    folder = (
+        Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir())
+        / f"fortnight-tests-{os.getuid()}"
+        / CLIENT.replace("/", "-").replace("@", "-")
+    )
     if not (folder / "node_modules" / "@kintone" / "rest-api-client").exists():
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT], capture_output=True, text=True, check=False, timeout=180
+            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
         )
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
@@ -64,7 +73,15 @@ def test_the_official_kintone_client_reads_every_order_once_by_id_and_by_cursor(
     described = process.describe(sandbox)["kintone"]
     variables = {"BASE_URL": described["http_url"], "TOKEN": described["api_tokens"]["ORDERS"], "APP": str(described["apps"]["ORDERS"])}
     (node_folder / "read.cjs").write_text(SCRIPT, encoding="utf-8")
-    done = subprocess.run(["node", "read.cjs"], cwd=node_folder, env={**os.environ, **variables, "NO_PROXY": "localhost"}, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        ["node", "read.cjs"],
+        cwd=node_folder,
+        env={**os.environ, **variables, "NO_PROXY": "localhost"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     truth = kintone_truth(sandbox, "ORDERS")
@@ -88,7 +105,11 @@ def test_zeep_loads_the_contract_and_reads_every_item(sandbox: Path, version: st
     session.verify = str(sandbox / "ca" / "ca.pem")
     client = Client(described["wsdl"], transport=Transport(session=session), settings=Settings(strict=True, forbid_external=False))
     service = next(iter(client.wsdl.services.values()))
-    bound = [name for name, port in service.ports.items() if type(port.binding).__name__ == ("Soap12Binding" if version == "1.2" else "Soap11Binding")]
+    bound = [
+        name
+        for name, port in service.ports.items()
+        if type(port.binding).__name__ == ("Soap12Binding" if version == "1.2" else "Soap11Binding")
+    ]
     assert bound, f"the contract binds SOAP {version}"
     items = client.bind(service.name, bound[0])
     rows: list[Any] = []
@@ -101,7 +122,7 @@ def test_zeep_loads_the_contract_and_reads_every_item(sandbox: Path, version: st
         rows += page
     truth = erp_truth(sandbox, "items")
     assert {row.No: (row.Description, str(row.Unit_Price.normalize())) for row in rows} == {
-        row["No"]: (row["Description"], str(__import__("decimal").Decimal(str(row["Unit_Price"])).normalize())) for row in truth
+        row["No"]: (row["Description"], str(Decimal(str(row["Unit_Price"])).normalize())) for row in truth
     }
     assert len(rows) == len(truth) == items.CountItems().Count
 
@@ -120,7 +141,9 @@ def graph(sandbox: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     authority = str(described["authority"]).rstrip("/")
     base = authority if authority.endswith(tenant) else f"{authority}/{tenant}"
     asked = {
-        "grant_type": "client_credentials", "client_id": described["client_id"], "client_secret": described["client_secret"],
+        "grant_type": "client_credentials",
+        "client_id": described["client_id"],
+        "client_secret": described["client_secret"],
         "scope": f"{described['graph'].rstrip('/')}/.default",
     }
     with httpx.Client(verify=ca, trust_env=False) as http:
@@ -147,7 +170,13 @@ def test_microsofts_own_client_walks_the_drives_delta_to_its_delta_link(graph: t
     async def walk() -> tuple[list[Any], str]:
         from urllib.parse import urlsplit
 
-        url = str(next(url for url in (described["site_urls"].values() if isinstance(described["site_urls"], dict) else described["site_urls"]) if "quality" in url))
+        url = str(
+            next(
+                url
+                for url in (described["site_urls"].values() if isinstance(described["site_urls"], dict) else described["site_urls"])
+                if "quality" in url
+            )
+        )
         parts = urlsplit(url)
         site = await client.sites.by_site_id(f"{parts.hostname}:{parts.path}").get()
         drives = await client.sites.by_site_id(site.id).drives.get()

@@ -12,10 +12,17 @@ from connectors.errors import FixConfiguration, MissingSecret
 from pipelines.project import PROJECT_VARIABLE, Project, find, load
 
 SMALL: dict[str, Any] = {
-    "name": "books", "environment": "staging",
+    "name": "books",
+    "environment": "staging",
     "systems": {"kintone": {"kind": "kintone", "base_url": "https://example.cybozu.com", "auth": {"api_tokens": [{"env": "BOOKS_TOKEN"}]}}},
 }
-CONTRACT: dict[str, Any] = {"stream": "kintone/parts", "version": 1, "source": {"app_code": "PARTS"}, "key": ["id"], "fields": [{"name": "id", "source": "$id", "type": "int64"}]}
+CONTRACT: dict[str, Any] = {
+    "stream": "kintone/parts",
+    "version": 1,
+    "source": {"app_code": "PARTS"},
+    "key": ["id"],
+    "fields": [{"name": "id", "source": "$id", "type": "int64"}],
+}
 
 
 def written(folder: Path, *, contracts: dict[str, Any] | None = None, **changes: Any) -> Path:
@@ -64,10 +71,16 @@ def test_a_project_is_found_as_named_else_by_the_variable_else_here(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"enviroment": "staging"}, "enviroment"), ({"environment": "prod"}, "environment"), ({"name": "Books!"}, "name"),
-        ({"timezone": "Asia/Tokio"}, "timezone"), ({"timezone": "../etc/passwd"}, "timezone"), ({"start": "2026-13-01"}, "start"),
-        ({"schedule": {"hour": 24}}, "schedule.hour"), ({"storage": {"rot": "x"}}, "storage.rot"),
-        ({"indexes": {"a": {"streams": []}}}, "indexes.a.streams"), ({"indexes": {"a": {"streams": ["x/y"], "gate": {"green_days": 0}}}}, "indexes.a.gate.green_days"),
+        ({"enviroment": "staging"}, "enviroment"),
+        ({"environment": "prod"}, "environment"),
+        ({"name": "Books!"}, "name"),
+        ({"timezone": "Asia/Tokio"}, "timezone"),
+        ({"timezone": "../etc/passwd"}, "timezone"),
+        ({"start": "2026-13-01"}, "start"),
+        ({"schedule": {"hour": 24}}, "schedule.hour"),
+        ({"storage": {"rot": "x"}}, "storage.rot"),
+        ({"indexes": {"a": {"streams": []}}}, "indexes.a.streams"),
+        ({"indexes": {"a": {"streams": ["x/y"], "gate": {"green_days": 0}}}}, "indexes.a.gate.green_days"),
         ({"indexes": {"a": {"streams": ["x/y"], "cost": {"line": "x", "monthly_ceiling_jpy": 0}}}}, "indexes.a.cost.monthly_ceiling_jpy"),
     ],
 )
@@ -105,19 +118,26 @@ def test_storage_is_a_folder_of_the_project_unless_it_is_a_uri(tmp_path: Path) -
 
 
 def test_a_broken_contract_waits_with_its_reason_and_the_others_are_read(tmp_path: Path) -> None:
-    project = small(tmp_path, contracts={
-        "kintone/parts": CONTRACT,
-        "kintone/typo": CONTRACT | {"stream": "kintone/typo", "versoin": 1},
-        "kintone/elsewhere": CONTRACT,
-        "other/parts": CONTRACT | {"stream": "other/parts"},
-        "kintone/garbled": "質問: 桜".encode("cp932"),
-        "kintone/empty": b"",
-        "kintone/keyless": CONTRACT | {"stream": "kintone/keyless", "key": ["nothing"]},
-    })
+    project = small(
+        tmp_path,
+        contracts={
+            "kintone/parts": CONTRACT,
+            "kintone/typo": CONTRACT | {"stream": "kintone/typo", "versoin": 1},
+            "kintone/elsewhere": CONTRACT,
+            "other/parts": CONTRACT | {"stream": "other/parts"},
+            "kintone/garbled": "質問: 桜".encode("cp932"),
+            "kintone/empty": b"",
+            "kintone/keyless": CONTRACT | {"stream": "kintone/keyless", "key": ["nothing"]},
+        },
+    )
     assert set(project.contracts) == {"kintone/parts"}
     assert {stream: error.code for stream, error in project.broken.items()} == {
-        "kintone/typo": "contract.invalid", "kintone/elsewhere": "contract.misplaced", "other/parts": "project.unknown_system",
-        "kintone/garbled": "contract.not_yaml", "kintone/empty": "contract.invalid", "kintone/keyless": "contract.no_such_field",
+        "kintone/typo": "contract.invalid",
+        "kintone/elsewhere": "contract.misplaced",
+        "other/parts": "project.unknown_system",
+        "kintone/garbled": "contract.not_yaml",
+        "kintone/empty": "contract.invalid",
+        "kintone/keyless": "contract.no_such_field",
     }
     assert project.contract("kintone/parts").version == 1
     for stream in project.broken:
@@ -127,7 +147,11 @@ def test_a_broken_contract_waits_with_its_reason_and_the_others_are_read(tmp_pat
 
 def test_an_unknown_stream_or_index_is_answered_with_those_there_are(tmp_path: Path) -> None:
     project = small(tmp_path, contracts={"kintone/parts": CONTRACT}, indexes={"support": {"streams": ["kintone/parts"]}})
-    for ask, known in ((lambda: project.contract("kintone/pats"), "kintone/parts"), (lambda: project.index("suport"), "support"), (lambda: project.connect("kinton"), "kintone")):
+    for ask, known in (
+        (lambda: project.contract("kintone/pats"), "kintone/parts"),
+        (lambda: project.index("suport"), "support"),
+        (lambda: project.connect("kinton"), "kintone"),
+    ):
         with pytest.raises(FixConfiguration, match=known):
             ask()
 
@@ -137,7 +161,9 @@ def test_an_unknown_stream_or_index_is_answered_with_those_there_are(tmp_path: P
 
 def test_a_real_variable_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = small(tmp_path, env_file=".env")
-    (project.folder / ".env").write_text("# a comment = no variable\nBOOKS_TOKEN=from-file\nBOOKS_OTHER = padded = twice \n\nnonsense\n", encoding="utf-8")
+    (project.folder / ".env").write_text(
+        "# a comment = no variable\nBOOKS_TOKEN=from-file\nBOOKS_OTHER = padded = twice \n\nnonsense\n", encoding="utf-8"
+    )
     assert project.resolve({"env": "BOOKS_TOKEN"}, "x") == "from-file"
     assert project.resolve({"env": "BOOKS_OTHER"}, "x") == "padded = twice"
     monkeypatch.setenv("BOOKS_TOKEN", "from-environment")
@@ -195,7 +221,7 @@ def test_a_relative_ca_file_lies_beside_the_project_wherever_the_command_is_run(
 
     monkeypatch.setenv("BOOKS_TOKEN", "x" * 20)
     project = small(tmp_path, ca_file="certificates/ca.pem")
-    with pytest.raises(FixConfiguration, match="ca.pem"):
+    with pytest.raises(FixConfiguration, match=r"ca\.pem"):
         project.connect("kintone")
     put(project.folder / "certificates" / "ca.pem", Path(certifi.where()).read_bytes())
     monkeypatch.chdir(tmp_path)

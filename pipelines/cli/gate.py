@@ -72,12 +72,7 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
 
 def gate_state(project: Any, index: str) -> Any:
     """The gate's answer for today, from the ledger alone."""
-    from zoneinfo import ZoneInfo
-
     from pipelines.clock import WallClock
-    from pipelines.evidence.gate import read_gate
-    from pipelines.evidence.plan import gate_policy, ledger_of
+    from pipelines.evidence.plan import standing
 
-    spec = project.index(index)
-    today = WallClock().now().astimezone(ZoneInfo(project.file.timezone)).date()
-    return read_gate(ledger_of(project), index, spec.streams, gate_policy(project, index), today)
+    return standing(project, index, WallClock().now())

@@ -6,7 +6,6 @@ https://docs.dagster.io/guides/build/assets
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -20,8 +19,8 @@ from pipelines.defs.resources import ProjectResource
 from pipelines.defs.seal import declare
 from pipelines.evidence.declared import access_fact, changed
 from pipelines.evidence.facts import fact_entry, latest_facts
-from pipelines.evidence.gate import GateState, read_gate
-from pipelines.evidence.plan import environment_of, gate_policy, ledger_of
+from pipelines.evidence.gate import GateState
+from pipelines.evidence.plan import environment_of, ledger_of, own_rows, standing
 from pipelines.project import Project
 
 CHECK = "production_eligible"
@@ -35,8 +34,7 @@ def index_assets(project: Project) -> list[dg.AssetsDefinition]:
 
 def gate_state(project: Project, index: str, clock: Clock) -> GateState:
     """The gate's answer today, read from the ledger."""
-    today = clock.now().astimezone(ZoneInfo(project.file.timezone)).date()
-    return read_gate(ledger_of(project), index, project.index(index).streams, gate_policy(project, index), today)
+    return standing(project, index, clock.now())
 
 
 def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
@@ -94,7 +92,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         declare(files, project_files.clock)
         measured = access_fact(name, made.access.share, made.release, project_files.clock.now())
         ledger = ledger_of(files)
-        if changed([measured], latest_facts(ledger.read(kinds=("fact",)), name)):
+        if changed([measured], latest_facts(own_rows(files, ledger.read(kinds=("fact",))), name)):
             ledger.push([fact_entry(measured, environment_of(files), project_files.clock.kind)])
         yield dg.MaterializeResult(
             asset_key=candidate_key,

@@ -13,7 +13,7 @@ from pipelines.defs.witness import witness
 from pipelines.evidence.declared import changed, declared_facts
 from pipelines.evidence.facts import fact_entry, latest_facts
 from pipelines.evidence.history import history_of, policy_entry
-from pipelines.evidence.plan import calendar_of, claims_of, gate_policy, ledger_of, seal_policy
+from pipelines.evidence.plan import calendar_of, claims_of, gate_policy, ledger_of, own_rows, seal_policy
 from pipelines.evidence.plan import environment_of as environment
 from pipelines.evidence.sealer import seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
@@ -23,7 +23,7 @@ from pipelines.project import Project
 def declare(project: Project, clock: Clock) -> None:
     """Put into the ledger what it does not know yet: the gate policies in force, and the facts the project file declares."""
     ledger, now = ledger_of(project), clock.now()
-    rows = ledger.read(kinds=("decision", "fact"))
+    rows = own_rows(project, ledger.read(kinds=("decision", "fact")))
     for index in project.file.indexes:
         news = changed(declared_facts(project, index, now), latest_facts(rows, index))
         if news:

@@ -26,11 +26,13 @@ _WORST_FIRST: tuple[Verdict, ...] = ("red", "missing", "excused", "green")
 @dataclass(frozen=True)
 class GatePolicy:
     """What an index must show. ``fact_valid_days`` says after how many days a fact must have been measured again (others do not age);
-    ``timezone`` is the project's, in which ``today`` and the ages of facts are counted."""
+    ``timezone`` is the project's, in which ``today`` and the ages of facts are counted. ``streams`` are those the index is built from: taking
+    a red one out is a change of policy."""
 
     green_days: int = 14
     fact_valid_days: tuple[tuple[str, int], ...] = (("rollback_drill", 90),)
     timezone: str = "Asia/Tokyo"
+    streams: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.green_days < 1:
@@ -44,6 +46,7 @@ class GatePolicy:
                 "fact_valid_days": [[name, days] for name, days in sorted(self.fact_valid_days)],
                 "timezone": self.timezone,
                 "required_facts": sorted(REQUIRED_FACTS),
+                "streams": sorted(self.streams),
             }
         )
 
@@ -113,10 +116,20 @@ def decide(
 
 
 def read_gate(
-    ledger: Ledger, index: str, streams: Sequence[str], policy: GatePolicy, today: date, signed: Signed = nobody_signed
+    ledger: Ledger,
+    index: str,
+    streams: Sequence[str],
+    policy: GatePolicy,
+    today: date,
+    signed: Signed = nobody_signed,
+    environment: Environment | None = None,
 ) -> GateState:
-    """``decide`` over what stands in the ledger. Reading proves nothing: ``Ledger.verify`` is a separate question."""
+    """``decide`` over what stands in the ledger for ``environment``: evidence never crosses from one to another.
+
+    Reading proves nothing: ``Ledger.verify`` is a separate question.
+    """
     rows = ledger.read(kinds=("seal", "amendment", "decision", "fact"))
+    rows = [row for row in rows if environment is None or row.entry.environment == environment]
     seals = effective_seals([row for row in rows if row.entry.subject in set(streams)], signed)
     return decide(index, streams, seals, latest_facts(rows, index), policy, today, history_of(rows, index, signed))
 

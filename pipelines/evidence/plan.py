@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from pipelines.evidence.calendar import Cadence, Calendar, ClosedDays, StreamPlan
+from pipelines.evidence.chain import ChainRow
 from pipelines.evidence.claims import ClaimStore, Environment
-from pipelines.evidence.gate import GatePolicy
+from pipelines.evidence.errors import LedgerBroken
+from pipelines.evidence.gate import GatePolicy, GateState, read_gate
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.seals import SealPolicy
+from pipelines.evidence.witness import STREAM_CHECKS
 from pipelines.project import Project
 
 
@@ -40,7 +44,8 @@ def calendar_of(project: Project, now: datetime) -> Calendar:
     for claim in claims_of(project).read():
         first[claim.stream] = min(first.get(claim.stream, claim.day), claim.day)
     plans = tuple(
-        StreamPlan(stream, Cadence(due.hour, due.minute, due.days), first.get(stream, today)) for stream in sorted(project.contracts)
+        StreamPlan(stream, Cadence(due.hour, due.minute, due.days), first.get(stream, today), required_checks=STREAM_CHECKS)
+        for stream in sorted(project.contracts)
     )
     return Calendar(project.file.timezone, plans, 24, closed_of(project))
 
@@ -52,4 +57,21 @@ def seal_policy(project: Project) -> SealPolicy:
 
 
 def gate_policy(project: Project, index: str) -> GatePolicy:
-    return GatePolicy(green_days=project.index(index).gate.green_days, timezone=project.file.timezone)
+    spec = project.index(index)
+    return GatePolicy(green_days=spec.gate.green_days, timezone=project.file.timezone, streams=tuple(spec.streams))
+
+
+def own_rows(project: Project, rows: Iterable[ChainRow]) -> list[ChainRow]:
+    """The rows of this project's environment: what was measured in a sandbox holds in no other."""
+    return [row for row in rows if row.entry.environment == project.environment]
+
+
+def standing(project: Project, index: str, now: datetime) -> GateState:
+    """Where an index stands at ``now`` (aware), from a ledger that verifies. Raises LedgerBroken when it does not."""
+    ledger = ledger_of(project)
+    proof = ledger.verify()
+    if not proof.ok:
+        raise LedgerBroken("ledger.broken", seq=proof.broken_at, why=proof.why)
+    today = now.astimezone(ZoneInfo(project.file.timezone)).date()
+    streams = project.index(index).streams
+    return read_gate(ledger, index, streams, gate_policy(project, index), today, environment=environment_of(project))

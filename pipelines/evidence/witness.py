@@ -9,6 +9,8 @@ from typing import Literal
 RunStatus = Literal["queued", "started", "succeeded", "failed", "stopped"]
 CheckStatus = Literal["planned", "succeeded", "failed", "skipped", "execution_failed"]
 Severity = Literal["error", "warn"]
+#: The checks every stream carries, in the order they are judged. A run without one of them proves nothing.
+STREAM_CHECKS = ("drift", "schema", "access", "values", "balance")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def newest(store: ObjectStore, stream: str) -> Published | None:
     for chunk in obstore.list(store, prefix=_folder(stream)):
         for meta in chunk:
             path = str(meta["path"])
-            if path.endswith(".json"):
+            if path.endswith(".json") and path.rsplit("/", 1)[-1][:-5].isdigit():
                 best = max(best, path)
     if not best:
         return None

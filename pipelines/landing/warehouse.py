@@ -90,9 +90,11 @@ class Warehouse:
         undone: list[str] = []
         for table in TABLES:
             found = self.open(table, stream)
+            wanted = record.tables.get(table) if record else None
+            if wanted is not None and (found is None or found.version() < wanted):
+                raise AnswerIsNo("landing.table_lost", table=self.uri(table, stream), version=wanted)
             if found is None:
                 continue
-            wanted = record.tables.get(table) if record else None
             if wanted is None:
                 self._drop(table, stream)
                 undone.append(table)
@@ -154,9 +156,18 @@ class Warehouse:
         if found is None:
             self.append(table, stream, batches, schema)
             return
-        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        # A column the contract no longer has must not keep its old values: it is written as null where a row is.
+        kept = [field for field in pa.schema(found.schema().to_arrow()) if field.name not in schema.names]
+        wider = pa.schema([*schema, *kept])
+
+        def padded() -> Iterable[pa.RecordBatch]:
+            for batch in batches:
+                nulls = [pa.nulls(batch.num_rows, field.type) for field in kept]
+                yield pa.record_batch([*batch.columns, *nulls], schema=wider)
+
+        reader = pa.RecordBatchReader.from_batches(wider, padded())
         (
-            found.merge(reader, predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t")
+            found.merge(reader, merge_schema=True, predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t")
             .when_matched_update_all()
             .when_not_matched_insert_all()
             .execute()
@@ -174,6 +185,11 @@ class Warehouse:
         write_deltalake(self.uri(table, stream), ordered, mode="overwrite", schema_mode="overwrite")
         self.open(table, stream).alter.set_table_description(print_now)  # type: ignore[union-attr]
         return True
+
+    def live_count(self, stream: str) -> int:
+        """Live rows of the current table as it stands, unpublished writes included: read back, not carried along."""
+        found = self.open("current", stream)
+        return 0 if found is None else found.to_pyarrow_table(columns=["_op"])["_op"].to_pylist().count("upsert")
 
     def versions(self, stream: str) -> dict[str, int]:
         """The version each of the stream's tables stands at now, unpublished writes included."""

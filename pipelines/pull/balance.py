@@ -7,10 +7,13 @@ from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check
 
 
-def balance(source: int, fetched: Fetched) -> tuple[Balance, Check]:
-    """The balance of a pull, and its check as a one-row table. Held rows count once, however many of their values are wrong."""
+def balance(source: int, fetched: Fetched, landed: int) -> tuple[Balance, Check]:
+    """The balance of a pull, and its check as a one-row table. ``landed`` was counted in the table that was written.
+
+    Held rows count once, however many of their values are wrong.
+    """
     held = {reject.key for reject in fetched.rejects}
-    books = Balance(source=source, landed=fetched.live_after, quarantined=len(held), excluded=fetched.outside)
+    books = Balance(source=source, landed=landed, quarantined=len(held), excluded=fetched.outside)
     row = {
         "source": str(books.source),
         "landed": str(books.landed),

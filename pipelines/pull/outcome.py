@@ -12,10 +12,10 @@ from connectors.protocol import Window
 from expectations.balance import Balance
 from expectations.contract import Severity
 from expectations.drift import Drift
+from pipelines.evidence.witness import STREAM_CHECKS
 
 Trigger = Literal["schedule", "sensor", "retry", "manual", "backfill"]
-#: The names of the checks every stream carries, in the order they are judged.
-CHECKS = ("drift", "schema", "access", "values", "balance")
+CHECKS = STREAM_CHECKS
 
 
 @dataclass(frozen=True)

@@ -144,10 +144,10 @@ class _Walk:
                 content = fetch_files(connector, self.stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
             self.step("land", fetched.to_land)
             land(warehouse, self.stream, self.contract, fetched, access, content, stamp)
-        books, check = balance(count, fetched)
+        books, check = balance(count, fetched, warehouse.live_count(self.stream.id))
         if not books.balanced:
             # Rows come and go while a live source is read: what it counts once the reading is over decides.
-            books, check = balance(connector.count(self.stream), fetched)
+            books, check = balance(connector.count(self.stream), fetched, warehouse.live_count(self.stream.id))
         self.partial["balance"] = books
         self.checks.append(check)
         if not books.balanced:

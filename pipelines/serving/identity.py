@@ -28,7 +28,7 @@ class Person:
 
 def person_id(who: str) -> str:
     """A login or mail as it is compared: NFC, no outer spaces, no case."""
-    return unicodedata.normalize("NFC", who).strip().casefold()
+    return unicodedata.normalize("NFC", who).strip().lower()
 
 
 def link(who: str, accounts: pa.Table) -> Person:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipelines.index.embedding import Embedder
 
 MAX_QUERY = 2_000
+#: Access read further in the future than clocks may differ is not fresh: somebody's clock is wrong.
+_SKEW = timedelta(minutes=10)
 MAX_HITS = 50
 
 
@@ -151,9 +153,9 @@ def _ready(release: Release, action: str, query: str, k: int, asker: Asker, serv
         refusal = Reason.SUSPENDED
     elif embedding and (made.model_id, made.revision, made.dim) != (model.model_id, model.revision, model.dim):
         refusal = Reason.OTHER_MODEL
-    elif now - service.overlay.read_at > service.overlay_limit:
+    elif not -_SKEW <= now - service.overlay.read_at <= service.overlay_limit:
         refusal = Reason.OVERLAY_STALE
-    elif now - asker.read_at > service.membership_limit:
+    elif not -_SKEW <= now - asker.read_at <= service.membership_limit:
         refusal = Reason.MEMBERSHIP_STALE
     if refusal is not None:
         _keep(release, action, query, k, asker, service, now, refusal, (), "none", 0, 0)

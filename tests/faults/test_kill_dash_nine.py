@@ -24,7 +24,7 @@ from pipelines.pull.run import pull
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM = "kintone/defects"
-SEED = 20261121
+SEED = int(os.environ.get("SLICE", "20261121"))
 #: About how many files each of the two pulls makes under the storage root, from its lock to its claim.
 FILES = (24, 9)
 

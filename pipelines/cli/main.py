@@ -30,14 +30,18 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
 
 
+#: Libraries that run threads of their own behind the interpreter's back.
+_NATIVE = {"lancedb", "deltalake", "obstore", "pyarrow"}
+
+
 def main() -> None:
     """Console script."""
     try:
         app()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
-        if "lancedb" in sys.modules:
-            # LanceDB's own threads may still ask for the interpreter while it ends, which aborts the process after its work is done.
+        if _NATIVE & sys.modules.keys():
+            # Their own threads may still ask for the interpreter while it ends, which aborts the process after its work is done.
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()

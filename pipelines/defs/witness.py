@@ -35,7 +35,7 @@ _CHECK_STATUS: dict[AssetCheckExecutionRecordStatus, CheckStatus] = {
     AssetCheckExecutionRecordStatus.FAILED: "failed",
     AssetCheckExecutionRecordStatus.PLANNED: "planned",
 }
-#: More check rows than one stream can write in the days a seal looks back on; the seal refuses to guess beyond it.
+#: Newest rows read per check. Older ones are not seen: a day that would need them lacks its evidence and cannot be green.
 _CHECK_LIMIT = 500
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PROJECT_VARIABLE = "FORTNIGHT_PROJECT"
 KINDS = ("kintone", "soap", "sharepoint")
+#: Green days in a row below which nothing may be called production-ready. Staging and sandbox may rehearse with fewer.
+FORTNIGHT = 14
 
 
 class _Strict(BaseModel):
@@ -60,7 +62,7 @@ class Evaluation(_Strict):
 
 
 class GatePolicy(_Strict):
-    green_days: int = Field(default=14, ge=1)
+    green_days: int = Field(default=FORTNIGHT, ge=1)
     warn_is_green: bool = False
 
 
@@ -219,8 +221,25 @@ class Project:
             raise FixConfiguration(
                 "project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=reason
             ) from None
+        if literal := _literal_secret(config, self.file.systems[system]):
+            raise FixConfiguration("project.literal_secret", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{literal}")
         ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
         return package.connect(system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None))
+
+
+def _literal_secret(value: Any, written: Any) -> str:
+    """Where a secret setting was written as a value instead of a reference; empty when nowhere. ``value`` is the setting as read."""
+    if isinstance(value, SecretStr):
+        return "." if isinstance(written, str) else ""
+    if isinstance(value, BaseModel) and isinstance(written, Mapping):
+        inner = [(name, getattr(value, name), cast("Mapping[str, Any]", written).get(name)) for name in type(value).model_fields]
+    elif isinstance(value, tuple | list) and isinstance(written, list):
+        both = zip(cast("tuple[Any, ...]", value), cast("list[Any]", written), strict=True)
+        inner = [(str(number), one, given) for number, (one, given) in enumerate(both)]
+    else:
+        return ""
+    found = ((name, _literal_secret(one, given)) for name, one, given in inner)
+    return next((f"{name}.{place}".rstrip(".") for name, place in found if place), "")
 
 
 def find(given: str | Path | None = None) -> Path:
@@ -247,6 +266,9 @@ def load(folder: Path) -> Project:
     except ValidationError as error:
         place, reason = first_fault(error)
         raise FixConfiguration("project.invalid", path=str(path), place=place, reason=reason) from None
+    for name, spec in file.indexes.items():
+        if file.environment == "production" and spec.gate.green_days < FORTNIGHT:
+            raise FixConfiguration("project.gate_too_short", path=str(path), index=name, days=spec.gate.green_days, least=FORTNIGHT)
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

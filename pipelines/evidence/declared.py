@@ -1,32 +1,52 @@
-"""Readiness facts that the project file itself declares: owners, success measure, cost line, runbook, size of the evaluation set."""
+"""Readiness facts that the project's files themselves declare: owners, success measure, cost line, runbook, size of the evaluation set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
 
 from pipelines.evidence.facts import Fact
 from pipelines.project import Project
 
 MIN_QUESTIONS, MAX_QUESTIONS = 200, 500
+#: What an operator may find in the morning and must find a section for in the runbook: its heading names the code, text stands under it.
+RUNBOOK_SECTIONS = (
+    "seal.slot_missed",
+    "seal.pull_failed",
+    "seal.check_failed",
+    "seal.unbalanced",
+    "seal.drift_waiting",
+    "gate.suspended_by",
+)
+_NOBODY = frozenset({"", "-", "?", "n/a", "na", "nobody", "none", "tba", "tbd", "todo", "x", "なし", "未定"})
+_HEADING = re.compile(r"#{1,6}\s+(.*)")
 
 
 def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, ...]:
-    """What project.yaml says about ``index``, as facts. What it does not say is a fact that fails, so that the gate can name it."""
+    """What the project's files say about ``index``, as facts. What they do not say is a fact that fails, so that the gate can name it.
+
+    A file that cannot be read counts as absent; nothing here is believed for its name alone.
+    """
     spec = project.index(index)
-    named = [owner for owner in (spec.owners.business, spec.owners.technical, spec.owners.operator) if owner]
-    questions = _questions(project, spec.evaluation.questions) if spec.evaluation else 0
     where = f"project.yaml indexes.{index}"
-    runbook = bool(spec.runbook) and (project.folder / spec.runbook).is_file()
+    owners = named_owners(project, (spec.owners.business, spec.owners.technical, spec.owners.operator))
+    questions, broken = questions_of(project.folder / spec.evaluation.questions) if spec.evaluation else (0, 0)
+    lacking = lacking_sections(project.folder / spec.runbook) if spec.runbook else RUNBOOK_SECTIONS
+    runbook = "none" if not spec.runbook else f"{spec.runbook}, without {', '.join(lacking)}" if lacking else spec.runbook
     return (
-        Fact(index, "owners", len(set(named)), "persons", 3, len(set(named)) == 3, f"{where}.owners", now),
+        Fact(index, "owners", len(owners), "persons", 3, len(owners) == 3, f"{where}.owners", now),
         Fact(
             index,
             "success_measure",
             spec.success.target if spec.success else "none",
             spec.success.unit if spec.success else "",
             "a number with a unit",
-            spec.success is not None and bool(spec.success.unit),
+            spec.success is not None and bool(spec.success.unit.strip()),
             f"{where}.success",
             now,
         ),
@@ -36,7 +56,7 @@ def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, .
             spec.cost.line if spec.cost else "none",
             "",
             "a named line",
-            spec.cost is not None and bool(spec.cost.line),
+            spec.cost is not None and bool(spec.cost.line.strip()),
             f"{where}.cost",
             now,
         ),
@@ -46,11 +66,11 @@ def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, .
             questions,
             "questions",
             f"{MIN_QUESTIONS} to {MAX_QUESTIONS}",
-            MIN_QUESTIONS <= questions <= MAX_QUESTIONS,
-            f"{where}.evaluation",
+            not broken and MIN_QUESTIONS <= questions <= MAX_QUESTIONS,
+            f"{where}.evaluation" + (f": line {broken} is no question with its expected answer" if broken else ""),
             now,
         ),
-        Fact(index, "runbook", spec.runbook or "none", "", "a file", runbook, f"{where}.runbook", now),
+        Fact(index, "runbook", runbook, "", "a section for each code of the morning", not lacking, f"{where}.runbook", now),
     )
 
 
@@ -65,8 +85,80 @@ def changed(facts: Iterable[Fact], known: Iterable[Fact]) -> list[Fact]:
     return [fact for fact in facts if before.get(fact.name) != (fact.value, fact.limit, fact.passed, fact.evidence)]
 
 
-def _questions(project: Project, path: str) -> int:
-    found = project.folder / path
-    if not found.is_file():
-        return 0
-    return sum(1 for line in found.read_text(encoding="utf-8").splitlines() if line.strip())
+def named_owners(project: Project, owners: Iterable[str]) -> frozenset[str]:
+    """The different persons among ``owners``: those of people.yaml where the project has one (by ``mail`` or ``id``), else real-looking names."""
+    named = {name for owner in owners if (name := _folded(owner)) not in _NOBODY and any(mark.isalpha() for mark in name)}
+    known = _people(project.folder / "people.yaml")
+    return frozenset(named if known is None else named & known)
+
+
+def questions_of(path: Path) -> tuple[int, int]:
+    """How many different questions a JSONL file asks, and the number of the first line that is none (0: all are).
+
+    A line is an object with ``question`` (text) and ``expected`` (text, list or object), neither empty.
+    """
+    asked: set[str] = set()
+    broken = 0
+    for number, line in enumerate((_text(path) or "").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            found: object = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        told = cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
+        question, expected = told.get("question"), told.get("expected")
+        if isinstance(question, str) and question.strip() and isinstance(expected, str | list | dict) and _says_something(expected):
+            asked.add(_folded(question))
+        else:
+            broken = broken or number
+    return len(asked), broken
+
+
+def lacking_sections(path: Path) -> tuple[str, ...]:
+    """Which of the sections a runbook (Markdown) must have it lacks: no heading names the code, or no text stands under it."""
+    written: dict[str, bool] = {}
+    heading, fenced = "", False
+    for line in (_text(path) or "").splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        found = None if fenced else _HEADING.match(line)
+        if found:
+            heading = found[1]
+        elif heading and line.strip(" `"):
+            written[heading] = True
+    return tuple(
+        code for code in RUNBOOK_SECTIONS if not any(re.search(rf"(?<![\w.]){re.escape(code)}(?![\w.])", title) for title in written)
+    )
+
+
+def _people(path: Path) -> frozenset[str] | None:
+    """Who people.yaml lists under ``people``; None where the project has no such file, nobody where it cannot be read."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if not path.exists():
+        return None
+    try:
+        told: object = YAML(typ="safe").load(_text(path) or "")
+    except YAMLError:
+        return frozenset()
+    listed = cast(Mapping[str, object], told).get("people") if isinstance(told, dict) else None
+    persons = cast("list[object]", listed) if isinstance(listed, list) else []
+    each = [cast(Mapping[str, object], person) for person in persons if isinstance(person, dict)]
+    return frozenset(_folded(str(name)) for person in each for name in (person.get("mail"), person.get("id")) if name)
+
+
+def _says_something(expected: str | list[Any] | dict[str, Any]) -> bool:
+    return bool(expected.strip() if isinstance(expected, str) else expected)
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _text(path: Path) -> str | None:
+    """The file's text; None where there is none that can be read."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError):
+        return None

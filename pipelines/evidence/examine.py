@@ -107,7 +107,10 @@ class Joined:
         if environment == "production" and claim.endpoint.sandbox:
             why.append(reason("seal.sandbox_endpoint"))
         if not claim.run_id:
-            return Examined(claim, "none", None, None, (*why, reason("seal.runless", pull_id=claim.pull_id)))
+            # The CLI pulls without Dagster and says so; only who claims a schedule without a run is a finding.
+            by_hand = claim.trigger in ("manual", "backfill")
+            told = reason("seal.by_hand" if by_hand else "seal.runless", pull_id=claim.pull_id)
+            return Examined(claim, "none", None, None, (*why, told))
         launch = self.launch(claim.run_id)
         tick, slot = launch.tick, None
         if launch.why_not is not None:

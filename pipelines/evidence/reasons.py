@@ -16,6 +16,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "seal.simulated_clock": (),
     "seal.sandbox_endpoint": (),
     "seal.runless": ("pull_id",),
+    "seal.by_hand": ("pull_id",),
     "seal.run_unknown": ("run_id",),
     "seal.backfill": ("run_id",),
     "seal.manual": ("run_id",),
@@ -50,12 +51,14 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "seal.healed": ("slot", "attempts"),
     "seal.excused_window": ("slot", "why"),
     "seal.no_slots": (),
+    "seal.calendar_changed_late": ("in_force", "edited"),
     "seal.judged_under": ("policy", "last_good_at"),
     # Rows other people push.
     "fact.measured": ("name", "value", "unit", "limit", "evidence"),
     "amendment.excluded": ("why",),
     "decision.contract_accepted": ("before", "after", "change"),
     "gate.policy_set": ("fingerprint",),
+    "calendar.recorded": ("fingerprint", "terms"),
     # Why an index is not eligible.
     "gate.no_streams": (),
     "gate.streak_short": ("stream", "green_days", "required_days"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pipelines.evidence.calendar import DAY, Calendar, Day, StreamPlan, bounds, closed_until, slots_of
+from pipelines.evidence.calendar import DAY, Calendar, Day, StreamPlan, bounds, closed_until
 from pipelines.evidence.chain import ChainRow, Entry, Head, instant_text
 from pipelines.evidence.claims import Claim, ClaimStore, ClockKind
 from pipelines.evidence.errors import ClockWentBack
@@ -15,6 +15,7 @@ from pipelines.evidence.examine import FINDINGS, Examined
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal, SealPolicy, judge_day
+from pipelines.evidence.timetable import KINDS, changed_after, day_of, due_of, record, recorded
 from pipelines.evidence.witness import CheckFact, Run, Tick, Witnessed
 
 SEALER = "sealer"
@@ -48,23 +49,35 @@ def seal_closed_days(
     """Seal every closed day that has none yet; return the new seals (none when there was nothing to do).
 
     A day's evidence, findings and seals are one commit, so a day is sealed whole or not at all. A stream that joins late is judged from
-    the first day after the last sealed one. Raises ClockWentBack, CalendarError, and HeadMoved when another sealer was first.
+    the first day after the last sealed one. The calendar is written into the chain first, and each day is judged under the one that
+    stood there before it began. Raises ClockWentBack, CalendarError, and HeadMoved when another sealer was first.
     """
     written: list[Seal] = []
-    head = ledger.head()
     days = unsealed_days(ledger, calendar, now)
+    if days:
+        record(ledger, calendar, policy.environment, clock, now)
+    known = recorded(ledger.read(kinds=KINDS), policy.environment)
+    head = ledger.head()
     fresh_from = _fresh_from(ledger)
     of_stream = _Facts(witnessed)
-    for day in days:
+    for date in (each.date for each in days):
+        day = day_of(known, calendar, date)
+        if now < day.closes_at:
+            break
         claims: dict[str, list[Claim]] = defaultdict(list)
         for claim in claim_store.read(day=day.date):
             claims[claim.stream].append(claim)
-        seals = [
-            _judge(plan, day, claims[plan.stream], of_stream, calendar, policy, fresh_from.get(plan.stream))
-            for plan in sorted(calendar.streams, key=lambda plan: plan.stream)
-            if plan.starts <= day.date
-        ]
-        head = _write(ledger, seals, head, policy, now, clock)
+        seals: list[Seal] = []
+        edited: dict[str, Reason] = {}
+        for plan in sorted(calendar.streams, key=lambda plan: plan.stream):
+            if plan.starts > day.date:
+                continue
+            due = due_of(known, calendar, plan, day)
+            seals.append(_judge(plan, day, due, claims[plan.stream], of_stream, policy, fresh_from.get(plan.stream)))
+            late = changed_after(known, calendar, plan, day, due)
+            if late is not None:
+                edited[plan.stream] = late
+        head = _write(ledger, seals, edited, head, policy, now, clock)
         fresh_from.update({seal.stream: seal.last_good_at for seal in seals})
         written += seals
     return tuple(written)
@@ -121,9 +134,9 @@ class _Facts:
 def _judge(
     plan: StreamPlan,
     day: Day,
+    due: Sequence[datetime],
     claims: Sequence[Claim],
     facts: _Facts,
-    calendar: Calendar,
     policy: SealPolicy,
     last_good_at: datetime | None,
 ) -> Seal:
@@ -133,7 +146,7 @@ def _judge(
         freshness=plan.freshness or policy.freshness,
         required_checks=tuple(sorted({*policy.required_checks, *plan.required_checks})),
     )
-    return judge_day(plan.stream, day, slots_of(plan, day, calendar), claims, ticks, runs, checks, own, last_good_at=last_good_at)
+    return judge_day(plan.stream, day, due, claims, ticks, runs, checks, own, last_good_at=last_good_at)
 
 
 def _fresh_from(ledger: Ledger) -> dict[str, datetime | None]:
@@ -143,11 +156,19 @@ def _fresh_from(ledger: Ledger) -> dict[str, datetime | None]:
     return {row.entry.subject: seal_of(row).last_good_at for row in ledger.read(kinds=("seal",), day=last.entry.day)}
 
 
-def _write(ledger: Ledger, seals: Sequence[Seal], head: Head, policy: SealPolicy, now: datetime, clock: ClockKind) -> Head:
+def _write(
+    ledger: Ledger,
+    seals: Sequence[Seal],
+    edited: Mapping[str, Reason],
+    head: Head,
+    policy: SealPolicy,
+    now: datetime,
+    clock: ClockKind,
+) -> Head:
     entries: list[Entry] = []
     for seal in seals:
         entries += [_evidence(each, policy) for each in seal.evidence]
-        entries += _findings(seal, policy, now, clock)
+        entries += _findings(seal, edited.get(seal.stream), policy, now, clock)
     entries += [_seal_entry(seal, policy, now, clock) for seal in seals]
     return ledger.append(entries, after=head)
 
@@ -185,8 +206,8 @@ def _evidence(examined: Examined, policy: SealPolicy) -> Entry:
     )
 
 
-def _findings(seal: Seal, policy: SealPolicy, now: datetime, clock: ClockKind) -> list[Entry]:
-    """What somebody should look into: words that the witness contradicts."""
+def _findings(seal: Seal, edited: Reason | None, policy: SealPolicy, now: datetime, clock: ClockKind) -> list[Entry]:
+    """What somebody should look into: words that the witness contradicts, and a calendar edited after the day."""
 
     def finding(reasons: Sequence[Reason], claim: Claim | None) -> Entry:
         return Entry(
@@ -205,6 +226,7 @@ def _findings(seal: Seal, policy: SealPolicy, now: datetime, clock: ClockKind) -
     found = [(tuple(r for r in each.reasons if r.code in FINDINGS), each.claim) for each in seal.evidence]
     entries = [finding(reasons, claim) for reasons, claim in found if reasons]
     rest = [r for r in seal.reasons if r.code in FINDINGS and not any(r in reasons for reasons, _ in found)]
+    rest += [edited] if edited else []
     return [*entries, finding(rest, None)] if rest else entries
 
 

@@ -228,7 +228,10 @@ def _skewed(claim: Claim, run: Run | None, slot: datetime, allowed: timedelta) -
 
 
 def _check_faults(claim: Claim, slot: str, checks: Sequence[CheckFact], policy: SealPolicy) -> list[Reason]:
-    """A check is believed when the claim names it and a finished record of this very run says the same; silence is not a pass."""
+    """A check is believed when the claim names it and a finished record of this very run says the same; silence is not a pass.
+
+    The witness's records win: what the claim leaves out, or calls a warning where the record says error, counts as recorded.
+    """
     wrong: list[Reason] = []
     if not claim.checks:
         wrong.append(reason("seal.no_checks", slot=slot))
@@ -236,23 +239,33 @@ def _check_faults(claim: Claim, slot: str, checks: Sequence[CheckFact], policy: 
     wrong += [reason("seal.check_missing", slot=slot, check=name) for name in policy.required_checks if name not in named]
     records = [fact for fact in checks if fact.stream == claim.stream and fact.run_id == claim.run_id]
     for check in claim.checks:
-        if check.severity == "warn" and policy.warn_is_green:
+        own = [fact for fact in records if fact.name == check.name]
+        warns = check.severity == "warn" and not any(_blocks(fact) for fact in own)
+        if warns and policy.warn_is_green:
             continue
         if not check.passed:
-            wrong.append(reason("seal.check_failed" if check.severity == "error" else "seal.check_warned", slot=slot, check=check.name))
+            wrong.append(reason("seal.check_warned" if warns else "seal.check_failed", slot=slot, check=check.name))
             continue
-        finished = [fact for fact in records if fact.name == check.name and fact.status in ("succeeded", "failed")]
+        finished = [fact for fact in own if fact.status in ("succeeded", "failed")]
         # A step retried inside its run leaves a record per try: the newest speaks for the try that counts.
         newest = max((fact.recorded_at for fact in finished), default=None)
         if newest is None:
             wrong.append(reason("seal.check_unconfirmed", slot=slot, check=check.name))
         elif not all(fact.status == "succeeded" and fact.passed for fact in finished if fact.recorded_at == newest):
             wrong.append(reason("seal.check_disagrees", slot=slot, check=check.name))
-    return wrong + [
-        reason("seal.check_failed", slot=slot, check=fact.name)
-        for fact in records
-        if fact.name not in named and fact.severity == "error" and not (fact.status == "succeeded" and fact.passed)
-    ]
+    for fact in records:
+        if fact.name in named or (fact.status == "succeeded" and fact.passed):
+            continue
+        if fact.severity == "error":
+            wrong.append(reason("seal.check_failed", slot=slot, check=fact.name))
+        elif not policy.warn_is_green:
+            wrong.append(reason("seal.check_warned", slot=slot, check=fact.name))
+    return wrong
+
+
+def _blocks(fact: CheckFact) -> bool:
+    """A finished record of a failed check of severity error."""
+    return fact.severity == "error" and fact.status == "failed"
 
 
 def _gaps(good: Sequence[Claim], last_good_at: datetime | None, policy: SealPolicy) -> list[Reason]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY, _ROW_HASH, _PULL_ID = "_key", "_row_hash", "_pull_id"
+FILE_MARK = "#file:"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ def key_of(values: Mapping[str, Any], key: Sequence[str]) -> str:
     return str(parts[0]) if len(parts) == 1 else json.dumps(parts, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
+def file_suffix(ref: str) -> str:
+    """What the id of a file's document carries behind its row's id."""
+    return f"{FILE_MARK}{hashlib.sha256(ref.encode()).hexdigest()[:16]}"
+
+
 def top_column(name: str) -> str:
     """A restricted name may point into a sub-table (``items.price``): the whole column is treated as restricted."""
     return name.split(".", 1)[0]
@@ -217,14 +223,14 @@ def _files(
     read_blob: Callable[[str], bytes] | None,
     parser: Parser,
 ) -> Iterator[Document | Skipped]:
-    wanted = _refs(row.values.get(shape.refs)) if shape.refs else None
+    wanted = refs_of(row.values.get(shape.refs)) if shape.refs else None
     if read_blob is None:
         raise ValueError(f"{row.stream} has files, but no way to read them was handed over")
     for file in files:
         if wanted is not None and str(file["ref"]) not in wanted:
             continue
         name, digest = str(file["name"] or ""), str(file["sha256"] or "")
-        suffix = "#file:" + hashlib.sha256(str(file["ref"]).encode()).hexdigest()[:16]
+        suffix = file_suffix(str(file["ref"]))
         if not digest:
             yield Skipped(row.id + suffix, row.stream, name, "not_fetched", str(file["status"]))
             continue
@@ -240,7 +246,8 @@ def _files(
         yield row.document(suffix, shown, url, shape.kind, narrow, [*named, *([shape.refs] if shape.refs else [])], found.blocks)
 
 
-def _refs(value: Any) -> set[str]:
+def refs_of(value: Any) -> set[str]:
+    """The files a row names today, out of its reference column: one string, or a list of structs with ``ref``."""
     if value is None:
         return set()
     if isinstance(value, list):

@@ -11,6 +11,7 @@ from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
 from pipelines.index.releases import Input
+from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
@@ -53,9 +54,12 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
     found: list[StreamInput] = []
     for stream in project.index(index).streams:
         contract = project.contract(stream)
-        record, rows, scopes = warehouse.published(stream), warehouse.current(stream), warehouse.read("scopes", stream)
-        if record is None or rows is None or scopes is None:
+        # Pinned once: rows of one pull under the scopes of the next would be rights that never held together.
+        pin = snapshot(warehouse, stream)
+        rows, scopes = (pin.live(), pin.read("scopes")) if pin is not None else (None, None)
+        if pin is None or rows is None or scopes is None:
             raise AnswerIsNo("index.not_published", index=index, stream=stream)
+        record = pin.record
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(
@@ -64,7 +68,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 rows=rows,
                 scopes=scopes,
                 published=Input(published=record.number, tables=record.tables, contract_version=record.contract_version),
-                content=warehouse.read("content", stream),
+                content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
             )

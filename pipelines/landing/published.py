@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class Published(BaseModel):
-    """What one pull published: table versions, counts, where the next pull goes on. Instants are ISO 8601 in UTC."""
+    """What one pull published: table versions, counts, where the next pull goes on. Instants are ISO 8601 in UTC.
+
+    ``access_at`` is when rights were last read, ``view`` the fingerprint of what decided then which rows we see, ``reconciled_at`` when
+    everything was last read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,6 +35,9 @@ class Published(BaseModel):
     restricted: Mapping[str, str] = {}
     watermark: str | None = None
     cursor: Mapping[str, Any] | None = None
+    access_at: str | None = None
+    view: str = ""
+    reconciled_at: str | None = None
 
 
 def open_store(root: str) -> ObjectStore:

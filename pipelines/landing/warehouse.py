@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.landing.published import Published, newest, open_store, publish
-from pipelines.landing.rows import KEY, ROW_HASH
+from pipelines.landing.rows import KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it.
 TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "content")
+#: The number of the newest published record, kept beside the history it made visible. Delta leaves names with an underscore alone.
+_NOTE = "_published"
 
 
 @contextlib.contextmanager
@@ -85,8 +87,12 @@ class Warehouse:
         return DeltaTable(uri, version=version)
 
     def discard_unpublished(self, stream: str) -> tuple[str, ...]:
-        """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back."""
+        """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back.
+
+        Raises AnswerIsNo, with nothing touched, when the published records are gone or cut short while their tables still stand.
+        """
         record = self.published(stream)
+        self._hold_records(stream, record)
         undone: list[str] = []
         for table in TABLES:
             found = self.open(table, stream)
@@ -106,6 +112,29 @@ class Warehouse:
     def _same(self, found: DeltaTable, table: str, stream: str, version: int) -> bool:
         then = self.open(table, stream, version)
         return then is not None and sorted(then.file_uris()) == sorted(found.file_uris())
+
+    def _hold_records(self, stream: str, record: Published | None) -> None:
+        """Keep a second note of the newest record inside ``landing``, and refuse to go on where the records fall short of it.
+
+        Without it, "no record" would mean both "the first pull was killed" (its tables are rubbish) and "somebody lost ``published/``"
+        (its tables are the history). A first pull commits to ``landing`` and ``current`` once, so a second commit tells the same where
+        there is no note yet.
+        """
+        import obstore
+
+        place = f"landing/{stream}/{_NOTE}"
+        try:
+            noted = int(bytes(obstore.get(self.store, place).bytes()))
+        except FileNotFoundError:
+            noted = 0
+        except ValueError as error:
+            raise AnswerIsNo("landing.note_unreadable", stream=stream, place=f"{self.root}/{place}") from error
+        number = record.number if record else 0
+        grown = not record and any((found := self.open(table, stream)) is not None and found.version() > 0 for table in TABLES[:2])
+        if number < noted or grown:
+            raise AnswerIsNo("landing.records_lost", stream=stream, found=number, expected=max(noted, 1), root=self.root)
+        if number > noted:
+            obstore.put(self.store, place, str(number).encode())
 
     def _drop(self, table: str, stream: str) -> None:
         import obstore
@@ -131,14 +160,6 @@ class Warehouse:
 
         rows = self.read("current", stream)
         return None if rows is None else rows.filter(pc.equal(rows["_op"], "upsert"))
-
-    def known(self, stream: str) -> dict[str, tuple[str, str]]:
-        """Of the live rows of the current table: key → (row hash, scope). About 150 bytes a row in memory."""
-        rows = self.read("current", stream, [KEY, ROW_HASH, "_scope", "_op"])
-        if rows is None:
-            return {}
-        columns = (rows[name].to_pylist() for name in (KEY, ROW_HASH, "_scope", "_op"))
-        return {key: (row_hash, scope or "") for key, row_hash, scope, op in zip(*columns, strict=True) if op != "delete"}
 
     def append(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """Add rows in one commit, streamed."""
@@ -188,8 +209,13 @@ class Warehouse:
 
     def live_count(self, stream: str) -> int:
         """Live rows of the current table as it stands, unpublished writes included: read back, not carried along."""
+        import pyarrow.compute as pc
+
         found = self.open("current", stream)
-        return 0 if found is None else found.to_pyarrow_table(columns=["_op"])["_op"].to_pylist().count("upsert")
+        if found is None:
+            return 0
+        batches = found.to_pyarrow_dataset().to_batches(columns=["_op"])
+        return sum(pc.sum(pc.equal(batch.column(0), "upsert")).as_py() or 0 for batch in batches)
 
     def versions(self, stream: str) -> dict[str, int]:
         """The version each of the stream's tables stands at now, unpublished writes included."""

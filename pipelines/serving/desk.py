@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
 from pipelines.index.inputs import embedder_of
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.releases import newest_candidate
+from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.serving.audit import AuditLog
-from pipelines.serving.identity import closure_of, link
+from pipelines.serving.identity import Directory, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def preview(project: Project, index: str, query: str, person: str, k: int, clock: Clock) -> Answer:
@@ -32,41 +30,57 @@ def preview(project: Project, index: str, query: str, person: str, k: int, clock
     manifest = newest_candidate(project.root, index)
     if manifest is None:
         raise AnswerIsNo("serving.no_candidate", index=index)
-    warehouse = Warehouse(project.root)
-    accounts, members, read_at = directory(project, index, warehouse)
-    someone = link(person, accounts)
-    asker = Asker(someone.id, closure_of(someone, members), read_at, secrets.token_hex(16), "cli")
-    service = Service(embedder_of(project), newest_access(project, index, warehouse), AuditLog(f"{project.root}/audit/retrieval"))
+    pins = pinned(project, index, Warehouse(project.root))
+    asker = as_person(person, *directories(project, pins), secrets.token_hex(16), "cli")
+    service = Service(embedder_of(project), newest_access(project, pins, index), AuditLog(f"{project.root}/audit/retrieval"))
     return search(open_for(project.root, manifest), query, asker, k, service, now=clock.now())
 
 
-def directory(project: Project, index: str, warehouse: Warehouse) -> tuple[pa.Table, pa.Table, datetime]:
-    """Accounts and membership edges of an index's streams, and the age of the oldest of them: an edge is as old as the pull that saw it."""
+def pinned(project: Project, index: str, warehouse: Warehouse) -> tuple[Snapshot, ...]:
+    """Every stream of an index as last published, each pinned once for all that one question reads. Raises AnswerIsNo where one never was."""
+    found: list[Snapshot] = []
+    for stream in project.index(index).streams:
+        pin = snapshot(warehouse, stream)
+        if pin is None:
+            raise AnswerIsNo("index.not_published", index=index, stream=stream)
+        found.append(pin)
+    return tuple(found)
+
+
+def directories(project: Project, pins: Sequence[Snapshot]) -> tuple[tuple[Directory, ...], datetime]:
+    """Each stream's accounts and membership edges, and the age of the oldest: an edge is as old as the pull that saw it."""
     import pyarrow as pa
 
-    accounts: list[pa.Table] = []
-    members: list[pa.Table] = []
-    read: list[datetime] = []
-    for stream in project.index(index).streams:
-        record = warehouse.published(stream)
-        found, edges = warehouse.read("accounts", stream), warehouse.read("members", stream)
-        if record is not None and found is not None and edges is not None:
-            accounts.append(found)
-            members.append(edges)
-            read.append(datetime.fromisoformat(record.published_at))
-    if not read:
+    found: list[Directory] = []
+    for pin in pins:
+        accounts, members = pin.read("accounts"), pin.read("members")
+        if accounts is None or members is None:
+            # A stream without a directory knows nobody; the others decide for it as far as they agree.
+            accounts, members = pa.table({"principal": pa.array([], pa.string())}), pa.table({"group": pa.array([], pa.string())})
+        found.append(Directory(pin.stream, accounts, members))
+    if all(each.silent for each in found):
         raise AnswerIsNo("serving.no_directory", project=project.name)
-    return pa.concat_tables(accounts).combine_chunks(), pa.concat_tables(members).combine_chunks(), min(read)
+    return tuple(found), min(pin.access_at for pin in pins)
 
 
-def newest_access(project: Project, index: str, warehouse: Warehouse) -> Overlay:
-    """Today's live rows, scopes and field restrictions of an index's streams; as old as the oldest of their pulls."""
+def as_person(who: str, found: Sequence[Directory], read_at: datetime, trace_id: str, client: str) -> Asker:
+    """``who`` with all they may act under, stream by stream."""
+    import pyarrow as pa
+
+    someone = link(who, pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())
+    return Asker(someone.id, closures(someone, found), read_at, trace_id, client)
+
+
+def newest_access(project: Project, pins: Sequence[Snapshot], index: str) -> Overlay:
+    """Today's live rows, files, scopes and field restrictions of an index's streams; as old as the oldest reading of their rights."""
     found: list[NewestAccess] = []
-    read: list[datetime] = []
-    for stream in project.index(index).streams:
-        record, rows, scopes = warehouse.published(stream), warehouse.current(stream), warehouse.read("scopes", stream)
-        if record is None or rows is None or scopes is None:
-            raise AnswerIsNo("index.not_published", index=index, stream=stream)
-        found.append(NewestAccess(stream, project.contract(stream).key, rows, scopes, record.restricted))
-        read.append(datetime.fromisoformat(record.published_at))
-    return overlay_of(found, min(read))
+    for pin in pins:
+        contract = project.contract(pin.stream)
+        rows, scopes = pin.live(), pin.read("scopes")
+        if rows is None or scopes is None:
+            raise AnswerIsNo("index.not_published", index=index, stream=pin.stream)
+        refs = contract.content.ref if contract.content is not None else ""
+        found.append(
+            NewestAccess(pin.stream, contract.key, rows, scopes, pin.record.restricted, pin.read("content") if refs else None, refs)
+        )
+    return overlay_of(found, min(pin.access_at for pin in pins))

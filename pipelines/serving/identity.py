@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from connectors.protocol import principal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: What Entra puts into the login of a guest, between their home address (its ``@`` written ``_``) and the tenant.
+_GUEST = "#ext#"
 
 
 @dataclass(frozen=True)
@@ -26,34 +30,75 @@ class Person:
         return bool(self.links)
 
 
+@dataclass(frozen=True)
+class Directory:
+    """What one stream's own pull read of its system: accounts (``system, principal, login, mail, name, active``), edges (``group, member``)."""
+
+    stream: str
+    accounts: pa.Table
+    members: pa.Table
+
+    @property
+    def system(self) -> str:
+        return self.stream.partition("/")[0]
+
+    @property
+    def silent(self) -> bool:
+        """The system told this stream of nobody: it has no word of its own on who is in what."""
+        return self.accounts.num_rows == 0 and self.members.num_rows == 0
+
+
 def person_id(who: str) -> str:
     """A login or mail as it is compared: NFC, no outer spaces, no case."""
     return unicodedata.normalize("NFC", who).strip().lower()
 
 
+def home_address(login: str) -> str:
+    """The address a guest was invited by, out of their login (``a_b_partner.example#EXT#@tenant`` → ``a_b@partner.example``); else nothing.
+
+    No domain holds an underscore, so the last one stands for the ``@``. Where Entra had to cut a long address the result is simply nobody's.
+    """
+    home, mark, _ = person_id(login).partition(_GUEST)
+    local, at, domain = home.rpartition("_")
+    return f"{local}@{domain}" if mark and at and local and "." in domain else ""
+
+
 def link(who: str, accounts: pa.Table) -> Person:
     """The person called ``who`` over the accounts of all systems (columns ``system, principal, login, mail, name, active``).
 
-    Rule: an active account is theirs when its login is ``who``, or its login is no mail address and its mail is ``who``. A login is given by an
-    administrator, while a mail field may be open to its owner. Where two principals of one system would match, none does.
+    Rule: an account is theirs when an administrator named them in its login: the login is ``who``, or it is a guest's and carries ``who``
+    as the home address and the mail field agrees, or it is no mail address at all and the account's mail is ``who``. A mail field never
+    counts against a login that is an address or a guest's: its owner may be able to edit it, and would become whoever they write there.
+    Where two principals of one system would match, none does; a login of one's own goes before the two other ways. An account that any
+    stream knows as closed is closed everywhere.
     """
     wanted = person_id(who)
     by_login: dict[str, set[str]] = {}
-    by_mail: dict[str, set[str]] = {}
+    by_other: dict[str, set[str]] = {}
     name = ""
-    for account in accounts.to_pylist() if wanted else ():
-        if account["active"] is not True:
+    found: list[dict[str, Any]] = accounts.to_pylist() if wanted else []
+    closed = {(account["system"], account["principal"]) for account in found if account["active"] is not True}
+    for account in found:
+        if (account["system"], account["principal"]) in closed:
             continue
-        login, mail = person_id(account["login"] or ""), person_id(account["mail"] or "")
-        if login == wanted:
+        if person_id(account["login"] or "") == wanted:
             by_login.setdefault(account["system"], set()).add(account["principal"])
-        elif mail == wanted and "@" not in login:
-            by_mail.setdefault(account["system"], set()).add(account["principal"])
+        elif _named(account) == wanted:
+            by_other.setdefault(account["system"], set()).add(account["principal"])
         else:
             continue
         name = name or account["name"] or ""
-    found = {**by_mail, **by_login}
-    return Person(wanted, name, {system: next(iter(own)) for system, own in sorted(found.items()) if len(own) == 1})
+    linked = {**by_other, **by_login}
+    return Person(wanted, name, {system: next(iter(own)) for system, own in sorted(linked.items()) if len(own) == 1})
+
+
+def _named(account: Mapping[str, Any]) -> str:
+    """The address an account is known by where it is not the login itself."""
+    login, mail = person_id(account["login"] or ""), person_id(account["mail"] or "")
+    if _GUEST in login:
+        # The login keeps the first address when the account is handed on; the field moves with it. Only where both agree is it somebody.
+        return mail if mail == home_address(login) else ""
+    return mail if login and "@" not in login else ""
 
 
 def closure_of(person: Person, members: pa.Table) -> frozenset[str]:
@@ -78,16 +123,45 @@ def _reached(person: Person, above: Mapping[str, list[str]]) -> frozenset[str]:
     return frozenset(reached)
 
 
+def closures(person: Person, directories: Sequence[Directory]) -> Mapping[str, frozenset[str]]:
+    """By stream, the principals under which the person may read *its* rows. Each directory is walked once.
+
+    Rows of a stream are judged by what its own pull read: somebody taken out of a group loses the group's rows with the first pull that
+    saw it, however long the other streams still remember them. A stream that says nothing of itself, and another system's principals
+    (where a contract names them), count only as far as every stream of that system agrees. So a stale directory takes away, never gives.
+    """
+    own: dict[str, frozenset[str]] = {}
+    of_system: dict[str, list[frozenset[str]]] = {}
+    for found in directories:
+        if found.silent:
+            continue
+        own[found.stream] = closure_of(_within(person, found), found.members)
+        of_system.setdefault(found.system, []).append(own[found.stream])
+    agreed = {system: reduce(frozenset.intersection, each) for system, each in of_system.items()}
+    reached: dict[str, frozenset[str]] = {}
+    for found in directories:
+        foreign = (each for system, each in agreed.items() if system != found.system)
+        mine = own.get(found.stream, agreed.get(found.system, frozenset()))
+        reached[found.stream] = mine.union(*foreign)
+    return reached
+
+
+def _within(person: Person, directory: Directory) -> Person:
+    """The person as one stream knows them: with their account of its system, if it lists that as open."""
+    mine = person.links.get(directory.system)
+    listed = any(a["principal"] == mine and a["active"] is True for a in directory.accounts.select(["principal", "active"]).to_pylist())
+    return Person(person.id, person.name, {directory.system: mine} if mine is not None and listed else {})
+
+
 def closure(person: str, accounts: pa.Table, members: pa.Table) -> frozenset[str]:
     """``closure_of`` for a login or mail address."""
     return closure_of(link(person, accounts), members)
 
 
 def people(accounts: pa.Table) -> list[Person]:
-    """Every person that can be linked, by id: those with at least one active account whose login, or mail beside a short login, names them."""
+    """Every person that can be linked, by id: those with at least one open account whose login, or what stands for it, is their address."""
     names: set[str] = set()
     for account in accounts.to_pylist():
-        row: dict[str, Any] = account
-        login, mail = person_id(row["login"] or ""), person_id(row["mail"] or "")
-        names.update(name for name in (login, mail if "@" not in login else "") if "@" in name)
+        login = person_id(account["login"] or "")
+        names.update(name for name in (login if _GUEST not in login else "", _named(account)) if "@" in name)
     return [person for name in sorted(names) if (person := link(name, accounts)).known]

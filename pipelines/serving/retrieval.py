@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipelines.index.chunks import Chunk
@@ -34,13 +35,22 @@ class Release:
 
 @dataclass(frozen=True)
 class Asker:
-    """As whom a question is asked: the closure of ``person`` read at ``read_at`` (aware UTC), the program in between, the trace."""
+    """As whom a question is asked: the closures of ``person`` by stream, read at ``read_at`` (aware UTC), the program in between, the trace."""
 
     person: str
-    principals: frozenset[str]
+    closures: Mapping[str, frozenset[str]]
     read_at: datetime
     trace_id: str
     client: str = ""
+
+    @cached_property
+    def principals(self) -> frozenset[str]:
+        """Under any stream: wide enough to search with, too wide to decide by."""
+        return frozenset[str]().union(*self.closures.values())
+
+    def within(self, stream: str) -> frozenset[str]:
+        """The principals that count for rows of ``stream``; none where nothing is known of it."""
+        return self.closures.get(stream, frozenset())
 
 
 @dataclass(frozen=True)
@@ -110,13 +120,11 @@ def search(release: Release, query: str, asker: Asker, k: int, service: Service,
     _ready(release, "search", words, k, asker, service, now, embedding=True)
     if asker.principals:
         vector: Sequence[float] = [float(value) for value in service.embedder.embed_query([words])[0]]
-        found = release.store.search(
-            words, vector, asker.principals, k, lambda chunk: service.overlay.allows(chunk, asker.principals), service.weights
-        )
+        found = release.store.search(words, vector, asker.principals, k, lambda chunk: _lets(service, asker, chunk), service.weights)
     else:
         found = Found((), 0, 0, "none")
     # The engine's filter and this check must agree; a store that fails to filter is caught here.
-    ranked = tuple(item for item in found.ranked if service.overlay.allows(item.chunk, asker.principals))
+    ranked = tuple(item for item in found.ranked if _lets(service, asker, item.chunk))
     reason = _reason(asker, found, ranked)
     _keep(release, "search", words, k, asker, service, now, reason, ranked, found.mode, found.visible, found.refused)
     return Answer(asker.trace_id, release.manifest.index, release.manifest.number, reason, tuple(_hit(item) for item in ranked))
@@ -126,7 +134,7 @@ def fetch(release: Release, chunk: str, asker: Asker, service: Service, *, now: 
     """One piece by id, checked like a search: an id is not a permission. Absent and forbidden look the same."""
     _ready(release, "fetch", chunk, 1, asker, service, now, embedding=False)
     found = release.store.fetch(chunk, asker.principals) if asker.principals else None
-    allowed = found is not None and service.overlay.allows(found, asker.principals)
+    allowed = found is not None and _lets(service, asker, found)
     ranked = (Ranked(found, 1, 1.0),) if found is not None and allowed else ()
     reason = Reason.ANSWERED if ranked else Reason.NO_MATCH if asker.principals else Reason.UNKNOWN_PERSON
     _keep(
@@ -144,6 +152,11 @@ def fetch(release: Release, chunk: str, asker: Asker, service: Service, *, now: 
         int(found is not None and not allowed),
     )
     return Answer(asker.trace_id, release.manifest.index, release.manifest.number, reason, tuple(_hit(item) for item in ranked))
+
+
+def _lets(service: Service, asker: Asker, chunk: Chunk) -> bool:
+    """Whether the asker reads this chunk today, under the principals of its own stream."""
+    return service.overlay.allows(chunk, asker.within(chunk.stream))
 
 
 def _ready(release: Release, action: str, query: str, k: int, asker: Asker, service: Service, now: datetime, *, embedding: bool) -> None:

@@ -23,10 +23,10 @@ from scripted import STREAM as BOOKS
 from scripted import Row, Source, names, project_of, run
 from worlds import DATE, STREAM, TOKYO, at, calendar, ready, witnessed_days
 
-from connectors.errors import FortnightError
+from connectors.errors import FixConfiguration, FortnightError
 from infra.sandbox import process
 from pipelines.clock import FixedClock, WallClock
-from pipelines.evidence.claims import Endpoint, Environment
+from pipelines.evidence.claims import ClaimStore, Endpoint, Environment
 from pipelines.evidence.facts import fact_entry
 from pipelines.evidence.history import policy_entry
 from pipelines.evidence.ledger import Ledger
@@ -114,7 +114,7 @@ def test_access_read_in_the_future_is_not_fresh() -> None:
     nothing: Any = Nothing()
     service = Service(nothing, Overlay(later, {}, {}, {}), nothing)
     with pytest.raises(FortnightError):
-        fetch(Release(made, nothing), "id", Asker("x", frozenset({"user:kintone:x"}), later, "t"), service, now=now)
+        fetch(Release(made, nothing), "id", Asker("x", {BOOKS: frozenset({"user:kintone:x"})}, later, "t"), service, now=now)
 
 
 def test_two_names_that_only_case_folding_makes_one_are_two_people() -> None:
@@ -197,6 +197,21 @@ def test_a_table_somebody_deleted_is_named_each_time_and_every_such_pull_is_clai
     assert len(claims_of(project).read()) == 6
 
 
+def test_records_somebody_deleted_do_not_take_the_history_with_them(tmp_path: Path) -> None:
+    """Without its records a stream looks like one whose first pull was killed; that pull's leavings are deleted."""
+    project, source = project_of(tmp_path / "project"), three()
+    pulls(project, source, 1)
+    landed = sorted((Path(project.root) / "landing").rglob("*.parquet"))
+    shutil.move(Path(project.root) / "published", tmp_path / "published")
+    for _ in range(2):
+        source.later()
+        refused = answered(project, source)
+        assert refused is None or not refused.succeeded
+    assert sorted((Path(project.root) / "landing").rglob("*.parquet")) == landed
+    shutil.move(tmp_path / "published", Path(project.root) / "published")
+    pulls(project, source, 1)
+
+
 # --- gate and ledger ------------------------------------------------------------------------------------------------------------
 
 
@@ -227,14 +242,19 @@ def gate_of(project: Project, day_number: int) -> str:
         return "refused"
 
 
-def project_in(folder: Path, environment: Environment, **index: Any) -> Project:
+def project_in(folder: Path, environment: Environment, schedule: dict[str, Any] | None = None, **index: Any) -> Project:
     systems = {"kintone": {"kind": "kintone", "base_url": "https://x.example"}}
     spec = {"streams": [STREAM]} | index
     write_yaml(
         folder / "project.yaml",
-        {"name": "gates", "environment": environment, "timezone": TOKYO, "systems": systems, "indexes": {INDEX: spec}},
+        {"name": "gates", "environment": environment, "timezone": TOKYO, "systems": systems, "indexes": {INDEX: spec}}
+        | ({"schedule": schedule} if schedule else {}),
     )
     return load(folder)
+
+
+#: The least a stream needs to owe a slot.
+CONTRACT: dict[str, Any] = {"stream": STREAM, "version": 1, "source": {}, "key": ["id"], "fields": [ID]}
 
 
 def test_fourteen_green_days_of_this_environment_open_the_gate(tmp_path: Path) -> None:
@@ -271,6 +291,50 @@ def test_taking_a_stream_out_of_an_index_is_a_change_of_its_gate(tmp_path: Path)
     both = gate_policy(project_in(tmp_path, "production", streams=[STREAM, "kintone/faq"]), INDEX)
     one = gate_policy(project_in(tmp_path, "production", streams=[STREAM]), INDEX)
     assert both.fingerprint() != one.fingerprint()
+
+
+def test_a_day_that_failed_is_not_made_a_holiday_by_editing_the_project(tmp_path: Path) -> None:
+    from pipelines.defs.instance import instance_of
+    from pipelines.defs.seal import seal_project
+
+    schedule: dict[str, Any] = {"days": "jp_business", "closed": {"years": [2026], "days": []}}
+    project = project_in(tmp_path, "production", schedule=schedule)
+    write_yaml(tmp_path / "contracts" / f"{STREAM}.yaml", CONTRACT)
+    claims, _ = witnessed_days([DATE])
+    for each in claims:
+        claims_of(project).append(replace(each, outcome="failed", error="source.unavailable"))
+
+    def sealed(number: int) -> list[str]:
+        project = load(tmp_path)
+        with instance_of(project) as instance:
+            return [seal.verdict for seal in seal_project(project, instance, FixedClock(at(DATE + number * ONE), "wall"))]
+
+    assert sealed(1) == ["missing"]
+    project_in(tmp_path, "production", schedule=schedule | {"closed": {"years": [2026], "days": [(DATE + ONE).isoformat()]}})
+    assert sealed(2) == ["missing"], "edited after the day had begun"
+    project_in(tmp_path, "production", schedule=schedule | {"closed": {"years": [2026], "days": [(DATE + 3 * ONE).isoformat()]}})
+    assert sealed(3) == ["missing"] and sealed(4) == ["missing"], "written down on the morning of the day itself: too late for it"
+    codes = [reason.code for row in ledger_of(project).read(kinds=("finding",)) for reason in row.entry.reasons]
+    assert codes.count("seal.calendar_changed_late") == 2
+
+
+def test_a_claim_written_by_hand_that_leaves_out_the_warned_check_makes_no_day_green(tmp_path: Path) -> None:
+    ledger, store = Ledger(str(tmp_path / "ledger")), ClaimStore(str(tmp_path / "claims"))
+    (claim,), seen = witnessed_days([DATE])
+    warned = tuple(replace(check, passed=check.severity != "warn") for check in claim.checks)
+    facts = tuple(replace(fact, status="failed", passed=False) if fact.severity == "warn" else fact for fact in seen.checks)
+    store.append(replace(claim, checks=warned))
+    store.append(
+        replace(claim, pull_id="by-hand", checks=tuple(c for c in warned if c.passed), finished_at=claim.finished_at + timedelta(seconds=1))
+    )
+    (seal,) = seal_closed_days(ledger, store, replace(seen, checks=facts), calendar(), SealPolicy("production"), at(DATE + ONE), "wall")
+    assert seal.verdict == "red"
+
+
+def test_a_gate_of_one_day_is_no_gate_in_production(tmp_path: Path) -> None:
+    with pytest.raises(FixConfiguration, match="14"):
+        project_in(tmp_path, "production", gate={"green_days": 1})
+    assert project_in(tmp_path, "staging", gate={"green_days": 1})
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,19 @@ def test_a_project_is_found_as_named_else_by_the_variable_else_here(tmp_path: Pa
     assert caught.value.code == "project.none" and str(tmp_path) in str(caught.value)
 
 
+@pytest.mark.parametrize(("environment", "days"), [("production", 14), ("production", 30), ("staging", 1), ("sandbox", 3)])
+def test_a_gate_may_be_short_where_it_is_a_rehearsal(tmp_path: Path, environment: str, days: int) -> None:
+    indexes = {"a": {"streams": ["x/y"], "gate": {"green_days": days}}}
+    assert small(tmp_path, environment=environment, indexes=indexes).index("a").gate.green_days == days
+
+
+@pytest.mark.parametrize("days", [1, 13])
+def test_a_gate_shorter_than_a_fortnight_is_refused_in_production(tmp_path: Path, days: int) -> None:
+    indexes = {"a": {"streams": ["x/y"]}, "b": {"streams": ["x/y"], "gate": {"green_days": days}}}
+    error = wrong(written(tmp_path / "project", environment="production", indexes=indexes))
+    assert error.code == "project.gate_too_short" and "index b" in error.say() and "14 or more" in error.say()
+
+
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
@@ -214,6 +227,14 @@ def test_a_setting_that_a_connector_does_not_know_is_named_without_its_value(tmp
     with pytest.raises(FixConfiguration) as caught:
         project.connect("odd")
     assert caught.value.code == "project.unknown_kind" and "sharepoint" in str(caught.value)
+
+
+def test_a_secret_written_into_the_project_file_is_refused_without_being_shown(tmp_path: Path) -> None:
+    system = SMALL["systems"]["kintone"] | {"auth": {"api_tokens": ["Very-Secret-Token"]}}
+    with pytest.raises(FixConfiguration) as caught:
+        small(tmp_path, systems={"kintone": system}).connect("kintone")
+    assert caught.value.code == "project.literal_secret" and caught.value.params["place"] == "systems.kintone.auth.api_tokens.0"
+    assert "Very-Secret" not in str(caught.value) and "env:" in caught.value.say("en")
 
 
 def test_a_relative_ca_file_lies_beside_the_project_wherever_the_command_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

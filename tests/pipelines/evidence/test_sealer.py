@@ -60,12 +60,12 @@ def verdicts(seals: tuple[Seal, ...]) -> list[tuple[int, str]]:
     return [((seal.day - DATE).days, seal.verdict) for seal in seals]
 
 
-def test_days_are_sealed_in_order_one_commit_each(project: Project):
+def test_days_are_sealed_in_order_one_commit_each_behind_the_calendar(project: Project):
     project.live(0, 2)
     assert verdicts(project.seal(3)) == [(0, "green"), (1, "missing"), (2, "green")]
     appended = [step for step in DeltaTable(project.ledger.location).history() if step["operation"] == "WRITE"]
-    assert len(appended) == 3
-    assert [row.entry.kind for row in project.ledger.read()] == ["evidence", "seal", "seal", "evidence", "seal"]
+    assert len(appended) == 4
+    assert [row.entry.kind for row in project.ledger.read()] == ["decision", "evidence", "seal", "seal", "evidence", "seal"]
     assert project.ledger.verify().ok
 
 

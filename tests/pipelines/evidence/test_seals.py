@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.evidence.claims import Balance, CheckVerdict, Endpoint
+from pipelines.evidence.examine import FINDINGS
 from pipelines.evidence.seals import MaintenanceWindow, SealPolicy
 from pipelines.evidence.witness import CheckFact, Run, Tick
 
@@ -84,6 +85,13 @@ def test_a_runless_claim_never_counts():
     world.claims = [replace(world.claims[0], run_id="", root_run_id="")]
     seal = world.judge()
     assert seal.verdict == "missing" and "seal.runless" in codes(seal)
+
+
+def test_a_pull_by_hand_from_the_command_line_does_not_count_and_is_no_finding():
+    world = lived()
+    world.claims = [replace(world.claims[0], run_id="", root_run_id="", trigger="manual")]
+    seal = world.judge()
+    assert seal.verdict == "missing" and "seal.by_hand" in codes(seal) and "seal.by_hand" not in FINDINGS
 
 
 def test_a_tick_of_another_stream_launches_nothing_here():
@@ -250,6 +258,26 @@ def test_a_blocking_check_that_failed_in_the_run_counts_though_the_claim_is_sile
     world = lived()
     world.checks.append(CheckFact(STREAM, "row_count", "run-1", "failed", False, "error", SLOT))
     assert codes(world.judge()) == ["seal.check_failed"]
+
+
+def test_a_warning_the_claim_leaves_out_counts_as_it_was_recorded():
+    world = lived()
+    world.checks.append(CheckFact(STREAM, "access", "run-1", "failed", False, "warn", SLOT))
+    assert (world.judge().verdict, codes(world.judge())) == ("red", ["seal.check_warned"])
+    assert world.judge(SealPolicy("production", warn_is_green=True)).verdict == "green"
+
+
+def test_a_second_claim_of_the_same_run_that_is_silent_about_the_warning_makes_nothing_green():
+    warned = (CheckVerdict("keys_unique", "error", True), CheckVerdict("prices_plausible", "warn", False))
+    world = lived(checks=warned)
+    world.claims.append(claim(pull_id="pull-by-hand", checks=warned[:1], after=5 * MINUTE))
+    assert world.judge().verdict == "red"
+
+
+def test_an_error_the_claim_calls_a_warning_is_an_error_also_where_warnings_are_green():
+    world = lived(checks=(CheckVerdict("keys_unique", "error", True), CheckVerdict("values", "warn", False)))
+    world.checks = [replace(fact, severity="error") for fact in world.checks]
+    assert codes(world.judge(SealPolicy("production", warn_is_green=True))) == ["seal.check_failed"]
 
 
 def test_a_pull_without_any_check_is_red():

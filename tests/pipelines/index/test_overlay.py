@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.index.build import cut
+from pipelines.index.documents import file_suffix
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.parse import Parser
 
-from .world import EVERYONE, NOW, QUALITY, SALES, record, rows, scopes, stream
+from . import world
+from .world import EVERYONE, NOW, QUALITY, SALES, SHAPE, record, rows, scopes, stream
 
 PRINCIPALS = (EVERYONE, SALES, QUALITY)
 
@@ -90,3 +96,68 @@ def test_a_chunk_is_shown_exactly_when_build_and_today_both_let_the_reader(
         if secret and guarded_now:
             expected = expected and lets(field_now)
         assert overlay.allows(chunk, reader) is expected
+
+
+# Attachments: the row lives on, one of its files does not.
+
+OLD, NEW = "添付-旧", "添付-新"
+
+
+def attached(table: pa.Table, *refs: str | None) -> pa.Table:
+    """The table with one more column: which files each row names."""
+    kind = pa.list_(pa.struct([("ref", pa.string()), ("name", pa.string())]))
+    named = [[{"ref": ref, "name": ref}] if ref else [] for ref in refs]
+    return table.append_column("files", pa.array(named, kind))
+
+
+def listed(*files: tuple[str, str | None]) -> pa.Table:
+    """The content table of row 1: reference and the bytes we hold of it."""
+    digest = [None if held is None else hashlib.sha256(held.encode()).hexdigest() for _, held in files]
+    return pa.table(
+        {
+            "key": ["1"] * len(files),
+            "ref": [ref for ref, _ in files],
+            "name": ["a.txt"] * len(files),
+            "media_type": ["text/plain"] * len(files),
+            "sha256": pa.array(digest, pa.string()),
+            "status": ["ok"] * len(files),
+        }
+    )
+
+
+def filed(refs: Sequence[str | None], content: pa.Table | None, column: str = "files") -> Overlay:
+    table = attached(rows(record(1, "題")), *refs)
+    return overlay_of([NewestAccess("kintone/faq", ("record_id",), table, scopes(all=[EVERYONE]), {}, content, column)], NOW)
+
+
+def test_an_attachment_taken_off_its_row_is_denied_though_row_and_content_table_still_stand() -> None:
+    made = stream(record(1, "題"))
+    made = replace(
+        made,
+        shape=replace(SHAPE, files=True, refs="files"),
+        rows=attached(made.rows, OLD),
+        content=listed((OLD, "図面の社外秘。")),
+        read_blob=lambda _: "図面の社外秘。".encode(),
+    )
+    with Parser() as parser:
+        (file,) = [each for each in cut([made], parser).chunks if "#file:" in each.document]
+    reader = frozenset({EVERYONE})
+    assert filed([OLD], listed((OLD, "x"))).denial(file, reader) is None
+    assert filed([None], listed((OLD, "x"))).denial(file, reader) == "deleted"
+    assert filed([NEW], listed((OLD, "x"), (NEW, "y"))).denial(file, reader) == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("content", "column"),
+    [(None, "files"), (listed(), "files"), (listed((OLD, None)), "files"), (listed((OLD, "x")), ""), (listed((OLD, "x")), "elsewhere")],
+    ids=["no content table", "not listed", "could not be fetched again", "the contract names no files now", "the column is gone"],
+)
+def test_an_attachment_nothing_current_stands_behind_is_denied(content: pa.Table | None, column: str) -> None:
+    file = replace(world.chunk("1", "社外秘", [EVERYONE]), document="kintone/faq#1" + file_suffix(OLD))
+    assert filed([OLD], content, column).denial(file, frozenset({EVERYONE})) == "deleted"
+
+
+def test_a_record_whose_key_looks_like_a_file_is_a_record_all_the_same() -> None:
+    odd = replace(world.chunk("1", "文", [EVERYONE]), document="kintone/faq#1#file:x", row="kintone/faq#1#file:x")
+    overlay = replace(filed([None], None), live={"kintone/faq#1#file:x": "all"})
+    assert overlay.denial(odd, frozenset({EVERYONE})) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from connectors.errors import AnswerIsNo
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp, key_text, keys_of, landed_schema, row_hashes, stamped, tombstones
+from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 
 STREAM = "kintone/orders"
@@ -115,7 +117,6 @@ def test_a_tombstone_hides_its_row_and_keeps_its_history(tmp_path: Path) -> None
     warehouse.append("landing", STREAM, [gone(["2"])], SCHEMA)
     warehouse.publish(record(warehouse, 1))
     assert names(warehouse) == {1: "櫻井"}
-    assert set(warehouse.known(STREAM)) == {"1"}
     history = warehouse.read("landing", STREAM)
     assert history is not None and history.num_rows == 3
 
@@ -160,3 +161,69 @@ def test_the_hash_of_a_row_is_that_of_its_values_not_of_its_page() -> None:
     one, two = batch({1: "櫻井", 2: "渡邊"}), batch({2: "渡邊"}, "other")
     assert one.column("_row_hash")[1] == two.column("_row_hash")[0]
     assert one.column("_row_hash")[0] != one.column("_row_hash")[1]
+
+
+def pulled(warehouse: Warehouse, number: int, rows: dict[int, str]) -> None:
+    """One whole pull: landed, published, and tidied up after as every pull is."""
+    warehouse.append("landing", STREAM, [batch(rows, f"p{number}")], SCHEMA)
+    warehouse.merge("current", STREAM, [batch(rows, f"p{number}")], SCHEMA)
+    warehouse.publish(record(warehouse, number))
+    warehouse.discard_unpublished(STREAM)
+
+
+@pytest.mark.parametrize("pulls", [1, 3])
+def test_history_whose_records_were_lost_is_not_taken_for_the_leftover_of_a_first_pull(tmp_path: Path, pulls: int) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    for number in range(1, pulls + 1):
+        pulled(warehouse, number, {number: "櫻井"})
+    versions = warehouse.versions(STREAM)
+    shutil.move(tmp_path / "published", tmp_path / "elsewhere")
+    with pytest.raises(AnswerIsNo) as refused:
+        warehouse.discard_unpublished(STREAM)
+    assert refused.value.code == "landing.records_lost" and warehouse.versions(STREAM) == versions
+    shutil.move(tmp_path / "elsewhere", tmp_path / "published")
+    assert warehouse.discard_unpublished(STREAM) == () and len(names(warehouse)) == pulls
+
+
+def test_history_from_before_the_note_was_kept_is_not_deleted_either(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    for number in (1, 2):
+        pulled(warehouse, number, {number: "櫻井"})
+    (tmp_path / "landing" / STREAM / "_published").unlink()
+    shutil.rmtree(tmp_path / "published")
+    with pytest.raises(AnswerIsNo, match="Nothing was deleted"):
+        warehouse.discard_unpublished(STREAM)
+    assert set(warehouse.versions(STREAM)) == {"landing", "current"}
+
+
+def test_records_cut_short_at_their_end_do_not_quietly_put_the_tables_back(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    for number in (1, 2):
+        pulled(warehouse, number, {number: "櫻井"})
+    versions = warehouse.versions(STREAM)
+    (tmp_path / "published" / STREAM / "00000002.json").unlink()
+    with pytest.raises(AnswerIsNo, match="end at 1"):
+        warehouse.discard_unpublished(STREAM)
+    assert warehouse.versions(STREAM) == versions
+
+
+def test_a_snapshot_keeps_to_its_record_while_the_next_one_is_published(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    pulled(warehouse, 1, {1: "櫻井"})
+    pinned = snapshot(warehouse, STREAM)
+    pulled(warehouse, 2, {1: "別人"})
+    assert pinned is not None
+    rows, history = pinned.live(), pinned.read("landing")
+    assert rows is not None and history is not None
+    assert (rows["名前"].to_pylist(), history.num_rows) == (["櫻井"], 1)
+    assert pinned.read("content") is None, "that pull wrote none"
+
+
+def test_a_table_the_record_names_and_that_is_gone_is_an_error_and_not_an_empty_table(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    pulled(warehouse, 1, {1: "櫻井"})
+    shutil.rmtree(tmp_path / "current")
+    pinned = snapshot(warehouse, STREAM)
+    assert pinned is not None
+    with pytest.raises(AnswerIsNo, match="is gone"):
+        pinned.live()

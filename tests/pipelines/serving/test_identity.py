@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.serving.identity import closure, link, people
+from pipelines.serving.identity import Directory, closure, closures, home_address, link, people
 
 
 def account(system: str, principal: str, login: str, mail: str = "", active: bool = True) -> dict[str, object]:
@@ -110,3 +110,91 @@ def test_the_closure_is_the_smallest_set_that_is_closed_over_membership(edges: l
     for _ in NAMES:
         naive |= {group for group, member in edges if member in naive}
     assert found == naive
+
+
+# What each stream's own pull saw.
+
+SATO = account("kintone", "user:kintone:sato", MAIL)
+IN_SALES, IN_QUALITY = ("group:kintone:eigyo", "user:kintone:sato"), ("group:kintone:hinshitsu", "user:kintone:sato")
+
+
+def seen_by(*directories: Directory) -> dict[str, frozenset[str]]:
+    return dict(closures(link(MAIL, pa.concat_tables([each.accounts for each in directories])), directories))
+
+
+def test_somebody_taken_out_of_a_group_loses_it_with_the_first_pull_that_saw_it() -> None:
+    found = seen_by(
+        Directory("kintone/faq", accounts(SATO), members()), Directory("kintone/orders", accounts(SATO), members(IN_SALES, IN_QUALITY))
+    )
+    assert found["kintone/faq"] == {"user:kintone:sato", "everyone:kintone"}
+    assert found["kintone/orders"] >= {"group:kintone:eigyo", "group:kintone:hinshitsu"}
+
+
+def test_an_account_closed_in_one_pull_is_closed_for_every_stream() -> None:
+    closed = account("kintone", "user:kintone:sato", MAIL, active=False)
+    found = seen_by(Directory("kintone/faq", accounts(closed), members()), Directory("kintone/orders", accounts(SATO), members(IN_SALES)))
+    assert found == {"kintone/faq": frozenset(), "kintone/orders": frozenset()}
+
+
+def test_an_account_that_is_gone_reads_nothing_of_the_stream_that_no_longer_lists_it() -> None:
+    other = account("kintone", "user:kintone:mori", "mori@sakura-seiki.example")
+    found = seen_by(Directory("kintone/faq", accounts(other), members(IN_SALES)), Directory("kintone/orders", accounts(SATO), members()))
+    assert found == {"kintone/faq": frozenset(), "kintone/orders": {"user:kintone:sato", "everyone:kintone"}}
+
+
+def test_a_stream_without_a_directory_takes_from_its_own_system_and_another_takes_from_it_only_what_all_its_streams_agree_on() -> None:
+    found = seen_by(
+        Directory("erp/items", accounts(), members()),
+        Directory("kintone/apps", accounts(), members()),
+        Directory("kintone/faq", accounts(SATO), members(IN_SALES)),
+        Directory("kintone/orders", accounts(SATO), members(IN_SALES, IN_QUALITY)),
+    )
+    assert found["erp/items"] == found["kintone/apps"] == {"user:kintone:sato", "everyone:kintone", "group:kintone:eigyo"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["faq", "orders", "apps"]), st.sampled_from([IN_SALES, IN_QUALITY, ("group:kintone:a", IN_SALES[0])]))
+    )
+)
+def test_no_stream_grants_what_its_own_edges_do_not(edges: list[tuple[str, tuple[str, str]]]) -> None:
+    own = {name: [edge for stream, edge in edges if stream == name] for name in ("faq", "orders", "apps")}
+    found = seen_by(*(Directory(f"kintone/{name}", accounts(SATO), members(*each)) for name, each in own.items()))
+    for name, each in own.items():
+        assert found[f"kintone/{name}"] == closure(MAIL, accounts(SATO), members(*each))
+
+
+# Guests.
+
+
+def guest(number: int, home: str, mail: str) -> dict[str, object]:
+    return account("sharepoint", f"user:entra:t/{number}", f"{home.replace('@', '_')}#EXT#@q.example", mail)
+
+
+def test_a_guest_is_known_by_the_address_they_were_invited_by() -> None:
+    found = accounts(guest(7, "taro_yamada@partner.example", "taro_yamada@partner.example"))
+    assert link("Taro_Yamada@partner.example", found).links == {"sharepoint": "user:entra:t/7"}
+    assert [person.id for person in people(found)] == ["taro_yamada@partner.example"]
+
+
+def test_a_guest_who_writes_a_colleagues_address_into_the_mail_field_becomes_nobody_else() -> None:
+    found = accounts(guest(7, "eve@partner.example", MAIL))
+    assert not link(MAIL, found).known and not link("eve@partner.example", found).known and people(found) == []
+    with_sato = accounts(guest(7, "eve@partner.example", MAIL), account("sharepoint", "user:entra:t/1", MAIL, MAIL))
+    assert link(MAIL, with_sato).links == {"sharepoint": "user:entra:t/1"}
+
+
+def test_an_account_without_a_login_is_nobodys_whatever_its_mail_says() -> None:
+    assert not link(MAIL, accounts(account("sharepoint", "user:entra:t/7", "", MAIL))).known
+
+
+def test_a_guest_whose_home_address_is_a_members_login_neither_is_nor_shuts_out_the_member() -> None:
+    found = accounts(guest(7, MAIL, MAIL), account("sharepoint", "user:entra:t/1", MAIL, MAIL))
+    assert link(MAIL, found).links == {"sharepoint": "user:entra:t/1"}
+
+
+@pytest.mark.parametrize(
+    "login", ["", "#ext#@q.example", "partner.example#EXT#@q.example", "_partner.example#EXT#@t", "a_partner#EXT#@t", MAIL]
+)
+def test_a_login_that_carries_no_home_address_stands_for_none(login: str) -> None:
+    assert home_address(login) == ""

@@ -82,7 +82,7 @@ class Kept:
 
 
 def as_person(who: str) -> Asker:
-    return Asker(who, closure(who, ACCOUNTS, MEMBERS), NOW, "4bf92f3577b34da6a3ce929d0e0e4736", "test")
+    return Asker(who, {"kintone/faq": closure(who, ACCOUNTS, MEMBERS)}, NOW, "4bf92f3577b34da6a3ce929d0e0e4736", "test")
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +306,16 @@ def test_every_reason_has_a_sentence_in_both_languages() -> None:
     for reason in Reason:
         assert reason.say("ja") != reason.say("en")
         assert not reason.say("ja").startswith("serving.")
+
+
+def test_a_chunk_is_judged_by_the_principals_of_its_own_stream_whatever_another_stream_still_grants(
+    release: Release, service: Service
+) -> None:
+    everyone, sales = frozenset({"everyone:kintone"}), frozenset({"everyone:kintone", "group:kintone:eigyo"})
+    stale_elsewhere = replace(as_person(SATO), closures={"kintone/faq": everyone, "kintone/orders": sales})
+    found = search(release, "主軸の過熱", stale_elsewhere, 5, service, now=NOW).hits
+    assert {hit.title for hit in found} == {"主軸の過熱", "忘年会"}
+    secret = next(hit for hit in search(release, "訪問日", as_person(SATO), 5, service, now=NOW).hits if hit.title == "過熱時のお客様対応")
+    assert fetch(release, secret.chunk, stale_elsewhere, service, now=NOW).hits == ()
+    of_another_index = replace(stale_elsewhere, closures={"kintone/orders": sales})
+    assert search(release, "主軸の過熱", of_another_index, 5, service, now=NOW).hits == ()

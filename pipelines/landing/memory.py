@@ -1,0 +1,134 @@
+"""What is held of a stream already, asked by key: few keys are looked up in the current table, many are loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Reject, Stream
+from pipelines.landing.published import Published
+from pipelines.landing.rows import KEY, ROW_HASH
+from pipelines.landing.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: From this many look-ups on, reading every key once is cheaper than filtering the table again.
+LOOKUPS = 4
+
+
+@dataclass(frozen=True)
+class Held:
+    """One live row as it was last published: hash of its values, its scope, the source's version of it."""
+
+    row_hash: str
+    scope: str
+    version: str | None
+
+
+class Memory:
+    """The live rows and the quarantine of one stream as of a published record; empty before the first. Satisfies ``protocol.Known``."""
+
+    def __init__(self, warehouse: Warehouse, stream: Stream, record: Published | None) -> None:
+        self._warehouse, self._stream, self._record = warehouse, stream, record
+        self._all: dict[str, Held] | None = None if record else {}
+        self._lookups = 0
+
+    @cached_property
+    def live(self) -> int:
+        """How many rows are live."""
+        return self._record.counts.get("live", 0) if self._record else 0
+
+    @cached_property
+    def waiting(self) -> Mapping[str, Reject]:
+        """The rows in quarantine, by key."""
+        rows = self._warehouse.read("quarantine", self._stream.id, ["key", "column", "reason", "raw"])
+        return {} if rows is None else {row["key"]: Reject(**row) for row in rows.to_pylist()}
+
+    @property
+    def count(self) -> int:
+        return self.live + len(self.waiting)
+
+    def rows(self) -> pa.Table:
+        """Key columns in the contract's types, and ``_source_version``; held rows last, without a version.
+
+        A held key whose text does not fit its type stands as null: the source has it, and nothing more is known of it.
+        """
+        import pyarrow as pa
+
+        types = {column.name: column.type for column in self._stream.columns}
+        schema = pa.schema([*((name, types[name]) for name in self._stream.key), (SOURCE_VERSION, pa.string())])
+        found = self._table([*self._stream.key, SOURCE_VERSION])
+        live = schema.empty_table() if found is None else found.select(schema.names).cast(schema)
+        held = [{name: _fitting(text, types[name]) for name, text in self._key_parts(key).items()} for key in self.waiting]
+        return pa.concat_tables([live, pa.Table.from_pylist(held, schema=schema)])
+
+    def of(self, keys: Sequence[str]) -> Mapping[str, Held]:
+        """Those of the keys that are live, as they are held."""
+        if self._all is None:
+            self._lookups += 1
+            if self._lookups > LOOKUPS:
+                self.load()
+        if self._all is not None:
+            return {key: self._all[key] for key in keys if key in self._all}
+        import pyarrow as pa
+
+        found = self._table([KEY, ROW_HASH, SCOPE, SOURCE_VERSION], pa.array(list(keys), pa.string()))
+        return {} if found is None else dict(_held(found))
+
+    def load(self) -> Mapping[str, Held]:
+        """Every live row by key. About 250 bytes a row in memory."""
+        if self._all is None:
+            found = self._table([KEY, ROW_HASH, SCOPE, SOURCE_VERSION])
+            self._all = {} if found is None else dict(_held(found))
+        return self._all
+
+    def scopes(self) -> set[str]:
+        """The scopes that live rows point at."""
+        found = self._table([SCOPE])
+        return set() if found is None else {scope for scope in found[SCOPE].unique().to_pylist() if scope}
+
+    def _table(self, columns: list[str], keys: pa.Array | None = None) -> pa.Table | None:
+        """These columns of the live rows (of these keys). Filtered batch by batch: Delta's statistics hold string views, which Arrow's
+        own pruning can't compare with strings."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        version = self._record.tables.get("current") if self._record else None
+        table = self._warehouse.open("current", self._stream.id, version) if version is not None else None
+        if table is None:
+            return None
+        data = table.to_pyarrow_dataset()
+        wanted = list(dict.fromkeys([*columns, OP, *([KEY] if keys is not None else [])]))
+        found: list[pa.RecordBatch] = []
+        for batch in data.to_batches(columns=wanted):
+            live = pc.equal(batch.column(OP), "upsert")
+            mask = live if keys is None else pc.and_(live, pc.is_in(batch.column(KEY), value_set=keys))
+            found.append(batch.filter(mask).select(columns))
+        return pa.Table.from_batches(found, pa.schema([data.schema.field(name) for name in columns]))
+
+    def _key_parts(self, key: str) -> dict[str, Any]:
+        import json
+
+        names = self._stream.key
+        return dict(zip(names, [key] if len(names) == 1 else json.loads(key), strict=True))
+
+
+def _held(table: pa.Table) -> Iterator[tuple[str, Held]]:
+    # Few scopes and many rows: one string object for each scope.
+    shared: dict[str, str] = {}
+    for batch in table.to_batches():
+        columns = (batch.column(name).to_pylist() for name in (KEY, ROW_HASH, SCOPE, SOURCE_VERSION))
+        for key, row_hash, scope, version in zip(*columns, strict=True):
+            yield key, Held(row_hash, shared.setdefault(scope or "", scope or ""), version)
+
+
+def _fitting(value: Any, type: pa.DataType) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.scalar(str(value), pa.string()).cast(type).as_py()
+    except pa.ArrowInvalid:
+        return None

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import AddressUnknown
 from connectors.protocol import UNRESOLVED, Access, Member, Scope, principal
+from connectors.sharepoint import office
 from connectors.sharepoint.claims import read_claim
 from connectors.sharepoint.client import Api, Tenant
 from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.places import Site
 from connectors.sharepoint.scopes import NO_CERTIFICATE, ScopeMap, Securable
+
+if TYPE_CHECKING:
+    from office365.sharepoint.permissions.roles.assignments.collection import RoleAssignmentCollection
+    from office365.sharepoint.permissions.securable_object import SecurableObject
+    from office365.sharepoint.webs.web import Web
 
 #: RoleTypeKind of Limited Access and its web-only sibling: they let people pass through and grant no content.
 _PASSING = frozenset({1, 9})
@@ -59,41 +65,41 @@ class _Reading:
         self._rest = rest
         self._site = site
         self._directory = directory
-        self._api = f"{site.path.lstrip('/')}/_api".lstrip("/")
         self._groups: dict[str, _Found] = {}
-        self._bases: dict[str, _Found] = {}
+        self._bases: dict[tuple[str, int | None], _Found] = {}
         self._admins = self._read_admins()
 
     def scope(self, id: str, securable: Securable) -> Scope:
-        if securable.url not in self._bases:
-            self._bases[securable.url] = self._assignments(securable.url)
-        base = self._bases[securable.url]
+        place = (securable.list_id, securable.item)
+        if place not in self._bases:
+            self._bases[place] = self._assignments(securable)
+        base = self._bases[place]
         troubles = base.troubles | self._admins.troubles
         if troubles:
             return Scope(id, securable.title, (), False, "; ".join(sorted(troubles)))
         readers = base.principals if securable.author is None else self._author(securable.author, base.principals)
         return Scope(id, securable.title, tuple(sorted(readers | self._admins.principals)))
 
-    def _assignments(self, url: str) -> _Found:
+    def _assignments(self, securable: Securable) -> _Found:
         found = _Found()
-        # Unpaged answers have been seen cut off by gateways, so the page size is asked for.
-        rows = self._rest.values(f"{url}/roleassignments", params={"$expand": "Member,RoleDefinitionBindings", "$top": "100"})
-        for row in rows:
+        for row in office.entities(self._rest, self._site, lambda web: _assignments_of(web, securable), "PrincipalId"):
             member, bindings = row.get("Member"), row.get("RoleDefinitionBindings")
-            if not isinstance(member, dict) or not isinstance(bindings, list):
+            if member is None or bindings is None:
                 found.troubles.add("a role assignment without member or bindings")
                 continue
-            verdict = _reads(cast("list[Mapping[str, Any]]", bindings))
+            verdict = _reads(cast("Mapping[str, Any]", level.properties) for level in bindings)
             if verdict is None:
                 found.troubles.add("a permission level without a readable mask")
             elif verdict:
-                self._add(found, cast("Mapping[str, Any]", member))
+                self._add(found, cast("Mapping[str, Any]", member.properties))
         return found
 
     def _add(self, found: _Found, member: Mapping[str, Any]) -> None:
         """Put what one member stands for into ``found``."""
-        login = str(member.get("LoginName", ""))
-        claim = read_claim(login, int(member.get("PrincipalType") or 0), int(member.get("Id") or 0), str(member.get("Title", "")))
+        login = str(member.get("LoginName") or "")
+        # An enumeration of the library's; None where it does not know the number, and then the login alone says what this is.
+        kind = member.get("PrincipalType")
+        claim = read_claim(login, 0 if kind is None else int(kind.value), int(member.get("Id") or 0), str(member.get("Title") or ""))
         match claim.meaning:
             case "user":
                 # A login the directory does not know is an orphan or an unredeemed mail invitation: nobody can sign in with it.
@@ -123,7 +129,9 @@ class _Reading:
         if number not in self._groups:
             found = self._groups[number] = _Found()
             try:
-                for user in self._rest.values(f"{self._api}/web/sitegroups({number})/users"):
+                # Its annotation says text, but the service wants the bare number.
+                group = cast("Any", int(number))
+                for user in office.entities(self._rest, self._site, lambda web: web.site_groups.get_by_id(group).users, "Id"):
                     self._add(found, user)
             except AddressUnknown:
                 found.troubles.add(f"site group {number} is not there")
@@ -132,7 +140,7 @@ class _Reading:
 
     def _read_admins(self) -> _Found:
         found = _Found()
-        for user in self._rest.values(f"{self._api}/web/siteusers", params={"$filter": "IsSiteAdmin eq true"}):
+        for user in office.entities(self._rest, self._site, lambda web: web.site_users.filter("IsSiteAdmin eq true"), "Id"):
             if user.get("IsSiteAdmin", True):
                 self._add(found, user)
         return found
@@ -140,10 +148,10 @@ class _Reading:
     def _author(self, number: int, base: set[str]) -> set[str]:
         """The author, if the list still lets them in: who lost the list lost their own items with it."""
         try:
-            user = self._rest.json(f"{self._api}/web/getuserbyid({number})")
+            user = office.entity(self._rest, self._site, lambda web: web.get_user_by_id(number))
         except AddressUnknown:
             return set()
-        person = self._directory.by_login(read_claim(str(user.get("LoginName", "")), 1, number).id)
+        person = self._directory.by_login(read_claim(str(user.get("LoginName") or ""), 1, number).id)
         if person is None:
             return set()
         someone = next(one for one in self._directory.people if one.principal == person)
@@ -153,8 +161,19 @@ class _Reading:
         return {person} if _closure(reach, self._directory.edges) & base else set()
 
 
+def _assignments_of(web: Web, securable: Securable) -> RoleAssignmentCollection:
+    owner: SecurableObject = web
+    if securable.list_id:
+        holder = web.lists.get_by_id(securable.list_id)
+        owner = holder if securable.item is None else holder.items.get_by_id(securable.item)
+    return owner.role_assignments.expand(["Member", "RoleDefinitionBindings"])
+
+
 def _reads(bindings: Iterable[Mapping[str, Any]]) -> bool | None:
-    """Whether any of the permission levels reads content; None where one cannot be judged and no other does."""
+    """Whether any of the permission levels reads content; None where one cannot be judged and no other does.
+
+    The library gives a mask that came without its low word as zero: it then reads nothing, which errs towards fewer readers.
+    """
     unknown = False
     for binding in bindings:
         kind = binding.get("RoleTypeKind")
@@ -162,10 +181,10 @@ def _reads(bindings: Iterable[Mapping[str, Any]]) -> bool | None:
             continue
         if kind in _READING:
             return True
-        mask = cast("Mapping[str, Any]", binding.get("BasePermissions") or {}).get("Low")
-        if mask is None:
+        permissions = binding.get("BasePermissions")
+        if permissions is None:
             unknown = True
-        elif int(mask) & _VIEW_AND_OPEN == _VIEW_AND_OPEN:
+        elif int(permissions.Low) & _VIEW_AND_OPEN == _VIEW_AND_OPEN:
             return True
     return None if unknown else False
 

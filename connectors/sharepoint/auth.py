@@ -56,22 +56,35 @@ class Tokens:
 
         Raises AccessRefused with the AADSTS number, FixConfiguration for an unreadable certificate or bad TLS, SourceUnavailable.
         """
+        with self._lock:
+            return self._acquire(resource, claims)
+
+    def renew(self, resource: str, refused: str) -> str:
+        """A token for ``resource`` in place of ``refused``, which the resource no longer takes although it has not run out.
+
+        Asks the authority only where no other thread has done so since. Raises as ``get`` does.
+        """
+        with self._lock:
+            token = self._acquire(resource)
+            if token != refused:
+                return token
+            self._application().remove_tokens_for_client()
+            return self._acquire(resource)
+
+    def _acquire(self, resource: str, claims: str | None = None) -> str:
         import requests
 
-        with self._lock:
-            try:
-                app = self._application()
-                result = cast("Mapping[str, Any]", app.acquire_token_for_client([f"{resource}/.default"], claims_challenge=claims))
-            except requests.exceptions.SSLError as error:
-                raise FixConfiguration("transport.tls", host=self._host, reason=type(error).__name__) from error
-            except requests.exceptions.RequestException as error:
-                raise SourceUnavailable(
-                    "source.unavailable", host=self._host, reason=type(error).__name__, attempts=1, retry_after=None
-                ) from error
-            except ValueError as error:  # msal raises it for an authority it cannot use and for a key it cannot read
-                raise FixConfiguration(
-                    "sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))
-                ) from error
+        try:
+            app = self._application()
+            result = cast("Mapping[str, Any]", app.acquire_token_for_client([f"{resource}/.default"], claims_challenge=claims))
+        except requests.exceptions.SSLError as error:
+            raise FixConfiguration("transport.tls", host=self._host, reason=type(error).__name__) from error
+        except requests.exceptions.RequestException as error:
+            raise SourceUnavailable(
+                "source.unavailable", host=self._host, reason=type(error).__name__, attempts=1, retry_after=None
+            ) from error
+        except ValueError as error:  # msal raises it for an authority it cannot use and for a key it cannot read
+            raise FixConfiguration("sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))) from error
         token = result.get("access_token")
         if not isinstance(token, str):
             raise self._refused(result)
@@ -158,19 +171,28 @@ class Tokens:
 
 
 class Bearer(httpx.Auth):
-    """Puts the token on each request, and answers one claims challenge (401 with ``claims=`` in WWW-Authenticate) with a fresh token."""
+    """Puts the token on each request, and answers one 401 with a fresh one: by the claims it asks for, where it does, else anew.
+
+    A token may be revoked, or run out by the resource's clock and not yet by ours. A second 401 is the caller's to read.
+    """
 
     def __init__(self, tokens: Tokens, resource: str) -> None:
         self._tokens = tokens
         self._resource = resource
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._tokens.get(self._resource)}"
+        token = self._tokens.get(self._resource)
+        request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
+        if response.status_code != 401:
+            return
         challenge = re.search(r'claims="([^"]+)"', response.headers.get("WWW-Authenticate", ""))
-        if response.status_code == 401 and challenge is not None:
-            request.headers["Authorization"] = f"Bearer {self._tokens.get(self._resource, _plain(challenge.group(1)))}"
-            yield request
+        if challenge is not None:
+            token = self._tokens.get(self._resource, _plain(challenge.group(1)))
+        else:
+            token = self._tokens.renew(self._resource, token)
+        request.headers["Authorization"] = f"Bearer {token}"
+        yield request
 
 
 def _plain(claims: str) -> str:

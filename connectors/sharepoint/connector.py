@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import pyarrow as pa
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError
-from connectors.protocol import Access, Blob, Cursor, Health, Offer, Page, Schema, Stream, Window
+from connectors.messages import Said, told
+from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.client import connect_tenant
@@ -16,7 +17,6 @@ from connectors.sharepoint.config import Config
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
 from connectors.sharepoint.schema import schema
-from connectors.sharepoint.scopes import NO_CERTIFICATE
 from connectors.transport import TransportOptions
 
 #: Without it permission changes arrive incompletely or not at all (Microsoft's scan guidance).
@@ -47,13 +47,13 @@ class SharePoint:
         probes: list[tuple[str, bool, str]] = []
         try:
             roles = tenant.tokens.claims(tenant.graph.resource).get("roles") or []
-            probes.append(("token", True, ", ".join(sorted(map(str, roles))) or "no roles in the token"))
-            probes += [(f"site {path or '/'}", *reachable(tenant, path)) for path in tenant.config.sites]
+            probes.append((told("sharepoint.probe.token"), True, ", ".join(sorted(map(str, roles))) or told("sharepoint.probe.no_roles")))
+            probes += [(told("sharepoint.probe.site", path=path or "/"), *reachable(tenant, path)) for path in tenant.config.sites]
             probes.append(self._permissions())
             next(tenant.graph.values("users", params={"$select": "id", "$top": "1"}), None)
-            probes.append(("directory", True, "people and groups can be read"))
+            probes.append((told("sharepoint.probe.directory"), True, told("sharepoint.probe.people")))
         except AccessRefused as error:
-            probes.append(("directory" if probes else "token", False, error.say()))
+            probes.append((told("sharepoint.probe.directory" if probes else "sharepoint.probe.token"), False, Said(error.say, error.code)))
         transport = tenant.graph.transport
         return Health(all(good for _, good, _ in probes), transport.endpoint, transport.sandbox, tuple(probes))
 
@@ -71,7 +71,7 @@ class SharePoint:
     def count(self, stream: Stream) -> int:
         return pulling.count(self._tenant, stream)
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         return pulling.pull(self._tenant, stream, window, cursor)
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
@@ -81,6 +81,10 @@ class SharePoint:
         spec = pulling.spec_of(stream)
         site = pulling.site_of(self._tenant, spec)
         return read_access(self._tenant, site, pulling.scopes_of(self._tenant, site, spec))
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""
+        return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """``blob.ref`` is a library row's ``item_id``."""
@@ -104,13 +108,13 @@ class SharePoint:
     def _permissions(self) -> tuple[str, bool, str]:
         tenant = self._tenant
         if tenant.rest is None:
-            return "permissions", False, NO_CERTIFICATE
+            return told("sharepoint.probe.permissions"), False, told("sharepoint.probe.no_certificate")
         try:
             for path in tenant.config.sites:
                 tenant.rest.json(f"{path.lstrip('/')}/_api/web".lstrip("/"), params={"$select": "Id,HasUniqueRoleAssignments"})
             roles = tenant.tokens.claims(tenant.rest.resource).get("roles") or []
         except SourceError as error:
-            return "permissions", False, error.say()
+            return told("sharepoint.probe.permissions"), False, Said(error.say, error.code)
         if _FULL_CONTROL not in roles and "Sites.Selected" not in roles:
-            return "permissions", False, f"the token lacks {_FULL_CONTROL}: permission changes may go unseen"
-        return "permissions", True, "role assignments can be read"
+            return told("sharepoint.probe.permissions"), False, told("sharepoint.probe.lacks", role=_FULL_CONTROL)
+        return told("sharepoint.probe.permissions"), True, told("sharepoint.probe.assignments")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
 from connectors.errors import AccessRefused, AddressUnknown
 from connectors.protocol import Account, Member, principal
@@ -10,6 +13,9 @@ from connectors.sharepoint.client import Tenant
 
 _USER = "#microsoft.graph.user"
 _GROUP = "#microsoft.graph.group"
+_USERS = {"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType,externalUserState", "$top": "999"}
+#: Stands in the user principal name of everybody who came by invitation: ``taro_partner.example#EXT#@contoso.onmicrosoft.com``.
+_INVITED = "#ext#"
 
 
 @dataclass(frozen=True)
@@ -30,18 +36,20 @@ class Directory:
         self._read: dict[str, list[str]] = {}
         self._by_login: dict[str, Person] = {}
         self.people: list[Person] = []
-        for user in self._graph.values(
-            "users", params={"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType", "$top": "999"}
-        ):
-            login = str(user["userPrincipalName"])
+        users = list(self._graph.values("users", params=_USERS))
+        ours = _addresses(users)
+        for user in users:
+            upn = str(user["userPrincipalName"])
             token = self.user(str(user["id"]))
-            account = Account(
-                token, login, str(user.get("mail") or ""), str(user.get("displayName") or ""), user.get("accountEnabled") is not False
-            )
-            guest = user.get("userType") == "Guest" or "#ext#" in login.lower()
+            guest = user.get("userType") == "Guest" or _INVITED in upn.lower()
+            login, mail = upn, str(user.get("mail") or "")
+            if guest:
+                login = guest_login(user, ours)
+                mail = mail if login else ""
+            account = Account(token, login, mail, str(user.get("displayName") or ""), user.get("accountEnabled") is not False)
             someone = Person(token, account, guest)
             self.people.append(someone)
-            self._by_login[login.lower()] = someone
+            self._by_login[upn.lower()] = someone
 
     def user(self, oid: str) -> str:
         return principal("user", "entra", f"{self.tenant_id}/{oid}")
@@ -95,3 +103,36 @@ class Directory:
             # Hidden membership: what stands on this group stays unresolved, which is counted and shown.
             self._trouble[key] = f"group {id}: {error.params.get('error_code') or 'members refused'}"
         return nested
+
+
+def guest_login(user: Mapping[str, Any], ours: Set[str]) -> str:
+    """The address a guest signs in with at home, by which they may be linked to their accounts elsewhere; empty where that is not safe.
+
+    The service makes the principal name from the address that was invited: its last underscore stands for the ``@``, as a domain holds
+    none. It stays when an administrator hands the account to another address, while ``mail`` moves; ``mail`` alone proves nothing, as it
+    says what somebody wrote there. So both have to say the same. Nobody has shown that the address is theirs before the invitation was
+    accepted (Graph: ``externalUserState``). And an address that is a member's, or in a domain of members (``ours``), would let a guest
+    pass for one of the company. Where any of this fails the account goes without login and mail, and is linked to nobody.
+    """
+    name = _plain(user["userPrincipalName"])
+    home, mark, _ = name.partition(_INVITED)
+    local, _, domain = home.rpartition("_")
+    address = f"{local}@{domain}"
+    if not (mark and local and "." in domain) or "@" in home:
+        return ""
+    proven = user.get("externalUserState") == "Accepted" and _plain(user.get("mail")) == address
+    return address if proven and not {address, domain} & ours else ""
+
+
+def _addresses(users: list[Mapping[str, Any]]) -> set[str]:
+    """Principal names and mails of everybody who is not here by invitation, and the domains of those names."""
+    found: set[str] = set()
+    for user in users:
+        name = _plain(user["userPrincipalName"])
+        if _INVITED not in name:
+            found |= {name, name.rpartition("@")[2], _plain(user.get("mail"))}
+    return found
+
+
+def _plain(value: object) -> str:
+    return unicodedata.normalize("NFC", str(value or "")).strip().lower()

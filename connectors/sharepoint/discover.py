@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from connectors.errors import AccessRefused, AddressUnknown
+from connectors.messages import Said
 from connectors.protocol import Offer
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.library import file_ids
@@ -52,7 +53,7 @@ def reachable(tenant: Tenant, path: str) -> tuple[bool, str]:
     try:
         return True, find_site(tenant.graph, tenant.config.host, path).title
     except (AddressUnknown, AccessRefused) as error:
-        return False, error.say()
+        return False, Said(error.say, error.code)
 
 
 def identity(place: Place) -> dict[str, str]:

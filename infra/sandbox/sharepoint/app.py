@@ -41,7 +41,8 @@ def describe(settings: Settings) -> dict[str, Any]:
 def build(settings: Settings) -> Starlette:
     """The whole server. The first call for a seed makes the files (some seconds); later ones find them in ``settings.state``."""
     world = founding.found(settings.clock.origin, settings.seed, settings.state)
-    authority, faults = Authority(settings), Faults()
+    authority = Authority(settings)
+    faults = Faults(authority.revoke)
     graph, rest = Graph(world, authority, settings, faults.take), Rest(world, authority, settings)
 
     async def ask_of(request: Request, path: str) -> Ask:

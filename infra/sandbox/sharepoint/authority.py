@@ -105,13 +105,25 @@ def _b64(raw: bytes) -> str:
 
 
 class Authority:
-    """Issues and checks tokens. ``secret_expired`` makes the right secret answer as an expired one."""
+    """Issues and checks tokens. ``secret_expired`` and ``certificate_expired`` make the right credential answer as an expired one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._kept = credentials(settings.state)
         self._client = x509.load_pem_x509_certificate(self._kept.certificate.read_bytes())
         self.secret_expired = False
+        self.certificate_expired = False
+        self._given: set[str] = set()
+        self._revoked: set[str] = set()
+
+    def revoke(self) -> None:
+        """Take back every token issued so far."""
+        self._revoked |= self._given
+
+    @property
+    def given(self) -> int:
+        """How many tokens were issued."""
+        return len(self._given)
 
     def openid_configuration(self, base: str, tenant: str) -> dict[str, Any]:
         """The discovery document for a tenant, every address on the host the client used."""
@@ -194,6 +206,7 @@ class Authority:
         audience = self._audience(form, version)
         seconds = int(LIFETIME.total_seconds())
         token = self._sign(audience, certificate=bool(assertion))
+        self._given.add(token)
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 
     def _check_secret(self, secret: str) -> None:
@@ -219,6 +232,8 @@ class Authority:
         # msal writes the thumbprint with base64 padding, other libraries without.
         if str(header.get(name)).rstrip("=") != _b64(self._client.fingerprint(digest)):
             raise Refused(401, "invalid_client", 700027, "The certificate with this identifier is not registered on the application.")
+        if self.certificate_expired:
+            raise Refused(401, "invalid_client", 700027, "The certificate used to sign the client assertion is expired on application.")
         public = self._client.public_key()
         assert isinstance(public, rsa.RSAPublicKey)
         try:
@@ -277,8 +292,8 @@ class Authority:
         return jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
 
     def claims(self, authorization: str, audiences: tuple[str, ...]) -> dict[str, Any] | None:
-        """Claims of a bearer token for one of ``audiences``; None when it is missing, foreign, spoilt or over."""
-        if not authorization.lower().startswith("bearer "):
+        """Claims of a bearer token for one of ``audiences``; None when it is missing, foreign, spoilt, revoked or over."""
+        if not authorization.lower().startswith("bearer ") or authorization[7:] in self._revoked:
             return None
         try:
             return jwt.decode(authorization[7:], self._kept.signing_key.public_key(), algorithms=["RS256"], audience=audiences)

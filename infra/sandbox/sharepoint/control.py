@@ -19,38 +19,53 @@ from infra.sandbox.sharepoint.world import READ, Entry, Listing, Site, World, sc
 class _Fault:
     kind: str
     left: int
+    skip: int
     retry_after: int
     path: str
 
 
 class Faults:
-    """Faults waiting to happen: the next ``count`` requests (whose path contains ``path``) are answered 429 or 503, or dropped."""
+    """Faults waiting to happen: of the requests whose path contains ``path``, ``skip`` pass and the next ``count`` meet the fault.
 
-    def __init__(self) -> None:
+    They are answered 429 or 503, or dropped; with ``revoke`` every access token given out so far ends right before they are answered.
+    A path is compared without regard to case, as SharePoint itself reads it.
+    """
+
+    def __init__(self, revoke: Callable[[], None]) -> None:
+        self._revoke = revoke
         self._lock = threading.Lock()
         self._waiting: list[_Fault] = []
 
     def set(self, body: dict[str, Any]) -> dict[str, Any]:
         kind = str(body["kind"])
-        if kind not in ("429", "503", "drop"):
-            raise ValueError(f"no such fault: {kind}; there are 429, 503 and drop")
+        if kind not in ("429", "503", "drop", "revoke"):
+            raise ValueError(f"no such fault: {kind}; there are 429, 503, drop and revoke")
         with self._lock:
-            self._waiting.append(_Fault(kind, int(body.get("count", 1)), int(body.get("retry_after", 0)), str(body.get("path", ""))))
+            count, skip, retry_after = (int(body.get(name, default)) for name, default in (("count", 1), ("skip", 0), ("retry_after", 0)))
+            self._waiting.append(_Fault(kind, count, skip, retry_after, str(body.get("path", "")).lower()))
         return {"waiting": len(self._waiting)}
 
     def heal(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Forget what was waiting; ``unmet`` says how many of it no request had fully met."""
         with self._lock:
+            unmet = len(self._waiting)
             self._waiting.clear()
-        return {"waiting": 0}
+        return {"waiting": 0, "unmet": unmet}
 
     def take(self, path: str) -> tuple[int, int] | None:
         """(status, Retry-After) of the fault this request meets, status 0 for a dropped connection; None when there is none."""
         with self._lock:
             for fault in self._waiting:
-                if fault.path in path:
+                if fault.path in path.lower():
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
                     fault.left -= 1
                     if fault.left <= 0:
                         self._waiting.remove(fault)
+                    if fault.kind == "revoke":
+                        self._revoke()
+                        return None
                     return (0 if fault.kind == "drop" else int(fault.kind)), fault.retry_after
         return None
 
@@ -84,6 +99,14 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
     def expire_tokens(_: dict[str, Any]) -> dict[str, Any]:
         world.epoch += 1
         return {"epoch": world.epoch}
+
+    def tokens_given(_: dict[str, Any]) -> dict[str, Any]:
+        """How many access tokens the authority has given out so far."""
+        return {"count": authority.given}
+
+    def set_certificate_expired(body: dict[str, Any]) -> dict[str, Any]:
+        authority.certificate_expired = bool(body.get("expired", True))
+        return {"expired": authority.certificate_expired}
 
     def set_secret_expired(body: dict[str, Any]) -> dict[str, Any]:
         authority.secret_expired = bool(body.get("expired", True))
@@ -125,6 +148,8 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
         "truth": truth,
         "effective": effective,
         "expire_tokens": expire_tokens,
+        "tokens_given": tokens_given,
+        "set_certificate_expired": set_certificate_expired,
         "set_secret_expired": set_secret_expired,
         "inherited_from": inherited_from,
         "membership": membership,

@@ -26,6 +26,7 @@ def user_json(someone: Person) -> dict[str, Any]:
         "department": department,
         "accountEnabled": True,
         "userType": "Guest" if someone.guest else "Member",
+        "externalUserState": "Accepted" if someone.guest else None,
     }
 
 

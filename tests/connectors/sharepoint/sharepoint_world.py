@@ -42,10 +42,20 @@ def rows_of(pages: list[Any]) -> list[dict[str, Any]]:
 
 
 class FakeTokens:
+    """Tokens by resource, numbered by how often they were renewed."""
+
     by_certificate = True
 
+    def __init__(self) -> None:
+        self.renewed = 0
+
     def get(self, resource: str, claims: str | None = None) -> str:
-        return f"token-for-{resource}{'-' + claims if claims else ''}"
+        return f"token-{self.renewed}-for-{resource}{'-' + claims if claims else ''}"
+
+    def renew(self, resource: str, refused: str) -> str:
+        if refused == self.get(resource):
+            self.renewed += 1
+        return self.get(resource)
 
     def claims(self, resource: str) -> Mapping[str, Any]:
         return {"tid": TENANT, "roles": ["Sites.FullControl.All"]}
@@ -57,8 +67,20 @@ class FakeTokens:
 Answer = Mapping[str, Any] | tuple[int, Mapping[str, str], Any] | Callable[[httpx.Request], httpx.Response]
 
 
+def verbose(value: Any) -> Any:
+    """A body in OData's verbose dialect: collections under ``results``, the next page's link as ``__next``."""
+    if isinstance(value, list):
+        return {"results": [verbose(one) for one in value]}
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("value"), list):
+        found = verbose(value["value"])
+        return found | {"__next": value["odata.nextLink"]} if "odata.nextLink" in value else found
+    return {name: verbose(one) for name, one in value.items()}
+
+
 class Table(dict[str, Answer]):
-    """Answers by path and query; what is not in it is a 404. ``asked`` keeps every request."""
+    """Answers by path and query, in the dialect that was asked for; what is not in it is a 404. ``asked`` keeps every request."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,7 +97,8 @@ class Table(dict[str, Answer]):
         if isinstance(answer, tuple):
             status, headers, body = answer
             return httpx.Response(status, headers=headers, content=json.dumps(body))
-        return httpx.Response(200, json=dict(answer))
+        plain = dict(answer)
+        return httpx.Response(200, json={"d": verbose(plain)} if "odata=verbose" in request.headers["Accept"] else plain)
 
 
 def api(table: Table, base: str = GRAPH) -> Api:

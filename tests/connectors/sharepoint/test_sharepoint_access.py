@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -12,14 +13,19 @@ from connectors.sharepoint.places import Site
 from connectors.sharepoint.scopes import read_scopes
 
 SITE = Site("/sites/quality", "h,C0,w", "c0", "品質")
-API = "/sites/quality/_api/web"
-LIST = f"{API}/lists(guid'L1')"
+#: As the library asks for the web and the list, and as httpx asks for the list's items.
+API = "/sites/quality/_api/Web"
+LIST = f"{API}/lists/GetById('L1')"
+ITEMS = "/sites/quality/_api/web/lists(guid'L1')/items"
 GUID = "aaaaaaaa-0000-0000-0000-00000000000"
 SAKURA, TARO = f"user:entra:{TENANT}/u-sakura", f"user:entra:{TENANT}/u-taro"
 USERS = {"value": [
     {"id": "U-SAKURA", "userPrincipalName": "sakura@q.example", "mail": "sakura@q.example", "displayName": "山田 さくら", "userType": "Member"},
-    {"id": "U-TARO", "userPrincipalName": "taro_partner.example#EXT#@q.example", "mail": "taro@partner.example", "displayName": "外部 太郎", "userType": "Guest"},
+    {"id": "U-TARO", "userPrincipalName": "taro_partner.example#EXT#@q.example", "mail": "taro@partner.example", "displayName": "外部 太郎", "userType": "Guest", "externalUserState": "Accepted"},
 ]}  # fmt: skip
+
+
+_NUMBERS = itertools.count(1000)
 
 
 def member(login: str, kind: int = 1, number: int = 5) -> dict[str, Any]:
@@ -27,7 +33,7 @@ def member(login: str, kind: int = 1, number: int = 5) -> dict[str, Any]:
 
 
 def assignment(who: dict[str, Any], kind: int = 2, **more: Any) -> dict[str, Any]:
-    return {"Member": who, "RoleDefinitionBindings": [{"RoleTypeKind": kind, **more}]}
+    return {"PrincipalId": next(_NUMBERS), "Member": who, "RoleDefinitionBindings": [{"RoleTypeKind": kind, **more}]}
 
 
 def person(upn: str) -> dict[str, Any]:
@@ -38,9 +44,9 @@ def read(*assignments: dict[str, Any], graph: Table | None = None, **rest: Any) 
     side = Table({
         API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
         LIST: {"Id": "L1", "Title": "文書", "HasUniqueRoleAssignments": False, "ReadSecurity": 1},
-        f"{LIST}/items": {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "HasUniqueRoleAssignments": False}]},
-        f"{API}/roleassignments": {"value": list(assignments)},
-        f"{API}/siteusers": {"value": []},
+        ITEMS: {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "HasUniqueRoleAssignments": False}]},
+        f"{API}/RoleAssignments": {"value": list(assignments)},
+        f"{API}/siteUsers": {"value": []},
         **rest,
     })  # fmt: skip
     whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side)
@@ -105,7 +111,7 @@ def test_all_users_of_another_tenant_are_unresolved() -> None:
 
 def test_site_groups_are_told_by_collection_and_their_members_become_edges() -> None:
     users = {
-        f"{API}/sitegroups(5)/users": {
+        f"{API}/siteGroups/GetById(5)/Users": {
             "value": [person("sakura@q.example"), member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4, 9)]
         }
     }
@@ -133,12 +139,12 @@ def test_a_group_with_hidden_members_makes_the_scope_unresolved() -> None:
 
 
 def test_site_admins_stand_on_every_scope_of_the_site() -> None:
-    admins = {f"{API}/siteusers": {"value": [{**person("sakura@q.example"), "IsSiteAdmin": True}]}}
+    admins = {f"{API}/siteUsers": {"value": [{**person("sakura@q.example"), "IsSiteAdmin": True}]}}
     assert only(read(**admins)).principals == (SAKURA,)
 
 
 def items(*rows: tuple[int, str, bool]) -> dict[str, Any]:
-    return {f"{LIST}/items": {"value": [
+    return {ITEMS: {"value": [
         {"Id": id, "UniqueId": f"G{id}", "FileRef": f"/sites/quality/文書/{path}", "HasUniqueRoleAssignments": unique, "AuthorId": id} for id, path, unique in rows]}}  # fmt: skip
 
 
@@ -162,7 +168,7 @@ def test_own_items_only_narrows_each_item_to_its_author_while_the_list_lets_them
         LIST: {"Id": "L1", "Title": "相談", "HasUniqueRoleAssignments": False, "ReadSecurity": 2},
         **items((1, "a", False), (2, "b", False)),
     }
-    authors = {f"{API}/getuserbyid(1)": person("sakura@q.example"), f"{API}/getuserbyid(2)": person("taro_partner.example#ext#@q.example")}
+    authors = {f"{API}/getUserById(1)": person("sakura@q.example"), f"{API}/getUserById(2)": person("taro_partner.example#ext#@q.example")}
     access = read(assignment(member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4)), **own, **authors)
     told = {scope.id: scope.principals for scope in access.scopes}
     assert told["sharepoint:c0:web/author:1"] == (SAKURA,)
@@ -172,7 +178,7 @@ def test_own_items_only_narrows_each_item_to_its_author_while_the_list_lets_them
 def test_drafts_nobody_published_stay_unresolved() -> None:
     moderated = {
         LIST: {"Id": "L1", "Title": "規程", "HasUniqueRoleAssignments": False, "ReadSecurity": 1, "EnableMinorVersions": True, "DraftVersionVisibility": 1},
-        f"{LIST}/items": {"value": [
+        ITEMS: {"value": [
             {"Id": 1, "FileRef": "/x/a", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.0"},
             {"Id": 2, "FileRef": "/x/b", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.1"}]},
     }  # fmt: skip

@@ -30,6 +30,23 @@ def test_a_second_challenge_fails() -> None:
     assert len(table.asked) == 2
 
 
+def test_a_token_that_is_no_longer_taken_is_renewed_once_for_everybody() -> None:
+    def guarded(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"ok": True}) if "token-1-" in request.headers["Authorization"] else httpx.Response(401)
+
+    table = Table({"/v1.0/me": guarded})
+    one = api(table)
+    assert one.json("me") == {"ok": True} and one.json("me") == {"ok": True}
+    assert len(table.asked) == 3
+
+
+def test_a_renewed_token_that_is_refused_too_is_the_end() -> None:
+    table = Table({"/v1.0/me": (401, {}, {"error": {"code": "InvalidAuthenticationToken"}})})
+    with pytest.raises(AccessRefused, match="InvalidAuthenticationToken"):
+        api(table).json("me")
+    assert len(table.asked) == 2
+
+
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [(403, AccessRefused, "accessDenied"), (423, AccessRefused, "locked or archived"), (404, AddressUnknown, "nothing at"), (400, BrokenReply, "400"),

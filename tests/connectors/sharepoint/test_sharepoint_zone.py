@@ -32,8 +32,8 @@ def due(rest: Table | None) -> Any:
 def site(zone: dict[str, Any]) -> Table:
     return Table({
         f"{API}/regionalsettings/timezone": zone,
-        API: {"Id": "w", "HasUniqueRoleAssignments": True},
-        f"{API}/lists(guid'L1')": {"Id": "L1", "HasUniqueRoleAssignments": False},
+        "/sites/quality/_api/Web": {"Id": "w", "HasUniqueRoleAssignments": True},
+        "/sites/quality/_api/Web/lists/GetById('L1')": {"Id": "L1", "HasUniqueRoleAssignments": False},
         f"{API}/lists(guid'L1')/items": {"value": []},
     })  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -119,13 +119,28 @@ class Page:
 
     ``rows`` has the contract's columns in contract order and types, then ``_op`` (string: ``upsert`` or ``delete``), ``_source_version``
     (string) and ``_scope`` (string: a scope id of this system, or ``unresolved``). Delete rows have nulls outside the key.
-    ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included.
+    ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included. ``total`` is the
+    source's own count of the stream's live rows, where reading this page told it for nothing.
     """
 
     rows: pa.RecordBatch
     cursor: Cursor
     source_rows: int
     rejects: tuple[Reject, ...] = ()
+    total: int | None = None
+
+
+class Known(Protocol):
+    """What we hold of a stream already, for a connector that finds out by itself what is gone. Read lazily: a quiet pull never asks for rows."""
+
+    @property
+    def count(self) -> int:
+        """Rows the source should have as far as we know: live ones and those held in quarantine."""
+        ...
+
+    def rows(self) -> pa.Table:
+        """The key columns of those rows, in the contract's types, and ``_source_version`` (string, null where a row is held); in no order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,11 @@ class Scope:
     reason: str = ""
 
 
+def unknown_scope(id: str) -> Scope:
+    """A scope nothing is known of: nobody's."""
+    return Scope(id, id, (), resolved=False, reason="no rule of the source stands behind this scope any more")
+
+
 @dataclass(frozen=True)
 class Member:
     """``member`` (a principal) belongs to ``group`` (a principal). One edge; closure is taken when somebody asks."""
@@ -186,13 +206,15 @@ class Account:
 class Access:
     """Who may read what in one stream: the scopes its rows point at, membership edges, accounts.
 
-    ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope.
+    ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope. ``view`` is a
+    fingerprint of what decides which rows these credentials see at all (rules, the login's name): while it moves, absent is not deleted.
     """
 
     scopes: tuple[Scope, ...]
     members: tuple[Member, ...]
     accounts: tuple[Account, ...]
     restricted: Mapping[str, str] = field(default_factory=dict[str, str])
+    view: str = ""
 
 
 @dataclass(frozen=True)
@@ -237,19 +259,27 @@ class Connector(Protocol):
         """How many live rows the source itself says there are."""
         ...
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         """Typed pages of the window; with ``cursor``, from where that page ended. At least one page comes, even when empty.
 
-        The generator fails rather than end early: a normal end means the window was read whole.
+        The generator fails rather than end early: a normal end means the window was read whole. Given ``known``, a connector that can
+        tell cheaply what is gone yields those keys as ``delete`` rows too, and rows it finds that we should have and have not.
         """
         ...
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
-        """The key columns of every live row, to find what was deleted."""
+        """The key columns of every live row and, where the source gives it, ``_source_version``: to find what was deleted or missed."""
         ...
 
     def access(self, stream: Stream) -> Access:
         """Scopes, members and accounts of the stream as they are now."""
+        ...
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        """Scopes that rows made by their own values (a record whose field names its readers), resolved anew: one for each id.
+
+        Asked only for ids that ``access`` did not name. An id that means nothing any more comes back unresolved.
+        """
         ...
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:

@@ -44,11 +44,23 @@ class FieldSpec(_Strict):
 
 
 class CursorSpec(_Strict):
-    """``field`` is the column with the source's update time; ``lookback`` an ISO 8601 duration re-read on every incremental pull."""
+    """``field`` is the column with the source's update time; ``lookback`` an ISO 8601 duration re-read on every incremental pull.
+
+    ``deletes``: how rows that are gone are found. ``count-then-bisect`` leaves it to the connector, which is told what we hold; after
+    ``reconcile`` a pull reads everything, so that what the incremental way missed is found and counted.
+    """
 
     field: str
     lookback: str = "PT5M"
-    deletes: Literal["count-then-keys", "feed", "none"] = "count-then-keys"
+    deletes: Literal["count-then-bisect", "count-then-keys", "feed", "none"] = "count-then-keys"
+    reconcile: str = "P7D"
+
+
+class Vanishing(_Strict):
+    """More rows gone than ``rows`` and than this ``share`` of the live ones: a person has to say that it is true."""
+
+    share: float = Field(default=0.05, ge=0, le=1)
+    rows: int = Field(default=20, ge=0)
 
 
 class Expectation(BaseModel):
@@ -79,9 +91,10 @@ class DriftPolicy(_Strict):
 
 
 class AccessSpec(_Strict):
-    """``source`` takes rights from the system; a fixed list of principals replaces them."""
+    """``source`` takes rights from the system; a fixed list of principals replaces them. Read again when older than ``refresh``."""
 
     from_: Literal["source"] | tuple[str, ...] = Field(default="source", alias="from")
+    refresh: str = "PT1H"
 
 
 class Owners(_Strict):
@@ -131,6 +144,7 @@ class Contract(_Strict):
     expectations: tuple[Expectation, ...] = ()
     drift: DriftPolicy = DriftPolicy()
     access: AccessSpec = AccessSpec()
+    vanishing: Vanishing = Vanishing()
     owners: Owners = Owners()
     document: DocumentSpec | None = None
     content: ContentSpec | None = None

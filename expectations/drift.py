@@ -1,21 +1,70 @@
-"""Drift: the difference between a contract and the live source, named and weighed before any row is written."""
+"""Drift: the difference between a contract and the live source, named and weighed before any row is written.
+
+The contract remembers what readers were promised; ``expectations.facts`` what the source looked like when it was last read. Some changes
+show only against the second, and some of them move values in every row without moving any row's update time: those say ``reload``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from connectors.protocol import LiveField, Schema
 from expectations.contract import Contract, FieldSpec, Policy
+from expectations.facts import Fact, Facts, facts_of
 from expectations.types import write_type
 
-Kind = Literal["added", "removed", "renamed", "retyped", "widened", "required", "options", "label"]
+Kind = Literal[
+    "added",
+    "removed",
+    "renamed",
+    "retyped",
+    "widened",
+    "required",
+    "options",
+    "label",
+    "replaced",
+    "restructured",
+    "option_renamed",
+    "computed",
+    "states",
+    "feature",
+    "lookup",
+    "settings",
+    "address",
+    "emptied",
+    "rights",
+]
+KINDS: tuple[Kind, ...] = (
+    "added",
+    "removed",
+    "renamed",
+    "retyped",
+    "widened",
+    "required",
+    "options",
+    "label",
+    "replaced",
+    "restructured",
+    "option_renamed",
+    "computed",
+    "states",
+    "feature",
+    "lookup",
+    "settings",
+    "address",
+    "emptied",
+    "rights",
+)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One named difference. ``path`` is the source code (inner fields as ``table.field``); ``policy`` is what the contract says to do."""
+    """One named difference. ``path`` is the source code (inner fields as ``table.field``); ``policy`` is what the contract says to do.
+
+    ``reload``: rows that no window would bring differ now, so everything must be read once. Known only against the facts of the last pull.
+    """
 
     kind: Kind
     path: str
@@ -23,6 +72,7 @@ class Change:
     old: str
     new: str
     policy: Policy
+    reload: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -42,51 +92,179 @@ class Drift:
     def blocking(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.blocks)
 
+    @property
+    def reload(self) -> bool:
+        """Whether the stream must be read whole before its rows are right again."""
+        return any(change.reload for change in self.changes)
 
-def compare(contract: Contract, live: Schema) -> Drift:
-    """Every difference between ``contract`` and ``live``, in contract order, added fields last."""
-    changes = _fields(contract, contract.fields, live.fields, prefix="", excluded=frozenset(contract.exclude))
+
+def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Drift:
+    """Every difference between ``contract`` and ``live``, in contract order, added fields last.
+
+    With ``since``, the facts of the last published pull, also what changed beneath the contract since then: identity first.
+    """
+    compared = _Comparison(contract, live, since)
+    changes = [*compared.identity(), *compared.fields(contract.fields, live.fields, prefix="")]
     return Drift(contract.stream, contract.version, live.fingerprint, tuple(changes))
 
 
-def _fields(
-    contract: Contract, promised: Sequence[FieldSpec], live: Sequence[LiveField], *, prefix: str, excluded: frozenset[str]
-) -> list[Change]:
-    policy = contract.drift
-    by_source = {field.source: field for field in live}
-    known = {field.source for field in promised}
-    spare = [field for field in live if field.source not in known and prefix + field.source not in excluded]
-    found: list[Change] = []
-    for field in promised:
-        path = prefix + field.source
-        now = by_source.get(field.source)
-        if now is None:
-            moved = _rename_candidate(field, spare)
-            if moved is not None:
-                spare.remove(moved)
-                found.append(Change("renamed", path, field.label, field.source, moved.source, policy.renamed))
-            else:
-                found.append(Change("removed", path, field.label, field.source, "", policy.removed))
-            continue
+def ahead(contract: Contract, live: Schema, coming: Schema, *, live_rights: str = "", coming_rights: str = "") -> Drift:
+    """What a change of the source that is prepared and not yet in force will bring: differences that are not there today already.
+
+    ``live_rights`` and ``coming_rights`` are fingerprints of the rules of access, empty where unknown.
+    """
+    today = {(change.kind, change.path, change.old, change.new) for change in compare(contract, live).changes}
+    changes = compare(contract, coming, facts_of(live)).changes
+    new = tuple(change for change in changes if (change.kind, change.path, change.old, change.new) not in today)
+    return Drift(contract.stream, contract.version, coming.fingerprint, (*new, *rights_changed(live_rights, coming_rights)))
+
+
+def emptied(contract: Contract, before: Mapping[str, float], now: Mapping[str, float]) -> tuple[Change, ...]:
+    """Fields that held values when everything was last read and are empty now in practically every row.
+
+    Both map a column to the share of rows without a value (0 to 1), over reads of the whole stream. A field that was deleted and made
+    anew under its old code looks the same in the form; only this shows that its values are gone.
+    """
+    return tuple(
+        Change("emptied", field.source, field.label, f"{before[field.name]:.0%}", f"{now[field.name]:.0%}", contract.drift.removed)
+        for field in contract.fields
+        if before.get(field.name, 1.0) <= 0.5 and now.get(field.name, 0.0) >= 0.99
+    )
+
+
+def rights_changed(before: str, now: str) -> tuple[Change, ...]:
+    """The source's rules of access moved (fingerprints, ``Access.view``): to be said, and never read as rows that went."""
+    return (Change("rights", "access", "", before[:12], now[:12], "report"),) if before and now and before != now else ()
+
+
+#: Facets that decide nothing by themselves: where a field stands, and what its options are (compared one by one).
+_SILENT = frozenset({"slot", "options", "feature", "precision_known", "digits", "decimal_places"})
+#: Facets that cost the source a call of their own and are not told every time.
+_SELDOM = frozenset({"states", "actions"})
+#: Parts of an address that may change without the rows being others.
+_ASIDE = frozenset({"name", "title", "space_id"})
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    contract: Contract
+    live: Schema
+    since: Facts | None
+
+    def identity(self) -> Iterator[Change]:
+        """What the address resolves to now against what it was: a renumbered object, another code, another place."""
+        if self.since is None:
+            return
+        before, now = self.since.identity, self.live.identity
+        for part in sorted(before.keys() & now.keys()):
+            if before[part] != now[part] and before[part]:
+                yield Change("address", part, "", before[part], now[part], "report", part not in _ASIDE)
+
+    def fields(self, promised: Sequence[FieldSpec], live: Sequence[LiveField], *, prefix: str) -> list[Change]:
+        by_source = {field.source: field for field in live}
+        known = {field.source for field in promised}
+        spare = [field for field in live if field.source not in known and prefix + field.source not in self.contract.exclude]
+        found: list[Change] = []
+        for field in promised:
+            path = prefix + field.source
+            now, then = by_source.get(field.source), self._then(path)
+            if now is None:
+                found.append(self._gone(field, path, then, spare))
+                continue
+            found += self._same_code(field, now, path, then)
+            if field.fields:
+                found += self.fields(field.fields, _inner(now), prefix=path + ".")
+        return found + [self._new(field, prefix) for field in spare]
+
+    def _then(self, path: str) -> Fact | None:
+        return self.since.fields.get(path) if self.since is not None else None
+
+    def _same_code(self, field: FieldSpec, now: LiveField, path: str, then: Fact | None) -> Iterator[Change]:
+        policy, label = self.contract.drift, field.label
         old_type, new_type = field.type.replace(" ", ""), write_type(now.type).replace(" ", "")
-        if old_type != new_type:
+        if then is not None and _replaced(then, now):
+            old, new = f"{then.vendor_type} ({field.type})", f"{now.vendor_type} ({write_type(now.type)})"
+            yield Change("replaced", path, label, old, new, policy.retyped, True)
+        elif old_type != new_type:
             widened = _widens(old_type, new_type)
             kind: Kind = "widened" if widened else "retyped"
-            found.append(Change(kind, path, field.label, field.type, write_type(now.type), policy.widened if widened else policy.retyped))
+            reload = then is not None and then.type.replace(" ", "") != new_type
+            yield Change(kind, path, label, field.type, write_type(now.type), policy.widened if widened else policy.retyped, reload)
         if field.required and not now.required:
-            found.append(Change("required", path, field.label, "required", "optional", policy.required))
-        if field.options:
-            options = now.facets.get("options", ())
-            before, after = set(field.options), set(options) if isinstance(options, tuple) else set[str]()
-            if before != after:
-                gone, new = sorted(before - after), sorted(after - before)
-                found.append(Change("options", path, field.label, ", ".join(gone), ", ".join(new), policy.options))
-        if field.label and now.label and field.label != now.label:
-            found.append(Change("label", path, field.label, field.label, now.label, policy.label))
-        if field.fields:
-            found += _fields(contract, field.fields, _inner(now), prefix=path + ".", excluded=excluded)
-    found += [Change("added", prefix + field.source, field.label, "", write_type(field.type), policy.added) for field in spare]
-    return found
+            yield Change("required", path, label, "required", "optional", policy.required)
+        yield from self._options(field, now, path, then)
+        if label and now.label and label != now.label:
+            yield Change("label", path, label, label, now.label, policy.label)
+        if then is not None:
+            yield from self._facets(field, now, path, then)
+
+    def _options(self, field: FieldSpec, now: LiveField, path: str, then: Fact | None) -> Iterator[Change]:
+        """Options by name; one that went while another came at its place was renamed, and with it every value that is stored."""
+        after = _names(now.facets.get("options"))
+        since = _names(then.facets.get("options")) if then is not None else ()
+        before = field.options or since
+        if not before or set(before) == set(after):
+            return
+        just_now = set(_renamed(since, after))
+        pairs = _renamed(before, after)
+        for old, new in pairs:
+            yield Change("option_renamed", path, field.label, old, new, self.contract.drift.options, (old, new) in just_now)
+        gone = sorted(set(before) - set(after) - {old for old, _ in pairs})
+        new = sorted(set(after) - set(before) - {new for _, new in pairs})
+        if gone or new:
+            yield Change("options", path, field.label, ", ".join(gone), ", ".join(new), self.contract.drift.options)
+
+    def _facets(self, field: FieldSpec, now: LiveField, path: str, then: Fact) -> Iterator[Change]:
+        """What the source says of the field beyond its type. A facet it is silent about today says nothing."""
+        policy = self.contract.drift
+        if not field.required and now.required != then.required:
+            yield Change("required", path, field.label, _required(then.required), _required(now.required), policy.required)
+        for name in sorted((then.facets.keys() | now.facets.keys()) - _SILENT):
+            old, new = then.facets.get(name), now.facets.get(name)
+            if old == new:
+                continue
+            if name in ("expression", "format"):
+                yield Change("computed", path, field.label, _text(old), _text(new), policy.options, True)
+            elif name in _SELDOM and (old is None or new is None):
+                continue
+            elif name == "states":
+                before, after = _names(old), _names(new)
+                yield Change("states", path, field.label, _text(old), _text(new), policy.options, bool(set(before) - set(after)))
+            elif name == "lookup":
+                yield Change("lookup", path, field.label, _text(old), _text(new), policy.label)
+            else:
+                yield Change("settings", path, field.label, f"{name}={_text(old)}", f"{name}={_text(new)}", policy.label)
+
+    def _gone(self, field: FieldSpec, path: str, then: Fact | None, spare: list[LiveField]) -> Change:
+        policy = self.contract.drift
+        if then is not None and then.facets.get("feature"):
+            # The whole function was switched off; the field itself was not touched.
+            return Change("feature", path, field.label, str(then.facets["feature"]), "", policy.removed)
+        moved = _rename_candidate(field, then, spare)
+        if moved is not None:
+            spare.remove(moved)
+            return Change("renamed", path, field.label, field.source, moved.source, policy.renamed)
+        nested = self._nested(field, path)
+        if nested:
+            return Change("restructured", path, field.label, path, nested, policy.removed)
+        return Change("removed", path, field.label, field.source, "", policy.removed)
+
+    def _nested(self, field: FieldSpec, path: str) -> str:
+        """Where the field's code stands now, in another table or outside of any; empty where it stands nowhere."""
+        for outer in self.live.fields:
+            if outer.source == field.source and "." in path:
+                return outer.source
+            for inner in outer.children:
+                place = f"{outer.source}.{inner.source}"
+                if inner.source == field.source and place != path:
+                    return place
+        return ""
+
+    def _new(self, field: LiveField, prefix: str) -> Change:
+        policy, path = self.contract.drift, prefix + field.source
+        if self.since is not None and field.facets.get("feature"):
+            return Change("feature", path, field.label, "", str(field.facets["feature"]), policy.added)
+        return Change("added", path, field.label, "", write_type(field.type), policy.added)
 
 
 def _inner(field: LiveField) -> tuple[LiveField, ...]:
@@ -99,14 +277,41 @@ def _inner(field: LiveField) -> tuple[LiveField, ...]:
     return tuple(LiveField(inner.name, "", inner.type, "") for inner in kind) if pa.types.is_struct(kind) else ()
 
 
-def _rename_candidate(field: FieldSpec, spare: Sequence[LiveField]) -> LiveField | None:
-    """The one new field with the same label and type; two of them mean nobody knows, so it is a removal."""
-    alike = [
-        new
-        for new in spare
-        if field.label and new.label == field.label and write_type(new.type).replace(" ", "") == field.type.replace(" ", "")
-    ]
+def _rename_candidate(field: FieldSpec, then: Fact | None, spare: Sequence[LiveField]) -> LiveField | None:
+    """The one new field that the missing one became; two of them mean nobody knows, so it is a removal.
+
+    The source's own id of the field decides where it gives one. Else the same label and type; else, where everything about the old field
+    is remembered, the same kind of field at the same place of the form.
+    """
+    if then is not None and then.id:
+        return next((new for new in spare if new.id == then.id), None)
+    wanted = field.type.replace(" ", "")
+    alike = [new for new in spare if field.label and new.label == field.label and write_type(new.type).replace(" ", "") == wanted]
+    if not alike and then is not None and then.facets.get("slot"):
+        alike = [new for new in spare if new.facets.get("slot") == then.facets["slot"] and new.vendor_type == then.vendor_type]
     return alike[0] if len(alike) == 1 else None
+
+
+def _replaced(then: Fact, now: LiveField) -> bool:
+    """Whether another field stands under the code: of another kind, or with another id."""
+    return then.vendor_type != now.vendor_type or bool(then.id and now.id and then.id != now.id)
+
+
+def _renamed(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
+    """Options that went and came at the same place."""
+    return [(old, new) for old, new in zip(before, after, strict=False) if old not in after and new not in before]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def _required(value: bool) -> str:
+    return "required" if value else "optional"
 
 
 _INTS = ("int16", "int32", "int64")

@@ -7,7 +7,7 @@ happened and where; ``remedy`` sentences say what to do next.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -35,8 +35,49 @@ class _Shown(dict[str, object]):
 
 
 def sentence(code: str, params: Mapping[str, object] | None = None, lang: Language = "en") -> str:
-    """The sentence for ``code``. A code without an entry shows as itself, so that nothing is ever hidden behind a missing text."""
+    """The sentence for ``code``. A code without an entry shows as itself, so that nothing is ever hidden behind a missing text.
+
+    A parameter that is itself ``Said`` is said in the same language.
+    """
     entry = catalogue().get(code)
     if entry is None:
         return f"{code} {dict(params or {})}"
-    return entry[lang].format_map(_Shown(params or {}))
+    return entry[lang].format_map(_Shown({name: retold(value, lang) for name, value in (params or {}).items()}))
+
+
+class Said(str):
+    """A sentence as English text that still knows how to be said in the other language.
+
+    It goes through every field that is typed ``str`` (a check's summary, a probe's finding, a parameter of another sentence) and is
+    English to all who do not ask. ``code`` is its stable code, empty where it is made of several. Copied or pickled it is plain text.
+    """
+
+    code: str
+    _say: Callable[[Language], str]
+
+    def __new__(cls, say: Callable[[Language], str], code: str = "") -> Said:
+        made = super().__new__(cls, say("en"))
+        made._say, made.code = say, code
+        return made
+
+    def say(self, lang: Language) -> str:
+        return self._say(lang)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def told(code: str, /, **params: object) -> Said:
+    """The sentence for ``code``, to be said in either language later."""
+    return Said(lambda lang: sentence(code, params, lang), code)
+
+
+def joined(parts: Iterable[str], separator: str = ", ") -> Said:
+    """Several of them as one list."""
+    every = tuple(parts)
+    return Said(lambda lang: (separator if lang == "en" else "、").join(str(retold(part, lang)) for part in every))
+
+
+def retold(value: object, lang: Language) -> object:
+    """What was ``Said``, in this language; anything else as it is."""
+    return value.say(lang) if isinstance(value, Said) else value

@@ -42,6 +42,8 @@ class Config(BaseModel):
     def _http_only(cls, value: str | None) -> str | None:
         if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
             raise ValueError("must be an http or https URL")
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("must not hold credentials; put them under auth")
         return value
 
 

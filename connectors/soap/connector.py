@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import AccessRefused, FixConfiguration, SourceError
-from connectors.protocol import Access, Blob, Cursor, Health, Offer, Page, Schema, Stream, Window
+from connectors.messages import Said, told
+from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.soap import access as access_module
 from connectors.soap import discover, pull, schema
 from connectors.soap.client import SoapClient
@@ -46,11 +47,14 @@ class SoapConnector:
         try:
             contract = self._client.contract(refresh=True)
             listed = [one for one in discover.shapes(contract) if one.rows]
-            probes.append(("contract", True, f"{len(contract.operations)} operations, {len(listed)} of them list rows"))
-            probes += [(f"operation {name}", False, why) for name, why in sorted(contract.broken.items())]
+            probes.append(
+                (told("soap.probe.contract"), True, told("soap.probe.operations", count=len(contract.operations), listed=len(listed)))
+            )
+            probes += [(told("soap.probe.operation", name=name), False, why) for name, why in sorted(contract.broken.items())]
             probes.append(self._credentials())
         except (SourceError, FixConfiguration) as error:
-            probes.append(("refused" if isinstance(error, AccessRefused) else "contract", False, error.say("en")))
+            refused = isinstance(error, AccessRefused)
+            probes.append((told("soap.probe.refused" if refused else "soap.probe.contract"), False, Said(error.say, error.code)))
         transport = self._client.transport()
         # An operation nobody reads may be broken; it is shown and condemns nothing.
         good = all(passed for name, passed, _ in probes if not name.startswith("operation "))
@@ -63,8 +67,8 @@ class SoapConnector:
             if source and "count" in source:
                 spec = SourceSpec.model_validate(source)
                 found = pull.count(self._client, spec)
-                return ("credentials", True, f"{source['count']['operation']} answers {found}")
-        return ("credentials", True, "not proven: no operation counts without reading rows")
+                return told("soap.probe.credentials"), True, told("soap.probe.counted", operation=source["count"]["operation"], count=found)
+        return told("soap.probe.credentials"), True, told("soap.probe.not_proven")
 
     def discover(self) -> Iterator[Offer]:
         return discover.offers(self._client, self._system)
@@ -82,7 +86,7 @@ class SoapConnector:
             return pull.count(self._client, spec)
         return sum(batch.num_rows for batch in pull.keys(self._client, stream, spec))
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         spec = source_spec(stream.id, stream.source)
         scope = access_module.scope_of(self._system, spec)
         if cursor is not None and spec.paging.kind == "none":
@@ -98,6 +102,10 @@ class SoapConnector:
 
     def access(self, stream: Stream) -> Access:
         return access_module.access(self._client, stream, source_spec(stream.id, stream.source))
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""
+        return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         raise FixConfiguration("soap.no_files", stream=stream.id, name=blob.name)

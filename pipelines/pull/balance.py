@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.messages import told
 from expectations.balance import Balance
 from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check
@@ -20,14 +21,14 @@ def balance(source: int, fetched: Fetched, landed: int) -> tuple[Balance, Check]
         "quarantined": str(books.quarantined),
         "excluded": str(books.excluded),
         "difference": str(books.difference),
+        "missed before": str(fetched.missed),
     }
     numbers = {
         "source": float(books.source),
         "landed": float(books.landed),
         "quarantined": float(books.quarantined),
         "difference": float(books.difference),
+        "missed": float(fetched.missed),
     }
-    summary = f"source {books.source} = landed {books.landed} + quarantined {books.quarantined} + excluded {books.excluded}"
-    if not books.balanced:
-        summary = f"difference of {books.difference}: " + summary.replace(" = ", " ≠ ")
+    summary = told("check.balance" if books.balanced else "check.unbalanced", **row)
     return books, Check("balance", books.balanced, "critical", summary, (row,), numbers)

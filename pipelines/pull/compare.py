@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from connectors.messages import Language, Said, sentence, told
 from connectors.protocol import Schema
 from expectations.contract import Contract
-from expectations.drift import Drift, compare
+from expectations.drift import Change, Drift, compare
 from expectations.suite import judge_schema
 from pipelines.pull.outcome import Check
 
@@ -17,9 +20,22 @@ def compare_schema(contract: Contract, live: Schema) -> tuple[Drift, Check]:
         for change in drift.changes
     )
     blocking = drift.blocking
-    summary = "no difference" if not rows else ", ".join(f"{c.kind} {c.path}" for c in drift.changes[:5]) + (" …" if len(rows) > 5 else "")
+    summary = in_words(drift.changes) if rows else told("check.drift_none")
     check = Check("drift", not blocking, "critical", summary, rows, {"changes": len(rows), "blocking": len(blocking)})
     return drift, check
+
+
+def in_words(changes: Sequence[Change], *, now: bool = False) -> Said:
+    """Changes as one phrase: what kind of which field and, where asked, what it is ``now``."""
+
+    def say(lang: Language) -> str:
+        listed = [
+            f"{sentence(f'drift.kind.{change.kind}', lang=lang)} {change.path}" + (f" → {change.new}" if now and change.new else "")
+            for change in changes
+        ]
+        return (", " if lang == "en" else "、").join(listed)
+
+    return Said(say)
 
 
 def schema_check(contract: Contract, live: Schema) -> Check:
@@ -42,5 +58,5 @@ def schema_check(contract: Contract, live: Schema) -> Check:
         }
         for v in verdicts
     )
-    summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} type expectations hold"
+    summary = told("check.schema", held=len(verdicts) - len(failed), total=len(verdicts))
     return Check("schema", not failed, "critical", summary, rows, {"expectations": len(verdicts), "failed": len(failed)})

@@ -1,15 +1,17 @@
-"""The third step: pages of the window to a spool on disk, changed rows only, profiled on the way. Memory is bounded by the page."""
+"""The third step: pages of the window to a spool on disk, changed rows only, profiled on the way. Memory is bounded by page and keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import OP, SCOPE, UNRESOLVED, Connector, Reject, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Page, Reject, Stream, Window
 from expectations.contract import Contract
 from expectations.profile import Profile, add
+from pipelines.landing.memory import Held, Memory
 from pipelines.landing.rows import KEY, Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
 from pipelines.pull.outcome import Progress, Report
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Fetched:
-    """What came: the spool holds the rows to land, in the landed schema."""
+    """What came: the spool holds the rows to land, in the landed schema.
+
+    ``vanished`` are deletions nobody named: what the source no longer shows. ``missed`` are rows that an earlier pull should have brought.
+    ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read.
+    """
 
     spool: Path
     schema: pa.Schema
@@ -29,9 +35,13 @@ class Fetched:
     changed: int = 0
     unchanged: int = 0
     deleted: int = 0
+    vanished: int = 0
+    missed: int = 0
     unresolved: int = 0
     live_after: int = 0
     outside: int = 0
+    total: int | None = None
+    scopes: set[str] = field(default_factory=set[str])
     changed_rows: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     spooled: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
@@ -72,72 +82,169 @@ def fetch(
     window: Window,
     *,
     resume: Mapping[str, Any] | None,
-    known: dict[str, tuple[str, str]],
-    held: Mapping[str, Reject],
+    memory: Memory,
     stamp: Stamp,
-    count: int,
+    count: int | None,
     spool: Path,
     report: Report,
+    watermark: datetime | None = None,
 ) -> Fetched:
-    """Read the window into the file ``spool``. ``known`` is live key → (row hash, scope) of the current table and is used up here.
+    """Read the window into the file ``spool``; ``memory`` is what is held already.
 
-    Rows whose hash and scope are known are not landed again. What the source no longer has becomes a tombstone: by absence when
-    everything was read, else by listing the source's keys when its count differs from ours. ``held`` are the rows in quarantine: a window
-    that does not bring them again leaves them there. ``outside`` counts rows the source has that a window with an end did not ask for.
+    Rows whose hash and scope are held are not landed again. What the source no longer has becomes a tombstone: by absence when
+    everything was read, by what the connector finds where the contract leaves it to it, else by listing the source's keys when its count
+    differs from ours. Rows in quarantine that a window does not bring again stay there. ``count`` is what the source counted before, None
+    to ask afterwards. ``watermark`` is the last pull's, where its rows can be compared
+    with these: what lies before it and still is news was missed.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
+    reading = _Reading(stream, contract, window, memory, stamp, watermark, Fetched(spool, landed_schema(contract.arrow_schema())))
+    found = reading.found
+    with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
+        for page in _pages(connector, stream, contract, window, resume, memory):
+            reading.take(page, writer)
+            report(Progress(stream.id, "fetch", found.read, count))
+        if found.total is None:
+            found.total = connector.count(stream) if count is None else count
+        reading.settle(connector, writer)
+    return found
+
+
+def _pages(
+    connector: Connector, stream: Stream, contract: Contract, window: Window, resume: Mapping[str, Any] | None, memory: Memory
+) -> Iterator[Page]:
     from connectors.protocol import Cursor
 
-    schema = landed_schema(contract.arrow_schema())
-    found = Fetched(spool, schema)
-    columns = [column.name for column in stream.columns]
-    seen: set[str] = set()
-    scope_of = {key: scope for key, (_, scope) in known.items()}
-    waiting: dict[str, Reject] = {} if window.full else dict(held)
-    wants_files = contract.content is not None
-    with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for page in connector.pull(stream, window, Cursor(resume) if resume else None):
-            rows = page.rows
-            found.read += page.source_rows
-            found.cursor = page.cursor.state
-            rows = _newest(rows, contract.key)
-            gone = [key for key, op in zip(keys_of(rows, contract.key), rows.column(OP).to_pylist(), strict=True) if op == "delete"]
-            rows = rows.filter(pc.equal(rows.column(OP), "upsert"))
-            add(found.profile, contract, rows.select(columns))
-            keys, hashes = keys_of(rows, contract.key), row_hashes(rows, columns)
-            scopes = [scope or UNRESOLVED for scope in rows.column(SCOPE).to_pylist()]
-            found.unresolved += sum(1 for scope in scopes if scope == UNRESOLVED)
-            fresh = [number for number, key in enumerate(keys) if known.get(key) != (hashes[number], scopes[number])]
-            seen.update(keys)
-            known.update((keys[number], (hashes[number], scopes[number])) for number in fresh)
-            if fresh:
-                taken = rows.take(pa.array(fresh))
-                found.spool_batch(writer, stamped(taken, schema, [keys[n] for n in fresh], [hashes[n] for n in fresh], stamp))
-                if wants_files:
-                    found.changed_rows.update(zip([keys[n] for n in fresh], taken.select(columns).to_pylist(), strict=True))
-            found.changed += len(fresh)
-            found.unchanged += len(keys) - len(fresh)
-            for key in (*keys, *gone):
-                waiting.pop(key, None)
-            # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
-            for reject in reversed(page.rejects):
-                waiting[reject.key] = reject
-            gone += [key for key in dict.fromkeys(reject.key for reject in page.rejects) if key not in gone]
-            live_gone = [key for key in gone if known.pop(key, None) is not None]
-            if live_gone:
-                found.spool_batch(writer, tombstones(live_gone, schema, stamp, scope_of))
-                found.deleted += len(live_gone)
-                seen.difference_update(live_gone)
-            report(Progress(stream.id, "fetch", found.read, count))
-        absent = _absent(connector, stream, contract, window, known, seen, count, waiting, found)
-        if absent:
-            found.spool_batch(writer, tombstones(absent, schema, stamp, scope_of))
-            found.deleted += len(absent)
-    found.live_after = len(known) - len(absent)
-    found.rejects = list(waiting.values())
-    return found
+    cursor = Cursor(resume) if resume else None
+    finds_out = contract.cursor is not None and contract.cursor.deletes == "count-then-bisect"
+    if finds_out and window.since is not None and window.until is None:
+        return connector.pull(stream, window, cursor, memory)
+    return connector.pull(stream, window, cursor)
+
+
+class _Reading:
+    """Pages compared with what is held. ``now`` is what this pull made of the keys it met: None where a row is gone."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        contract: Contract,
+        window: Window,
+        memory: Memory,
+        stamp: Stamp,
+        watermark: datetime | None,
+        found: Fetched,
+    ) -> None:
+        self.stream, self.contract, self.window, self.memory, self.stamp, self.found = stream, contract, window, memory, stamp, found
+        self.columns = [column.name for column in stream.columns]
+        self.watermark = watermark
+        self.now: dict[str, Held | None] = {}
+        self.live = memory.live
+        self.waiting: dict[str, Reject] = {} if window.full else dict(memory.waiting)
+        if window.full:
+            memory.load()
+
+    def take(self, page: Page, writer: Any) -> None:
+        """One page: changed rows to the spool, deletions as tombstones, rejects to the waiting."""
+        import pyarrow.compute as pc
+
+        found, rows = self.found, page.rows
+        found.read += page.source_rows
+        found.cursor = page.cursor.state
+        found.total = page.total if page.total is not None else found.total
+        rows = _newest(rows, self.contract.key)
+        gone = [key for key, op in zip(keys_of(rows, self.contract.key), rows.column(OP).to_pylist(), strict=True) if op == "delete"]
+        found.vanished += self._drop(gone, writer)
+        rows = rows.filter(pc.equal(rows.column(OP), "upsert"))
+        add(found.profile, self.contract, rows.select(self.columns))
+        keys = keys_of(rows, self.contract.key)
+        self._keep(rows, keys, writer)
+        for key in (*keys, *gone):
+            self.waiting.pop(key, None)
+        # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
+        for reject in reversed(page.rejects):
+            self.waiting[reject.key] = reject
+        self._drop(list(dict.fromkeys(reject.key for reject in page.rejects)), writer)
+
+    def settle(self, connector: Connector, writer: Any) -> None:
+        """After the last page: what is gone without a word, and what stays in quarantine."""
+        absent = self._absent(connector)
+        self.found.vanished += self._drop(absent, writer)
+        self.found.live_after = self.live
+        self.found.rejects = list(self.waiting.values())
+
+    def _keep(self, rows: pa.RecordBatch, keys: list[str], writer: Any) -> None:
+        import pyarrow as pa
+
+        found = self.found
+        hashes = row_hashes(rows, self.columns)
+        scopes = [scope or UNRESOLVED for scope in rows.column(SCOPE).to_pylist()]
+        versions: list[str | None] = rows.column(SOURCE_VERSION).to_pylist()
+        found.unresolved += sum(1 for scope in scopes if scope == UNRESOLVED)
+        found.scopes.update(scopes)
+        before = self._held(keys)
+        fresh: list[int] = []
+        news: list[int] = []
+        for number, key in enumerate(keys):
+            held = before.get(key)
+            if held is None or held.row_hash != hashes[number] or held.scope != scopes[number]:
+                fresh.append(number)
+                self.live += held is None
+                if held is None or held.row_hash != hashes[number]:
+                    news.append(number)
+            self.now[key] = Held(hashes[number], scopes[number], versions[number])
+        if fresh:
+            taken = rows.take(pa.array(fresh))
+            found.spool_batch(writer, stamped(taken, found.schema, [keys[n] for n in fresh], [hashes[n] for n in fresh], self.stamp))
+            if self.contract.content is not None:
+                found.changed_rows.update(zip([keys[n] for n in fresh], taken.select(self.columns).to_pylist(), strict=True))
+        found.changed += len(fresh)
+        found.unchanged += len(keys) - len(fresh)
+        found.missed += self._missed(rows, news)
+
+    def _missed(self, rows: pa.RecordBatch, news: list[int]) -> int:
+        """Of the new or changed rows, those whose update time lies before the last watermark."""
+        cursor = self.contract.cursor
+        if self.watermark is None or cursor is None or not news or not self.window.full:
+            return 0
+        times = rows.column(cursor.field).to_pylist()
+        return sum(1 for number in news if isinstance(at := times[number], datetime) and at < self.watermark)
+
+    def _held(self, keys: Iterable[str]) -> dict[str, Held]:
+        """What is held of these keys at this moment of the pull."""
+        asked = [key for key in keys if key not in self.now]
+        held = dict(self.memory.of(asked)) if asked else {}
+        held.update((key, mine) for key in keys if (mine := self.now.get(key)) is not None)
+        return held
+
+    def _drop(self, keys: list[str], writer: Any) -> int:
+        """Tombstones for those of the keys that are live. Returns how many were."""
+        if not keys:
+            return 0
+        live = self._held(keys)
+        if live:
+            scope_of = {key: held.scope for key, held in live.items()}
+            self.found.spool_batch(writer, tombstones(list(live), self.found.schema, self.stamp, scope_of))
+            self.found.deleted += len(live)
+            self.live -= len(live)
+        self.now.update(dict.fromkeys(keys))
+        return len(live)
+
+    def _absent(self, connector: Connector) -> list[str]:
+        if self.window.full:
+            return sorted(set(self.memory.load()) - self.now.keys())
+        if self.live + len(self.waiting) == self.found.total:
+            return []
+        living: set[str] = set()
+        for batch in connector.keys(self.stream):
+            living.update(keys_of(batch, self.contract.key))
+        for key in set(self.waiting) - living:
+            del self.waiting[key]
+        held = {key for key in (*self.memory.load(), *self.now) if self.now.get(key, self) is not None}
+        if self.window.until is not None:
+            self.found.outside = len(living - held - set(self.waiting))
+        return sorted(held - living)
 
 
 def _newest(rows: pa.RecordBatch, key: tuple[str, ...]) -> pa.RecordBatch:
@@ -147,28 +254,3 @@ def _newest(rows: pa.RecordBatch, key: tuple[str, ...]) -> pa.RecordBatch:
     keys = keys_of(rows, key)
     last = {one: number for number, one in enumerate(keys)}
     return rows if len(last) == len(keys) else rows.take(pa.array(sorted(last.values())))
-
-
-def _absent(
-    connector: Connector,
-    stream: Stream,
-    contract: Contract,
-    window: Window,
-    known: dict[str, tuple[str, str]],
-    seen: set[str],
-    count: int,
-    waiting: dict[str, Reject],
-    found: Fetched,
-) -> list[str]:
-    if window.full:
-        return sorted(set(known) - seen)
-    if len(known) + len(waiting) == count:
-        return []
-    living: set[str] = set()
-    for batch in connector.keys(stream):
-        living.update(keys_of(batch, contract.key))
-    for key in set(waiting) - living:
-        del waiting[key]
-    if window.until is not None:
-        found.outside = len(living - set(known) - set(waiting))
-    return sorted(set(known) - living)

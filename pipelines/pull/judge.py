@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.messages import told
 from connectors.protocol import Access
 from expectations.contract import Contract
 from expectations.suite import judge_values
@@ -25,9 +26,8 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         for v in verdicts
     )
     numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
-    summary = f"{len(verdicts) - len(failed)} of {len(verdicts)} rules hold over {fetched.profile.rows} rows read; {len(fetched.rejects)} values rejected"
-    if not fetched.profile.rows:
-        summary = f"no row was read, so only the table itself was judged: {len(verdicts) - len(failed)} of {len(verdicts)} rules hold"
+    facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
+    summary = told("check.values" if fetched.profile.rows else "check.values_none", **facts)
     return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
 
 
@@ -44,6 +44,7 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
         for scope in access.scopes
     )
     passed = not unresolved and not fetched.unresolved
-    summary = f"{len(access.scopes) - len(unresolved)} of {len(access.scopes)} scopes resolved; {fetched.unresolved} rows without one"
+    total = len(access.scopes)
+    summary = told("check.access", resolved=total - len(unresolved), total=total, unresolved=fetched.unresolved)
     numbers = {"scopes": float(len(access.scopes)), "unresolved": float(len(unresolved)), "rows_unresolved": float(fetched.unresolved)}
     return Check("access", passed, "warning", summary, rows[:200], numbers)

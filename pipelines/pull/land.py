@@ -10,13 +10,14 @@ from expectations.quarantine import held
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.fetch import Fetched
+from pipelines.pull.rights import Rights
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 def land(
-    warehouse: Warehouse, stream: Stream, contract: Contract, fetched: Fetched, access: Access, content: pa.Table | None, stamp: Stamp
+    warehouse: Warehouse, stream: Stream, contract: Contract, fetched: Fetched, rights: Rights, content: pa.Table | None, stamp: Stamp
 ) -> None:
     """Write all tables of one pull. A table whose rows did not change gets no commit."""
     first = warehouse.open("current", stream.id) is None
@@ -31,10 +32,11 @@ def land(
     )
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):
         warehouse.merge("content", stream.id, content.to_batches(), content.schema)
-    scopes, members, accounts = access_tables(access, contract)
+    scopes, members, accounts = access_tables(rights.access, contract)
     warehouse.replace("scopes", stream.id, scopes)
-    warehouse.replace("members", stream.id, members)
-    warehouse.replace("accounts", stream.id, accounts)
+    if rights.fresh:
+        warehouse.replace("members", stream.id, members)
+        warehouse.replace("accounts", stream.id, accounts)
 
 
 def access_tables(access: Access, contract: Contract) -> tuple[pa.Table, pa.Table, pa.Table]:

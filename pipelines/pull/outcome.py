@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from connectors.errors import FortnightError
+from connectors.messages import joined, told
 from connectors.protocol import Window
 from expectations.balance import Balance
 from expectations.contract import Severity
@@ -31,11 +32,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class Request:
-    """One pull to do. ``window`` None means: go on from the last published watermark, or read everything the first time."""
+    """One pull to do. ``window`` None means: go on from the last published watermark, or read everything the first time.
+
+    ``accept_gone``: a person has looked, and what vanished is deleted.
+    """
 
     stream: str
     window: Window | None = None
     full: bool = False
+    accept_gone: bool = False
     origin: Origin = Origin()
 
 
@@ -54,11 +59,19 @@ class Check:
 def failing(check: Check) -> str:
     """The first rows of a failed check, as one phrase: what a person must know without opening the table."""
     wrong = [row for row in check.rows if row.get("verdict") == "FAIL"]
-    told = "; ".join(
-        f"{row.get('column') or 'table'} {row['expectation'].removeprefix('expect_')}: expected {row['expected']}, observed {row['observed']}"
+    if not wrong:
+        return check.summary
+    listed = [
+        told(
+            "check.row_wrong",
+            column=row.get("column") or told("check.whole_table"),
+            rule=row["expectation"].removeprefix("expect_"),
+            expected=row["expected"],
+            observed=row["observed"],
+        )
         for row in wrong[:3]
-    )
-    return told + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "") if told else check.summary
+    ]
+    return joined([*listed, told("check.more_wrong", count=len(wrong) - 3)] if len(wrong) > 3 else listed, "; ")
 
 
 @dataclass(frozen=True)

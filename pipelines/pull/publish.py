@@ -10,6 +10,7 @@ from connectors.protocol import Schema
 from expectations.contract import Contract
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
+from pipelines.pull.rights import Rights
 
 
 def publish(
@@ -20,9 +21,10 @@ def publish(
     pull_id: str,
     at: datetime,
     counts: Mapping[str, int],
-    restricted: Mapping[str, str],
     watermark: datetime | None,
     cursor: Mapping[str, Any] | None,
+    rights: Rights,
+    reconciled_at: str | None,
 ) -> Published:
     """Put the next numbered record with the versions all tables stand at."""
     before = warehouse.published(contract.stream)
@@ -37,9 +39,12 @@ def publish(
         revision=live.revision,
         tables=warehouse.versions(contract.stream),
         counts=dict(counts),
-        restricted=dict(restricted),
+        restricted=dict(rights.access.restricted),
         watermark=watermark.isoformat() if watermark else None,
         cursor=cursor,
+        access_at=rights.read_at.isoformat(),
+        view=rights.access.view,
+        reconciled_at=reconciled_at,
     )
     warehouse.publish(record)
     return record

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import metadata
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
-from connectors.protocol import Connector, Reject, Window
+from connectors.messages import told
+from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
 from pipelines.clock import Clock
+from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
-from pipelines.pull.compare import compare_schema, schema_check
-from pipelines.pull.fetch import fetch
+from pipelines.pull.compare import compare_schema, in_words, schema_check
+from pipelines.pull.fetch import Fetched, fetch
 from pipelines.pull.files import fetch_files
+from pipelines.pull.guard import guard
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.publish import publish
+from pipelines.pull.rights import rights, with_derived
+from pipelines.pull.spool import spool
+from pipelines.pull.window import reading
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _log = logging.getLogger("fortnight.pull")
 
@@ -84,93 +91,63 @@ class _Walk:
                         with storing(self.project.root):
                             warehouse.discard_unpublished(self.stream.id)
                     except FixConfiguration as error:
-                        _log.warning(
-                            "%s: what was not published could not be discarded now; the next pull does it (%s)",
-                            self.stream.id,
-                            error.params["reason"],
-                        )
+                        _log.warning("%s", told("pull.discard_later", stream=self.stream.id, reason=error.params["reason"]))
         except ContractBroken as error:
             return self.result("stopped", error=error, endpoint=self._endpoint(connector))
         except FortnightError as error:
             return self.result("failed", error=error, endpoint=self._endpoint(connector))
 
     def _steps(self, connector: Connector, warehouse: Warehouse) -> Result:
-        self.step("resolve")
-        live = connector.describe(self.stream)
-        self.step("compare")
-        drift, check = compare_schema(self.contract, live)
-        self.partial["drift"] = drift
-        self.checks.append(check)
-        if not check.passed:
-            named = "; ".join(f"{c.kind} {c.path}" + (f" → {c.new}" if c.new else "") for c in drift.blocking)
-            raise ContractBroken("pull.drift", stream=self.stream.id, version=self.contract.version, changes=named)
-        self.demand(schema_check(self.contract, live))
         before = warehouse.published(self.stream.id)
-        watermark = connector.watermark()
-        self.step("access")
-        access = connector.access(self.stream)
-        rights_moved = before is not None and (
-            before.revision != live.revision or known_scopes(warehouse, self.stream.id) != {s.id for s in access.scopes}
-        )
-        # Without a base the books can only balance over everything: the first pull is always whole.
-        asked = self.request.window if before is not None else None
-        window, resume = self.window(before, rights_moved)
-        count = connector.count(self.stream)
         # Not to resume from, only to know what was seen last (kintone finds records posted with an old update time by their number).
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
+        live = self._compared(connector, stream)
+        watermark = connector.watermark()
+        self.step("access")
+        held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
+        plan = reading(self.contract, self.request, before, live, rights_moved=held.moved, now=self.started)
+        if plan.why:
+            _log.info("%s: reading everything (%s)", stream.id, plan.why)
+        # Counted beforehand where everything is read: it is what progress is measured against.
+        count = connector.count(stream) if plan.window.full else None
+        memory = Memory(warehouse, stream, before)
         # The spool holds source data in clear: it goes with the pull, however that ends.
-        with tempfile.TemporaryDirectory(prefix="fortnight-pull-") as folder:
-            stamp = Stamp(self.stream.id, self.pull_id, self.started, self.contract.version)
-            known, waiting = warehouse.known(self.stream.id), held_before(warehouse, self.stream.id)
-            with storing(folder):
+        with spool(self.project.home, stream.id) as folder:
+            stamp = Stamp(stream.id, self.pull_id, self.started, self.contract.version)
+            with storing(str(folder)):
                 fetched = fetch(
                     connector,
                     stream,
                     self.contract,
-                    window,
-                    resume=resume,
-                    known=known,
-                    held=waiting,
+                    plan.window,
+                    resume=plan.resume,
+                    memory=memory,
                     stamp=stamp,
                     count=count,
-                    spool=Path(folder) / "rows.arrows",
+                    spool=folder / "rows.arrows",
                     report=self.report,
+                    watermark=self._watermark_of(before) if plan.comparable else None,
                 )
-            self.checks.append(access_check(self.contract, access, fetched))
+            guard(
+                self.contract,
+                vanished=fetched.vanished,
+                live=memory.live,
+                view_moved=held.view_moved,
+                accepted=self.request.accept_gone,
+            )
+            held = with_derived(held, connector, stream, memory, fetched.scopes)
+            self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
             self.demand(values_check(self.contract, fetched))
             content = None
             if self.contract.content is not None:
-                content = fetch_files(connector, self.stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
+                content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
             self.step("land", fetched.to_land)
-            land(warehouse, self.stream, self.contract, fetched, access, content, stamp)
-        books, check = balance(count, fetched, warehouse.live_count(self.stream.id))
-        if not books.balanced:
-            # Rows come and go while a live source is read: what it counts once the reading is over decides.
-            books, check = balance(connector.count(self.stream), fetched, warehouse.live_count(self.stream.id))
-        self.partial["balance"] = books
-        self.checks.append(check)
-        if not books.balanced:
-            raise AnswerIsNo(
-                "pull.unbalanced",
-                stream=self.stream.id,
-                source=books.source,
-                landed=books.landed,
-                quarantined=books.quarantined,
-                difference=books.difference,
-            )
-        counts = {
-            "read": fetched.read,
-            "changed": fetched.changed,
-            "unchanged": fetched.unchanged,
-            "deleted": fetched.deleted,
-            "quarantined": books.quarantined,
-            "live": fetched.live_after,
-        }
-        if content is not None:
-            counts["files"] = content.num_rows
-            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
+            land(warehouse, stream, self.contract, fetched, held, content, stamp)
+        self._balance(connector, stream, warehouse, fetched)
+        counts = self._counts(fetched, content)
         self.step("publish")
+        asked = self.request.window is not None and before is not None
         record = publish(
             warehouse,
             self.contract,
@@ -178,35 +155,63 @@ class _Walk:
             pull_id=self.pull_id,
             at=self.clock.now(),
             counts=counts,
-            restricted=access.restricted,
-            watermark=watermark if asked is None else self._watermark_of(before),
-            cursor=fetched.cursor if asked is None else (before.cursor if before else None),
+            # A window in the past moves no watermark.
+            watermark=watermark if not asked else self._watermark_of(before),
+            cursor=fetched.cursor if not asked else (before.cursor if before else None),
+            rights=held,
+            reconciled_at=self.started.isoformat()
+            if plan.window.full
+            else (before.reconciled_at or before.published_at if before else None),
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 
-    def window(self, before: Published | None, rights_moved: bool) -> tuple[Window, dict[str, object] | None]:
-        """What to read: as asked; everything when asked or when there is nothing to go on from; else since the last watermark, overlapping.
+    def _compared(self, connector: Connector, stream: Stream) -> Schema:
+        """The live schema, after it was held to the contract. Raises ContractBroken before a row is read."""
+        self.step("resolve")
+        live = connector.describe(stream)
+        self.step("compare")
+        drift, check = compare_schema(self.contract, live)
+        self.partial["drift"] = drift
+        self.checks.append(check)
+        if not check.passed:
+            raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=in_words(drift.blocking, now=True))
+        self.demand(schema_check(self.contract, live))
+        return live
 
-        A change of rights or settings moves no row's update time, yet it may move rows to other scopes: then everything is read.
-        """
-        if self.request.window is not None and before is not None:
-            return self.request.window, None
-        changed_contract = before is not None and before.contract_fingerprint != self.contract.fingerprint()
-        if (
-            before is None
-            or before.watermark is None
-            or self.request.full
-            or rights_moved
-            or self.contract.cursor is None
-            or changed_contract
-        ):
-            return Window(), None
-        since = datetime.fromisoformat(before.watermark) - duration(self.contract.cursor.lookback)
-        feed = self.contract.cursor.deletes == "feed"
-        return Window(since=since), dict(before.cursor) if feed and before.cursor else None
+    def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
+        landed = warehouse.live_count(stream.id)
+        books, check = balance(fetched.total or 0, fetched, landed)
+        if not books.balanced:
+            # Rows come and go while a live source is read: what it counts once the reading is over decides.
+            books, check = balance(connector.count(stream), fetched, landed)
+        self.partial["balance"] = books
+        self.checks.append(check)
+        if not books.balanced:
+            raise AnswerIsNo(
+                "pull.unbalanced",
+                stream=stream.id,
+                source=books.source,
+                landed=books.landed,
+                quarantined=books.quarantined,
+                difference=books.difference,
+            )
+
+    def _counts(self, fetched: Fetched, content: pa.Table | None) -> dict[str, int]:
+        counts = {
+            "read": fetched.read,
+            "changed": fetched.changed,
+            "unchanged": fetched.unchanged,
+            "deleted": fetched.deleted,
+            "missed": fetched.missed,
+            "quarantined": len({reject.key for reject in fetched.rejects}),
+            "live": fetched.live_after,
+        }
+        if content is not None:
+            counts["files"] = content.num_rows
+            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
+        return counts
 
     def _watermark_of(self, before: Published | None) -> datetime | None:
-        """A window in the past moves no watermark."""
         return datetime.fromisoformat(before.watermark) if before and before.watermark else None
 
     def demand(self, check: Check) -> None:
@@ -244,26 +249,3 @@ class _Walk:
             **self.partial,
             **more,
         )
-
-
-def known_scopes(warehouse: Warehouse, stream: str) -> set[str]:
-    """The scope ids of the last published pull."""
-    rows = warehouse.read("scopes", stream, ["scope"])
-    return set() if rows is None else set(rows["scope"].to_pylist())
-
-
-def held_before(warehouse: Warehouse, stream: str) -> dict[str, Reject]:
-    """The rows in quarantine as of the last published pull, by key."""
-    rows = warehouse.read("quarantine", stream, ["key", "column", "reason", "raw"])
-    return {} if rows is None else {row["key"]: Reject(**row) for row in rows.to_pylist()}
-
-
-def duration(text: str) -> timedelta:
-    """An ISO 8601 duration of days, hours, minutes and seconds (``P1D``, ``PT5M``). Raises FixConfiguration for anything else."""
-    import re
-
-    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
-    if not found or not any(found.groups()):
-        raise FixConfiguration("contract.bad_duration", text=text)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -34,6 +34,7 @@ class Written:
 def write_map(source_map: SourceMap, project: Project, out: Path | None = None, *, into_contracts: bool = False) -> Written:
     """Write page, YAML and a proposal for each stream without a contract.
 
+    The page is ``source-map.html``; a map of one system, or one that a system failed in, has a name of its own and replaces no whole one.
     Everything goes below ``out`` (default ``.fortnight/map`` of the project); ``into_contracts`` puts the proposals into the project's
     ``contracts/``. A contract that exists, even a broken one, is never written over. Each proposal is read back as a contract before this returns.
     """
@@ -53,16 +54,25 @@ def write_map(source_map: SourceMap, project: Project, out: Path | None = None, 
         path.write_text(contract_text(one.contract, one.questions, one.offer.notes), encoding="utf-8")
         read_contract(path)
         proposals.append(path)
-    html, yaml = folder / "source-map.html", folder / "source-map.yaml"
+    name = _name(source_map, project)
+    html, yaml = folder / f"{name}.html", folder / f"{name}.yaml"
     html.write_text(render(source_map), encoding="utf-8")
     yaml.write_text(plain_yaml(plain(source_map)), encoding="utf-8")
     return Written(html, yaml, tuple(proposals), tuple(kept))
 
 
+def _name(source_map: SourceMap, project: Project) -> str:
+    """A map of some systems, or one that a system failed in, stands beside the last whole map and never replaces it."""
+    if any(system.error is not None for system in source_map.systems):
+        return "source-map-incomplete"
+    names = [system.name for system in source_map.systems]
+    return "source-map" if set(names) == set(project.file.systems) else "-".join(["source-map", *sorted(names)])
+
+
 def _forget(base: Path, source_map: SourceMap) -> None:
     """Remove the last map's proposals of the systems mapped now, so that what got another name or a contract does not linger."""
     for system in source_map.systems:
-        if system.error is None and (base.parent / "source-map.yaml").exists():
+        if system.error is None and any(base.parent.glob("source-map*.yaml")):
             for old in (base / system.name).glob("*.yaml"):
                 old.unlink()
 
@@ -82,7 +92,7 @@ def _plain_system(system: MappedSystem) -> dict[str, Any]:
     found: dict[str, Any] = {"system": system.name, "kind": system.kind, "endpoint": system.endpoint, "sandbox": system.sandbox}
     if system.error:
         found["error"] = {"code": system.error.code, "message": system.error.say()}
-    found["probes"] = [{"probe": name, "ok": ok, "found": said} for name, ok, said in system.probes]
+    found["probes"] = [{"probe": str(name), "ok": ok, "found": str(said)} for name, ok, said in system.probes]
     if system.skipped:
         found["skipped"] = [error.say() for error in system.skipped]
     if system.unoffered:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: How deletions show, and how far an incremental pull reads back, by kind of system. kintone's update times have whole minutes; an ERP's
 #: night batch may post for the day before; SharePoint's change feed tells deletions itself.
-_CURSORS: Mapping[str, tuple[str, Literal["count-then-keys", "feed"]]] = {
-    "kintone": ("PT5M", "count-then-keys"),
+_CURSORS: Mapping[str, tuple[str, Literal["count-then-bisect", "count-then-keys", "feed"]]] = {
+    "kintone": ("PT5M", "count-then-bisect"),
     "soap": ("P1D", "count-then-keys"),
     "sharepoint": ("PT5M", "feed"),
 }

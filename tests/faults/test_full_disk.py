@@ -35,12 +35,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1.6 MB; only root may make one."""
+    """A file system of 5 MB; only root may make one."""
     folder = tmp_path / "small"
     folder.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small file system; the file-size limit below is tested everywhere")
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1600k", "fortnight-test", str(folder)], capture_output=True, check=False)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "fortnight-test", str(folder)], capture_output=True, check=False)
     if made.returncode:
         pytest.skip("this machine lets not even root mount a file system")
     yield folder

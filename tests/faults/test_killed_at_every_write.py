@@ -80,7 +80,7 @@ def worlds() -> tuple[Callable[[Source], None], ...]:
         source.put(99, name="新")
         source.put(7, name="直した", bad=False)
         del source.rows[5]
-        source.scopes = (*source.scopes, Scope("few", "few", ("user:kintone:a",)))
+        source.rights = (*source.rights, Scope("few", "few", ("user:kintone:a",)))
         source.rows[2] = replace(source.rows[2], scope="few")
 
     def little(source: Source) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from connectors.protocol import (
     Scope,
     Stream,
     Window,
+    unknown_scope,
 )
 from pipelines.clock import WallClock
 from pipelines.landing.warehouse import Warehouse
@@ -60,7 +61,7 @@ class Source:
     page: int = 10
     now: datetime = START + timedelta(hours=1)
     revision: str = "1"
-    scopes: tuple[Scope, ...] = (Scope("all", "all", ("everyone:books",)),)
+    rights: tuple[Scope, ...] = (Scope("all", "all", ("everyone:books",)),)
     pages: Callable[[], Iterator[list[tuple[int, Row]]]] | None = None
     counted: Callable[[], int] | None = None
     before_pull: Callable[[], None] = lambda: None
@@ -116,7 +117,10 @@ class Source:
         yield pa.RecordBatch.from_pylist([{"id": number} for number in sorted(self.rows)], schema=pa.schema([("id", pa.int64())]))
 
     def access(self, stream: Stream) -> Access:
-        return Access(self.scopes, (), ())
+        return Access(self.rights, (), ())
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         yield b""

@@ -242,7 +242,7 @@ def test_when_rights_or_settings_moved_everything_is_read_and_rows_take_their_ne
     if what == "revision":
         source.revision = "2"
     else:
-        source.scopes = (*source.scopes, Scope("few", "few", ("user:kintone:a",)))
+        source.rights = (*source.rights, Scope("few", "few", ("user:kintone:a",)))
         source.rows[2] = replace(source.rows[2], scope="few")  # no update time moves with a right
     result = run(project, source)
     assert source.asked[-1].full
@@ -319,7 +319,7 @@ def test_a_second_pull_of_the_same_stream_at_the_same_time_is_refused_and_distur
 def test_a_scope_that_nobody_resolved_is_a_warning_and_its_rows_say_so(project: Project) -> None:
     source = Source(
         rows(3),
-        scopes=(Scope("all", "all", (), resolved=False, reason="rules cannot be read"), Scope(UNRESOLVED, "", (), False, "no scope")),
+        rights=(Scope("all", "all", (), resolved=False, reason="rules cannot be read"), Scope(UNRESOLVED, "", (), False, "no scope")),
     )
     source.rows[2] = replace(source.rows[2], scope=UNRESOLVED)
     result = run(project, source)

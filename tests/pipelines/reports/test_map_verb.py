@@ -69,12 +69,14 @@ def test_its_json_names_its_schema_and_what_it_wrote(tmp_path: Path, connectors:
     assert found["systems"][0]["streams"][0]["stream"] == "kintone/orders"
 
 
-def test_it_ends_with_3_when_a_source_is_down_and_still_writes_the_map(tmp_path: Path, connectors: dict[str, FakeConnector]) -> None:
+def test_it_ends_with_3_when_a_source_is_down_and_writes_a_map_beside_the_whole_one(
+    tmp_path: Path, connectors: dict[str, FakeConnector]
+) -> None:
     connectors["erp"].errors["check"] = SourceUnavailable("source.unavailable", host="erp.example", attempts=3, reason="refused")
     code, said = run(tmp_path, "--lang", "en")
     assert code == 3
     assert "kintone/orders" in said
-    assert "erp.example" in (tmp_path / ".fortnight/map/source-map.html").read_text(encoding="utf-8")
+    assert "erp.example" in (tmp_path / ".fortnight/map/source-map-incomplete.html").read_text(encoding="utf-8")
 
 
 def test_it_ends_with_2_for_a_system_the_project_does_not_have(tmp_path: Path, connectors: dict[str, FakeConnector]) -> None:

@@ -55,7 +55,7 @@ def test_columns_are_named_by_dictionary_then_by_what_they_are_then_by_their_own
 
 @pytest.mark.parametrize(
     ("kind", "lookback", "deletes"),
-    [("kintone", "PT5M", "count-then-keys"), ("soap", "P1D", "count-then-keys"), ("sharepoint", "PT5M", "feed")],
+    [("kintone", "PT5M", "count-then-bisect"), ("soap", "P1D", "count-then-keys"), ("sharepoint", "PT5M", "feed")],
 )
 def test_how_far_back_a_pull_reads_and_how_it_learns_of_deletions_follow_the_kind_of_system(kind: str, lookback: str, deletes: str) -> None:
     cursor = propose(f"{kind}/orders", kind, sources.orders(), GLOSSARY).contract.cursor

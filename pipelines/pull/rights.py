@@ -1,0 +1,89 @@
+"""Who may read: read anew when something moved or the last reading is old, else carried on; and scopes that rows made by their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from connectors.protocol import UNRESOLVED, Access, Connector, Schema, Scope, Stream
+from expectations.contract import Contract
+from pipelines.landing.memory import Memory
+from pipelines.landing.published import Published
+from pipelines.landing.warehouse import Warehouse
+from pipelines.pull.window import duration
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Access as this pull holds it. ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read
+    anew because of it; ``view_moved`` whether absent rows may only be hidden.
+    """
+
+    access: Access
+    read_at: datetime
+    fresh: bool
+    moved: bool = False
+    view_moved: bool = False
+
+
+def rights(
+    connector: Connector, stream: Stream, contract: Contract, live: Schema, before: Published | None, warehouse: Warehouse, now: datetime
+) -> Rights:
+    """Read access, or carry the last reading on while rules and contract stand and it is younger than ``access.refresh``.
+
+    Only a source that fingerprints what decides who sees what (``Access.view``) can say cheaply that its rules stand; others are asked.
+    """
+    if before is not None and _stands(contract, live, before, now):
+        return Rights(_stored(warehouse, stream, before), datetime.fromisoformat(before.access_at or ""), fresh=False)
+    access = connector.access(stream)
+    if before is None:
+        return Rights(access, now, fresh=True)
+    view_moved = bool(access.view and before.view and access.view != before.view)
+    # Without a fingerprint of the rules, only the source's revision says that they may have moved.
+    rules_moved = access.view != before.view if access.view else before.revision != live.revision
+    named = {scope.id for scope in access.scopes}
+    derived = {scope for scope in _known(warehouse, stream) if is_derived(scope)}
+    return Rights(access, now, fresh=True, moved=rules_moved or _known(warehouse, stream) - derived != named, view_moved=view_moved)
+
+
+def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str]) -> Rights:
+    """The same with the scopes that rows point at and ``access`` did not name, resolved now. Rights carried on keep those they had."""
+    named = {scope.id for scope in rights.access.scopes} | {UNRESOLVED}
+    wanted = sorted(((found | memory.scopes()) if rights.fresh else found) - named)
+    if not wanted:
+        return rights
+    return replace(rights, access=replace(rights.access, scopes=(*rights.access.scopes, *connector.scopes(stream, wanted))))
+
+
+def is_derived(scope: str) -> bool:
+    """Whether a scope's id says which values of a row made it: such ids carry a query."""
+    return "?" in scope
+
+
+def _stands(contract: Contract, live: Schema, before: Published, now: datetime) -> bool:
+    # A source whose revision does not cover its rules (it gives no ``view``) is asked every time.
+    if (
+        before.access_at is None
+        or not before.view
+        or before.revision != live.revision
+        or before.contract_fingerprint != contract.fingerprint()
+    ):
+        return False
+    return now - datetime.fromisoformat(before.access_at) < duration(contract.access.refresh)
+
+
+def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
+    rows = warehouse.read("scopes", stream.id)
+    scopes = [] if rows is None else rows.to_pylist()
+    return Access(
+        tuple(Scope(row["scope"], row["title"], tuple(row["principals"]), row["resolved"], row["reason"]) for row in scopes),
+        (),
+        (),
+        before.restricted,
+        before.view,
+    )
+
+
+def _known(warehouse: Warehouse, stream: Stream) -> set[str]:
+    rows = warehouse.read("scopes", stream.id, ["scope"])
+    return set() if rows is None else set(rows["scope"].to_pylist())

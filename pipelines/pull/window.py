@@ -1,0 +1,73 @@
+"""What a pull reads: as asked, everything, or what moved since the last watermark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.errors import FixConfiguration
+from connectors.protocol import Schema, Window
+from expectations.contract import Contract
+from pipelines.landing.published import Published
+from pipelines.pull.outcome import Request
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``window`` with the cursor to ``resume`` from, and ``why`` everything is read when it is (for the log)."""
+
+    window: Window
+    resume: Mapping[str, Any] | None = None
+    why: str = ""
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a row that differs from the one held differs because the source does: contract and schema are what they were."""
+        return self.why not in ("first", "contract", "schema")
+
+
+def reading(contract: Contract, request: Request, before: Published | None, live: Schema, *, rights_moved: bool, now: datetime) -> Reading:
+    """The window of this pull.
+
+    Without a base the books can only balance over everything: the first pull is always whole. A change of rights, settings or contract
+    moves no row's update time, yet it may move rows: then everything is read, as it is once in every ``cursor.reconcile``.
+    """
+    if before is None:
+        return Reading(Window(), why="first")
+    if request.window is not None:
+        return Reading(request.window)
+    why = _whole(contract, request, before, live, rights_moved, now)
+    if why or before.watermark is None or contract.cursor is None:
+        return Reading(Window(), why=why)
+    since = datetime.fromisoformat(before.watermark) - duration(contract.cursor.lookback)
+    feed = contract.cursor.deletes == "feed"
+    return Reading(Window(since=since), dict(before.cursor) if feed and before.cursor else None)
+
+
+def _whole(contract: Contract, request: Request, before: Published, live: Schema, rights_moved: bool, now: datetime) -> str:
+    if request.full:
+        return "asked"
+    if contract.cursor is None or before.watermark is None:
+        return "no cursor"
+    if before.contract_fingerprint != contract.fingerprint():
+        return "contract"
+    if before.schema_fingerprint != live.fingerprint:
+        return "schema"
+    if rights_moved:
+        return "rights"
+    if contract.cursor.deletes == "feed":
+        return ""
+    last = datetime.fromisoformat(before.reconciled_at or before.published_at)
+    return "reconcile" if now - last >= duration(contract.cursor.reconcile) else ""
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration of days, hours, minutes and seconds (``P1D``, ``PT5M``). Raises FixConfiguration for anything else."""
+    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
+    if not found or not any(found.groups()):
+        raise FixConfiguration("contract.bad_duration", text=text)
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -38,7 +38,8 @@ class FortnightError(Exception):
 
     def say(self, lang: Language = "en") -> str:
         """What, where, and what to do, in one or two sentences."""
-        return _masked(f"{sentence(self.code, self.params, lang)} {sentence(self.code + '.remedy', self.params, lang)}")
+        between = "" if lang == "ja" else " "
+        return _masked(between.join((sentence(self.code, self.params, lang), sentence(self.code + ".remedy", self.params, lang))))
 
 
 class FixConfiguration(FortnightError):

@@ -22,7 +22,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from connectors.certificate import ClientCertificate, load_client_certificate
 from connectors.errors import FixConfiguration, SourceUnavailable
+from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
@@ -40,7 +42,11 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class TransportOptions:
-    """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try."""
+    """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
+
+    ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
+    against a daily quota); without one it is kept in memory.
+    """
 
     ca_file: Path | None = None
     user_agent: str = "NONISV|Fortnight|fortnight/0.1"
@@ -49,6 +55,8 @@ class TransportOptions:
     attempts: int = 5
     max_wait: float = 60.0
     concurrency: int = 4
+    client_certificate: ClientCertificate | None = None
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Transport:
             auth=auth,
             timeout=httpx.Timeout(self.options.read_timeout, connect=self.options.connect_timeout),
             limits=httpx.Limits(max_connections=self.options.concurrency, max_keepalive_connections=self.options.concurrency),
-            verify=_trust(self.options.ca_file) if parts.scheme == "https" and handler is None else True,
+            verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
         )
@@ -241,7 +249,7 @@ class Transport:
         if date:
             self.server_time = _instant(date) or self.server_time
             if _instant(date) is None:
-                _log.warning("unreadable Date header from %s", self.host)
+                _log.warning("%s", told("transport.bad_date", host=self.host))
         return (classify or self._classify)(response) or response
 
     def _failed(self, error: httpx.RequestError) -> Again:
@@ -262,15 +270,17 @@ class Transport:
         if last or too_long:
             raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
         pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
-        _log.warning(
-            "%s", self._redact(f"{method} {urlsplit(url).path} at {self.host}: {again.reason}; attempt {attempt}, waiting {pause:.2f} s")
-        )
+        facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
+        facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}
+        _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))
         self._sleep(pause)
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def _trust(options: TransportOptions) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if ca_file is not None:
+    if options.client_certificate is not None:
+        load_client_certificate(context, options.client_certificate)
+    if (ca_file := options.ca_file) is not None:
         try:
             context.load_verify_locations(cafile=str(ca_file))
         except (OSError, ssl.SSLError) as error:

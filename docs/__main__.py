@@ -1,8 +1,9 @@
-"""Writes the generated guides: every command's own ``--help``, and every error with what to do. ``--check`` only says which are stale."""
+"""Writes what in the docs is generated: every command's ``--help``, every error, the schemas of ``--json``. ``--check`` only says what is stale."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 GUIDES = Path(__file__).parent / "guides"
+SCHEMAS = Path(__file__).parent / "schemas"
 WIDTH = 100
 #: Where the errors of a room stand, in the order a project meets them; a new room goes to the end by itself.
 ROOMS = {
@@ -35,6 +37,8 @@ ROOMS = {
     "ledger": "The ledger",
     "gate": "The gate",
     "dev": "Dagster's web UI",
+    "demo": "The demo",
+    "cli": "Any command",
 }
 EXIT_CODES = {
     2: "a person mends a file, a variable or a flag",
@@ -78,6 +82,11 @@ def commands_page() -> str:
         "",
         "Written by `make docs` from each command's own `--help`. Exit codes: 0 done; 1 ran, and the answer is no; 2 usage or configuration;",
         "3 source unreachable or refused; 4 interrupted, the same command goes on.",
+        "",
+        "What a command says is Japanese or English: by `--lang ja` or `--lang en`, else by the locale. Help texts, and what is said of a mistyped",
+        "command line, are English. With `--json` it prints one object instead, named `fortnight.<noun>/1` under `schema`; the JSON Schema of each",
+        "noun is in [../schemas](../schemas). Codes, names and numbers there are the same in every language; texts (`message`, `summary`, `found`)",
+        "are in the one asked for. What was foreseen and went wrong is a `fortnight.error/1`.",
     ]
     for path, _ in commands():
         title = " ".join(("fortnight", *path))
@@ -126,14 +135,26 @@ def errors_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def schemas() -> dict[Path, str]:
+    """The JSON Schema of every noun that ``--json`` prints."""
+    from pipelines.cli.payloads import PAYLOADS, json_schema
+
+    return {
+        SCHEMAS / f"{noun}.json": json.dumps(json_schema(noun), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        for noun in sorted(PAYLOADS)
+    }
+
+
 def pages() -> dict[Path, str]:
-    """Every generated page with what it should say."""
-    return {GUIDES / "commands.md": commands_page(), GUIDES / "errors.md": errors_page()}
+    """Every generated file with what it should say."""
+    return {GUIDES / "commands.md": commands_page(), GUIDES / "errors.md": errors_page(), **schemas()}
 
 
 def stale() -> list[Path]:
-    """The generated pages that do not say what they should."""
-    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    """The generated files that do not say what they should, and schemas of nouns that are no more."""
+    known = pages()
+    wrong = [path for path, text in known.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    return wrong + [path for path in sorted(SCHEMAS.glob("*.json")) if path not in known]
 
 
 def _plain(text: str) -> str:
@@ -142,13 +163,18 @@ def _plain(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    old = stale()
+    old, known = stale(), pages()
     for path in old:
-        if "--check" not in arguments:
-            path.write_text(pages()[path], encoding="utf-8")
+        if "--check" in arguments:
+            pass
+        elif path in known:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(known[path], encoding="utf-8")
+        else:
+            path.unlink()
         print(f"{'stale' if '--check' in arguments else 'written'}: {path.relative_to(GUIDES.parents[1])}")
     if not old:
-        print("the generated pages are as they should be")
+        print("the generated files are as they should be")
     return 1 if old and "--check" in arguments else 0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, open_project, spoken
+from connectors.errors import FixConfiguration
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, spoken, word
 
 app = typer.Typer(help="Contracts: show one, or diff it against the live source.", no_args_is_help=True)
 StreamArgument = Annotated[str, typer.Argument(help="system/stream.")]
@@ -20,39 +21,58 @@ def show(stream: StreamArgument, project: ProjectOption = None, json_: JsonOptio
     payload = {"contract": found.model_dump(mode="json", by_alias=True), "fingerprint": found.fingerprint()}
 
     def text() -> None:
-        typer.echo(f"{found.stream} version {found.version}  {found.fingerprint()}")
+        line("contract.shown", lang, stream=found.stream, version=found.version, fingerprint=found.fingerprint())
         for field in found.fields:
-            typer.echo(f"  {field.name:<28} {field.type:<22} {field.source}")
+            row(cell(field.name, 28), cell(field.type, 22), field.source)
 
     emit("contract", payload, json_, text)
 
 
 @app.command()
-def diff(stream: StreamArgument, project: ProjectOption = None, json_: JsonOption = False, lang: LangOption = None) -> None:
+def diff(
+    stream: StreamArgument,
+    preview: Annotated[bool, typer.Option("--preview", help="What settings that are saved and not yet deployed would bring.")] = False,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
     """Name every difference between the contract and the live source. Exit 1 when there is one."""
     with spoken(lang, json_):
         opened = open_project(project)
         found = opened.contract(stream)
-        from expectations.drift import compare
+        from expectations.drift import ahead, compare
 
         connector = opened.connect(found.system)
         try:
-            drift = compare(found, connector.describe(found.told()))
+            if preview:
+                look: Any = getattr(connector, "preview", None)
+                if look is None:
+                    raise FixConfiguration("contract.no_preview", stream=stream, kind=connector.kind)
+                seen = look(found.told())
+                drift = ahead(found, seen.live, seen.coming, live_rights=seen.live_rights, coming_rights=seen.coming_rights)
+            else:
+                drift = compare(found, connector.describe(found.told()))
         finally:
             connector.close()
     payload = {
         "stream": stream,
         "version": found.version,
         "changes": [
-            {"kind": c.kind, "field": c.path, "label": c.label, "old": c.old, "new": c.new, "policy": c.policy} for c in drift.changes
+            {"kind": c.kind, "field": c.path, "label": c.label, "old": c.old, "new": c.new, "policy": c.policy, "reload": c.reload}
+            for c in drift.changes
         ],
     }
 
+    def value(kind: str, given: str) -> str:
+        """Required and optional are our words; everything else is the source's own."""
+        return word(f"drift.value.{given}", lang) if kind == "required" and given else given or "·"
+
     def text() -> None:
         if not drift.changes:
-            typer.echo(f"{stream}: the live source is as contract version {found.version} says")
+            line("contract.nothing_ahead" if preview else "contract.as_promised", lang, stream=stream, version=found.version)
         for c in drift.changes:
-            typer.echo(f"  {c.kind:<9} {c.path}  {c.old or '·'} → {c.new or '·'}  ({c.policy})")
+            policy = word(f"drift.policy.{c.policy}", lang)
+            row(cell(word(f"drift.kind.{c.kind}", lang), 9), f"{c.path}  {value(c.kind, c.old)} → {value(c.kind, c.new)}  ({policy})")
 
     emit("contract_diff", payload, json_, text)
     if drift.changes:

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, Bars, ProjectOption, open_project, spoken
+from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, cell, emit, open_project, row, spoken, word
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 QUESTION = "昇格候補者の選考基準を教えてください"
 ASKERS = ("nanami.shimizu@sakura-seiki.example", "kenta.suzuki@sakura-seiki.example", "stranger@nowhere.example")
+#: The last line, the same in every language, so that a script can look for it.
+HELD = "demo: ok"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the demo plays and how it speaks; ``found`` gathers what each step leaves behind, as ``fortnight.demo/1`` has it."""
+
+    folder: str
+    port: int
+    ui_port: int | None
+    lang: str | None
+    json_: bool
+    found: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def tell(self, code: str, **params: object) -> None:
+        self.show(word(code, self.lang, **params))
+
+    def show(self, text: str, indent: int = 3) -> None:
+        if not self.json_:
+            row(text, indent=indent)
 
 
 def demo(
@@ -19,9 +45,11 @@ def demo(
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Leave Dagster's web UI running and print its address.")] = True,
     port: Annotated[int, typer.Option("--port", min=0, max=65530, help="First of six sandbox ports; 0 takes any free ones.")] = 18080,
     ui_port: Annotated[int, typer.Option("--ui-port", min=1, max=65535, help="Port of Dagster's web UI.")] = 3000,
+    json_: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Live the whole job against the sandbox. Ends with `demo: ok`, or says which step did not hold."""
-    with spoken():
+    with spoken(lang, json_):
         from connectors.errors import FixConfiguration
         from pipelines.cli.dev import port_is_free
 
@@ -31,170 +59,188 @@ def demo(
             if not port_is_free(ui_port):
                 raise FixConfiguration("dev.port_taken", port=ui_port)
         started = time.monotonic()
-        for number, (title, act) in enumerate(_steps(folder, port, ui_port if ui else None), start=1):
-            typer.echo(f"\n{number}. {title}")
-            act()
-        typer.echo(f"\n{time.monotonic() - started:.0f} s, installation apart")
-    typer.echo("demo: ok")
+        stage = Stage(folder, port, ui_port if ui else None, lang, json_)
+        for number, (title, act) in enumerate(_steps(stage), start=1):
+            stage.show(f"\n{number}. {title}", indent=0)
+            act(stage)
+        seconds = time.monotonic() - started
+
+    def text() -> None:
+        row("\n" + word("demo.took", lang, seconds=f"{seconds:.0f}"), indent=0)
+        row(HELD, indent=0)
+
+    emit("demo", {**stage.found, "seconds": round(seconds, 1)}, json_, text)
 
 
-def _steps(folder: str, port: int, ui_port: int | None) -> list[tuple[str, Any]]:
-    steps = [
-        ("The sandbox: kintone, an ERP that speaks only SOAP, SharePoint", lambda: _sandbox(folder, port)),
-        ("The source map: what is there, and proposed contracts", lambda: _map(folder)),
-        ("Pull every stream: compare, fetch, judge, land, balance, publish", lambda: _pull(folder)),
-        ("The index: documents, chunks, principals, vectors; one candidate", lambda: _index(folder)),
-        (f"One question as three people: {QUESTION}", lambda: _ask(folder)),
-        ("The gate: may it serve production?", lambda: _gate(folder)),
-    ]
-    if ui_port is not None:
-        steps.append(("Dagster's web UI", lambda: _ui(folder, ui_port)))
-    return steps
+def _steps(stage: Stage) -> Iterator[tuple[str, Callable[[Stage], None]]]:
+    yield word("demo.sandbox", stage.lang), _sandbox
+    yield word("demo.map", stage.lang), _map
+    yield word("demo.pull", stage.lang), _pull
+    yield word("demo.index", stage.lang), _index
+    yield word("demo.ask", stage.lang, question=QUESTION), _ask
+    yield word("demo.gate", stage.lang), _gate
+    stage.found["ui"] = None
+    if stage.ui_port is not None:
+        yield word("demo.ui", stage.lang), _ui
 
 
-def _sandbox(folder: str, port: int) -> None:
+def _sandbox(stage: Stage) -> None:
+    from connectors.errors import FixConfiguration
     from infra.sandbox import process
-    from pipelines.cli.output import USAGE
     from pipelines.cli.sandbox import home_of, write_environment
 
-    home = home_of(folder)
     try:
-        running = process.up(home, base_port=port)
+        running = process.up(home_of(stage.folder), base_port=stage.port)
     except process.SandboxError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(USAGE) from None
-    write_environment(folder)
-    for one in running.servers:
-        typer.echo(f"   {one.name:<12}https://localhost:{one.https_port}")
+        if error.code == "port_taken":
+            raise FixConfiguration("sandbox.port_taken", port=error.facts["port"]) from None
+        raise FixConfiguration("sandbox.not_up", reason=str(error)) from None
+    write_environment(stage.folder)
+    stage.found["sandbox"] = {one.name: f"https://localhost:{one.https_port}" for one in running.servers}
+    for name, address in stage.found["sandbox"].items():
+        stage.show(f"{cell(name, 12)}{address}")
 
 
-def _map(folder: str) -> None:
-    from pipelines.cli.map import map_
+def _map(stage: Stage) -> None:
+    from pipelines.cli.map import failures, look, show
 
-    map_(project=folder)
+    found, written = look(open_project(stage.folder), None, Bars(stage.json_, stage.lang))
+    errors = failures(found)
+    if stage.json_ and errors:
+        raise errors[0]
+    if not stage.json_:
+        show(found, written, stage.lang)
+    if errors:
+        raise typer.Exit(max(error.exit_code for error in errors))
+    stage.found["map"] = str(written.html)
 
 
-def _pull(folder: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    from pipelines.cli.launch import run_job
-    from pipelines.clock import WallClock
+def _pull(stage: Stage) -> None:
+    from connectors.errors import AnswerIsNo
     from pipelines.defs.instance import instance_of
     from pipelines.defs.jobs import by_system, system_job_name
     from pipelines.landing.warehouse import Warehouse
 
-    opened, clock = open_project(folder), WallClock()
-    today = clock.now().astimezone(ZoneInfo(opened.file.timezone)).date().isoformat()
-    good = True
+    opened = open_project(stage.folder)
     with instance_of(opened) as instance:
-        for system in by_system(opened):
-            with Bars() as bars:
-                result = run_job(opened, system_job_name(system), clock, bars, partition=today, instance=instance)
-            good = good and result.success
+        good = all([_run(stage, system_job_name(system), instance) for system in by_system(opened)])
     warehouse = Warehouse(opened.root)
+    stage.found["streams"] = []
     for stream in opened.contracts:
         record = warehouse.published(stream)
-        counts = record.counts if record else {}
-        typer.echo(
-            f"   {stream:<30}{counts.get('live', 0):>7} rows live, {counts.get('changed', 0)} changed"
-            if record
-            else f"   {stream:<30} NOT PUBLISHED"
-        )
+        live, changed = (record.counts.get("live", 0), record.counts.get("changed", 0)) if record else (0, 0)
+        number = record.number if record else None
+        stage.found["streams"].append({"stream": stream, "published": number, "live": live, "changed": changed})
+        stage.tell("demo.stream" if record else "demo.stream_not_published", stream=cell(stream, 30), live=f"{live:>7}", changed=changed)
         good = good and record is not None
     if not good:
-        typer.echo("a pull did not succeed; `fortnight pull STREAM` says why", err=True)
-        raise typer.Exit(NO)
+        raise AnswerIsNo("demo.pull_failed")
 
 
-def _index(folder: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    from pipelines.cli.launch import run_job
-    from pipelines.clock import WallClock
+def _index(stage: Stage) -> None:
+    from connectors.errors import AnswerIsNo
     from pipelines.defs.instance import instance_of
     from pipelines.defs.jobs import index_job_name
     from pipelines.index.releases import newest_candidate
 
-    opened, clock = open_project(folder), WallClock()
-    today = clock.now().astimezone(ZoneInfo(opened.file.timezone)).date().isoformat()
+    opened = open_project(stage.folder)
+    stage.found["candidates"] = []
     with instance_of(opened) as instance:
         for name in opened.file.indexes:
-            with Bars() as bars:
-                result = run_job(opened, index_job_name(name), clock, bars, partition=today, instance=instance)
+            succeeded = _run(stage, index_job_name(name), instance)
             made = newest_candidate(opened.root, name)
-            if not result.success or made is None:
-                typer.echo(f"the candidate of {name} was not built; `fortnight index build {name}` says why", err=True)
-                raise typer.Exit(NO)
-            typer.echo(
-                f"   {made.release}: {sum(made.documents.values())} documents, {made.chunks} chunks, access resolved on {made.access.share:.1%}"
-            )
+            if not succeeded or made is None:
+                raise AnswerIsNo("demo.not_built", index=name)
+            documents = sum(made.documents.values())
+            facts = {"release": made.release, "documents": documents, "chunks": made.chunks}
+            stage.found["candidates"].append({**facts, "access": made.access.share})
+            stage.tell("demo.candidate", access=f"{made.access.share:.1%}", **facts)
 
 
-def _ask(folder: str) -> None:
+def _run(stage: Stage, job: str, instance: dg.DagsterInstance) -> bool:
+    """One of the project's jobs, for today."""
+    from zoneinfo import ZoneInfo
+
+    from pipelines.cli.launch import run_job
+    from pipelines.clock import WallClock
+
+    opened, clock = open_project(stage.folder), WallClock()
+    today = clock.now().astimezone(ZoneInfo(opened.file.timezone)).date().isoformat()
+    with Bars(stage.json_, stage.lang) as bars:
+        return run_job(opened, job, clock, bars, partition=today, instance=instance).success
+
+
+def _ask(stage: Stage) -> None:
+    from connectors.errors import AnswerIsNo
     from pipelines.clock import WallClock
     from pipelines.serving.desk import preview
 
-    opened = open_project(folder)
+    opened = open_project(stage.folder)
+    stage.found.update(question=QUESTION, answers=[])
     answers: list[list[str]] = []
     for person in ASKERS:
         answer = preview(opened, next(iter(opened.file.indexes)), QUESTION, person, 3, WallClock())
-        typer.echo(f"   as {person}")
+        stage.tell("demo.as", person=person)
         for hit in answer.hits:
-            typer.echo(f"      {hit.rank}. {hit.title}  [{hit.stream}]")
+            stage.show(f"{hit.rank}. {hit.title}  [{hit.stream}]", indent=6)
         if not answer.hits:
-            typer.echo(f"      nothing ({answer.reason.value})")
+            stage.show(word("demo.nothing", stage.lang, reason=answer.reason.value), indent=6)
         answers.append([hit.chunk for hit in answer.hits])
+        stage.found["answers"].append({"person": person, "reason": answer.reason.value, "titles": [hit.title for hit in answer.hits]})
     insider, outsider, stranger = answers
     if not insider or insider == outsider or stranger:
-        typer.echo("the answers do not differ by what each person may see", err=True)
-        raise typer.Exit(NO)
+        raise AnswerIsNo("demo.same_answers")
 
 
-def _gate(folder: str) -> None:
-    from connectors.messages import sentence
-    from pipelines.cli.gate import gate_state
+def _gate(stage: Stage) -> None:
+    from connectors.errors import AnswerIsNo
+    from pipelines.cli.gate import gate_state, in_words, standing_of
     from pipelines.clock import WallClock
     from pipelines.defs.instance import instance_of
     from pipelines.defs.seal import seal_project
 
-    opened = open_project(folder)
+    opened = open_project(stage.folder)
     with instance_of(opened) as instance:
         seal_project(opened, instance, WallClock())
+    stage.found["gate"] = []
     for name in opened.file.indexes:
         state = gate_state(opened, name)
-        typer.echo(f"   {name}: {state.eligibility}, {state.green_days} of {state.required_days} green days, because")
+        stage.found["gate"].append({**standing_of(state, stage.lang), "eligibility": state.eligibility})
+        stage.tell("demo.because", **standing_of(state, stage.lang))
         for reason in state.reasons:
-            typer.echo(f"   - {sentence(reason.code, reason.params)}")
+            stage.show(f"- {in_words(reason, stage.lang)}")
         if state.eligibility == "eligible":
-            typer.echo("an index without a single scheduled day must not be eligible", err=True)
-            raise typer.Exit(NO)
+            raise AnswerIsNo("demo.too_early", index=name)
 
 
-def _ui(folder: str, port: int) -> None:
+def _ui(stage: Stage) -> None:
     import subprocess
     import urllib.error
     import urllib.request
 
+    from connectors.errors import AnswerIsNo
     from pipelines.cli.dev import dagster_environment, web_command
 
-    opened = open_project(folder)
+    assert stage.ui_port is not None
+    opened = open_project(stage.folder)
     log = opened.home / "webserver.log"
+    command = web_command(stage.ui_port)
     with log.open("w") as sink:
-        process = subprocess.Popen(web_command(port), env=dagster_environment(opened), stdout=sink, stderr=sink, start_new_session=True)
+        process = subprocess.Popen(command, env=dagster_environment(opened), stdout=sink, stderr=sink, start_new_session=True)
     (opened.home / "webserver.pid").write_text(str(process.pid))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(240):
         try:
-            opener.open(f"http://localhost:{port}/server_info", timeout=2).close()
+            opener.open(f"http://localhost:{stage.ui_port}/server_info", timeout=2).close()
         except (urllib.error.URLError, OSError):
             if process.poll() is not None:
                 break
             time.sleep(0.25)
         else:
-            typer.echo(f"   http://localhost:{port}/asset-groups   (`make clean` stops it and the sandbox)")
+            stage.found["ui"] = f"http://localhost:{stage.ui_port}/asset-groups"
+            stage.tell("demo.left_running", url=stage.found["ui"])
             return
-    typer.echo(f"Dagster's web UI did not come up; see {log}", err=True)
-    raise typer.Exit(NO)
+    raise AnswerIsNo("dev.no_webserver", log=log)
 
 
 def _stop_earlier_ui(pid_file: Path) -> None:

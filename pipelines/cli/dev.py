@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import ProjectOption, open_project, spoken
+from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, line, open_project, spoken
 
 
 def dev(
     project: ProjectOption = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the web UI on localhost.")] = 3000,
+    json_: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
-    """Run the Dagster webserver and daemon for the project."""
-    with spoken():
+    """Run the Dagster webserver and daemon for the project, until interrupted. What Dagster itself says goes to stderr under --json."""
+    with spoken(lang, json_):
         opened = open_project(project)
         import subprocess
         import sys
@@ -25,8 +27,10 @@ def dev(
             raise FixConfiguration("dev.port_taken", port=port)
         environment = dagster_environment(opened)
         web, daemon = web_command(port), [sys.executable, "-m", "dagster._daemon", "run", *workspace()]
-        typer.echo(f"Dagster: http://localhost:{port}  (Ctrl-C stops it)")
-        running = [subprocess.Popen(web, env=environment), subprocess.Popen(daemon, env=environment)]
+        url = f"http://localhost:{port}"
+        emit("dev", {"url": url}, json_, lambda: line("dev.address", lang, url=url))
+        sink = sys.stderr.fileno() if json_ else None
+        running = [subprocess.Popen(command, env=environment, stdout=sink) for command in (web, daemon)]
         try:
             for process in running:
                 process.wait()

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, language, open_project, spoken
+from pipelines.cli.output import JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, whether it is well, what was found, and the exit code it asks for. Both texts may be ``Said``."""
+
+    subject: str
+    ok: bool
+    found: str
+    exit: int
 
 
 def doctor(
@@ -17,15 +28,15 @@ def doctor(
 ) -> None:
     """Check each system's address, credentials and rights, and every contract file. The exit code is that of the worst finding."""
     from connectors.errors import FortnightError
+    from connectors.messages import Said, told
 
     with spoken(lang, json_):
         opened = open_project(project)
-        names = [system] if system else list(opened.file.systems)
-        found: list[dict[str, Any]] = [
-            {"subject": f"contract {stream}", "ok": False, "found": error.say(language(lang)), "exit": error.exit_code}
+        found = [
+            Finding(told("doctor.contract", stream=stream), False, Said(error.say, error.code), error.exit_code)
             for stream, error in opened.broken.items()
         ]
-        for name in names:
+        for name in [system] if system else list(opened.file.systems):
             try:
                 connector = opened.connect(name)
                 try:
@@ -33,14 +44,34 @@ def doctor(
                 finally:
                     connector.close()
             except FortnightError as error:
-                found.append({"subject": name, "ok": False, "found": error.say(language(lang)), "exit": error.exit_code})
+                found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
                 continue
-            found += [{"subject": f"{name}: {probe}", "ok": ok, "found": said, "exit": 0 if ok else 1} for probe, ok, said in health.probes]
-    worst = max((entry["exit"] for entry in found), default=0)
+            for probe, ok, said in health.probes:
+                found.append(Finding(_subject(name, probe), ok, said, 0 if ok else 1))
+    worst = max((one.exit for one in found), default=0)
+    payload = {
+        "findings": [
+            {
+                "subject": one.subject,
+                "ok": one.ok,
+                "code": one.found.code or None if isinstance(one.found, Said) else None,
+                "found": shown(one.found, lang),
+                "exit": one.exit,
+            }
+            for one in found
+        ],
+        "ok": worst == 0,
+    }
 
     def text() -> None:
-        for entry in found:
-            typer.echo(f"  {'ok  ' if entry['ok'] else 'FAIL'} {entry['subject']:<36} {entry['found']}")
+        for one in found:
+            row(mark("ok" if one.ok else "fail", lang), cell(shown(one.subject, lang), 36), shown(one.found, lang))
 
-    emit("doctor", {"findings": found, "ok": worst == 0}, json_, text)
+    emit("doctor", payload, json_, text)
     raise typer.Exit(worst)
+
+
+def _subject(system: str, probe: str) -> str:
+    from connectors.messages import Said, retold
+
+    return Said(lambda lang: f"{system}: {retold(probe, lang)}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, language, open_project, spoken
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, spoken, word
+
+if TYPE_CHECKING:
+    from pipelines.evidence.reasons import Reason
 
 app = typer.Typer(help="The fortnight: day n of 14, and why.", no_args_is_help=True)
 _LETTER = {"green": "G", "red": "R", "missing": "-", "excused": "x", "unsealed": "·"}
@@ -23,9 +27,7 @@ def status(
     with spoken(lang, json_):
         opened = open_project(project)
         state = gate_state(opened, index)
-        from connectors.messages import sentence
-
-        spoken_reasons = [{"code": r.code, "message": sentence(r.code, r.params, language(lang))} for r in state.reasons]
+        reasons = [{"code": r.code, "message": in_words(r, lang)} for r in state.reasons]
     payload: dict[str, Any] = {
         "index": state.index,
         "eligibility": state.eligibility,
@@ -39,16 +41,17 @@ def status(
             }
             for s in state.streams
         ],
-        "reasons": spoken_reasons,
+        "reasons": reasons,
     }
 
     def text() -> None:
-        typer.echo(f"{state.index}: {state.eligibility}, {state.green_days} of {state.required_days} green days")
+        line("gate.stands", lang, **standing_of(state, lang))
         for s in state.streams:
             calendar = "".join(_LETTER.get(verdict, "?") for _, verdict in s.days)
-            typer.echo(f"  {s.stream:<28} {s.green_days:>2} of {state.required_days}  {calendar}")
-        for each in spoken_reasons:
-            typer.echo(f"  - {each['message']}")
+            stream, green_days = cell(s.stream, 28), f"{s.green_days:>2}"
+            row(word("gate.stream", lang, stream=stream, green_days=green_days, required_days=state.required_days, calendar=calendar))
+        for each in reasons:
+            row("-", each["message"])
 
     emit("gate", payload, json_, text)
     if state.eligibility != "eligible":
@@ -67,7 +70,7 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
         with instance_of(opened) as instance:
             seals = seal_project(opened, instance, WallClock())
     payload = {"sealed": [{"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict} for s in seals]}
-    emit("seal", payload, json_, lambda: typer.echo(f"{len(seals)} seals written" if seals else "every closed day is sealed already"))
+    emit("seal", payload, json_, lambda: line("gate.sealed" if seals else "gate.nothing_to_seal", lang, count=len(seals)))
 
 
 def gate_state(project: Any, index: str) -> Any:
@@ -76,3 +79,32 @@ def gate_state(project: Any, index: str) -> Any:
     from pipelines.evidence.plan import standing
 
     return standing(project, index, WallClock().now())
+
+
+def in_words(reason: Reason, lang: str | None) -> str:
+    """A reason as its sentence. The measured values, units and limits of a readiness fact lie in the ledger in English, so they are said anew."""
+    params: dict[str, Any] = dict(reason.params)
+    if reason.code.startswith("gate.fact_"):
+        params = {name: _fact_word(value, lang) for name, value in params.items()}
+    return " ".join(word(reason.code, lang, **params).split()).replace(" （", "（")
+
+
+def _fact_word(value: object, lang: str | None) -> object:
+    from connectors.messages import catalogue
+
+    if not isinstance(value, str):
+        return value
+    if span := re.fullmatch(r"(\d+) to (\d+)", value):
+        return word("fact.word.range", lang, low=span[1], high=span[2])
+    code = "fact.word." + "_".join(value.lower().split())
+    return word(code, lang) if code in catalogue() else value
+
+
+def standing_of(state: Any, lang: str | None) -> dict[str, Any]:
+    """The facts of the sentence that says where an index stands."""
+    return {
+        "index": state.index,
+        "eligibility": word(f"gate.eligibility.{state.eligibility}", lang),
+        "green_days": state.green_days,
+        "required_days": state.required_days,
+    }

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, emit, open_project, spoken
+from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, spoken, word
 
 app = typer.Typer(help="Candidates of a search index.", no_args_is_help=True)
 IndexArgument = Annotated[str, typer.Argument(help="The index's name in project.yaml.")]
@@ -27,7 +27,7 @@ def build(index: IndexArgument, project: ProjectOption = None, json_: JsonOption
 
         clock = WallClock()
         today = clock.now().astimezone(ZoneInfo(opened.file.timezone)).date().isoformat()
-        with Bars(quiet=json_) as bars:
+        with Bars(json_, lang) as bars:
             result = run_job(opened, index_job_name(index), clock, bars, partition=today)
         newest = newest_candidate(opened.root, index)
     release = newest.release if newest else None
@@ -38,12 +38,8 @@ def build(index: IndexArgument, project: ProjectOption = None, json_: JsonOption
         "release": release,
         "chunks": newest.chunks if newest else 0,
     }
-    emit(
-        "index_build",
-        payload,
-        json_,
-        lambda: typer.echo(f"{index}: {'candidate ' + str(release) if result.success else 'FAILED'}; run {result.run_id}"),
-    )
+    code = "index.built" if result.success else "index.not_built"
+    emit("index_build", payload, json_, lambda: line(code, lang, index=index, release=release, run_id=result.run_id))
     if not result.success:
         raise typer.Exit(NO)
 
@@ -66,15 +62,15 @@ def embed(
         from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.outcome import Progress
 
-        with Bars(quiet=json_) as bars:
+        with Bars(json_, lang) as bars:
             computed = ship_vectors(
                 opened,
                 index,
                 Warehouse(opened.root),
                 query or [],
-                lambda done, total: bars(Progress(f"index/{index}", "embed", done, total)),
+                lambda done, total: bars(Progress(f"index/{index}", "embedding", done, total)),
             )
-    emit("index_embed", {"index": index, "computed": computed}, json_, lambda: typer.echo(f"{index}: {computed} vectors computed"))
+    emit("index_embed", {"index": index, "computed": computed}, json_, lambda: line("index.embedded", lang, index=index, computed=computed))
 
 
 @app.command()
@@ -102,11 +98,10 @@ def releases(index: IndexArgument, project: ProjectOption = None, json_: JsonOpt
 
     def text() -> None:
         for m in found:
-            typer.echo(
-                f"  {m.release:<24} {m.created_at:%Y-%m-%d %H:%M}Z  {m.chunks:>6} chunks  access {m.access.share:.1%}  {m.content_hash[:19]}…"
-            )
+            facts = {"release": cell(m.release, 24), "chunks": f"{m.chunks:>6}", "access": f"{m.access.share:.1%}"}
+            row(word("index.release", lang, created_at=f"{m.created_at:%Y-%m-%d %H:%M}Z", content_hash=m.content_hash[:19], **facts))
         if not found:
-            typer.echo(f"{index} has no candidate yet; `fortnight index build {index}` makes one")
+            line("index.no_candidate_yet", lang, index=index)
 
     emit("releases", payload, json_, text)
 
@@ -164,10 +159,11 @@ def search(
     def text() -> None:
         for hit in answer.hits:
             where = " › ".join(part for part in (hit.title, *hit.heading_path) if part)
-            typer.echo(f"  {hit.rank}. {where}  [{hit.stream}]")
-            typer.echo(f"     {' '.join(hit.snippet.split())[:110]}")
+            row(f"{hit.rank}. {where}  [{hit.stream}]")
+            row(" ".join(hit.snippet.split())[:110], indent=5)
         if not answer.hits:
-            typer.echo(f"  nothing that {as_} may see ({answer.reason.value})")
-        typer.echo(f"  {answer.index}/{answer.release} is {state.eligibility}; trace {answer.trace_id}")
+            row(word("search.nothing", lang, person=as_, reason=answer.reason.value))
+        eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
+        row(word("search.from", lang, release=f"{answer.index}/{answer.release}", eligibility=eligibility, trace_id=answer.trace_id))
 
     emit("search", payload, json_, text)

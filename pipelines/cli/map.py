@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, emit, language, open_project, say, spoken
+from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, say, spoken, word
+
+if TYPE_CHECKING:
+    from connectors.errors import FortnightError
+    from pipelines.project import Project
+    from pipelines.reports.page import Written
+    from pipelines.reports.source_map import SourceMap
 
 
 def map_(
@@ -25,17 +31,8 @@ def map_(
     A contract that exists is never changed. Exit 3 when a system could not be mapped; the others stand in the map all the same.
     """
     with spoken(lang, json_):
-        opened = open_project(project)
-        from pipelines.clock import WallClock
-        from pipelines.reports.glossary import read_glossary
-        from pipelines.reports.page import plain, write_map
-        from pipelines.reports.source_map import survey
-
-        glossary = read_glossary(opened.folder)
-        with Bars(quiet=json_) as bars:
-            found = survey(opened, [system] if system else list(opened.file.systems), glossary, WallClock(), bars)
-        written = write_map(found, opened, out, into_contracts=write)
-    errors = [one.error for one in found.systems if one.error] + [error for one in found.systems for error in one.skipped]
+        found, written = look(open_project(project), system, Bars(json_, lang), out, write)
+        from pipelines.reports.page import plain
     payload: dict[str, Any] = {
         **plain(found),
         "written": {
@@ -45,37 +42,48 @@ def map_(
             "kept": list(written.kept),
         },
     }
-
-    def text() -> None:
-        from connectors.messages import sentence
-
-        totals, tongue = found.totals, language(lang)
-        for one in found.systems:
-            for stream in one.streams:
-                rows = "?" if stream.offer.rows is None else f"{stream.offer.rows:,}"
-                state = f"v{stream.contract.version}" if stream.contracted else "new"
-                typer.echo(
-                    f"  {stream.stream:<32} {state:<4} {rows:>9} rows  {len(stream.contract.fields):>3} fields  {len(stream.questions)} open  {stream.offer.title}"
-                )
-            if one.error:
-                say(one.error, lang)
-            for error in one.skipped:
-                say(error, lang)
-        typer.echo(
-            sentence(
-                "map.summary",
-                {
-                    "systems": totals.systems,
-                    "streams": totals.streams,
-                    "contracted": totals.contracted,
-                    "rows": f"{totals.rows:,}",
-                    "open": totals.questions,
-                },
-                tongue,
-            )
-        )
-        typer.echo(sentence("map.written", {"html": written.html, "proposals": len(written.proposals), "kept": len(written.kept)}, tongue))
-
-    emit("map", payload, json_, text)
-    if errors:
+    emit("map", payload, json_, lambda: show(found, written, lang))
+    if errors := failures(found):
         raise typer.Exit(max(error.exit_code for error in errors))
+
+
+def look(project: Project, system: str | None, bars: Bars, out: Path | None = None, write: bool = False) -> tuple[SourceMap, Written]:
+    """Survey one system or all of them, and write what was found."""
+    from pipelines.clock import WallClock
+    from pipelines.reports.glossary import read_glossary
+    from pipelines.reports.page import write_map
+    from pipelines.reports.source_map import survey
+
+    glossary = read_glossary(project.folder)
+    with bars:
+        found = survey(project, [system] if system else list(project.file.systems), glossary, WallClock(), bars)
+    return found, write_map(found, project, out, into_contracts=write)
+
+
+def failures(found: SourceMap) -> list[FortnightError]:
+    """Why a system, or an object of one, is not on the map."""
+    return [one.error for one in found.systems if one.error] + [error for one in found.systems for error in one.skipped]
+
+
+def show(found: SourceMap, written: Written, lang: str | None) -> None:
+    """The map as lines: one per stream, what could not be mapped, the sums, and where the files are."""
+    for one in found.systems:
+        for stream in one.streams:
+            rows = "?" if stream.offer.rows is None else f"{stream.offer.rows:,}"
+            state = f"v{stream.contract.version}" if stream.contracted else word("map.new", lang)
+            facts = {"stream": cell(stream.stream, 32), "state": cell(state, 4), "fields": f"{len(stream.contract.fields):>3}"}
+            row(word("map.stream", lang, rows=f"{rows:>9}", open=len(stream.questions), title=stream.offer.title, **facts))
+        for error in (one.error, *one.skipped):
+            if error:
+                say(error, lang)
+    totals = found.totals
+    line(
+        "map.summary",
+        lang,
+        systems=totals.systems,
+        streams=totals.streams,
+        contracted=totals.contracted,
+        rows=f"{totals.rows:,}",
+        open=totals.questions,
+    )
+    line("map.written", lang, html=written.html, proposals=len(written.proposals), kept=len(written.kept))

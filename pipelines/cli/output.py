@@ -1,13 +1,14 @@
-"""How commands speak: plain or ``--json``, Japanese or English, progress on the terminal, and errors as one sentence with an exit code."""
+"""How commands speak: lines of the catalogue in Japanese or English, rows of plain data, or one JSON object; progress, retries and errors."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +24,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instea
 LangOption = Annotated[str | None, typer.Option("--lang", help="ja or en; default: by locale.", show_default=False)]
 
 DONE, NO, USAGE, SOURCE, INTERRUPTED = 0, 1, 2, 3, 4
+#: The log whose warnings a person at the keyboard should see.
+_LOG = "fortnight"
 
 
 def language(given: str | None) -> Language:
@@ -41,48 +44,109 @@ def open_project(given: str | None) -> Project:
     return load(find(given))
 
 
+def line(code: str, lang: str | None, /, **params: object) -> None:
+    """Print one sentence of the catalogue."""
+    row(word(code, lang, **params), indent=0)
+
+
+def word(code: str, lang: str | None, /, **params: object) -> str:
+    """One sentence or word of the catalogue, to stand in a row or in another sentence."""
+    from connectors.messages import sentence
+
+    return sentence(code, params, language(lang))
+
+
+def shown(text: str, lang: str | None) -> str:
+    """Text that was said elsewhere (a check's summary, a probe's finding), in this language."""
+    from connectors.messages import retold
+
+    return str(retold(text, language(lang)))
+
+
+def row(*cells: str, indent: int = 2) -> None:
+    """Print data: names, numbers, codes, and words that came from the catalogue."""
+    typer.echo((" " * indent + " ".join(cells)).rstrip())
+
+
+def cell(text: object, width: int) -> str:
+    """A cell of a table, filled with blanks to a width in columns: a full-width character takes two."""
+    from rich.cells import cell_len
+
+    return f"{text}{' ' * max(0, width - cell_len(str(text)))}"
+
+
+def mark(verdict: Literal["ok", "warn", "fail"], lang: str | None) -> str:
+    """The word in front of a check, in a cell of its own width."""
+    return cell(word(f"mark.{verdict}", lang), 4 if language(lang) == "en" else 6)
+
+
 def emit(noun: str, payload: Mapping[str, Any], as_json: bool, text: Callable[[], None]) -> None:
-    """Print a result: JSON with its schema name, or the text form."""
+    """Print a result: as the JSON object that ``fortnight.<noun>/1`` promises (see payloads), or by its text form.
+
+    A payload that breaks that promise is a bug and raises pydantic's ValidationError.
+    """
     if as_json:
-        typer.echo(json.dumps({"schema": f"fortnight.{noun}/1", **payload}, ensure_ascii=False, default=str))
+        from pipelines.cli.payloads import as_promised
+
+        typer.echo(json.dumps(as_promised(noun, payload), ensure_ascii=False))
     else:
         text()
 
 
 @contextmanager
 def spoken(lang: str | None = None, as_json: bool = False) -> Generator[None]:
-    """Turn foreseen errors into one sentence on stderr and the exit code of their branch. Unforeseen ones keep their traceback: they are bugs."""
-    from connectors.errors import FortnightError
+    """Turn foreseen errors into one sentence on stderr and the exit code of their branch. Unforeseen ones keep their traceback: they are bugs.
+
+    While it lasts, warnings of the product (a request that is tried again) show on stderr in the same language.
+    """
+    from connectors.errors import FortnightError, Interrupted
 
     language(lang)  # a language nobody speaks is refused before anything is done
+    ear = _Ear(lang)
+    logging.getLogger(_LOG).addHandler(ear)
     try:
         yield
     except FortnightError as error:
         say(error, lang, as_json)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on", err=True)
+        say(Interrupted("cli.interrupted"), lang, as_json)
         raise typer.Exit(INTERRUPTED) from None
+    finally:
+        logging.getLogger(_LOG).removeHandler(ear)
+
+
+class _Ear(logging.Handler):
+    """Shows the warnings of the log to the person who waits; what was ``Said`` in it, in their language."""
+
+    def __init__(self, lang: str | None) -> None:
+        super().__init__(logging.WARNING)
+        self._lang = lang
+
+    def emit(self, record: logging.LogRecord) -> None:
+        given = record.args if isinstance(record.args, tuple) else ()
+        said = [shown(one, self._lang) if isinstance(one, str) else one for one in given]
+        typer.echo(record.msg % tuple(said) if said else record.getMessage(), err=True)
 
 
 def say(error: Any, lang: str | None = None, as_json: bool = False) -> None:
     """One error, spoken: as a sentence, or as JSON with its stable code."""
+    told = error.say(language(lang))
     if as_json:
-        typer.echo(
-            json.dumps({"schema": "fortnight.error/1", "code": error.code, "message": error.say(language(lang))}, ensure_ascii=False)
-        )
+        emit("error", {"code": error.code, "message": told}, True, lambda: None)
     else:
-        typer.secho(error.say(language(lang)), err=True, fg="red" if sys.stderr.isatty() else None)
+        typer.secho(told, err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 class Bars:
-    """A progress bar per stream while a pull runs. Quiet under --json and where there is no terminal: then one line per finished step."""
+    """A progress bar per stream while a pull runs. Quiet under --json and where there is no terminal: then one line per stream."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, lang: str | None = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self.quiet = quiet
+        self._lang = lang
         self._console = Console(stderr=True)
         self._bars = Progress(
             SpinnerColumn(),
@@ -109,7 +173,7 @@ class Bars:
             if not self.quiet and not self._console.is_terminal:
                 self._console.print(f"  {progress.stream} …", highlight=False)
         total = progress.total if progress.total is not None else None
-        fields: dict[str, Any] = {"step": progress.step}
+        fields: dict[str, Any] = {"step": word(f"step.{progress.step}", self._lang)}
         if total is not None:
             fields |= {"completed": progress.done, "total": total}
         self._bars.update(self._tasks[progress.stream], **fields)

@@ -6,7 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, emit, language, open_project, say, spoken
+from pipelines.cli.output import (
+    NO,
+    Bars,
+    JsonOption,
+    LangOption,
+    ProjectOption,
+    cell,
+    emit,
+    language,
+    line,
+    mark,
+    open_project,
+    row,
+    say,
+    shown,
+    spoken,
+)
 
 StreamArgument = Annotated[str, typer.Argument(help="system/stream, as in contracts/.")]
 
@@ -14,6 +30,7 @@ StreamArgument = Annotated[str, typer.Argument(help="system/stream, as in contra
 def pull(
     stream: StreamArgument,
     full: Annotated[bool, typer.Option("--full", help="Read everything anew instead of going on from the last pull.")] = False,
+    accept_gone: Annotated[bool, typer.Option("--accept-gone", help="Somebody has looked: rows that vanished are deleted.")] = False,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -26,27 +43,24 @@ def pull(
         from pipelines.pull.run import pull as run
 
         opened.contract(stream)
-        with Bars(quiet=json_) as bars:
-            result = run(opened, Request(stream, full=full), WallClock(), bars)
+        with Bars(json_, lang) as bars:
+            result = run(opened, Request(stream, full=full, accept_gone=accept_gone), WallClock(), bars)
     payload: dict[str, Any] = {
         "stream": result.stream,
         "outcome": result.outcome,
         "pull_id": result.pull_id,
         "published": result.published,
         "counts": dict(result.counts),
-        "checks": [{"name": c.name, "passed": c.passed, "severity": c.severity, "summary": c.summary} for c in result.checks],
+        "checks": [{"name": c.name, "passed": c.passed, "severity": c.severity, "summary": shown(c.summary, lang)} for c in result.checks],
         "error": {"code": result.error.code, "message": result.error.say(language(lang))} if result.error else None,
     }
 
     def text() -> None:
         for check in result.checks:
-            mark = "ok  " if check.passed else ("FAIL" if check.severity == "critical" else "warn")
-            typer.echo(f"  {mark} {check.name:<8} {check.summary}")
+            verdict = "ok" if check.passed else ("fail" if check.severity == "critical" else "warn")
+            row(mark(verdict, lang), cell(check.name, 8), shown(check.summary, lang))
         if result.error is None:
-            counts = result.counts
-            typer.echo(
-                f"{stream}: {counts['live']} live rows; {counts['changed']} changed, {counts['deleted']} deleted; published as {result.published}"
-            )
+            line("pull.done", lang, stream=stream, published=result.published, **result.counts)
         else:
             say(result.error, lang)
 
@@ -69,17 +83,20 @@ def backfill(
         from datetime import date
 
         from connectors.errors import FixConfiguration
+        from connectors.messages import told
 
         try:
             first, last = date.fromisoformat(from_), date.fromisoformat(to)
         except ValueError:
-            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason="not a date") from None
+            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=told("backfill.not_a_date")) from None
         opened = open_project(project)
         contract = opened.contract(stream)
         if first > last:
-            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason="--from > --to")
+            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=told("backfill.reversed"))
         if first < date.fromisoformat(opened.file.start):
-            raise FixConfiguration("backfill.bad_range", first=from_, last=to, reason=f"project.yaml start: {opened.file.start}")
+            raise FixConfiguration(
+                "backfill.bad_range", first=from_, last=to, reason=told("backfill.before_start", start=opened.file.start)
+            )
         from zoneinfo import ZoneInfo
 
         from pipelines.clock import WallClock
@@ -89,25 +106,22 @@ def backfill(
             raise FixConfiguration("backfill.after_today", last=to, today=today.isoformat())
         days = (last - first).days + 1
         if plan:
-            _plan(opened, contract, from_, to, days, json_)
+            _plan(opened, contract, from_, to, days, json_, lang)
             return
         from pipelines.cli.launch import run_job
         from pipelines.defs.jobs import system_job_name
 
-        with Bars(quiet=json_) as bars:
+        with Bars(json_, lang) as bars:
             result = run_job(opened, system_job_name(contract.system), WallClock(), bars, span=(from_, to), streams=(stream,))
     payload = {"stream": stream, "from": from_, "to": to, "days": days, "run_id": result.run_id, "succeeded": result.success}
-    emit(
-        "backfill",
-        payload,
-        json_,
-        lambda: typer.echo(f"{stream}: {from_} to {to} ({days} days): {'done' if result.success else 'FAILED'}; run {result.run_id}"),
-    )
+    code = "backfill.done" if result.success else "backfill.not_done"
+    said = {"stream": stream, "first": from_, "last": to, "days": days, "run_id": result.run_id}
+    emit("backfill", payload, json_, lambda: line(code, lang, **said))
     if not result.success:
         raise typer.Exit(NO)
 
 
-def _plan(project: Any, contract: Any, first: str, last: str, days: int, json_: bool) -> None:
+def _plan(project: Any, contract: Any, first: str, last: str, days: int, json_: bool, lang: str | None) -> None:
     """What a backfill would read: the live count and the pages it would take at most, asked of the source now."""
     connector = project.connect(contract.system)
     try:
@@ -125,11 +139,5 @@ def _plan(project: Any, contract: Any, first: str, last: str, days: int, json_: 
         "page": page,
         "calls_at_most": calls,
     }
-    emit(
-        "backfill_plan",
-        payload,
-        json_,
-        lambda: typer.echo(
-            f"{contract.stream}: {first} to {last} ({days} partitions, one run); the source has {count} rows, so at most {calls} calls of {page}"
-        ),
-    )
+    said = {"stream": contract.stream, "first": first, "last": last, "days": days, "rows": count, "page": page, "calls": calls}
+    emit("backfill_plan", payload, json_, lambda: line("backfill.planned", lang, **said))

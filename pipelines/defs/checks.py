@@ -37,7 +37,7 @@ def result(key: dg.AssetKey, check: Check) -> dg.AssetCheckResult:
         check_name=check.name,
         passed=check.passed,
         severity=dg.AssetCheckSeverity.ERROR if check.severity == "critical" else dg.AssetCheckSeverity.WARN,
-        description=check.summary,
+        description=str(check.summary),
         metadata=metadata,
     )
 

@@ -17,12 +17,17 @@ from pipelines.evidence.plan import calendar_of, claims_of, gate_policy, ledger_
 from pipelines.evidence.plan import environment_of as environment
 from pipelines.evidence.sealer import seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
+from pipelines.evidence.timetable import record
 from pipelines.project import Project
 
 
 def declare(project: Project, clock: Clock) -> None:
-    """Put into the ledger what it does not know yet: the gate policies in force, and the facts the project file declares."""
+    """Put into the ledger what it does not know yet: calendar, gate policies, and the facts the project file declares.
+
+    Called by every build and every seal, so that an edited calendar is known before the day it is to hold for.
+    """
     ledger, now = ledger_of(project), clock.now()
+    record(ledger, calendar_of(project, now), environment(project), clock.kind, now)
     rows = own_rows(project, ledger.read(kinds=("decision", "fact")))
     for index in project.file.indexes:
         news = changed(declared_facts(project, index, now), latest_facts(rows, index))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for package in ("connectors", "expectations", "pipelines") for path in sorted((ROOT / package).rglob("*.py"))]
 CODE = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z0-9_]*)+")
 #: Those who take a code as their first argument besides the errors.
-SPEAKERS = frozenset({"sentence", "reason", "Reason", "Question"})
+SPEAKERS = frozenset({"sentence", "reason", "Reason", "Question", "told", "line", "word", "tell"})
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

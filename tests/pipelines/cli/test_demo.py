@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_lines import english_lines, valid
 
 ROOT = Path(__file__).resolve().parents[3]
 HR, SALES, STRANGER = "nanami.shimizu@sakura-seiki.example", "kenta.suzuki@sakura-seiki.example", "stranger@nowhere.example"
@@ -115,6 +116,30 @@ def test_shipped_vectors_are_those_the_model_gives(lived: tuple[Path, subprocess
     stored, computed = shipped.embed_passage(some), fresh.embed_passage(some)
     likeness = np.sum(stored * computed, axis=1) / (np.linalg.norm(stored, axis=1) * np.linalg.norm(computed, axis=1))
     assert likeness.min() > 0.999, f"seed {seed}: {some[int(likeness.argmin())][:60]!r}"
+
+
+def test_what_the_demo_left_is_spoken_of_in_japanese_and_as_its_schemas_say(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, _ = lived
+    for arguments in (
+        ("search", QUESTION, "--as", HR),
+        ("index", "releases", "product-support"),
+        ("index", "build", "product-support"),
+    ):
+        spoken = fortnight(*arguments, "--lang", "ja", project=project)
+        assert english_lines(spoken.stdout + spoken.stderr) == [] and spoken.stdout.strip(), arguments
+        answer = fortnight(*arguments, "--json", project=project)
+        assert answer.returncode == spoken.returncode, answer.stderr
+        valid(json.loads(answer.stdout))
+
+
+def test_a_demo_asked_for_json_tells_the_same_story(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    project, first = lived
+    answer = fortnight("demo", "--no-ui", "--port", "0", "--json", project=project)
+    told = json.loads(answer.stdout)
+    valid(told)
+    assert [one["green_days"] for one in told["gate"]] == [0] and told["ui"] is None
+    for stream in told["streams"]:
+        assert stream["published"] and stream["stream"] in first.stdout
 
 
 def test_a_second_demo_builds_no_new_candidate_and_lands_no_row(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -14,10 +14,6 @@ from docs.__main__ import commands, help_of, stale
 ROOT = Path(__file__).resolve().parents[3]
 EVERY = {" ".join(path): command for path, command in commands() if path}
 LEAVES = {name: command for name, command in EVERY.items() if not isinstance(command, click.Group)}
-#: These start or stop something and tell how it goes; there is no data for a program to read.
-WITHOUT_JSON = {"demo", "dev", "sandbox down"}
-#: These speak the sandbox's English whatever is asked, or are watched by whoever started them.
-WITHOUT_LANG = {"demo", "dev", "sandbox up", "sandbox status", "sandbox down", "sandbox advance"}
 
 
 @pytest.mark.parametrize("name", ["", *EVERY])
@@ -37,12 +33,8 @@ def test_every_option_and_argument_says_what_it_is(name: str) -> None:
     assert silent == []
 
 
-def test_every_command_that_prints_data_prints_it_as_json_too() -> None:
-    assert {name for name, command in LEAVES.items() if "--json" not in flags(command)} == WITHOUT_JSON
-
-
-def test_every_other_command_speaks_both_languages() -> None:
-    assert {name for name, command in LEAVES.items() if "--lang" not in flags(command)} == WITHOUT_LANG
+def test_every_command_has_json_and_speaks_both_languages() -> None:
+    assert {name for name, command in LEAVES.items() if not {"--json", "--lang"} <= flags(command)} == set()
 
 
 def test_the_readme_names_every_verb_and_nothing_that_is_not_there() -> None:

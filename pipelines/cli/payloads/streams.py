@@ -1,0 +1,104 @@
+"""What ``doctor``, ``contract``, ``pull`` and ``backfill`` print."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from expectations.contract import Contract, Policy, Severity
+from expectations.drift import Kind
+from pipelines.cli.payloads.parts import Cause, Part, Payload
+
+
+class Finding(Part):
+    """``exit`` is the exit code this finding asks for; ``code`` that of ``found``, where it is one sentence of the catalogue."""
+
+    subject: str
+    ok: bool
+    code: str | None
+    found: str
+    exit: int
+
+
+class Doctor(Payload):
+    """``fortnight doctor``."""
+
+    schema_: Literal["fortnight.doctor/1"] = Field(alias="schema")
+    findings: tuple[Finding, ...]
+    ok: bool
+
+
+class ContractShown(Payload):
+    """``fortnight contract show``."""
+
+    schema_: Literal["fortnight.contract/1"] = Field(alias="schema")
+    contract: Contract
+    fingerprint: str
+
+
+class Change(Part):
+    """``reload``: rows that no window would bring differ now, so everything must be read once."""
+
+    kind: Kind
+    field: str
+    label: str
+    old: str
+    new: str
+    policy: Policy
+    reload: bool
+
+
+class ContractDiff(Payload):
+    """``fortnight contract diff``: no changes means that the live source is as the contract says."""
+
+    schema_: Literal["fortnight.contract_diff/1"] = Field(alias="schema")
+    stream: str
+    version: int
+    changes: tuple[Change, ...]
+
+
+class Check(Part):
+    name: str
+    passed: bool
+    severity: Severity
+    summary: str
+
+
+class Pull(Payload):
+    """``fortnight pull``. ``published`` is the number of the published record, null where nothing was published; ``counts`` are rows."""
+
+    schema_: Literal["fortnight.pull/1"] = Field(alias="schema")
+    stream: str
+    outcome: Literal["succeeded", "stopped", "failed"]
+    pull_id: str
+    published: int | None
+    counts: dict[str, int]
+    checks: tuple[Check, ...]
+    error: Cause | None
+
+
+class Backfill(Payload):
+    """``fortnight backfill``. Both days belong to the range."""
+
+    schema_: Literal["fortnight.backfill/1"] = Field(alias="schema")
+    stream: str
+    from_: datetime.date = Field(alias="from")
+    to: datetime.date
+    days: int
+    run_id: str
+    succeeded: bool
+
+
+class BackfillPlan(Payload):
+    """``fortnight backfill --plan``."""
+
+    schema_: Literal["fortnight.backfill_plan/1"] = Field(alias="schema")
+    stream: str
+    from_: datetime.date = Field(alias="from")
+    to: datetime.date
+    days: int
+    source_rows: int
+    page: int
+    calls_at_most: int

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import SourceError
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Page, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Page, Stream, Window, unknown_scope
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,10 +103,14 @@ class ConnectorSuite:
         connector = self.open()
         try:
             access = connector.access(stream)
+            # Scopes that rows make by their own values are named on request.
+            derived = connector.scopes(stream, pointed - {scope.id for scope in access.scopes})
         finally:
             connector.close()
-        assert pointed <= {scope.id for scope in access.scopes}
-        for scope in access.scopes:
+        scopes = (*access.scopes, *derived)
+        assert pointed <= {scope.id for scope in scopes}
+        assert not [scope.id for scope in derived if scope == unknown_scope(scope.id)], "a row points at a scope that is nothing"
+        for scope in scopes:
             assert scope.resolved or not scope.principals, "an unresolved scope has no principals"
             assert scope.resolved or scope.reason, "an unresolved scope says why"
 

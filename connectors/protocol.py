@@ -295,6 +295,15 @@ class Connector(Protocol):
         ...
 
 
+@runtime_checkable
+class Examines(Protocol):
+    """A connector that can say of one stream, in a sentence, what a pull would meet: address, rights, size, and what reading costs."""
+
+    def examine(self, stream: Stream) -> str:
+        """Raises what a pull would raise."""
+        ...
+
+
 PrincipalKind = Literal["user", "group", "org", "spgroup", "members", "everyone", "role"]
 #: Vendors whose ids do not tell upper from lower case.
 _CASELESS = frozenset({"entra"})

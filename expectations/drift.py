@@ -6,14 +6,15 @@ show only against the second, and some of them move values in every row without 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.protocol import LiveField, Schema
+from connectors.protocol import Account, LiveField, Schema
 from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of
 from expectations.types import write_type
+from expectations.wire import facet_changed, is_wire, part_changed
 
 Kind = Literal[
     "added",
@@ -35,6 +36,15 @@ Kind = Literal[
     "address",
     "emptied",
     "rights",
+    "login",
+    "call",
+    "namespace",
+    "endpoint",
+    "security",
+    "headers",
+    "narrowed",
+    "nillable",
+    "choice",
 ]
 KINDS: tuple[Kind, ...] = (
     "added",
@@ -56,6 +66,15 @@ KINDS: tuple[Kind, ...] = (
     "address",
     "emptied",
     "rights",
+    "login",
+    "call",
+    "namespace",
+    "endpoint",
+    "security",
+    "headers",
+    "narrowed",
+    "nillable",
+    "choice",
 )
 
 
@@ -137,10 +156,29 @@ def rights_changed(before: str, now: str) -> tuple[Change, ...]:
     return (Change("rights", "access", "", before[:12], now[:12], "report"),) if before and now and before != now else ()
 
 
+def logins_changed(before: Iterable[Account], now: Iterable[Account]) -> tuple[Change, ...]:
+    """Persons who are known to the source by another login now: the same mail or, where none has it, the same name, and only one such.
+
+    Rows hold logins, and every one of those rows differs without having been saved.
+    """
+    then, today = list(before), list(now)
+    kept = {one.login for one in then} & {one.login for one in today}
+    gone = [one for one in then if one.login not in kept]
+    came = [one for one in today if one.login not in kept]
+    found: list[Change] = []
+    for old in gone:
+        alike = [one for one in came if old.mail and one.mail == old.mail] or [one for one in came if old.name and one.name == old.name]
+        if len(alike) == 1:
+            found.append(Change("login", old.login, old.name, old.login, alike[0].login, "report", True))
+    return tuple(found)
+
+
 #: Facets that decide nothing by themselves: where a field stands, and what its options are (compared one by one).
 _SILENT = frozenset({"slot", "options", "feature", "precision_known", "digits", "decimal_places"})
 #: Facets that cost the source a call of their own and are not told every time.
 _SELDOM = frozenset({"states", "actions"})
+#: Parts of an address that say which object it is: when one changes, the rows are another object's.
+_OBJECT = frozenset({"app_id"})
 #: Parts of an address that may change without the rows being others.
 _ASIDE = frozenset({"name", "title", "space_id"})
 
@@ -157,8 +195,17 @@ class _Comparison:
             return
         before, now = self.since.identity, self.live.identity
         for part in sorted(before.keys() & now.keys()):
-            if before[part] != now[part] and before[part]:
-                yield Change("address", part, "", before[part], now[part], "report", part not in _ASIDE)
+            if before[part] != now[part]:
+                wire = part_changed(part, before[part], now[part], self.contract.drift) if "soap" in now else None
+                if wire is not None:
+                    yield Change(wire[0], part, "", before[part], now[part], wire[1])
+                    continue
+                yield Change("address", part, "", before[part], now[part], self._moved(part, now[part]), part not in _ASIDE)
+
+    def _moved(self, part: str, now: str) -> Policy:
+        """Another object under the old address is for a person to approve, and the contract that names it is the approval."""
+        named = str(self.contract.source.get(part, "")) == now
+        return self.contract.drift.identity if part in _OBJECT and not named else "report"
 
     def fields(self, promised: Sequence[FieldSpec], live: Sequence[LiveField], *, prefix: str) -> list[Change]:
         by_source = {field.source: field for field in live}
@@ -190,8 +237,10 @@ class _Comparison:
             kind: Kind = "widened" if widened else "retyped"
             reload = then is not None and then.type.replace(" ", "") != new_type
             yield Change(kind, path, label, field.type, write_type(now.type), policy.widened if widened else policy.retyped, reload)
+        elif then is not None and then.vendor_type != now.vendor_type and is_wire(now.vendor_type):
+            yield Change("retyped", path, label, then.vendor_type, now.vendor_type, policy.retyped)
         if field.required and not now.required:
-            yield Change("required", path, label, "required", "optional", policy.required)
+            yield Change("required", path, label, "required", "nillable" if now.facets.get("nillable") else "optional", policy.required)
         yield from self._options(field, now, path, then)
         if label and now.label and label != now.label:
             yield Change("label", path, label, label, now.label, policy.label)
@@ -206,7 +255,8 @@ class _Comparison:
         if not before or set(before) == set(after):
             return
         just_now = set(_renamed(since, after))
-        pairs = _renamed(before, after)
+        # An enumeration of XML Schema has no order: nothing came at the place of what went.
+        pairs = [] if is_wire(now.vendor_type) else _renamed(before, after)
         for old, new in pairs:
             yield Change("option_renamed", path, field.label, old, new, self.contract.drift.options, (old, new) in just_now)
         gone = sorted(set(before) - set(after) - {old for old, _ in pairs})
@@ -223,7 +273,11 @@ class _Comparison:
             old, new = then.facets.get(name), now.facets.get(name)
             if old == new:
                 continue
-            if name in ("expression", "format"):
+            if is_wire(now.vendor_type):
+                if not self._told_by_type(name, now, then):
+                    wire, weight = facet_changed(name, old, new, policy)
+                    yield Change(wire, path, field.label, _facet_text(name, old), _facet_text(name, new), weight)
+            elif name in ("expression", "format"):
                 yield Change("computed", path, field.label, _text(old), _text(new), policy.options, True)
             elif name in _SELDOM and (old is None or new is None):
                 continue
@@ -235,12 +289,17 @@ class _Comparison:
             else:
                 yield Change("settings", path, field.label, f"{name}={_text(old)}", f"{name}={_text(new)}", policy.label)
 
+    def _told_by_type(self, name: str, now: LiveField, then: Fact) -> bool:
+        """Whether another line says it already: the digits of a type that changed, the nil of a field that is no longer required."""
+        retyped = then.vendor_type != now.vendor_type or then.type.replace(" ", "") != write_type(now.type).replace(" ", "")
+        return then.required != now.required if name == "nillable" else retyped and name != "choice"
+
     def _gone(self, field: FieldSpec, path: str, then: Fact | None, spare: list[LiveField]) -> Change:
         policy = self.contract.drift
         if then is not None and then.facets.get("feature"):
             # The whole function was switched off; the field itself was not touched.
             return Change("feature", path, field.label, str(then.facets["feature"]), "", policy.removed)
-        moved = _rename_candidate(field, then, spare)
+        moved = _rename_candidate(field, then, spare) or self._at_its_place(field, path, spare)
         if moved is not None:
             spare.remove(moved)
             return Change("renamed", path, field.label, field.source, moved.source, policy.renamed)
@@ -248,6 +307,19 @@ class _Comparison:
         if nested:
             return Change("restructured", path, field.label, path, nested, policy.removed)
         return Change("removed", path, field.label, field.source, "", policy.removed)
+
+    def _at_its_place(self, field: FieldSpec, path: str, spare: Sequence[LiveField]) -> LiveField | None:
+        """The new field of the same type between the same neighbours, where the source tells neighbours and the contract keeps their order."""
+        if "." in path:
+            return None
+        # Attributes stand in no order, and columns from inside of a part are nobody's neighbours.
+        names = ["", *(one.source for one in self.contract.fields if "@" not in one.source), ""]
+        if field.source not in names:
+            return None
+        at = names.index(field.source)
+        slot, wanted = f"{names[at - 1]}<{names[at + 1]}", field.type.replace(" ", "")
+        alike = [new for new in spare if new.facets.get("slot") == slot and write_type(new.type).replace(" ", "") == wanted]
+        return alike[0] if len(alike) == 1 else None
 
     def _nested(self, field: FieldSpec, path: str) -> str:
         """Where the field's code stands now, in another table or outside of any; empty where it stands nowhere."""
@@ -294,6 +366,8 @@ def _rename_candidate(field: FieldSpec, then: Fact | None, spare: Sequence[LiveF
 
 def _replaced(then: Fact, now: LiveField) -> bool:
     """Whether another field stands under the code: of another kind, or with another id."""
+    if is_wire(then.vendor_type) and is_wire(now.vendor_type):
+        return False
     return then.vendor_type != now.vendor_type or bool(then.id and now.id and then.id != now.id)
 
 
@@ -308,6 +382,10 @@ def _names(value: object) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def _facet_text(name: str, value: object) -> str:
+    return "" if value is None else f"{name}={_text(value)}"
 
 
 def _required(value: bool) -> str:

@@ -224,7 +224,9 @@ class Project:
         if literal := _literal_secret(config, self.file.systems[system]):
             raise FixConfiguration("project.literal_secret", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{literal}")
         ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
-        return package.connect(system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None))
+        return package.connect(
+            system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None, state=self.home / "calls")
+        )
 
 
 def _literal_secret(value: Any, written: Any) -> str:

@@ -2,63 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from connectors.errors import AccessRefused
 from connectors.kintone.address import App
 from connectors.kintone.client import Client
 from connectors.kintone.directory import Directory, read_directory
-from connectors.kintone.rights import Rights, allow_list
-from connectors.kintone.rules import Rules, read_rules
+from connectors.kintone.rights import Readers, Rights
+from connectors.kintone.rules import Rule, Rules, read_rules
 from connectors.kintone.schema import Form
-from connectors.protocol import UNRESOLVED, Access, Column, Scope
+from connectors.kintone.scope_ids import REASONS, split, values_of
+from connectors.protocol import UNRESOLVED, Access, Column, Scope, unknown_scope
 
 
-def read_access(client: Client, app: App, form: Form, columns: Sequence[Column], *, system: str) -> Access:
+def read_access(
+    client: Client, app: App, form: Form, columns: Sequence[Column], *, system: str, login: str = "", table: str = ""
+) -> Access:
     """Access of one app now. What can't be resolved is a scope without principals and with a reason; it is never left out.
 
-    A restricted column's scope holds those whom app and field rules both let see it; a reader also needs the row's own scope.
+    Scopes that records make by their own values are not among them: ``resolve_scopes`` finds those. A restricted column's scope holds
+    those whom app and field rules both let see it, in every record alike; a reader also needs the row's own scope. ``login`` is the code
+    of the user as whom records are read (``?`` where it is unknown), empty where they come by token. ``table``: the columns are those of this sub-table.
     """
-    rules = read_rules(client, app)
+    rules = read_rules(client, app, form)
     if rules.unreadable:
-        return _nobody(rules.unreadable)
+        # What can't be read is watched by its shadow: the settings' revision moves with every change of rights.
+        return _nobody(rules.unreadable, _digest([form.revision, login]))
     try:
         directory = read_directory(client)
     except AccessRefused as error:
-        return _nobody(f"the directory may not be read ({error.code})")
-    base = [rules.app, *([rules.space] if rules.space else [])]
-    scopes: list[Scope] = []
-    reached = True
-    for rule in rules.records:
-        title = f"{app.name}: rule {rule.number}"
+        return _nobody(_closed(error), _digest([rules.digest, login]))
+    judge = _Judge(app, rules, directory, system)
+    scopes = [judge.rule(rule) for rule in judge.reached if not _by_row(rule)]
+    if judge.falls_through:
+        scopes.append(judge.no_rule())
+    restricted, more = _restricted(judge, form, columns, table)
+    view = _digest([rules.digest, login, sorted(directory.memberships(login)) if login else []])
+    return Access((*scopes, *more), directory.members(system), directory.accounts, restricted, view)
+
+
+def resolve_scopes(client: Client, app: App, form: Form, ids: Collection[str], *, system: str) -> tuple[Scope, ...]:
+    """Each id resolved under the rules and the directory of now. An id whose rule is gone, or reads other fields by now, is nobody's."""
+    rules = read_rules(client, app, form)
+    if rules.unreadable:
+        return tuple(_unresolved(id, id, rules.unreadable) for id in ids)
+    try:
+        directory = read_directory(client)
+    except AccessRefused as error:
+        return tuple(_unresolved(id, id, _closed(error)) for id in ids)
+    judge = _Judge(app, rules, directory, system)
+    known = {rules.scope(app, rule.number): rule for rule in judge.reached}
+    none = rules.scope(app, 0) if judge.falls_through else None
+    found: list[Scope] = []
+    for id in ids:
+        base, rest = split(id)
+        rule = known.get(base)
+        if rule is not None and rest and _by_row(rule):
+            found.append(judge.row(rule, id, rest))
+        elif rule is not None and id == base and not _by_row(rule):
+            found.append(judge.rule(rule))
+        else:
+            found.append(judge.no_rule() if id == none else unknown_scope(id))
+    return tuple(found)
+
+
+class _Judge:
+    """Resolves scopes of one app under one state of its rules and of the directory."""
+
+    def __init__(self, app: App, rules: Rules, directory: Directory, system: str) -> None:
+        self.app, self.rules, self.system = app, rules, system
+        self._base = [rules.app, *([rules.space] if rules.space else [])]
+        self._readers = Readers(self._base, directory, system)
+        last = next((rule.number for rule in rules.records if rule.blocked or not rule.condition), None)
+        #: The rules that decide any record; after one that every record meets, or that can't be evaluated, no other does.
+        self.reached = rules.records[:last]
+        self.falls_through = last is None
+
+    def rule(self, rule: Rule) -> Scope:
         reason = f"rule {rule.number}: {rule.blocked}" if rule.blocked else ""
-        scopes.append(_scope(rules.scope(app, rule.number), title, [*base, rule.rights], directory, system, reason))
-        if rule.blocked or not rule.condition:
-            reached = False
-            break
-    if reached:
-        scopes.append(_scope(rules.scope(app, 0), f"{app.name}: no record rule", base, directory, system, ""))
-    restricted, more = _restricted(app, rules, form, columns, base, directory, system)
-    return Access((*scopes, *more), directory.members(system), directory.accounts, restricted)
+        return self.scope(self.rules.scope(self.app, rule.number), f"{self.app.name}: rule {rule.number}", [rule.rights], reason=reason)
+
+    def no_rule(self) -> Scope:
+        return self.scope(self.rules.scope(self.app, 0), f"{self.app.name}: no record rule", [])
+
+    def row(self, rule: Rule, id: str, rest: str) -> Scope:
+        """The scope of records whose own values are written in the id's ``rest``."""
+        title = f"{self.app.name}: rule {rule.number}, by the record's own fields"
+        if rest in REASONS:
+            return _unresolved(id, title, f"rule {rule.number}: {REASONS[rest]}")
+        values = values_of(rest, rule.rights.fields)
+        return unknown_scope(id) if values is None else self.scope(id, title, [rule.rights], values=values)
+
+    def scope(
+        self, id: str, title: str, layers: Sequence[Rights], *, values: Mapping[str, Sequence[str]] | None = None, reason: str = ""
+    ) -> Scope:
+        why = reason or next((layer.reason for layer in (*self._base, *layers) if layer.reason), "")
+        return _unresolved(id, title, why) if why else Scope(id, title, self._readers.principals(*layers, values=values))
+
+    def open_to_all(self, rights: Rights) -> bool:
+        """Whether a field's rights take the field from nobody."""
+        return not rights.reason and all(one.allowed for one in rights.entries) and any(one.everyone for one in rights.entries)
 
 
-def _nobody(reason: str) -> Access:
-    return Access((Scope(UNRESOLVED, "unresolved", (), resolved=False, reason=reason),), (), ())
+def _restricted(judge: _Judge, form: Form, columns: Sequence[Column], table: str) -> tuple[dict[str, str], list[Scope]]:
+    """Columns whose field, or a field of whose sub-table, or whose own sub-table has rights narrower than everyone's.
 
-
-def _scope(id: str, title: str, layers: Sequence[Rights], directory: Directory, system: str, reason: str) -> Scope:
-    why = reason or next((layer.reason for layer in layers if layer.reason), "")
-    if why:
-        return Scope(id, title, (), resolved=False, reason=why)
-    return Scope(id, title, allow_list(layers, directory, system))
-
-
-def _restricted(
-    app: App, rules: Rules, form: Form, columns: Sequence[Column], base: list[Rights], directory: Directory, system: str
-) -> tuple[dict[str, str], list[Scope]]:
-    """Columns whose field, or a field of whose sub-table, has rights narrower than everyone's."""
-    open_to_all = allow_list((), directory, system)
-    narrow = {code: rights for code, rights in rules.fields if rights.reason or allow_list([rights], directory, system) != open_to_all}
+    A column has one scope for all records. Where the field's rights name persons by a field of the record, only those whom they let
+    in whatever stands there are in it.
+    """
+    narrow = {code: rights for code, rights in judge.rules.fields if not judge.open_to_all(rights)}
     restricted: dict[str, str] = {}
     scopes: list[Scope] = []
     for column in columns:
@@ -66,9 +121,31 @@ def _restricted(
         inner = {child.code for child in field.children} if field else set[str]()
         if column.children:
             inner &= {child.source for child in column.children}
-        layers = [rights for code, rights in narrow.items() if code == column.source or code in inner]
+        own = {column.source, *([table] if table and field is None else [])}
+        layers = [rights for code, rights in narrow.items() if code in own or code in inner]
         if layers:
-            id = f"kintone:{app.label}:field:{column.source}"
+            id = f"kintone:{judge.app.label}:field:{column.source}"
+            partly = " (without those whom a field of the record names)" if any(rights.fields for rights in layers) else ""
             restricted[column.name] = id
-            scopes.append(_scope(id, f"{app.name}: {column.source}", [*base, *layers], directory, system, ""))
+            scopes.append(judge.scope(id, f"{judge.app.name}: {column.source}{partly}", [rights.certain() for rights in layers]))
     return restricted, scopes
+
+
+def _by_row(rule: Rule) -> bool:
+    return not rule.blocked and not rule.rights.reason and bool(rule.rights.fields)
+
+
+def _nobody(reason: str, view: str) -> Access:
+    return Access((_unresolved(UNRESOLVED, "unresolved", reason),), (), (), view=view)
+
+
+def _unresolved(id: str, title: str, reason: str) -> Scope:
+    return Scope(id, title, (), resolved=False, reason=reason)
+
+
+def _closed(error: AccessRefused) -> str:
+    return f"the directory may not be read ({error.code})"
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()

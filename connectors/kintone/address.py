@@ -1,4 +1,4 @@
-"""Where an app is today: from a contract's app code to the app that answers, or the error that names the candidates."""
+"""Where an app is today: from what a contract says of it to the app that answers, or the error that names the candidates."""
 
 from __future__ import annotations
 
@@ -28,27 +28,33 @@ class App:
         return self.code or self.id
 
 
-def resolve(client: Client, spec: SourceSpec, *, stream: str, guest_space: int | None) -> App:
-    """The app that ``spec`` means. Raises AddressUnknown with the nearest candidates, FixConfiguration when tokens alone can't find it.
+def resolve(client: Client, spec: SourceSpec, *, stream: str, guest_space: int | None, last_id: str = "", last_name: str = "") -> App:
+    """The app that ``spec`` means, looked up now: by its code, by its name within its space, or by its number.
 
-    Tokens may not list apps (``GAIA_NO01``), so with tokens alone the id must be known and the code is verified against it.
+    Raises AddressUnknown with the nearest candidates when not exactly one is there, FixConfiguration when tokens alone can't find it.
+    Tokens may not list apps (``GAIA_NO01``), so with tokens alone the number must be known, from the contract or from the last published
+    pull (``last_id``), and code or name are verified against it. ``last_name`` is what the app was called then.
     """
     guest = spec.guest_space or guest_space
-    if spec.app_code and client.has_person:
-        hits = list(client.apps({"codes": [spec.app_code]}, guest_space=guest))
-        if len(hits) == 1:
-            return app_of(hits[0], guest)
+    if client.has_person and (spec.app_code or spec.app_name):
+        return _looked_up(client, spec, stream, guest, last_name)
+    number = spec.app_id or (int(last_id) if last_id else None)
+    if number is None:
+        raise FixConfiguration("kintone.app_id_needed", stream=stream, app_code=spec.app_code or spec.app_name)
+    try:
+        found = app_of(client.get("app", {"id": number}, guest_space=guest, app=str(number)), guest)
+    except AddressUnknown as error:
+        if error.code != "kintone.app_gone" or not client.has_person:
+            raise
         raise AddressUnknown(
-            "kintone.app_code_unknown",
+            "kintone.app_number_unknown",
             host=client.host,
             stream=stream,
-            app_code=spec.app_code,
-            found=len(hits),
-            candidates=_nearest(client, spec, guest),
-        )
-    if spec.app_id is None:
-        raise FixConfiguration("kintone.app_id_needed", stream=stream, app_code=spec.app_code)
-    found = app_of(client.get("app", {"id": spec.app_id}, guest_space=guest, app=str(spec.app_id)), guest)
+            app=number,
+            error_code=error.params.get("error_code", "-"),
+            error_id=error.params.get("error_id", "-"),
+            candidates=_nearest(client, last_name, number, guest),
+        ) from error
     if spec.app_code and found.code != spec.app_code:
         raise AddressUnknown(
             "kintone.app_is_another",
@@ -58,6 +64,10 @@ def resolve(client: Client, spec: SourceSpec, *, stream: str, guest_space: int |
             app_code=spec.app_code,
             found=found.code or "-",
             name=found.name,
+        )
+    if not spec.app_code and spec.app_name and not _named(spec, found):
+        raise AddressUnknown(
+            "kintone.app_named_other", host=client.host, stream=stream, app=found.id, app_name=spec.app_name, name=found.name
         )
     return found
 
@@ -80,14 +90,55 @@ def app_of(reply: dict[str, Any], guest_space: int | None) -> App:
     )
 
 
-def _nearest(client: Client, spec: SourceSpec, guest_space: int | None) -> str:
-    """Up to three apps whose code or name resembles the wanted code, and the one that has the remembered id."""
+def _looked_up(client: Client, spec: SourceSpec, stream: str, guest: int | None, last_name: str) -> App:
+    """One call: apps.json by code, or by name (which kintone matches in part and in any case) with exactly one exact hit."""
+    if spec.app_code:
+        hits = [app_of(one, guest) for one in client.apps({"codes": [spec.app_code]}, guest_space=guest)]
+        if len(hits) == 1:
+            return hits[0]
+        raise AddressUnknown(
+            "kintone.app_code_unknown",
+            host=client.host,
+            stream=stream,
+            app_code=spec.app_code,
+            found=len(hits),
+            candidates=_nearest(client, spec.app_code, spec.app_id, guest, last_name),
+        )
+    params: dict[str, Any] = {"name": spec.app_name}
+    if spec.space_id is not None:
+        params["spaceIds"] = [spec.space_id]
+    hits = [app for app in (app_of(one, guest) for one in client.apps(params, guest_space=guest)) if _named(spec, app)]
+    if len(hits) == 1:
+        return hits[0]
+    raise AddressUnknown(
+        "kintone.app_name_unknown",
+        host=client.host,
+        stream=stream,
+        app_name=spec.app_name,
+        found=len(hits),
+        candidates=_written(hits) if hits else _nearest(client, spec.app_name, spec.app_id, guest),
+    )
+
+
+def _named(spec: SourceSpec, app: App) -> bool:
+    return app.name == spec.app_name and (spec.space_id is None or app.space_id == str(spec.space_id))
+
+
+def _nearest(client: Client, text: str, number: int | None, guest_space: int | None, last_name: str = "") -> str:
+    """Up to three apps whose code or name resembles ``text``, and the one that has the remembered number or name."""
     apps = [app_of(one, guest_space) for one in client.apps(guest_space=guest_space)]
 
     def likeness(app: App) -> float:
-        if spec.app_id is not None and app.id == str(spec.app_id):
+        if number is not None and app.id == str(number):
             return 2.0
-        return max(difflib.SequenceMatcher(None, spec.app_code.lower(), text.lower()).ratio() for text in (app.code, app.name))
+        if last_name and app.name == last_name:
+            return 1.5
+        if not text:
+            return 0.0
+        return max(difflib.SequenceMatcher(None, text.lower(), one.lower()).ratio() for one in (app.code, app.name))
 
-    best = [app for app in sorted(apps, key=likeness, reverse=True)[:3] if likeness(app) >= 0.4]
-    return ", ".join(f"{app.code or '(no code)'} (id {app.id}, {app.name})" for app in best) or "-"
+    return _written([app for app in sorted(apps, key=likeness, reverse=True)[:3] if likeness(app) >= 0.4])
+
+
+def _written(apps: list[App]) -> str:
+    return ", ".join(f"{app.code or '(no code)'} (id {app.id}, {app.name})" for app in apps) or "-"

@@ -18,10 +18,13 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import msgspec
 
+from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, BrokenReply
+from connectors.kintone.budget import Budget
 from connectors.kintone.config import Config
+from connectors.kintone.pace import Pace
 from connectors.kintone.replies import Asked, judge_file, judge_json, judge_nothing
-from connectors.transport import Transport, TransportOptions
+from connectors.transport import Again, Classify, Transport, TransportOptions
 
 #: The most records one records.json call gives.
 PAGE = 500
@@ -30,11 +33,15 @@ LIST_PAGE = 100
 #: Above this a GET becomes POST with X-HTTP-Method-Override (kintone's own limit is about 8 KB; its JavaScript client turns at this length).
 LONGEST_URL = 4096
 
-Credential = Literal["records", "person"]
+#: ``records``: as whom records are read; ``person``: as a user, for what tokens may not ask; ``directory``: for the User API.
+Credential = Literal["records", "person", "directory"]
 
 
 class Client:
-    """Calls of one domain. ``records`` calls go by API token where there are tokens; ``person`` calls always as the login."""
+    """Calls of one domain. ``records`` calls go by API token where there are tokens; ``person`` calls always as the login or by OAuth.
+
+    Every call waits for its place (``pace``), is held to the day's budget of its app, and is counted when it is answered.
+    """
 
     def __init__(
         self,
@@ -57,17 +64,32 @@ class Client:
             pair = _pair(auth.password.name, auth.password.password.get_secret_value())
             self._person = {"X-Cybozu-Authorization": pair}
             secrets += [auth.password.password.get_secret_value(), pair]
+        self._directory = self._person
+        if auth.oauth is not None:
+            bearer = {"Authorization": f"Bearer {auth.oauth.token.get_secret_value()}"}
+            secrets.append(auth.oauth.token.get_secret_value())
+            self._person = self._person or bearer
+            if auth.oauth.user_api_token is not None:
+                secrets.append(auth.oauth.user_api_token.get_secret_value())
+                self._directory = self._directory or {"Authorization": f"Bearer {auth.oauth.user_api_token.get_secret_value()}"}
+            self._directory = self._directory or bearer
+        certificate = options.client_certificate
+        if auth.certificate is not None:
+            certificate = ClientCertificate(auth.certificate.file, auth.certificate.password.get_secret_value())
+            secrets.append(certificate.password)
         self._sleep = sleep
-        self._yield_above = config.yield_above
+        share = config.concurrency
+        self.pace = Pace(share, config.yield_above, lambda seconds: self._sleep(seconds))
         self.transport = Transport(
             config.base_url,
-            options=replace(options, concurrency=min(config.concurrency, options.concurrency)),
+            options=replace(options, concurrency=share, client_certificate=certificate),
             headers=common,
             secrets=secrets,
             sleep=sleep,
             handler=handler,
         )
         self.host = urlsplit(config.base_url).netloc
+        self.budget = Budget(config.budget, self.host, options.state)
 
     @property
     def has_tokens(self) -> bool:
@@ -96,11 +118,20 @@ class Client:
 
     def total(self, app: str, query: str, guest_space: int | None) -> int:
         """How many records the source says match ``query`` (a condition, or empty)."""
-        params = {"query": f"{query} limit 1".strip(), "fields": ["$id"], "totalCount": "true"}
-        found = _object(self.records(app, params, guest_space), "records", self.host).get("totalCount")
-        if not isinstance(found, str | int) or not str(found).isdigit():
+        return self.counted(app, f"{query} limit 1".strip(), guest_space)[1]
+
+    def counted(self, app: str, query: str, guest_space: int | None) -> tuple[list[int], int]:
+        """The ids of the page that ``query`` asks for, and how many records match its condition altogether."""
+        params = {"query": query, "fields": ["$id"], "totalCount": "true"}
+        body = self.records(app, params, guest_space)
+        try:
+            page = _ID_PAGE.decode(body)
+            ids = [int(one.id.value) for one in page.records]
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=str(error)) from error
+        if page.total is None or not str(page.total).isdigit():
             raise BrokenReply("kintone.no_total", host=self.host, app=app)
-        return int(found)
+        return ids, int(page.total)
 
     def ids(self, app: str, condition: str, guest_space: int | None, *, after: int = 0) -> Iterator[list[int]]:
         """Ids of the records that match ``condition``, ascending from above ``after``, a page at a time."""
@@ -123,7 +154,7 @@ class Client:
         offset = 0
         while True:
             asked = {**(params or {}), "size": LIST_PAGE, "offset": offset}
-            reply = _object(self._ask(f"/v1/{resource}.json", resource, asked, "person", "-"), resource, self.host)
+            reply = _object(self._ask(f"/v1/{resource}.json", resource, asked, "directory", "-"), resource, self.host)
             items = reply.get(list_key)
             if not isinstance(items, list):
                 raise BrokenReply("kintone.reply_shape", host=self.host, app="-", resource=resource, reason=f"no list {list_key}")
@@ -179,28 +210,46 @@ class Client:
 
     def _ask(self, path: str, resource: str, params: Mapping[str, Any], credential: Credential, app: str) -> bytes:
         headers = self._headers(credential)
-        judge = judge_json(Asked(self.host, resource, app))
+        counted = _counted(resource, params)
+        if counted is not None:
+            self.budget.admit(counted, self.transport.server_time)
+        judge = self._watching(judge_json(Asked(self.host, resource, app)), counted)
         flat = _flat(params)
-        if len(path) + 1 + len(urlencode(flat)) <= LONGEST_URL:
-            response = self.transport.send("GET", path, params=flat, headers=headers, classify=judge)
-        else:
-            headers = {**headers, "X-HTTP-Method-Override": "GET"}
-            response = self.transport.send("POST", path, json=dict(params), headers=headers, idempotent=True, classify=judge)
-        self._make_room(response)
+        with self.pace.slot():
+            if len(path) + 1 + len(urlencode(flat)) <= LONGEST_URL:
+                response = self.transport.send("GET", path, params=flat, headers=headers, classify=judge)
+            else:
+                headers = {**headers, "X-HTTP-Method-Override": "GET"}
+                response = self.transport.send("POST", path, json=dict(params), headers=headers, idempotent=True, classify=judge)
+        self.pace.heard(response.headers.get("X-ConcurrencyLimit-Running", ""))
         return response.content
 
-    def _make_room(self, response: httpx.Response) -> None:
-        """The 100 concurrent requests belong to the whole domain: step back while others need them."""
-        running = response.headers.get("X-ConcurrencyLimit-Running", "")
-        if running.isdigit() and int(running) > self._yield_above:
-            self._sleep(min(5.0, 0.1 * (int(running) - self._yield_above)))
+    def _watching(self, judge: Classify, app: str | None) -> Classify:
+        """The same verdicts, each answer counted for ``app``: a call that was refused or is tried again was a call too."""
+
+        def watched(response: httpx.Response) -> Again | None:
+            if app is not None:
+                self.budget.count(app, self.transport.server_time)
+            verdict = judge(response)
+            if verdict is not None:
+                self.pace.refused()
+            return verdict
+
+        return watched
 
     def _headers(self, credential: Credential) -> dict[str, str]:
         if credential == "records" and self._token is not None:
             return self._token
-        if self._person is not None:
-            return self._person
-        raise AccessRefused("kintone.login_needed", host=self.host)
+        found = self._directory if credential == "directory" else self._person
+        if found is None:
+            raise AccessRefused("kintone.login_needed", host=self.host)
+        return found
+
+
+def _counted(resource: str, params: Mapping[str, Any]) -> str | None:
+    """The app whose daily calls this one counts among, or None: lists of apps, spaces, files and the directory are free."""
+    number = params.get("id") if resource == "app" else params.get("app")
+    return None if number is None else str(number)
 
 
 class _Id(msgspec.Struct, gc=False):
@@ -211,8 +260,9 @@ class _IdRecord(msgspec.Struct, rename={"id": "$id"}, gc=False):
     id: _Id
 
 
-class _IdPage(msgspec.Struct):
+class _IdPage(msgspec.Struct, rename={"total": "totalCount"}):
     records: list[_IdRecord]
+    total: str | int | None = None
 
 
 _ID_PAGE = msgspec.json.Decoder(_IdPage)

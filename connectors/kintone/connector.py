@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 import httpx
 import pyarrow as pa
 
 from connectors.errors import SourceError
-from connectors.kintone import pull as reading
-from connectors.kintone.access import read_access
-from connectors.kintone.address import App, resolve
+from connectors.kintone.access import read_access, resolve_scopes
+from connectors.kintone.address import App
 from connectors.kintone.client import Client
-from connectors.kintone.config import Config, SourceSpec, source_spec
+from connectors.kintone.comments import Counted, comments_schema, count_comments, pull_comments
+from connectors.kintone.config import Config, source_spec
 from connectors.kintone.discover import discover
-from connectors.kintone.schema import read_form, schema_of
-from connectors.protocol import Access, Blob, Cursor, Health, Offer, Page, Schema, Stream, Window
+from connectors.kintone.examine import examine
+from connectors.kintone.facets import with_facets
+from connectors.kintone.preview import Preview, read_preview
+from connectors.kintone.pull import pull
+from connectors.kintone.reader import Reader
+from connectors.kintone.run import Run, begin
+from connectors.kintone.schema import Form, schema_of
+from connectors.kintone.seek import Range
+from connectors.kintone.tables import pull_table, table_schema
+from connectors.messages import Said, told
+from connectors.protocol import SOURCE_VERSION, Access, Blob, Column, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window
 from connectors.transport import TransportOptions
 
 _CHUNK = 256 * 1024
 
 
 class KintoneConnector:
-    """One kintone domain. An app is looked up anew for every call, so that a renumbered app is found under its code."""
+    """One kintone domain.
+
+    An app is looked up once a run: ``describe`` begins one, and ``watermark``, ``count``, ``access`` and the one ``pull`` that follows use
+    what it found. Outside a run every verb looks the app up anew, so that a renumbered app is found under its code.
+    """
 
     kind = "kintone"
 
@@ -41,6 +54,9 @@ class KintoneConnector:
         self.system = system
         self._config = config
         self._client = Client(config, options, handler=handler, sleep=sleep)
+        self._runs: dict[str, tuple[Stream, Run]] = {}
+        self._clock: datetime | None = None
+        self._counted: dict[str, Counted] = {}
 
     @property
     def endpoint(self) -> str:
@@ -51,9 +67,9 @@ class KintoneConnector:
         return self._client.transport.sandbox
 
     def check(self) -> Health:
-        """Who answers, whether the login may list apps and read the directory, and which of its apps the tokens open.
+        """Who answers, whether the login may list apps and read the directory, and what reading each configured app takes.
 
-        Tokens alone can't be proved without an app id; then the probe names the ids configured, or says that there are none.
+        Tokens alone can't be proved without an app's number; where none is configured the probe says so.
         """
         client = self._client
         probes: list[tuple[str, bool, str]] = []
@@ -62,48 +78,98 @@ class KintoneConnector:
             try:
                 probes.append((name, True, ask()))
             except SourceError as error:
-                probes.append((name, False, error.say()))
+                probes.append((name, False, Said(error.say, error.code)))
 
         def reach() -> str:
-            return f"kintone answers; its clock says {client.now():%Y-%m-%dT%H:%M:%SZ}"
+            return told("kintone.probe.answers", now=f"{client.now():%Y-%m-%dT%H:%M:%SZ}")
 
-        probe("reach", reach)
+        probe(told("kintone.probe.reach"), reach)
         reached = probes[0][1]
         if reached and client.has_person:
-            probe("login", lambda: f"may see {sum(1 for _ in client.apps())} apps")
-            probe("directory", lambda: f"{sum(1 for _ in client.directory('groups', 'groups'))} groups can be read")
+            probe(told("kintone.probe.login"), lambda: told("kintone.probe.apps", count=sum(1 for _ in client.apps())))
+            probe(
+                told("kintone.probe.directory"),
+                lambda: told("kintone.probe.groups", count=sum(1 for _ in client.directory("groups", "groups"))),
+            )
         elif reached:
-            probes.append(("login", True, "none configured: apps are found by id only and access stays unresolved"))
-        if reached and client.has_tokens:
-            for number in self._config.apps:
-                probe(f"token for app {number}", lambda number=number: self._opens(number))
-            if not self._config.apps:
-                probes.append(("tokens", True, f"{len(self._config.auth.api_tokens)} given; each is proved when its app is read"))
+            probes.append((told("kintone.probe.login"), True, told("kintone.probe.no_login")))
+        for number in self._config.apps if reached else ():
+            probe(told("kintone.probe.number", app=number), lambda number=number: self.examine(self._bare(number)))
+        if reached and client.has_tokens and not self._config.apps:
+            given = told("kintone.probe.tokens_given", count=len(self._config.auth.api_tokens))
+            probes.append((told("kintone.probe.tokens"), True, given))
         transport = client.transport
         return Health(all(ok for _, ok, _ in probes), transport.endpoint, transport.sandbox, tuple(probes))
+
+    def examine(self, stream: Stream) -> Said:
+        """What a person should know of a stream's app before it is pulled: number, space, revision, rights, records, calls against the
+        budget. Raises what a pull would raise."""
+        return examine(self._client, stream, self._config.guest_space, workers=self._config.concurrency)
 
     def discover(self) -> Iterator[Offer]:
         return discover(self._client, self._config)
 
     def describe(self, stream: Stream) -> Schema:
+        self._client.transport.server_time = None
+        run = begin(self._client, stream, self._config.guest_space)
+        self._runs[stream.id] = stream, run
+        self._counted.pop(stream.id, None)
+        self._clock = self._client.transport.server_time
+        moved = run.memory.revision != run.form.revision
+        schema = with_facets(self._client, run.app, run.form, schema_of(run.app, run.form), moved=moved)
+        if run.spec.table:
+            return table_schema(schema, run.spec.table)
+        return comments_schema(schema) if run.spec.part else schema
+
+    def preview(self, stream: Stream) -> Preview:
+        """The app as it is and as it will be once its owner presses "Update app". Beyond the protocol: only kintone keeps such a state."""
         app, _ = self._app(stream)
-        return schema_of(app, read_form(self._client, app))
+        return read_preview(self._client, app)
 
     def count(self, stream: Stream) -> int:
-        app, spec = self._app(stream)
-        return reading.count(self._client, stream, spec, app)
+        run = self._run(stream)
+        if run.spec.table:
+            return sum(batch.num_rows for batch in self.keys(stream))
+        if run.spec.part:
+            found = self._counted[stream.id] = count_comments(self._client, stream, run)
+            return found.comments
+        return Reader(self._client, stream, run).count(Range(0))
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
-        app, spec = self._app(stream)
-        yield from reading.pull(self._client, stream, spec, app, window, cursor)
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
+        run = self._run(stream)
+        self._runs.pop(stream.id, None)
+        workers, counted = self._config.concurrency, self._counted.pop(stream.id, None)
+        if run.spec.table:
+            yield from pull_table(self._client, stream, run, run.spec.table, window, cursor, known, workers=workers)
+            return
+        if run.spec.part:
+            yield from pull_comments(self._client, stream, run, window, cursor, known, counted=counted)
+            return
+        reader = Reader(self._client, stream, run)
+        yield from pull(reader, run, window, cursor, known, workers=workers)
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
-        app, spec = self._app(stream)
-        yield from reading.keys(self._client, stream, spec, app)
+        run = begin(self._client, stream, self._config.guest_space)
+        if not run.spec.table and not run.spec.part:
+            yield from Reader(self._client, stream, run).keys()
+            return
+        workers = self._config.concurrency
+        pages = (
+            pull_table(self._client, stream, run, run.spec.table, Window(), None, None, workers=workers)
+            if run.spec.table
+            else pull_comments(self._client, stream, run, Window(), None, None)
+        )
+        for page in pages:
+            yield page.rows.select([*stream.key, SOURCE_VERSION])
 
     def access(self, stream: Stream) -> Access:
-        app, _ = self._app(stream)
-        return read_access(self._client, app, read_form(self._client, app), stream.columns, system=stream.system)
+        run = self._run(stream)
+        columns = () if run.spec.part else stream.columns
+        return read_access(self._client, run.app, run.form, columns, system=stream.system, login=self._login(), table=run.spec.table)
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        app, form = self._app(stream)
+        return resolve_scopes(self._client, app, form, ids, system=stream.system)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """The attachment whose ``fileKey`` is ``blob.ref``. The key must come from a record read; upload keys are others and soon dead."""
@@ -112,15 +178,29 @@ class KintoneConnector:
             yield from response.iter_bytes(_CHUNK)
 
     def watermark(self) -> datetime:
-        return self._client.now()
+        """The domain's clock. Right after ``describe`` that is the time its last reply carried: before any record was read."""
+        clock, self._clock = self._clock, None
+        return self._client.now() if clock is None else clock
 
     def close(self) -> None:
         self._client.close()
 
-    def _app(self, stream: Stream) -> tuple[App, SourceSpec]:
-        spec = source_spec(stream.id, stream.source)
-        return resolve(self._client, spec, stream=stream.id, guest_space=self._config.guest_space), spec
+    def _login(self) -> str:
+        """The user as whom records are read; empty where tokens read them, ``?`` where a bearer token says not whose it is."""
+        login = self._config.auth.password
+        return "" if self._client.has_tokens else "?" if login is None else login.name
 
-    def _opens(self, number: int) -> str:
-        reply = self._client.get("app", {"id": number}, guest_space=self._config.guest_space, app=str(number))
-        return f"opens {reply.get('name')} ({reply.get('code') or 'no app code'})"
+    def _run(self, stream: Stream) -> Run:
+        """The run that ``describe`` began with the same address, or else a new one."""
+        told_then, run = self._runs.get(stream.id, (None, None))
+        if told_then is not None and run is not None and (told_then.source, told_then.options) == (stream.source, stream.options):
+            return run
+        return begin(self._client, stream, self._config.guest_space)
+
+    def _app(self, stream: Stream) -> tuple[App, Form]:
+        run = self._run(stream)
+        return run.app, run.form
+
+    def _bare(self, number: int) -> Stream:
+        """A configured app as a stream of nothing but its records' numbers."""
+        return Stream(self.system, f"app-{number}", {"app_id": number}, ("$id",), (Column("$id", "$id", pa.int64()),))

@@ -36,6 +36,19 @@ class Directory:
             wanted |= below
         return frozenset[str]().union(*(self.organisations.get(one, frozenset()) for one in wanted))
 
+    def memberships(self, login: str) -> frozenset[str]:
+        """Groups of a user, and organisations with all above them, as principals: what the rights of that user hang on.
+
+        For somebody the directory does not know, everybody's: whose rights they are can't be told.
+        """
+        if all(account.login != login for account in self.accounts):
+            return frozenset(f"{edge.group}>{edge.member}" for edge in self.members(""))
+        above = {code for code, users in self.organisations.items() if login in users}
+        while more := {self.parents[one] for one in above if one in self.parents} - above:
+            above |= more
+        groups = {principal("group", "kintone", code) for code, users in self.groups.items() if login in users}
+        return frozenset(groups | {principal("org", "kintone", code) for code in above})
+
     def members(self, system: str) -> tuple[Member, ...]:
         """Every edge: group → user, organisation → user, organisation → organisation below it, everyone → active user."""
         edges = [
@@ -54,6 +67,11 @@ def user_principal(code: str) -> str:
     return principal("user", "kintone", code)
 
 
+def is_guest(code: str) -> bool:
+    """Whether a login code is that of a guest: in no list of the User API, known only where a rule, a space or a record names it."""
+    return code.startswith(_GUEST)
+
+
 def read_directory(client: Client) -> Directory:
     """The directory now: one call a hundred users, and one for each group and organisation. Raises AccessRefused where it may not be read."""
     users = list(client.directory("users", "users"))
@@ -67,7 +85,7 @@ def read_directory(client: Client) -> Directory:
         )
         for user in users
     )
-    active = frozenset(account.login for account in accounts if account.active and not account.login.startswith(_GUEST))
+    active = frozenset(account.login for account in accounts if account.active and not is_guest(account.login))
     groups: dict[str, frozenset[str]] = {}
     for group in client.directory("groups", "groups"):
         code = _code(group, "groups")

@@ -9,15 +9,18 @@ from dataclasses import replace
 from connectors.errors import AccessRefused, AddressUnknown
 from connectors.kintone.address import App, app_of
 from connectors.kintone.client import PAGE, Client
+from connectors.kintone.comments import comments_offer
 from connectors.kintone.config import Config
 from connectors.kintone.rules import Rules, read_rules
 from connectors.kintone.schema import read_form, schema_of
+from connectors.kintone.seek import ranges_of
 from connectors.protocol import Offer
 
 #: Calls an app may take a day before Cybozu warns the domain's owner: Standard and Wide course (cybozu.dev, "Limits").
 DAILY_STANDARD, DAILY_WIDE = 10_000, 100_000
-#: Calls of a pull besides its pages: the form, the app's settings, and the revision once more at the end; and those for the three rule lists.
-_AROUND, _RULE_LISTS = 3, 3
+#: Calls of a full load besides its pages: the app, its form and settings, the probe before and the count and revision after; and those
+#: for the three rule lists.
+_AROUND, _RULE_LISTS = 6, 3
 
 
 def discover(client: Client, config: Config) -> Iterator[Offer]:
@@ -34,12 +37,15 @@ def discover(client: Client, config: Config) -> Iterator[Offer]:
         ]
     taken: set[str] = set()
     for app in apps:
-        offer = _offer(client, app)
+        offer = _offer(client, app, config.concurrency)
         if offer is None:
             continue
         name = offer.name if offer.name not in taken else f"{offer.name}-{app.id}"
         taken.add(name)
-        yield replace(offer, name=name)
+        named = replace(offer, name=name)
+        yield named
+        if config.comments:
+            yield from comments_offer(client, app, named, most=config.budget.limit)
 
 
 def stream_name(app: App) -> str:
@@ -52,14 +58,17 @@ def stream_name(app: App) -> str:
     )
 
 
-def full_load_calls(rows: int, rules: Rules) -> int:
-    """The most API calls one full load takes: pages, and for each conditional record rule one trial and its lists of matching ids."""
-    pages = rows // PAGE + 1
+def full_load_calls(rows: int, rules: Rules, workers: int) -> int:
+    """The most API calls one full load takes: pages, and for each conditional record rule one trial and its lists of matching ids.
+
+    Each id range that is read beside others may end with a page that is not full.
+    """
+    pages = rows // PAGE + max(1, len(ranges_of(0, rows, rows, workers)))
     conditional = sum(1 for rule in rules.records if rule.condition and not rule.blocked)
     return _AROUND + pages + (0 if rules.unreadable else _RULE_LISTS + conditional * (1 + pages))
 
 
-def _offer(client: Client, app: App) -> Offer | None:
+def _offer(client: Client, app: App, workers: int) -> Offer | None:
     notes: list[str] = []
     try:
         form = read_form(client, app)
@@ -73,7 +82,7 @@ def _offer(client: Client, app: App) -> Offer | None:
         # Listed, but no token opens it, or the login may not view it: it can't become a stream with these credentials.
         return None
     rows = client.total(app.id, "", app.guest_space)
-    calls = full_load_calls(rows, read_rules(client, app))
+    calls = full_load_calls(rows, read_rules(client, app, form), workers)
     notes.append(
         f"full load: at most {calls:,} API calls for {rows:,} records, of {DAILY_STANDARD:,} (Standard) or {DAILY_WIDE:,} (Wide) a day"
     )

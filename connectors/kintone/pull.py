@@ -1,139 +1,135 @@
 """Reading an app: whole by ``$id`` seek, or what changed since an instant, in pages that can be resumed and never end early.
 
-Offset paging stops at 10,000 and shifts under deletes, cursors are ten a domain and die after ten minutes; the seek needs nothing of
-the source but its order. Update times carry no seconds, so a window starts at the full minute and is inclusive: rows come again, never
-too few. Replaying a window gives the same rows.
+Update times carry no seconds, so a window starts at the full minute and is inclusive: rows come again, never too few. Replaying a
+window gives the same rows. One probe before the first page asks for the newest id and the number of live records; it bounds what is
+read, tells whether anything is new, and is the count that the books are balanced against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
 from connectors.errors import BrokenReply, FixConfiguration
-from connectors.kintone.address import App
-from connectors.kintone.client import PAGE, Client, seek
-from connectors.kintone.config import SourceSpec
-from connectors.kintone.decode import Decoded, PageDecoder
-from connectors.kintone.rules import RowScopes, Rules, moving, read_rules, searches
-from connectors.kintone.schema import Form, read_form, revision_now
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Column, Cursor, Page, Stream, Window
+from connectors.kintone.decode import Decoded
+from connectors.kintone.pages import empty, page_of
+from connectors.kintone.reader import Reader
+from connectors.kintone.run import Run
+from connectors.kintone.schema import Form
+from connectors.kintone.seek import Range, ranges_of
+from connectors.kintone.settle import Settling
+from connectors.protocol import Cursor, Known, Page, Window
 
 
 @dataclass(frozen=True)
 class Leg:
-    """One seek: ``bounds`` is its condition besides the contract's own, from above ``after`` up to ``upto``."""
+    """One walk over the ids of ``span``; ``bounds`` is its condition besides the contract's own."""
 
     name: str
+    span: Range
     bounds: str = ""
-    after: int = 0
-    upto: int | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a cursor remembers. ``top`` is the highest id ever seen; the next window takes new records from above it."""
+    """What a cursor remembers: ``left`` is what of the leg is not read yet, ``start`` and ``newest`` the highest ids known before and now."""
 
     window: str
     leg: str
-    after: int
-    top: int
-    revision: str
-    start: int = 0
+    left: tuple[Range, ...]
+    start: int | None
+    newest: int | None
+    came: int = 0
 
-    def cursor(self) -> Cursor:
-        return Cursor(
-            {"window": self.window, "leg": self.leg, "after": self.after, "top": self.top, "revision": self.revision, "start": self.start}
-        )
+    @property
+    def top(self) -> int | None:
+        """The highest id seen so far without a gap below: the next pull takes new records from above it."""
+        above = self.leg in ("full", "new") and bool(self.left)
+        return self.start if above or self.newest is None else max(self.newest, self.start or 0)
 
 
-def pull(client: Client, stream: Stream, spec: SourceSpec, app: App, window: Window, cursor: Cursor | None) -> Iterator[Page]:
-    """Pages of the window, ascending by ``$id`` within each leg; at least one, even when empty.
+@dataclass
+class Came:
+    """The ids that this process read so far, eight bytes each, those of rejected rows included."""
 
-    A full window is one leg. A window with ``since`` alone has two: records above the highest id known (admins may post records with an
-    old update time), then records updated since, up to that id; the two never overlap. The highest id known comes with the cursor of an
-    earlier pull or from ``stream.options`` (``max_id``, or ``last_cursor`` of the last published pull); without either only the second leg runs, unbounded.
+    ids: list[pa.Array] = field(default_factory=list[pa.Array])
+    rows: int = 0
+
+    def take(self, decoded: Decoded) -> None:
+        ids = [*decoded.ids, *(int(reject.key) for reject in decoded.rejects)]
+        self.rows += len(ids)
+        self.ids.append(pa.array(ids, pa.int64()))
+
+
+def pull(reader: Reader, run: Run, window: Window, cursor: Cursor | None, known: Known | None, *, workers: int) -> Iterator[Page]:
+    """Pages of the window, ascending by ``$id`` within each range of a leg; at least one, even when empty.
+
+    A full window is one leg, read in up to ``workers`` id ranges at once. A window with ``since`` alone has two: records above the
+    highest id known (admins may post records with an old update time), then records updated since, up to that id; the two never
+    overlap. The highest id known comes with the last published pull's cursor, or with ``cursor`` when that is of another window; without
+    either only the second leg runs. When another app stands behind the address than was read before, everything is read.
+
+    With ``known``, what the source no longer has comes as delete rows, and rows that we should have and have not come too. A full read
+    is counted at its end; what went or came while it ran is then looked for.
 
     Raises BrokenReply ``kintone.schema_moved`` when the app's settings changed between the first and the last call, or since the pull
     that ``cursor`` would resume: nothing of that pull is to be kept.
     """
-    condition = own_condition(stream, spec)
-    form = read_form(client, app)
     name = window_name(window)
-    known = _known_top(stream, cursor)
-    done = _progress(cursor) if cursor is not None and cursor.state.get("window") == name else None
-    if done is not None and done.revision != form.revision:
-        raise BrokenReply("kintone.schema_moved", host=client.host, app=app.label, before=done.revision, after=form.revision)
-    start = done.start if done else known
-    legs = legs_of(window, form, start, app=app)
-    progress = done or Progress(window=name, leg=legs[0].name, after=legs[0].after, top=start, revision=form.revision, start=start)
+    done = _resumed(reader, cursor) if cursor is not None and cursor.state.get("window") == name else None
+    whole = window.full or (run.replaced and window.until is None)
+    start = done.start if done else None if whole else _known_top(reader, run, cursor)
+    total: int | None = None
     if done is not None:
-        names = [leg.name for leg in legs]
-        if done.leg not in names:
-            raise FixConfiguration("kintone.cursor_foreign", stream=stream.id)
-        legs = legs[names.index(done.leg) :]
-        legs[0] = replace(legs[0], after=done.after)
-    decoder = PageDecoder(form, stream.columns, host=client.host, app=app.label)
-    rules = read_rules(client, app)
+        newest = done.newest
+        total = reader.count(Range(0, newest)) if whole else None
+    elif window.until is not None:
+        newest = None
+    else:
+        newest, total = reader.newest()
+    legs = [Leg("full", Range(0, newest))] if whole else legs_of(window, reader.form, start, newest, app=reader.app.label)
+    progress = done or Progress(name, "", (), start, newest)
+    if done is not None:
+        legs = _rest(legs, done, reader.stream.id)
+    came = Came()
     yielded = False
     for leg in legs:
-        progress = replace(progress, leg=leg.name, after=leg.after)
-        for decoded, scopes in _leg(client, app, leg, condition, decoder, rules):
-            if decoded.last is not None:
-                progress = replace(progress, after=decoded.last, top=max(progress.top, decoded.last))
-            elif yielded:
-                continue
+        resuming = done is not None and leg.name == done.leg
+        ranges = list(progress.left) if resuming else _ranges(leg, total, workers)
+        left = dict(enumerate(ranges))
+        progress = replace(progress, leg=leg.name, left=tuple(ranges))
+        for fetched, decoded, scopes in reader.pages(leg.bounds, ranges, workers):
+            if fetched.more and decoded.last is not None:
+                left[fetched.at] = fetched.following
+            else:
+                del left[fetched.at]
+            came.take(decoded)
+            progress = replace(progress, left=tuple(left.values()), came=progress.came + decoded.source_rows)
+            if decoded.source_rows or not yielded:
+                yielded = True
+                yield page_of(reader.stream.columns, decoded, scopes, _cursor(reader, run, progress), total)
+    after = Settling(reader, _cursor(reader, run, progress), came.ids, came.rows)
+    if window.until is None:
+        for page in after.pages(
+            known,
+            full=whole,
+            replaced=whole and not window.full,
+            resumed=done is not None,
+            start=start or 0,
+            newest=newest or 0,
+            came=progress.came,
+            total=total,
+        ):
             yielded = True
-            yield _page(stream.columns, decoded, scopes, progress)
-    now = revision_now(client, app)
-    if now != form.revision:
-        raise BrokenReply("kintone.schema_moved", host=client.host, app=app.label, before=form.revision, after=now)
-
-
-def keys(client: Client, stream: Stream, spec: SourceSpec, app: App) -> Iterator[pa.RecordBatch]:
-    """The key columns of every live row, ascending by ``$id``; only those fields travel. At least one batch.
-
-    Raises BrokenReply when the settings change meanwhile, or when a key does not fit its type: a short list would look like deletes.
-    """
-    condition = own_condition(stream, spec)
-    form = read_form(client, app)
-    columns = tuple(column for name in stream.key for column in stream.columns if column.name == name)
-    decoder = PageDecoder(form, columns, host=client.host, app=app.label)
-    fields = list(dict.fromkeys(["$id", "$revision", *(column.source for column in columns)]))
-    after = 0
-    first = True
-    while True:
-        decoded = decoder.decode(client.records(app.id, {"query": seek(condition, after), "fields": fields}, app.guest_space), after)
-        if decoded.rejects:
-            raise BrokenReply(
-                "kintone.key_unfit", host=client.host, app=app.label, record=decoded.rejects[0].key, reason=decoded.rejects[0].reason
-            )
-        if first or decoded.source_rows:
-            yield pa.RecordBatch.from_arrays(list(decoded.columns), schema=_schema(columns))
-        first = False
-        if decoded.source_rows < PAGE or decoded.last is None:
-            break
-        after = decoded.last
-    now = revision_now(client, app)
-    if now != form.revision:
-        raise BrokenReply("kintone.schema_moved", host=client.host, app=app.label, before=form.revision, after=now)
-
-
-def count(client: Client, stream: Stream, spec: SourceSpec, app: App) -> int:
-    """What the source itself counts, under the contract's own condition."""
-    condition = own_condition(stream, spec)
-    return client.total(app.id, f"({condition})" if condition else "", app.guest_space)
-
-
-def own_condition(stream: Stream, spec: SourceSpec) -> str:
-    """The contract's condition. Raises FixConfiguration for one whose answer moves with time or person, or that is a word search."""
-    condition = spec.condition.strip()
-    if moving(condition) or searches(condition):
-        raise FixConfiguration("kintone.condition_unsafe", stream=stream.id)
-    return condition
+            yield page
+    if not yielded:
+        yield empty(reader.stream.columns, _cursor(reader, run, progress), total)
+    if done is not None or came.rows or after.found:
+        reader.unmoved()
 
 
 def window_name(window: Window) -> str:
@@ -151,68 +147,86 @@ def ceiling(instant: datetime) -> str:
     return minute(instant + timedelta(minutes=1) - timedelta(microseconds=1))
 
 
-def legs_of(window: Window, form: Form, top: int, *, app: App) -> list[Leg]:
-    """The seeks of a window. ``top`` is the highest id known before, 0 for none. Raises BrokenReply when the form has no update time."""
-    if window.full:
-        return [Leg("full")]
+def legs_of(window: Window, form: Form, start: int | None, newest: int | None, *, app: str) -> list[Leg]:
+    """The walks of a window. ``start`` is the highest id known before, None where none is. Raises BrokenReply without an update time."""
     updated = form.system_field("UPDATED_TIME")
     if updated is None:
-        raise BrokenReply("kintone.field_gone", host="-", app=app.label, field="UPDATED_TIME", column="-")
+        raise BrokenReply("kintone.field_gone", host="-", app=app, field="UPDATED_TIME", column="-")
     bounds: list[str] = []
     if window.since is not None:
         bounds.append(f'{updated.code} >= "{minute(window.since)}"')
     if window.until is not None:
         bounds.append(f'{updated.code} < "{ceiling(window.until)}"')
     changed = " and ".join(bounds)
-    if window.until is not None or top == 0:
-        return [Leg("changed", changed)]
-    return [Leg("new", after=top), Leg("changed", changed, upto=top)]
+    if window.until is not None or start is None:
+        return [Leg("changed", Range(0, newest), changed)]
+    new = [Leg("new", Range(start, newest))] if newest is not None and newest > start else []
+    return [*new, Leg("changed", Range(0, start), changed)] if start else new
 
 
-def _leg(client: Client, app: App, leg: Leg, condition: str, decoder: PageDecoder, rules: Rules) -> Iterator[tuple[Decoded, list[str]]]:
-    both = " and ".join(part for part in (f"({condition})" if condition else "", leg.bounds) if part)
-    scopes = None if rules.unreadable else RowScopes(client, app, rules, condition=leg.bounds, after=leg.after)
-    after = leg.after
-    while True:
-        body = client.records(app.id, {"query": seek(both, after, upto=leg.upto)}, app.guest_space)
-        decoded = decoder.decode(body, after)
-        yield decoded, [UNRESOLVED] * len(decoded.ids) if scopes is None else scopes.of(decoded.ids)
-        # A page shorter than asked for is the last one; both of Cybozu's clients rely on it.
-        if decoded.source_rows < PAGE or decoded.last is None:
-            return
-        after = decoded.last
+def _ranges(leg: Leg, total: int | None, workers: int) -> list[Range]:
+    if leg.name == "changed" or leg.span.upto is None:
+        return [leg.span]
+    rows = leg.span.upto - leg.span.after
+    return ranges_of(leg.span.after, leg.span.upto, min(rows, total or rows), workers)
 
 
-def _page(columns: Sequence[Column], decoded: Decoded, scopes: list[str], progress: Progress) -> Page:
-    rows = len(decoded.ids)
-    arrays = [
-        *decoded.columns,
-        pa.array(["upsert"] * rows, pa.string()),
-        pa.array(decoded.revisions, pa.string()),
-        pa.array(scopes, pa.string()),
-    ]
-    schema = pa.schema([*_schema(columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())])
-    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-    return Page(batch, progress.cursor(), decoded.source_rows, decoded.rejects)
-
-
-def _schema(columns: Sequence[Column]) -> pa.Schema:
-    return pa.schema([(column.name, column.type) for column in columns])
-
-
-def _progress(cursor: Cursor) -> Progress:
-    state = cursor.state
-    return Progress(
-        window=str(state["window"]),
-        leg=str(state["leg"]),
-        after=int(state["after"]),
-        top=int(state["top"]),
-        revision=str(state["revision"]),
-        start=int(state["start"]),
+def _cursor(reader: Reader, run: Run, progress: Progress) -> Cursor:
+    """JSON values only: where this pull is, and what the next one is to remember of the app."""
+    return Cursor(
+        {
+            "window": progress.window,
+            "leg": progress.leg,
+            "left": [[one.after, one.upto] for one in progress.left],
+            "start": progress.start,
+            "newest": progress.newest,
+            "came": progress.came,
+            "top": progress.top,
+            "app_id": reader.app.id,
+            "name": reader.app.name,
+            "revision": reader.form.revision,
+            "fingerprint": run.fingerprint,
+            "precision": list(reader.form.precision) if reader.form.precision_known else None,
+        }
     )
 
 
-def _known_top(stream: Stream, cursor: Cursor | None) -> int:
-    last = stream.options.get("last_cursor") or {}
-    given = max(int(stream.options.get("max_id", 0)), int(last.get("top", 0)))
-    return max(given, int(cursor.state.get("top", 0)) if cursor is not None else 0)
+def _resumed(reader: Reader, cursor: Cursor) -> Progress:
+    state = cursor.state
+    if state.get("app_id") != reader.app.id or "left" not in state:
+        raise FixConfiguration("kintone.cursor_foreign", stream=reader.stream.id)
+    if state["revision"] != reader.form.revision:
+        raise BrokenReply(
+            "kintone.schema_moved",
+            host=reader.client.host,
+            app=reader.app.label,
+            before=state["revision"],
+            after=reader.form.revision,
+        )
+    left: Any = state["left"]
+    return Progress(
+        window=str(state["window"]),
+        leg=str(state["leg"]),
+        left=tuple(Range(int(after), None if upto is None else int(upto)) for after, upto in left),
+        start=None if state["start"] is None else int(state["start"]),
+        newest=None if state["newest"] is None else int(state["newest"]),
+        came=int(state["came"]),
+    )
+
+
+def _rest(legs: list[Leg], done: Progress, stream: str) -> list[Leg]:
+    if not legs and not done.leg:
+        return []
+    names = [leg.name for leg in legs]
+    if done.leg not in names:
+        raise FixConfiguration("kintone.cursor_foreign", stream=stream)
+    return legs[names.index(done.leg) :]
+
+
+def _known_top(reader: Reader, run: Run, cursor: Cursor | None) -> int | None:
+    """The highest of the ids known from the last published pull, from a cursor of another window, and from the options."""
+    given = [run.memory.top, reader.stream.options.get("max_id")]
+    if cursor is not None and cursor.state.get("app_id") == reader.app.id:
+        given.append(cursor.state.get("top"))
+    tops = [int(one) for one in given if one is not None]
+    return max(tops) if tops else None

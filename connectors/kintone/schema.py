@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connectors.errors import AccessRefused, BrokenReply
 from connectors.kintone.address import App
-from connectors.kintone.client import Client
+from connectors.kintone.client import Client, Credential
 from connectors.protocol import LiveField, Schema
 
 #: How a cell's value looks on the wire, and so how it is decoded.
@@ -113,10 +113,19 @@ ID = Field("$id", "レコードID", "__ID__", "text", {})
 REVISION = Field("$revision", "リビジョン", "__REVISION__", "text", {})
 
 
-def read_form(client: Client, app: App) -> Form:
-    """fields.json and settings.json of the app. Raises BrokenReply for a field type this connector does not know."""
-    reply = _fields(client, app)
-    precision, known = _precision(client, app)
+def read_form(client: Client, app: App, *, remembered: tuple[str, tuple[int, int]] | None = None, preview: bool = False) -> Form:
+    """fields.json and settings.json of the app. Raises BrokenReply for a field type this connector does not know.
+
+    ``remembered`` is a settings revision and the precision as it was then: one counter counts all settings, so while it stands still
+    settings.json need not be asked again.
+
+    ``preview`` reads what will be deployed when somebody presses "Update app", which takes the right to manage the app.
+    """
+    reply = _fields(client, app, preview=preview)
+    if remembered is not None and remembered[0] == str(reply["revision"]):
+        precision, known = remembered[1], True
+    else:
+        precision, known = _precision(client, app, preview=preview)
     fields: dict[str, Field] = {"$id": ID, "$revision": REVISION}
     for code, settings in cast("dict[str, dict[str, Any]]", reply["properties"]).items():
         if settings.get("type") in VALUELESS or (settings.get("type") in BY_TYPE and settings.get("enabled") is False):
@@ -160,9 +169,15 @@ def arrow_type(field: Field, precision: tuple[int, int]) -> pa.DataType:
     return _ARROW[field.shape]
 
 
-def _fields(client: Client, app: App) -> dict[str, Any]:
+def _settings_call(client: Client, app: App, resource: str, preview: bool) -> dict[str, Any]:
     # A fixed language: labels must not follow the account's own.
-    reply = client.get("app/form/fields", {"app": app.id, "lang": "default"}, guest_space=app.guest_space, app=app.label)
+    credential: Credential = "person" if preview and client.has_person else "records"
+    path = f"preview/{resource}" if preview else resource
+    return client.get(path, {"app": app.id, "lang": "default"}, guest_space=app.guest_space, credential=credential, app=app.label)
+
+
+def _fields(client: Client, app: App, *, preview: bool = False) -> dict[str, Any]:
+    reply = _settings_call(client, app, "app/form/fields", preview)
     if not isinstance(reply.get("properties"), dict) or not isinstance(reply.get("revision"), str | int):
         raise BrokenReply(
             "kintone.reply_shape", host=client.host, app=app.label, resource="app/form/fields", reason="no properties or revision"
@@ -170,10 +185,10 @@ def _fields(client: Client, app: App) -> dict[str, Any]:
     return reply
 
 
-def _precision(client: Client, app: App) -> tuple[tuple[int, int], bool]:
+def _precision(client: Client, app: App, *, preview: bool = False) -> tuple[tuple[int, int], bool]:
     """(digits, decimal places) of the app's numbers; the widest decimal where the credentials may not read the app's settings."""
     try:
-        settings = client.get("app/settings", {"app": app.id, "lang": "default"}, guest_space=app.guest_space, app=app.label)
+        settings = _settings_call(client, app, "app/settings", preview)
     except AccessRefused:
         return (38, 10), False
     found = settings.get("numberPrecision")

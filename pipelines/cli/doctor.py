@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.output import JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
+
+if TYPE_CHECKING:
+    from connectors.protocol import Examines
+    from expectations.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ def doctor(
     """Check each system's address, credentials and rights, and every contract file. The exit code is that of the worst finding."""
     from connectors.errors import FortnightError
     from connectors.messages import Said, told
+    from connectors.protocol import Examines
 
     with spoken(lang, json_):
         opened = open_project(project)
@@ -41,13 +46,13 @@ def doctor(
                 connector = opened.connect(name)
                 try:
                     health = connector.check()
+                    found += [Finding(_subject(name, probe), ok, said, 0 if ok else 1) for probe, ok, said in health.probes]
+                    if health.ok and isinstance(connector, Examines):
+                        found += [_examined(connector, one) for one in opened.contracts.values() if one.system == name]
                 finally:
                     connector.close()
             except FortnightError as error:
                 found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
-                continue
-            for probe, ok, said in health.probes:
-                found.append(Finding(_subject(name, probe), ok, said, 0 if ok else 1))
     worst = max((one.exit for one in found), default=0)
     payload = {
         "findings": [
@@ -69,6 +74,17 @@ def doctor(
 
     emit("doctor", payload, json_, text)
     raise typer.Exit(worst)
+
+
+def _examined(connector: Examines, contract: Contract) -> Finding:
+    """What a pull of this stream would meet."""
+    from connectors.errors import FortnightError
+    from connectors.messages import Said
+
+    try:
+        return Finding(contract.stream, True, connector.examine(contract.told()), 0)
+    except FortnightError as error:
+        return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
 
 
 def _subject(system: str, probe: str) -> str:

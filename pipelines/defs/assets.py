@@ -60,8 +60,9 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
             result = pull(project_files.project, request, project_files.clock, project_files.report)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
-        # Only a source that was down may be tried again by itself; wrong credentials or drift would only be hammered.
-        if isinstance(result.error, SourceUnavailable) and request.origin.trigger in UNWATCHED and context.retry_number < len(WAITS):
+        # Only a source that was down, or a person's pull in the way, is worth another try; wrong credentials or drift would only be hammered.
+        passing = isinstance(result.error, SourceUnavailable) or (result.error is not None and result.error.code == "landing.busy")
+        if result.error is not None and passing and request.origin.trigger in UNWATCHED and context.retry_number < len(WAITS):
             again = dg.RetryRequested(max_retries=len(WAITS), seconds_to_wait=WAITS[context.retry_number])
             raise again from dg.Failure(description=result.error.say())
         for check in result.checks:

@@ -17,7 +17,8 @@ class Published(BaseModel):
     """What one pull published: table versions, counts, where the next pull goes on. Instants are ISO 8601 in UTC.
 
     ``access_at`` is when rights were last read, ``view`` the fingerprint of what decided then which rows we see, ``reconciled_at`` when
-    everything was last read.
+    everything was last read. ``facts`` is what the source looked like (``expectations.facts``), ``nulls`` the share of empty values of each
+    column when everything was last read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +39,8 @@ class Published(BaseModel):
     access_at: str | None = None
     view: str = ""
     reconciled_at: str | None = None
+    facts: Mapping[str, Any] | None = None
+    nulls: Mapping[str, float] = {}
 
 
 def open_store(root: str) -> ObjectStore:

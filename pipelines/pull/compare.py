@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from connectors.messages import Language, Said, sentence, told
 from connectors.protocol import Schema
 from expectations.contract import Contract
 from expectations.drift import Change, Drift, compare
+from expectations.facts import Facts
 from expectations.suite import judge_schema
 from pipelines.pull.outcome import Check
 
 
-def compare_schema(contract: Contract, live: Schema) -> tuple[Drift, Check]:
-    """The drift, and its check: one row per change with what the contract says to do about it."""
-    drift = compare(contract, live)
+def compare_schema(contract: Contract, live: Schema, since: Facts | None = None, more: Sequence[Change] = ()) -> tuple[Drift, Check]:
+    """The drift, and its check: one row per change with what the contract says to do about it.
+
+    ``since`` is what the source looked like at the last published pull; ``more`` are changes that show elsewhere than in the schema.
+    """
+    drift = compare(contract, live, since)
+    drift = replace(drift, changes=(*drift.changes, *more))
     rows = tuple(
         {"change": change.kind, "field": change.path, "label": change.label, "old": change.old, "new": change.new, "policy": change.policy}
         for change in drift.changes

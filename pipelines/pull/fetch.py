@@ -71,6 +71,12 @@ class Fetched:
         writer.write_batch(batch)
 
     @property
+    def nulls(self) -> dict[str, float]:
+        """The share of empty values of each column over the rows read; empty when none was."""
+        rows = self.profile.rows
+        return {name: column.nulls / rows for name, column in self.profile.columns.items()} if rows else {}
+
+    @property
     def to_land(self) -> int:
         return self.changed + self.deleted
 
@@ -104,11 +110,16 @@ def fetch(
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
         for page in _pages(connector, stream, contract, window, resume, memory):
             reading.take(page, writer)
-            report(Progress(stream.id, "fetch", found.read, count))
+            report(Progress(stream.id, "fetch", found.read, found.total if count is None else count))
         if found.total is None:
             found.total = connector.count(stream) if count is None else count
         reading.settle(connector, writer)
     return found
+
+
+def finds_out(contract: Contract) -> bool:
+    """Whether the connector itself tells what is gone and how many rows there are, when it is told what we hold."""
+    return contract.cursor is not None and contract.cursor.deletes == "count-then-bisect"
 
 
 def _pages(
@@ -117,8 +128,7 @@ def _pages(
     from connectors.protocol import Cursor
 
     cursor = Cursor(resume) if resume else None
-    finds_out = contract.cursor is not None and contract.cursor.deletes == "count-then-bisect"
-    if finds_out and window.since is not None and window.until is None:
+    if finds_out(contract) and window.since is not None and window.until is None:
         return connector.pull(stream, window, cursor, memory)
     return connector.pull(stream, window, cursor)
 

@@ -1,9 +1,24 @@
-"""What a pull refuses to believe: rows that vanish while rights move, and more vanished rows than a day explains."""
+"""What a pull refuses to believe: rows that vanish while rights move or in a mass, and columns that are empty all at once."""
 
 from __future__ import annotations
 
-from connectors.errors import AnswerIsNo
+from collections.abc import Mapping
+
+from connectors.errors import AnswerIsNo, ContractBroken
 from expectations.contract import Contract
+from expectations.drift import emptied
+
+
+def guard_columns(contract: Contract, before: Mapping[str, float], now: Mapping[str, float], *, accepted: bool) -> None:
+    """Ends the pull when a column that held values is empty now: a field that was deleted and made anew looks the same in the form.
+
+    Both map a column to its share of empty values over a read of everything. Raises ContractBroken ``pull.emptied`` unless ``accepted``.
+    """
+    changes = emptied(contract, before, now)
+    if accepted or not any(change.blocks for change in changes):
+        return
+    fields = ", ".join(f"{change.path} ({change.old} → {change.new})" for change in changes)
+    raise ContractBroken("pull.emptied", stream=contract.stream, fields=fields)
 
 
 def guard(contract: Contract, *, vanished: int, live: int, view_moved: bool, accepted: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.protocol import Schema
 from expectations.contract import Contract
+from expectations.facts import Facts
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.rights import Rights
@@ -25,6 +26,8 @@ def publish(
     cursor: Mapping[str, Any] | None,
     rights: Rights,
     reconciled_at: str | None,
+    facts: Facts,
+    nulls: Mapping[str, float],
 ) -> Published:
     """Put the next numbered record with the versions all tables stand at."""
     before = warehouse.published(contract.stream)
@@ -45,6 +48,8 @@ def publish(
         access_at=rights.read_at.isoformat(),
         view=rights.access.view,
         reconciled_at=reconciled_at,
+        facts=facts.stored(),
+        nulls=dict(nulls),
     )
     warehouse.publish(record)
     return record

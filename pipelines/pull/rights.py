@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connectors.protocol import UNRESOLVED, Access, Connector, Schema, Scope, Stream
+from connectors.protocol import UNRESOLVED, Access, Account, Connector, Schema, Scope, Stream
 from expectations.contract import Contract
+from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
@@ -15,7 +16,7 @@ from pipelines.pull.window import duration
 
 @dataclass(frozen=True)
 class Rights:
-    """Access as this pull holds it. ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read
+    """Access as this pull holds it, and what of it changed since the last one. ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read
     anew because of it; ``view_moved`` whether absent rows may only be hidden.
     """
 
@@ -24,6 +25,7 @@ class Rights:
     fresh: bool
     moved: bool = False
     view_moved: bool = False
+    changes: tuple[Change, ...] = ()
 
 
 def rights(
@@ -43,7 +45,9 @@ def rights(
     rules_moved = access.view != before.view if access.view else before.revision != live.revision
     named = {scope.id for scope in access.scopes}
     derived = {scope for scope in _known(warehouse, stream) if is_derived(scope)}
-    return Rights(access, now, fresh=True, moved=rules_moved or _known(warehouse, stream) - derived != named, view_moved=view_moved)
+    changes = (*rights_changed(before.view, access.view), *logins_changed(_accounts(warehouse, stream), access.accounts))
+    moved = rules_moved or _known(warehouse, stream) - derived != named or any(change.reload for change in changes)
+    return Rights(access, now, fresh=True, moved=moved, view_moved=view_moved, changes=changes)
 
 
 def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str]) -> Rights:
@@ -82,6 +86,12 @@ def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
         before.restricted,
         before.view,
     )
+
+
+def _accounts(warehouse: Warehouse, stream: Stream) -> list[Account]:
+    rows = warehouse.read("accounts", stream.id)
+    found = [] if rows is None else rows.to_pylist()
+    return [Account(row["principal"], row["login"], row["mail"], row["name"], row["active"]) for row in found]
 
 
 def _known(warehouse: Warehouse, stream: Stream) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
@@ -12,6 +13,8 @@ from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, Fort
 from connectors.messages import told
 from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
+from expectations.drift import Change, Drift
+from expectations.facts import Facts, facts_of
 from pipelines.clock import Clock
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
@@ -21,9 +24,9 @@ from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import compare_schema, in_words, schema_check
-from pipelines.pull.fetch import Fetched, fetch
+from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import fetch_files
-from pipelines.pull.guard import guard
+from pipelines.pull.guard import guard, guard_columns
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
@@ -101,15 +104,18 @@ class _Walk:
         before = warehouse.published(self.stream.id)
         # Not to resume from, only to know what was seen last (kintone finds records posted with an old update time by their number).
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
-        live = self._compared(connector, stream)
+        since = Facts.read(before.facts) if before and before.facts else None
+        live = self._compared(connector, stream, since)
         watermark = connector.watermark()
         self.step("access")
         held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
-        plan = reading(self.contract, self.request, before, live, rights_moved=held.moved, now=self.started)
+        self._drifted(live, since, held.changes)
+        moved = held.moved or self.partial["drift"].reload
+        plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started)
         if plan.why:
             _log.info("%s: reading everything (%s)", stream.id, plan.why)
         # Counted beforehand where everything is read: it is what progress is measured against.
-        count = connector.count(stream) if plan.window.full else None
+        count = connector.count(stream) if plan.window.full and not finds_out(self.contract) else None
         memory = Memory(warehouse, stream, before)
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:
@@ -126,7 +132,7 @@ class _Walk:
                     count=count,
                     spool=folder / "rows.arrows",
                     report=self.report,
-                    watermark=self._watermark_of(before) if plan.comparable else None,
+                    watermark=self._watermark_of(before) if plan.reconciles else None,
                 )
             guard(
                 self.contract,
@@ -135,6 +141,9 @@ class _Walk:
                 view_moved=held.view_moved,
                 accepted=self.request.accept_gone,
             )
+            nulls = fetched.nulls if plan.window.full else before.nulls if before else {}
+            if plan.window.full and before is not None and plan.comparable:
+                guard_columns(self.contract, before.nulls, nulls, accepted=self.request.accept_gone)
             held = with_derived(held, connector, stream, memory, fetched.scopes)
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
@@ -159,24 +168,31 @@ class _Walk:
             watermark=watermark if not asked else self._watermark_of(before),
             cursor=fetched.cursor if not asked else (before.cursor if before else None),
             rights=held,
+            facts=facts_of(live, since),
+            nulls=nulls,
             reconciled_at=self.started.isoformat()
             if plan.window.full
             else (before.reconciled_at or before.published_at if before else None),
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 
-    def _compared(self, connector: Connector, stream: Stream) -> Schema:
+    def _compared(self, connector: Connector, stream: Stream, since: Facts | None) -> Schema:
         """The live schema, after it was held to the contract. Raises ContractBroken before a row is read."""
         self.step("resolve")
         live = connector.describe(stream)
         self.step("compare")
-        drift, check = compare_schema(self.contract, live)
-        self.partial["drift"] = drift
-        self.checks.append(check)
-        if not check.passed:
+        drift = self._drifted(live, since)
+        if drift.blocking:
             raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=in_words(drift.blocking, now=True))
         self.demand(schema_check(self.contract, live))
         return live
+
+    def _drifted(self, live: Schema, since: Facts | None, more: Sequence[Change] = ()) -> Drift:
+        """The drift as known so far, and its check in the place of the one before."""
+        drift, check = compare_schema(self.contract, live, since, more)
+        self.partial["drift"] = drift
+        self.checks = [check, *(one for one in self.checks if one.name != check.name)]
+        return drift
 
     def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
         landed = warehouse.live_count(stream.id)

@@ -24,22 +24,28 @@ class Reading:
     why: str = ""
 
     @property
+    def reconciles(self) -> bool:
+        """Whether everything is read only to see whether the incremental way missed something."""
+        return self.why in ("reconcile", "asked")
+
+    @property
     def comparable(self) -> bool:
         """Whether a row that differs from the one held differs because the source does: contract and schema are what they were."""
         return self.why not in ("first", "contract", "schema")
 
 
-def reading(contract: Contract, request: Request, before: Published | None, live: Schema, *, rights_moved: bool, now: datetime) -> Reading:
+def reading(contract: Contract, request: Request, before: Published | None, live: Schema, *, moved: bool, now: datetime) -> Reading:
     """The window of this pull.
 
     Without a base the books can only balance over everything: the first pull is always whole. A change of rights, settings or contract
-    moves no row's update time, yet it may move rows: then everything is read, as it is once in every ``cursor.reconcile``.
+    moves no row's update time, yet it may move rows: then everything is read, as it is once in every ``cursor.reconcile``. ``moved``: rights
+    did, or drift says that rows differ without having been saved.
     """
     if before is None:
         return Reading(Window(), why="first")
     if request.window is not None:
         return Reading(request.window)
-    why = _whole(contract, request, before, live, rights_moved, now)
+    why = _whole(contract, request, before, live, moved, now)
     if why or before.watermark is None or contract.cursor is None:
         return Reading(Window(), why=why)
     since = datetime.fromisoformat(before.watermark) - duration(contract.cursor.lookback)
@@ -47,7 +53,7 @@ def reading(contract: Contract, request: Request, before: Published | None, live
     return Reading(Window(since=since), dict(before.cursor) if feed and before.cursor else None)
 
 
-def _whole(contract: Contract, request: Request, before: Published, live: Schema, rights_moved: bool, now: datetime) -> str:
+def _whole(contract: Contract, request: Request, before: Published, live: Schema, moved: bool, now: datetime) -> str:
     if request.full:
         return "asked"
     if contract.cursor is None or before.watermark is None:
@@ -56,8 +62,9 @@ def _whole(contract: Contract, request: Request, before: Published, live: Schema
         return "contract"
     if before.schema_fingerprint != live.fingerprint:
         return "schema"
-    if rights_moved:
-        return "rights"
+    # A source's own revision moves with any setting; what that did to rows shows only when they are read.
+    if moved or before.revision != live.revision:
+        return "moved"
     if contract.cursor.deletes == "feed":
         return ""
     last = datetime.fromisoformat(before.reconciled_at or before.published_at)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 
 from connectors.protocol import LiveField, Schema
 from expectations.contract import Contract
-from expectations.drift import compare
+from expectations.drift import ahead, compare, emptied
+from expectations.facts import Facts, facts_of
 
 PROMISED = {
     "stream": "kintone/orders",
@@ -73,9 +76,14 @@ def test_more_digits_are_a_widening_and_fewer_a_change_of_type() -> None:
     assert changes(live(LiveField("金額", "金額", pa.decimal128(16, 6), "NUMBER")))[0][0] == "retyped", "integer digits were lost"
 
 
-def test_options_that_came_and_went_are_named() -> None:
+def test_an_option_that_went_while_another_came_in_its_place_was_renamed() -> None:
     moved = LiveField("区分", "区分", pa.string(), "DROP_DOWN", facets={"options": ("新規", "解約")})
-    assert changes(live(moved)) == [("options", "区分", "継続", "解約", False)]
+    assert changes(live(moved)) == [("option_renamed", "区分", "継続", "解約", False)]
+
+
+def test_options_that_came_and_went_elsewhere_are_named() -> None:
+    moved = LiveField("区分", "区分", pa.string(), "DROP_DOWN", facets={"options": ("継続", "解約")})
+    assert changes(live(moved)) == [("options", "区分", "新規", "解約", False)]
 
 
 def test_a_change_inside_a_sub_table_is_named_by_its_path() -> None:
@@ -93,3 +101,70 @@ def test_the_contract_decides_what_a_kind_of_drift_does() -> None:
 def test_a_field_left_out_on_purpose_is_no_drift() -> None:
     contract = Contract.model_validate({**PROMISED, "exclude": ["社外秘"]})
     assert compare(contract, live(LiveField("社外秘", "社外秘", pa.string(), "TEXT"))).changes == ()
+
+
+def schema(*fields: LiveField, revision: str = "1", **identity: str) -> Schema:
+    return Schema(fields, "sha256:x", revision, identity)
+
+
+def since(before: Schema, now: Schema, *promised: dict[str, object]) -> list[tuple[str, str, str, bool]]:
+    contract = Contract.model_validate({**PROMISED, "key": ["a"], "cursor": None, "expectations": [], "fields": list(promised)})
+    return [(one.kind, one.path, one.new, one.reload) for one in compare(contract, now, facts_of(before)).changes]
+
+
+A: dict[str, object] = {"name": "a", "source": "a", "label": "甲", "type": "string"}
+
+
+def test_the_sources_own_id_of_a_field_outweighs_label_and_place() -> None:
+    before = schema(LiveField("a", "甲", pa.string(), "Text", id="1"))
+    now = schema(LiveField("b", "乙", pa.string(), "Text", id="1"), LiveField("c", "甲", pa.string(), "Text", id="2"))
+    assert since(before, now, A) == [("renamed", "a", "b", False), ("added", "c", "string", False)]
+
+
+def test_another_field_under_the_same_code_is_replaced_and_everything_is_read_again() -> None:
+    before = schema(LiveField("a", "甲", pa.string(), "Text", id="1"))
+    now = schema(LiveField("a", "甲", pa.string(), "Text", id="2"))
+    assert since(before, now, A) == [("replaced", "a", "Text (string)", True)]
+
+
+def test_a_type_accepted_already_moves_nothing_and_one_that_moved_since_reads_everything() -> None:
+    wide = {**A, "type": "int32"}
+    narrow, broad = (schema(LiveField("a", "甲", kind, "Int")) for kind in (pa.int32(), pa.int64()))
+    assert since(narrow, broad, wide) == [("widened", "a", "int64", True)]
+    assert since(broad, broad, wide) == [("widened", "a", "int64", False)]
+    assert since(narrow, broad, {**A, "type": "int64"}) == []
+
+
+def test_options_a_contract_does_not_list_are_still_compared_with_what_was_there() -> None:
+    before, now = (schema(LiveField("a", "甲", pa.string(), "Choice", facets={"options": names})) for names in (("x", "y"), ("x", "z")))
+    assert since(before, now, A) == [("option_renamed", "a", "z", True)]
+
+
+def test_an_option_rename_not_yet_accepted_is_told_again_and_read_once() -> None:
+    now = schema(LiveField("a", "甲", pa.string(), "Choice", facets={"options": ("x", "z")}))
+    assert since(now, now, {**A, "options": ["x", "y"]}) == [("option_renamed", "a", "z", False)]
+
+
+def test_what_is_prepared_and_not_in_force_is_only_what_is_not_there_today() -> None:
+    contract = Contract.model_validate({**PROMISED, "key": ["a"], "cursor": None, "expectations": [], "fields": [A]})
+    today = schema(LiveField("a", "甲", pa.string(), "Text"), LiveField("b", "乙", pa.string(), "Text"))
+    coming = schema(LiveField("a", "丙", pa.string(), "Text"), LiveField("b", "乙", pa.string(), "Text"), revision="2")
+    assert [one.kind for one in ahead(contract, today, coming).changes] == ["label"]
+    assert ahead(contract, today, today, live_rights="x", coming_rights="y").changes[0].kind == "rights"
+    assert ahead(contract, today, today, live_rights="", coming_rights="y").changes == ()
+
+
+def test_facts_survive_json_and_keep_what_was_not_told_again() -> None:
+    before = facts_of(schema(LiveField("a", "甲", pa.string(), "Status", facets={"states": ("x",), "unique": True}), system="1"))
+    again = Facts.read(json.loads(json.dumps(before.stored())))
+    assert again == before
+    silent = schema(LiveField("a", "甲", pa.string(), "Status", facets={"unique": True}), system="1")
+    assert facts_of(silent, again) == before
+    assert "states" not in facts_of(schema(LiveField("a", "甲", pa.string(), "Status"), revision="2"), again).fields["a"].facets
+
+
+def test_a_field_that_was_mostly_empty_before_is_not_said_to_have_lost_its_values() -> None:
+    contract = Contract.model_validate({**PROMISED, "key": ["a"], "cursor": None, "expectations": [], "fields": [A]})
+    assert emptied(contract, {"a": 0.8}, {"a": 1.0}) == ()
+    assert emptied(contract, {}, {"a": 1.0}) == ()
+    assert [one.kind for one in emptied(contract, {"a": 0.5}, {"a": 0.995})] == ["emptied"]

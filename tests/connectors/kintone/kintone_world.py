@@ -58,6 +58,10 @@ class World:
     )
     app_acl: list[dict[str, Any]] = field(default_factory=lambda: [{"entity": EVERYONE, "recordViewable": True, "includeSubs": False}])
     record_acl: list[dict[str, Any]] = field(default_factory=list)
+    #: Rows of field codes, as the form shows them; None: one field a row, in the order of ``fields``.
+    layout: list[list[str]] | None = None
+    process: dict[str, Any] = field(default_factory=lambda: {"enable": False, "states": None, "actions": None})
+    comments: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     field_acl: list[dict[str, Any]] = field(default_factory=list)
     users: dict[str, bool] = field(default_factory=lambda: {"sato": True, "suzuki": True, "left": False})
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -100,6 +104,14 @@ class World:
                 return {"properties": self.fields, "revision": str(self.revision)}
             case "app/settings.json":
                 return {"numberPrecision": self.precision, "revision": str(self.revision)}
+            case "app/form/layout.json":
+                return {"layout": self._layout(), "revision": str(self.revision)}
+            case "app/status.json":
+                return {**self.process, "revision": str(self.revision)}
+            case "record/comments.json":
+                offset, found = int(params.get("offset", "0")), self.comments.get(params["record"], [])
+                page = found[offset : offset + int(params.get("limit", "10"))]
+                return {"comments": page, "older": offset + len(page) < len(found), "newer": offset > 0}
             case "records.json":
                 return self._records(params.get("query", ""), fields, params.get("totalCount") == "true")
             case "app/acl.json":
@@ -126,6 +138,18 @@ class World:
                 return {"userTitles": [{"user": self._user(code), "title": None} for code in self.organisations[params["code"]][1]]}
         raise AssertionError(f"the world knows no {resource}")
 
+    def _layout(self) -> list[dict[str, Any]]:
+        rows = [[code] for code in self.fields] if self.layout is None else self.layout
+        found: list[dict[str, Any]] = []
+        for row in rows:
+            table = self.fields[row[0]] if len(row) == 1 and self.fields[row[0]]["type"] == "SUBTABLE" else None
+            if table is not None:
+                inner = [{"type": one["type"], "code": code} for code, one in table["fields"].items()]
+                found.append({"type": "SUBTABLE", "code": row[0], "fields": inner})
+            else:
+                found.append({"type": "ROW", "fields": [{"type": self.fields[code]["type"], "code": code} for code in row]})
+        return found
+
     def _user(self, code: str) -> dict[str, Any]:
         return {"code": code, "name": code, "email": f"{code}@sakura-seiki.example", "valid": self.users[code]}
 
@@ -142,6 +166,11 @@ class World:
         for text, meets in self.conditions.items():
             if text in query:
                 found = [record for record in found if meets(record)]
+        for listed in re.findall(r"\$id in \(([^)]*)\)", query):
+            wanted = {int(one) for one in listed.split(",")}
+            found = [record for record in found if int(record["$id"]["value"]) in wanted]
+        if "order by $id desc" in query:
+            found.reverse()
         limit = re.search(r"limit (\d+)", query)
         page = found[: int(limit[1]) if limit else 100]
         if fields:
@@ -159,15 +188,17 @@ def refused(code: str, status: int, message: str = "だめです") -> httpx.Resp
     return answered({"code": code, "id": "x-err-1", "message": message}, status)
 
 
-def connector(world: World, *, login: bool = True, tokens: bool = True, **config: Any) -> KintoneConnector:
-    auth: dict[str, Any] = {}
+def connector(
+    world: World, *, login: bool = True, tokens: bool = True, options: TransportOptions | None = None, **config: Any
+) -> KintoneConnector:
+    auth: dict[str, Any] = config.pop("auth", {})
     if tokens:
         auth["api_tokens"] = ["token-secret-1"]
     if login:
         auth["password"] = {"login": "service", "password": "password-secret-1"}
     settings = Config.model_validate({"base_url": "https://sakura.cybozu.example", "auth": auth, **config})
     return KintoneConnector(
-        "kintone", settings, TransportOptions(attempts=4), handler=httpx.MockTransport(world.handle), sleep=lambda _: None
+        "kintone", settings, options or TransportOptions(attempts=4), handler=httpx.MockTransport(world.handle), sleep=lambda _: None
     )
 
 

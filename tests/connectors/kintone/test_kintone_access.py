@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from kintone_world import EVERYONE, World, connector, field_of, order, refused, stream
+from kintone_world import EVERYONE, World, cell, connector, field_of, order, refused, stream
 
 from connectors.errors import BrokenReply
 from connectors.protocol import Access, Column, Member, Scope, Window
@@ -91,7 +91,7 @@ def test_scopes_stay_right_over_many_pages_and_after_a_resume() -> None:
     digits = [one.split(":")[2][0] for page in pages for one in page.rows.column("_scope").to_pylist()]
     assert digits == ["1", "2"] * 700
     rest = list(opened.pull(stream(SUBJECT), Window(), pages[0].cursor))
-    assert [page.rows for page in rest] == [page.rows for page in pages[1:]]
+    assert [row for page in rest for row in page.rows.to_pylist()] == [row for page in pages[1:] for row in page.rows.to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,199 @@ def test_an_overload_page_while_a_condition_is_tried_stops_the_pull_and_changes_
         scopes_of_rows(world)
 
 
-def test_a_rule_that_names_persons_by_a_field_is_unresolved() -> None:
+def by_field(code: str, *, view: bool = True, subs: bool = False) -> dict[str, Any]:
+    return may({"type": "FIELD_ENTITY", "code": code}, view=view, subs=subs)
+
+
+def staffed() -> World:
+    """Records 1 to 6: sato and suzuki take turns, department eigyo has the even ones."""
     world = company()
-    world.record_acl = [{"filterCond": "", "entities": [may({"type": "FIELD_ENTITY", "code": "担当者"})]}]
+    world.fields["担当者"] = field_of("USER_SELECT", "担当者")
+    world.fields["担当部署"] = field_of("ORGANIZATION_SELECT", "担当部署")
+    for at, record in enumerate(world.records):
+        record["担当者"] = cell("USER_SELECT", [{"code": ("suzuki", "sato")[at % 2], "name": "-"}])
+        record["担当部署"] = cell("ORGANIZATION_SELECT", [{"code": "eigyo", "name": "営業"}] if at % 2 else [])
+    return world
+
+
+def resolved(world: World, ids: list[str]) -> dict[str, Scope]:
+    return {one.id: one for one in connector(world).scopes(stream(SUBJECT), ids)}
+
+
+def test_a_record_that_names_its_readers_by_a_field_is_for_them() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者"), may(group("quality"))]}]
+    rows = scopes_of_rows(world)
+    assert len(set(rows)) == 2 and [one.partition("?")[2] for one in rows] == ["user=suzuki", "user=sato"] * 3
+    assert access(world).scopes == ()
+    found = resolved(world, rows)
+    assert found[rows[0]].principals == ("group:kintone:quality", "user:kintone:suzuki")
+    assert found[rows[1]].principals == ("group:kintone:quality", "user:kintone:sato")
+
+
+def test_the_named_readers_take_part_in_the_order_of_the_rule() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者", view=False), may(group("sales"))]}]
+    rows = scopes_of_rows(world)
+    found = resolved(world, rows)
+    assert found[rows[0]].principals == ("user:kintone:sato",)
+    assert found[rows[1]].principals == ("user:kintone:suzuki",)
+
+
+def test_a_department_in_a_field_reaches_below_only_where_the_rule_says_so() -> None:
+    world = staffed()
+    world.organisations["eigyo-east"] = ("eigyo", ["sato"])
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当部署", subs=True)]}]
+    rows = scopes_of_rows(world)
+    found = resolved(world, rows)
+    assert found[rows[1]].principals == ("org:kintone:eigyo",) and found[rows[0]].principals == ()
+    world.record_acl[0]["entities"][0]["includeSubs"] = False
+    assert resolved(world, rows)[rows[1]].principals == ("user:kintone:suzuki",)
+
+
+def test_only_records_that_met_no_earlier_rule_are_for_those_they_name() -> None:
+    world = staffed()
+    world.record_acl = [
+        {"filterCond": '件名 in ("一")', "entities": [may(group("quality"))]},
+        {"filterCond": "", "entities": [by_field("担当者")]},
+    ]
+    world.conditions = {'件名 in ("一")': lambda record: record["$id"]["value"] == "1"}
+    rows = scopes_of_rows(world)
+    assert rows[0] == scope(access(world), 1).id and "?" not in rows[0]
+    assert all(one.startswith("kintone:ORDERS:2@") and "?user=" in one for one in rows[1:])
+
+
+def test_a_record_without_anyone_in_the_field_is_for_nobody_by_it() -> None:
+    world = staffed()
+    world.records[0]["担当者"] = cell("USER_SELECT", [])
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+    first = scopes_of_rows(world)[0]
+    found = resolved(world, [first])[first]
+    assert found.resolved and found.principals == ()
+
+
+def test_scopes_follow_the_directory_and_the_rule_of_today() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+    first = scopes_of_rows(world)[0]
+    assert resolved(world, [first])[first].principals == ("user:kintone:suzuki",)
+    world.record_acl[0]["entities"].append(may(group("quality")))
+    assert resolved(world, [first])[first].principals == ("group:kintone:quality", "user:kintone:suzuki")
+    world.users["suzuki"] = False
+    assert resolved(world, [first])[first].principals == ("group:kintone:quality",)
+
+
+@pytest.mark.parametrize("change", ["condition", "another field", "no field", "gone"])
+def test_a_scope_whose_rule_changed_its_shape_is_nobodys(change: str) -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+    first = scopes_of_rows(world)[0]
+    match change:
+        case "condition":
+            world.record_acl[0]["filterCond"] = '件名 in ("一")'
+        case "another field":
+            world.record_acl[0]["entities"] = [by_field("担当部署")]
+        case "no field":
+            world.record_acl[0]["entities"] = [may(group("quality"))]
+        case _:
+            world.record_acl = []
+    found = resolved(world, [first])[first]
+    assert not found.resolved and found.principals == () and found.reason
+
+
+def test_ids_that_never_were_are_nobodys() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+    base = scopes_of_rows(world)[0].partition("?")[0]
+    for one in ("", "kintone:ORDERS:9@00000000", base, f"{base}?", f"{base}?org=eigyo", f"{base}?z=AAAA", f"{base}?!hidden", "unresolved"):
+        found = connector(world).scopes(stream(SUBJECT), [one])
+        assert [(scope.id, scope.resolved, scope.principals) for scope in found] == [(one, False, ())], one
+
+
+@pytest.mark.parametrize("code", ["件名", "消えた項目"])
+def test_a_field_that_names_nobody_leaves_the_rule_unresolved(code: str) -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field(code)]}]
     found = scope(access(world), 1)
-    assert not found.resolved and "担当者" in found.reason
+    assert not found.resolved and code in found.reason
+    assert set(scopes_of_rows(world)) == {found.id}
+
+
+def test_a_field_for_those_whom_the_record_names_is_for_nobody_but_those_certain() -> None:
+    world = staffed()
+    world.field_acl = [
+        {"code": "件名", "entities": [{"entity": group("quality"), "accessibility": "READ", "includeSubs": False},
+                                      {"entity": {"type": "FIELD_ENTITY", "code": "担当者"}, "accessibility": "READ", "includeSubs": False}]},
+    ]  # fmt: skip
+    found = access(world)
+    assert next(one for one in found.scopes if one.id == found.restricted["subject"]).principals == ("group:kintone:quality",)
+
+
+def test_a_guest_reaches_only_what_every_list_names_a_guest_for() -> None:
+    world = staffed()
+    guest = "guest/gaibu@partner.example"
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+    world.records[0]["担当者"] = cell("USER_SELECT", [{"code": guest, "name": "外部"}])
+    first = scopes_of_rows(world)[0]
+    assert resolved(world, [first])[first].principals == ()
+    world.app["spaceId"] = "5"
+    world.space = {"isPrivate": False, "isGuest": True, "members": [{"entity": user(guest), "isAdmin": False, "includeSubs": False}]}
+    world.app_acl = [may(user(guest)), may(EVERYONE)]
+    assert resolved(world, [first])[first].principals == ("user:kintone:guest/gaibu%40partner.example",)
+
+
+def test_the_view_moves_with_rights_and_with_whose_login_reads_and_with_nothing_else() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": "", "entities": [by_field("担当者")]}]
+
+    def view(**config: Any) -> str:
+        return connector(world, **config).access(stream(SUBJECT)).view
+
+    first, by_login = view(), view(tokens=False)
+    world.revision += 1
+    world.records.pop()
+    assert (view(), view(tokens=False)) == (first, by_login) and first != by_login
+    world.groups["admins"] = ["service"]
+    world.users["service"] = True
+    assert view() == first, "tokens do not hang on anybody's groups"
+    assert view(tokens=False) != by_login
+    seen = {first}
+    for change in (
+        lambda: world.record_acl[0]["entities"].append(may(group("quality"))),
+        lambda: world.app_acl[0].update(recordViewable=False),
+        lambda: world.field_acl.append({"code": "件名", "entities": []}),
+        lambda: world.app.update(creator={"code": "sato"}),
+    ):
+        change()
+        assert view() not in seen
+        seen.add(view())
+    assert "password-secret-1" not in repr(seen)
+
+
+def test_without_readable_rules_the_view_moves_with_the_settings() -> None:
+    world = staffed()
+    first = connector(world, login=False).access(stream(SUBJECT)).view
+    assert first == connector(world, login=False).access(stream(SUBJECT)).view
+    world.revision += 1
+    assert first != connector(world, login=False).access(stream(SUBJECT)).view
+
+
+@pytest.mark.parametrize("condition", ['担当者 in (GROUP("sales"))', "担当者 in (PRIMARY_ORGANIZATION())", "更新日時 > now ()"])
+def test_any_function_in_a_condition_is_refused_and_never_asked_as_the_service_account(condition: str) -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": condition, "entities": [may(EVERYONE)]}]
+    found = scope(access(world), 1)
+    assert not found.resolved and "function" in found.reason
+    assert set(scopes_of_rows(world)) == {found.id}
+    assert not any(condition in query for query in world.queries())
+
+
+def test_a_condition_these_credentials_may_not_evaluate_is_unresolved() -> None:
+    world = staffed()
+    world.record_acl = [{"filterCond": '社外秘 in ("はい")', "entities": [may(EVERYONE)]}]
+    world.before = lambda request, _: refused("CB_NO02", 403) if "社外秘" in str(request.url.params.get("query", "")) else None
+    found = scope(access(world), 1)
+    assert not found.resolved and "CB_NO02" in found.reason
 
 
 def test_a_deny_above_an_allow_becomes_a_list_of_persons_without_the_denied() -> None:

@@ -14,6 +14,7 @@ import pytest
 from dagster_inside import daemon_of, tick_schedules
 from small_project import CUSTOMERS, FAQ, write_env, write_project
 
+from connectors.errors import AnswerIsNo
 from infra.sandbox import process
 from pipelines.cli.launch import run_job
 from pipelines.clock import FixedClock, WallClock
@@ -22,6 +23,7 @@ from pipelines.defs.seal import seal_project
 from pipelines.defs.witness import witness
 from pipelines.evidence.plan import claims_of, ledger_of
 from pipelines.evidence.seals import Seal
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Progress, silent
 
@@ -221,6 +223,25 @@ def test_wrong_credentials_are_said_in_a_sentence_and_never_tried_again(tmp_path
     seal = sealed(project, today)["kintone/customers"]
     assert seal.verdict == "red"
     assert "seal.pull_failed" in codes(seal)
+
+
+def test_a_slot_that_finds_a_pull_by_hand_in_its_way_waits_for_it_and_the_day_is_green(
+    tmp_path: Path, kintone: Path, today: Today, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.defs.assets.WAITS", (0, 0))
+    folder = write_project(tmp_path, CUSTOMERS, home=kintone, **today.project)
+    writing, refused = Warehouse.writing, [0]
+
+    def first_in_the_way(self: Warehouse, stream: str) -> Any:
+        if not refused[0]:
+            refused[0] += 1
+            raise AnswerIsNo("landing.busy", stream=stream)
+        return writing(self, stream)
+
+    monkeypatch.setattr(Warehouse, "writing", first_in_the_way)
+    project = live_the_slot(folder, today)
+    seal = sealed(project, today)["kintone/customers"]
+    assert (refused, seal.verdict, seal.healed) == ([1], "green", 1)
 
 
 def test_a_source_that_was_down_at_its_slot_is_asked_again_in_the_same_run_and_the_day_shows_as_healed(

@@ -234,7 +234,7 @@ def test_a_renamed_field_stops_the_pull_before_a_row_is_written(tmp_path: Path) 
         process.down(home)
 
 
-def test_an_added_field_is_reported_and_stops_nothing(tmp_path: Path) -> None:
+def test_an_added_field_is_reported_and_another_number_of_the_app_waits_for_the_contract_to_name_it(tmp_path: Path) -> None:
     home = tmp_path / "own"
     process.up(home, origin=ORIGIN, base_port=0, only=("kintone",))
     try:
@@ -245,6 +245,9 @@ def test_an_added_field_is_reported_and_stops_nothing(tmp_path: Path) -> None:
         drift = next(check for check in result.checks if check.name == "drift")
         assert drift.passed and "備考欄" in drift.summary
         process.control(home, "renumber_app", {"app": "FAQ", "new_id": 913}, server="kintone")
+        said = refused(project, "kintone/faq").error
+        assert said is not None and "913" in said.say("en") and "913" in said.say("ja")
+        project = with_contract(project, "kintone/faq", source={"app_code": "FAQ", "app_id": 913})
         done(project, "kintone/faq")
         assert_kintone_is_whole(project, home, "kintone/faq")
     finally:

@@ -1,0 +1,49 @@
+"""What ``doctor`` says of one app before anything is pulled: where it is, what these credentials may read of it, and what reading costs."""
+
+from __future__ import annotations
+
+from connectors.kintone.budget import resets
+from connectors.kintone.client import Client
+from connectors.kintone.discover import full_load_calls
+from connectors.kintone.reader import Reader
+from connectors.kintone.rules import read_rules
+from connectors.kintone.run import begin
+from connectors.kintone.seek import Range
+from connectors.messages import Said, told
+from connectors.protocol import Stream
+
+#: Calls of a pull that finds nothing new.
+QUIET = 4
+
+
+def examine(client: Client, stream: Stream, guest_space: int | None, *, workers: int) -> Said:
+    """One sentence on the app of a stream, looked up now. Raises what a pull would raise: address, rights, an unsafe condition."""
+    run = begin(client, stream, guest_space)
+    rows = Reader(client, stream, run).count(Range(0))
+    rules = read_rules(client, run.app, run.form)
+    now = client.transport.server_time or client.now()
+    policy = client.budget.policy
+    return told(
+        "kintone.probe.app",
+        name=run.app.name,
+        id=run.app.id,
+        code=run.app.code or told("kintone.probe.no_code"),
+        space=run.app.space_id or told("kintone.probe.no_space"),
+        path=told("kintone.probe.normal_path") if run.app.guest_space is None else f"/k/guest/{run.app.guest_space}/v1/",
+        revision=run.form.revision,
+        rights=_rights(run.form.precision_known, rules.unreadable),
+        records=rows,
+        full=full_load_calls(rows, rules, workers),
+        quiet=QUIET,
+        used=client.budget.spent(run.app.id, now).used,
+        planned=int(policy.daily * policy.planned),
+        limit=policy.limit,
+        reset=f"{resets(now):%Y-%m-%d}",
+    )
+
+
+def _rights(settings: bool, unreadable: str) -> Said:
+    """What can be read besides the records: their decimals stand in the settings, their readers in the rules."""
+    if unreadable:
+        return told("kintone.probe.rights_records" if settings else "kintone.probe.rights_bare", reason=unreadable)
+    return told("kintone.probe.rights_all" if settings else "kintone.probe.rights_no_settings")

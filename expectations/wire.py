@@ -1,0 +1,80 @@
+"""Drift of an interface that is described by XML Schema: what a changed part of the call, or a changed facet, does to those who read it.
+
+Rules: whoever goes on calling the old way is refused or misread (stop); credentials never follow an address to another host unasked.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+from urllib.parse import urlsplit
+
+from expectations.contract import DriftPolicy, Policy
+
+WireKind = Literal[
+    "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "settings", "address"
+]
+#: Parts of the identity of an operation, and what their change is called.
+_PARTS: dict[str, tuple[WireKind, Policy]] = {
+    "operation": ("call", "stop"),
+    "soap": ("call", "stop"),
+    "transport": ("call", "stop"),
+    "style": ("call", "stop"),
+    "use": ("call", "stop"),
+    "action": ("call", "stop"),
+    "addressing": ("call", "stop"),
+    "input": ("call", "stop"),
+    "output": ("call", "stop"),
+    "namespace": ("namespace", "stop"),
+    "form": ("namespace", "stop"),
+    "policy": ("security", "stop"),
+    "headers_required": ("headers", "stop"),
+    "headers": ("headers", "report"),
+    "faults": ("headers", "report"),
+    "service": ("address", "report"),
+    "port": ("address", "report"),
+}
+#: Facets whose growing lets more values in, and those whose growing keeps values out.
+_UPPER = frozenset({"maxLength", "maxInclusive", "maxExclusive", "totalDigits", "fractionDigits"})
+_LOWER = frozenset({"minLength", "minInclusive", "minExclusive"})
+
+
+def is_wire(vendor_type: str) -> bool:
+    """Whether a field's vendor type is one of XML Schema's."""
+    return vendor_type.startswith("xsd:")
+
+
+def part_changed(part: str, old: str, new: str, policy: DriftPolicy) -> tuple[WireKind, Policy] | None:
+    """The kind and weight of a change in one part of a SOAP operation's identity; None where the part is none of it."""
+    if part == "endpoint":
+        return "endpoint", "report" if _origin(old) == _origin(new) else policy.identity
+    return _PARTS.get(part)
+
+
+def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> tuple[WireKind, Policy]:
+    """The kind and weight of a facet that says something else now; None stands for a facet that is not stated."""
+    if name == "nillable":
+        return "nillable", policy.required if new else "report"
+    if name == "choice":
+        return "choice", policy.label
+    if name in _UPPER | _LOWER:
+        return ("widened", policy.widened) if _wider(name, old, new) else ("narrowed", policy.retyped)
+    if name in ("pattern", "length", "fixed"):
+        return ("widened", policy.widened) if new is None else ("narrowed", policy.retyped)
+    return "settings", policy.label
+
+
+def _wider(name: str, old: object, new: object) -> bool:
+    if old is None or new is None:
+        return new is None
+    try:
+        grown = Decimal(str(new)) > Decimal(str(old))
+    except InvalidOperation:
+        # Bounds of dates and times: their lexical forms are in order.
+        grown = str(new) > str(old)
+    return grown is (name in _UPPER)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port

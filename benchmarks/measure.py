@@ -10,7 +10,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+
+def quick() -> bool:
+    """Whether the short form was asked for (``--quick``): fewer rows, one pair, nothing claimed that depends on the machine's speed."""
+    return os.environ.get("BENCH_QUICK", "") == "1"
+
+
+RUNS = 1 if quick() else int(os.environ.get("BENCH_RUNS", "5"))
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,10 @@ def in_turn(
     *,
     bound: str,
     holds: Callable[[float, float], bool] | None,
+    runs: int | None = None,
 ) -> Measure:
     """A B A B …, ratio of ours to the peer per pair. ``holds`` takes (ours, ratio) medians."""
-    pairs = [(ours(), peer()) for _ in range(RUNS)]
+    pairs = [(ours(), peer()) for _ in range(runs or RUNS)]
     ratios = [mine.value / theirs.value for mine, theirs in pairs]
     value = statistics.median(mine.value for mine, _ in pairs)
     ratio = statistics.median(ratios)
@@ -67,7 +74,7 @@ def in_turn(
         unit=unit,
         ratio=round(ratio, 3),
         spread=(round(min(ratios), 3), round(max(ratios), 3)),
-        runs=RUNS,
+        runs=len(pairs),
         bound=bound,
         holds=holds(value, ratio) if holds else None,
         how=how,

@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     serve.add_argument("name", choices=NAMES)
     serve.add_argument("--http-port", type=int, required=True)
     serve.add_argument("--https-port", type=int, required=True)
+    serve.add_argument("--client-port", type=int, default=0, help="a port that wants a client certificate; 0 for none")
     serve.add_argument("--state", type=Path, required=True, help="folder of this server alone")
     serve.add_argument("--ca", type=Path, required=True, help="folder of the sandbox's certificates")
     serve.add_argument("--origin", type=datetime.fromisoformat, default=None, help="ISO instant the base data are dated back from")
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         ca_file=certificates.ca_file,
         admin_token=given.admin_token,
         seed=given.seed,
+        client_port=given.client_port,
     )
     app = server_module(given.name).build(settings)
     host.serve(app, settings, cert_file=certificates.cert_file, key_file=certificates.key_file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from email.utils import format_datetime
@@ -81,7 +82,7 @@ def control_routes(settings: Settings, verbs: dict[str, Verb]) -> list[Route]:
 
 
 def serve(app: Starlette, settings: Settings, *, cert_file: Path, key_file: Path) -> None:
-    """Serve until SIGTERM or SIGINT. Both listeners bind loopback only; a taken port raises OSError before anything is served."""
+    """Serve until SIGTERM or SIGINT. All listeners bind loopback only; a taken port raises OSError before anything is served."""
     marked = MarkedApp(app, settings.clock)
     common: dict[str, Any] = {
         "host": "127.0.0.1",
@@ -93,21 +94,25 @@ def serve(app: Starlette, settings: Settings, *, cert_file: Path, key_file: Path
         "timeout_keep_alive": 60,
         "timeout_graceful_shutdown": 1,
     }
-    plain = uvicorn.Server(uvicorn.Config(marked, port=settings.http_port, **common))
-    secure = uvicorn.Server(
-        uvicorn.Config(marked, port=settings.https_port, ssl_certfile=str(cert_file), ssl_keyfile=str(key_file), **common)
-    )
+    tls: dict[str, Any] = {"ssl_certfile": str(cert_file), "ssl_keyfile": str(key_file)}
+    listeners = [
+        uvicorn.Server(uvicorn.Config(marked, port=settings.http_port, **common)),
+        uvicorn.Server(uvicorn.Config(marked, port=settings.https_port, **common, **tls)),
+    ]
+    if settings.client_port:
+        known = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": str(settings.ca_file)}
+        listeners.append(uvicorn.Server(uvicorn.Config(marked, port=settings.client_port, **common, **tls, **known)))
 
-    async def both() -> None:
+    async def together() -> None:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
-            plain.should_exit = True
-            secure.should_exit = True
+            for one in listeners:
+                one.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         # uvicorn would install handlers of its own and re-raise the signal; one place decides here.
-        await asyncio.gather(plain._serve(), secure._serve())  # pyright: ignore[reportPrivateUsage]
+        await asyncio.gather(*(one._serve() for one in listeners))  # pyright: ignore[reportPrivateUsage]
 
-    asyncio.run(both())
+    asyncio.run(together())

@@ -15,57 +15,25 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from infra.sandbox import ca
 from infra.sandbox.__main__ import ADMIN_TOKEN_VARIABLE, NAMES, server_module
-from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.trade import DEFAULT_SEED
-from infra.sandbox.settings import Settings
+from infra.sandbox.state import Running, SandboxError, Server, read_state, settings_of, write_state
 
 DEFAULT_PORT = 18080
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+#: Servers that also listen for clients with a certificate.
+WITH_CLIENT_PORT = frozenset({"kintone"})
 _REPOSITORY = Path(__file__).resolve().parents[2]
 #: Children of this very process: they must be reaped by it, or a dead one would look alive.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 #: Loopback must never go through a proxy that the environment names.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class SandboxError(Exception):
-    """The sandbox could not do what was asked; the message says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """One running server; both ports are on loopback."""
-
-    name: str
-    pid: int
-    http_port: int
-    https_port: int
-
-
-@dataclass(frozen=True)
-class Running:
-    """A running sandbox, as ``home/state.json`` has it. ``origin`` is aware UTC; the admin token opens ``/_sandbox/`` of every server."""
-
-    home: Path
-    origin: datetime
-    seed: int
-    servers: tuple[Server, ...]
-    admin_token: str = field(repr=False)
-
-    def server(self, name: str) -> Server:
-        """The server of this name; KeyError when the sandbox was started without it."""
-        for one in self.servers:
-            if one.name == name:
-                return one
-        raise KeyError(name)
 
 
 def up(
@@ -94,7 +62,7 @@ def up(
 
 def status(home: Path) -> Running | None:
     """The running sandbox of this home, or None when it is not running whole (never started, stopped, or a server has died)."""
-    known = _read_state(home)
+    known = read_state(home)
     if known is None:
         return None
     for one in known.servers:
@@ -134,7 +102,7 @@ def describe(home: Path) -> dict[str, Any]:
     for one in known.servers:
         state = known.home / one.name
         state.mkdir(parents=True, exist_ok=True)
-        described[one.name] = server_module(one.name).describe(_settings(known, one))
+        described[one.name] = server_module(one.name).describe(settings_of(known, one))
     return described
 
 
@@ -148,7 +116,7 @@ def environment(home: Path) -> dict[str, str]:
         found |= {f"KINTONE_TOKEN_{code}": token for code, token in kintone["api_tokens"].items()}
         found |= {"KINTONE_LOGIN": kintone["login"]["user"], "KINTONE_PASSWORD": kintone["login"]["password"]}
     if erp := described.get("erp"):
-        settings = _settings(known, known.server("erp"))
+        settings = settings_of(known, known.server("erp"))
         found["ERP_WSDL"] = str(erp["wsdl"]).replace(settings.http_url, settings.https_url)
         found |= {"ERP_USER": erp["user"], "ERP_PASSWORD": erp["password"]}
     if sharepoint := described.get("sharepoint"):
@@ -168,10 +136,9 @@ def _start(home: Path, *, origin: datetime, seed: int, base_port: int, only: tup
     servers: list[Server] = []
     try:
         for name in only:
-            http_port, https_port = ports[name]
-            servers.append(Server(name, _spawn(home, name, http_port, https_port, origin, seed, token), http_port, https_port))
+            servers.append(Server(name, _spawn(home, name, ports[name], origin, seed, token), *ports[name]))
         known = Running(home=home, origin=origin.astimezone(UTC), seed=seed, servers=tuple(servers), admin_token=token)
-        _write_state(known)
+        write_state(known)
         deadline = time.monotonic() + START_SECONDS
         for one in servers:
             _wait_until_it_answers(known, one, deadline)
@@ -183,7 +150,8 @@ def _start(home: Path, *, origin: datetime, seed: int, base_port: int, only: tup
     return known
 
 
-def _spawn(home: Path, name: str, http_port: int, https_port: int, origin: datetime, seed: int, token: str) -> int:
+def _spawn(home: Path, name: str, ports: tuple[int, int, int], origin: datetime, seed: int, token: str) -> int:
+    http_port, https_port, client_port = ports
     command = [
         sys.executable,
         "-m",
@@ -194,6 +162,8 @@ def _spawn(home: Path, name: str, http_port: int, https_port: int, origin: datet
         str(http_port),
         "--https-port",
         str(https_port),
+        "--client-port",
+        str(client_port),
         "--state",
         str(home / name),
         "--ca",
@@ -223,20 +193,24 @@ def _wait_until_it_answers(known: Running, one: Server, deadline: float) -> None
     while time.monotonic() < deadline:
         if not _alive(one.pid):
             raise SandboxError(f"the sandbox's {one.name} server stopped while starting. Its last lines:\n{_tail(log)}")
-        if _control(known, one, "clock", {}, timeout=5.0) is not None and _connects(one.https_port):
+        if _control(known, one, "clock", {}, timeout=5.0) is not None and all(
+            _connects(port) for port in (one.https_port, one.client_port) if port
+        ):
             return
         time.sleep(0.05)
     raise SandboxError(f"the sandbox's {one.name} server did not answer within {START_SECONDS:.0f} s. Its last lines:\n{_tail(log)}")
 
 
-def _ports(base_port: int, only: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
+def _ports(base_port: int, only: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
+    """Two ports a server, side by side; after all of them the one for client certificates."""
+    found: dict[str, tuple[int, int, int]] = {}
     with contextlib.ExitStack() as held:
         for place, name in enumerate(NAMES):
             if name in only:
                 pair = [0, 0] if base_port == 0 else [base_port + 2 * place, base_port + 2 * place + 1]
+                third = 0 if base_port == 0 else base_port + 2 * len(NAMES)
                 # All are held open together, so that free ports differ from one another.
-                found[name] = (_bind(pair[0], held), _bind(pair[1], held))
+                found[name] = (_bind(pair[0], held), _bind(pair[1], held), _bind(third, held) if name in WITH_CLIENT_PORT else 0)
     return found
 
 
@@ -248,7 +222,9 @@ def _bind(port: int, held: contextlib.ExitStack) -> int:
         probe.listen(1)
     except OSError as error:
         raise SandboxError(
-            f"port {port} on localhost is already taken by another program; stop it or start the sandbox with --port N"
+            f"port {port} on localhost is already taken by another program; stop it or start the sandbox with --port N",
+            code="port_taken",
+            port=port,
         ) from error
     return int(probe.getsockname()[1])
 
@@ -274,7 +250,9 @@ def _control(known: Running, one: Server, verb: str, body: dict[str, Any], *, ti
         with error:
             text = error.read().decode("utf-8", "replace")
         if error.code == 400:
-            raise SandboxError(f"the sandbox's {one.name} server refused {verb}: {json.loads(text).get('error', text)}") from error
+            reason = json.loads(text).get("error", text)
+            told = f"the sandbox's {one.name} server refused {verb}: {reason}"
+            raise SandboxError(told, code="refused", server=one.name, verb=verb, reason=reason) from error
         return None
     except (OSError, ValueError):
         return None
@@ -313,7 +291,7 @@ def _end(pid: int) -> None:
 
 
 def _stop(home: Path) -> None:
-    known = _read_state(home)
+    known = read_state(home)
     if known is not None:
         for one in known.servers:
             _end(one.pid)
@@ -321,55 +299,10 @@ def _stop(home: Path) -> None:
 
 
 def _running(home: Path) -> Running:
-    known = _read_state(home)
+    known = read_state(home)
     if known is None:
-        raise SandboxError(f"no sandbox runs in {home}; start one with `fortnight sandbox up`")
+        raise SandboxError(f"no sandbox runs in {home}; start one with `fortnight sandbox up`", code="not_running", home=home)
     return known
-
-
-def _settings(known: Running, one: Server) -> Settings:
-    return Settings(
-        clock=SandboxClock(known.origin),
-        http_port=one.http_port,
-        https_port=one.https_port,
-        state=known.home / one.name,
-        ca_file=known.home / "ca" / "ca.pem",
-        admin_token=known.admin_token,
-        seed=known.seed,
-    )
-
-
-def _write_state(known: Running) -> None:
-    path = known.home / "state.json"
-    text = json.dumps(
-        {
-            "origin": known.origin.isoformat(),
-            "seed": known.seed,
-            "admin_token": known.admin_token,
-            "servers": [asdict(one) for one in known.servers],
-        },
-        indent=2,
-    )
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
-def _read_state(home: Path) -> Running | None:
-    home = home.resolve()
-    try:
-        kept = json.loads((home / "state.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Running(
-        home=home,
-        origin=datetime.fromisoformat(kept["origin"]),
-        seed=int(kept["seed"]),
-        admin_token=kept["admin_token"],
-        servers=tuple(Server(**one) for one in kept["servers"]),
-    )
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ class Settings:
     ca_file: Path
     admin_token: str
     seed: int = DEFAULT_SEED
+    #: A third port that wants a client certificate of the sandbox's CA; 0 where there is none.
+    client_port: int = 0
 
     @property
     def http_url(self) -> str:
@@ -28,3 +30,7 @@ class Settings:
     @property
     def https_url(self) -> str:
         return f"https://localhost:{self.https_port}"
+
+    @property
+    def client_url(self) -> str:
+        return f"https://localhost:{self.client_port}"

@@ -3,92 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.live import erp_truth, kintone_truth
+from conformance.live import erp_truth
 
 from infra.sandbox import process
-
-#: Kept between runs: npm is asked once per version and machine.
-CLIENT = "@kintone/rest-api-client@5.7.5"
-SCRIPT = """
-const { KintoneRestAPIClient } = require('@kintone/rest-api-client');
-const client = new KintoneRestAPIClient({ baseUrl: process.env.BASE_URL, auth: { apiToken: process.env.TOKEN } });
-(async () => {
-  const app = process.env.APP;
-  const count = (records) => [records.length, new Set(records.map((one) => one.$id.value)).size];
-  const withId = count(await client.record.getAllRecordsWithId({ app, fields: ['$id', '受注番号'] }));
-  const withCursor = count(await client.record.getAllRecordsWithCursor({ app, fields: ['$id'], query: '' }));
-  const some = await client.record.getAllRecordsWithId({ app, condition: '受注区分 in ("特注") or 受注区分 in ("修理")', fields: ['$id', '受注区分'] });
-  const fields = Object.keys((await client.app.getFormFields({ app })).properties).length;
-  console.log(JSON.stringify({ withId, withCursor, some: count(some), kinds: [...new Set(some.map((one) => one['受注区分'].value))].sort(), fields }));
-})().catch((error) => { console.error(error); process.exit(1); });
-"""
-
-
-def lacking(what: str) -> None:
-    """Without node or npm the test says so and is skipped; in CI, which installs them, that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run this test: {what}")
-    pytest.skip(what)
-
-
-@pytest.fixture(scope="session")
-def node_folder() -> Path:
-    """A folder with the official client installed."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            lacking(f"{program} is not installed, so the official kintone client was not run")
-    folder = (
-        Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir())
-        / f"fortnight-tests-{os.getuid()}"
-        / CLIENT.replace("/", "-").replace("@", "-")
-    )
-    if not (folder / "node_modules" / "@kintone" / "rest-api-client").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), CLIENT],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        if done.returncode:
-            shutil.rmtree(folder, ignore_errors=True)
-            lacking(f"npm could not install {CLIENT}: {done.stderr.strip()[-300:]}")
-    return folder
-
-
-@pytest.mark.node
-def test_the_official_kintone_client_reads_every_order_once_by_id_and_by_cursor(sandbox: Path, node_folder: Path) -> None:
-    described = process.describe(sandbox)["kintone"]
-    variables = {"BASE_URL": described["http_url"], "TOKEN": described["api_tokens"]["ORDERS"], "APP": str(described["apps"]["ORDERS"])}
-    (node_folder / "read.cjs").write_text(SCRIPT, encoding="utf-8")
-    done = subprocess.run(
-        ["node", "read.cjs"],
-        cwd=node_folder,
-        env={**os.environ, **variables, "NO_PROXY": "localhost"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    truth = kintone_truth(sandbox, "ORDERS")
-    assert answer["withId"] == answer["withCursor"] == [len(truth), len(truth)] == [20_000, 20_000]
-    special = [record for record in truth.values() if record["受注区分"]["value"] in ("特注", "修理")]
-    assert answer["some"] == [len(special), len(special)] and sorted(answer["kinds"]) == sorted({"特注", "修理"})
-    assert answer["fields"] >= 20
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])

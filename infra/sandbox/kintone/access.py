@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.sandbox.kintone.directory import Caller
+from infra.sandbox.kintone.directory import EVERYONE, Caller
 from infra.sandbox.kintone.matching import Compiler, Test
 from infra.sandbox.kintone.query import parse
 from infra.sandbox.kintone.store import App, Record
@@ -32,7 +32,9 @@ def app_right(app: App, caller: Caller, name: str) -> bool:
     """One right of the app's rules, such as ``recordViewable`` or ``appEditable``."""
     if caller.by_token:
         return True
-    if caller.guest:
+    if caller.guest and not app.guest_space:
+        return False
+    if app.members is not None and caller.code not in app.members:
         return False
     for rule in app.app_acl:
         entity = rule["entity"]
@@ -112,8 +114,10 @@ def _is(entity: dict[str, str], include_subs: bool, caller: Caller, app: App, re
     kind, code = entity["type"], entity["code"]
     if kind == "USER":
         return caller.code == code
+    if kind == "CREATOR" and record is not None:
+        return record.values.get("作成者") == caller.code
     if kind == "GROUP":
-        return code in caller.groups
+        return code in caller.groups or (code == EVERYONE and caller.guest and app.guest_space)
     if kind == "ORGANIZATION":
         return caller.within(code, include_subs)
     if kind == "FIELD_ENTITY" and record is not None:

@@ -99,6 +99,11 @@ def _grant(customer_app: App, order_app: App, faq_app: App, defect_app: App) -> 
     ]
 
 
+def bulk_rights() -> list[dict[str, Any]]:
+    """The rules of an app made in bulk: administrators everything, everybody may read."""
+    return [_app_right("GROUP", "it-admins", *_RIGHTS), _app_right("GROUP", "everyone", "recordViewable", "recordExportable")]
+
+
 def _app_right(kind: str, code: str, *granted: str, subs: bool = False) -> dict[str, Any]:
     entity = {"type": kind, "code": code or None}
     return {"entity": entity, "includeSubs": subs, **{name: name in granted for name in _RIGHTS}}

@@ -39,6 +39,12 @@ class Call:
     domain: Domain
     caller: Caller
     params: dict[str, Any] = field(default_factory=dict)
+    #: The guest space in whose path the request came, if any.
+    guest_space: int | None = None
+    #: The app whose daily quota the request is counted for.
+    touched: int | None = None
+    #: Whether a search stopped before its end, which the answer's header must say.
+    aborted: bool = False
 
     def app(self, permission: str, name: str = "app") -> App:
         """The app of the request. ``permission`` is a name of the app's rules, such as ``recordViewable``."""
@@ -46,8 +52,17 @@ class Call:
         found = self.domain.apps.get(number)
         if found is None:
             raise KintoneError("GAIA_AP01", {"id": number})
+        self.located(found)
         self.check(found, permission)
         return found
+
+    def located(self, app: App) -> None:
+        """Whether the request came by the app's path; otherwise GAIA_IL23 (guest app, normal path) or CB_NO02. Counts it for the app."""
+        self.touched = app.id
+        if app.guest_space and self.guest_space != app.space:
+            raise KintoneError("GAIA_IL23" if self.guest_space is None else "CB_NO02")
+        if not app.guest_space and self.guest_space is not None:
+            raise KintoneError("CB_NO02")
 
     def check(self, app: App, *permissions: str) -> None:
         """Whether the caller has one of these rights; otherwise GAIA_IA02, GAIA_NO01 or CB_NO02."""
@@ -126,11 +141,12 @@ class Visible:
         hidden = self._rights.hidden(record) if self._hidden is None else self._hidden
         return self._app.part(record, self._wanted, hidden)
 
-    def answer(self, records: Iterable[Record], tail: bytes) -> Answer:
+    def answer(self, ids: Iterable[int], tail: bytes) -> Answer:
         """``{"records":[…],`` and the tail. A page is a megabyte, so it is put together in one copy."""
-        whole = self._wanted is None and self._hidden is not None and not self._hidden
-        write = self._app.body if whole else self.json
-        parts = [write(record) for record in records]
+        if self._hidden is not None:
+            parts = self._app.rendered(ids, self._wanted, self._hidden)
+        else:
+            parts = [self.json(record) for number in ids if (record := self._app.records.get(number)) is not None]
         if not parts:
             return Answer(b'{"records":[],' + tail)
         parts[0] = b'{"records":[' + parts[0]

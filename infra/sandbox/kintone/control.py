@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from infra.sandbox.company.people import person
+from infra.sandbox.kintone import comments, evolution, mishaps
 from infra.sandbox.kintone.access import Rights
-from infra.sandbox.kintone.directory import api_token, caller_of
-from infra.sandbox.kintone.domain import PERMISSIONS, Domain, Fault, Granted
-from infra.sandbox.kintone.forms import LIST_TYPES, SYSTEM_TYPES, Field
-from infra.sandbox.kintone.query import rename
+from infra.sandbox.kintone.base import bulk_rights
+from infra.sandbox.kintone.breaks import BREAKS
+from infra.sandbox.kintone.bulk import Rows, bulk_fields
+from infra.sandbox.kintone.directory import NAMES, REGISTER, api_token, caller_of, user_code
+from infra.sandbox.kintone.domain import PERMISSIONS, Domain, Granted, Traffic
+from infra.sandbox.kintone.forms import Reference
+from infra.sandbox.kintone.shifts import deployed, find_app, make_space, renumber, restore
 from infra.sandbox.kintone.store import App
 
 Verb = Callable[[dict[str, Any]], Any]
-FAULTS = ("503", "429", "html200", "drop", "slow")
-_ADDABLE = frozenset(
-    {
-        "SINGLE_LINE_TEXT",
-        "MULTI_LINE_TEXT",
-        "RICH_TEXT",
-        "NUMBER",
-        "CHECK_BOX",
-        "RADIO_BUTTON",
-        "DROP_DOWN",
-        "MULTI_SELECT",
-        "DATE",
-        "TIME",
-        "DATETIME",
-        "LINK",
-        "USER_SELECT",
-        "ORGANIZATION_SELECT",
-        "GROUP_SELECT",
-        "FILE",
-    }
+_VERBS = (
+    "advanced",
+    "truth",
+    "effective",
+    "bulk",
+    "traffic",
+    "rename_field",
+    "add_field",
+    "remove_field",
+    "rename_option",
+    "renumber_app",
+    "restore_app",
+    "token",
+    "oauth",
+    "basic",
+    "user",
+    "space",
+    "comment",
+    "delete_record",
+    "webhook",
+    "search_limit",
+    "fault",
+    "break",
+    "breaks",
+    "heal",
 )
 
 
 def verbs(domain: Domain) -> dict[str, Verb]:
     """Every verb by name. ``app`` in a body is an id or a code; ValueError and KeyError carry the sentence for the caller."""
     control = _Control(domain)
-    table: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "advanced": control.advanced,
-        "truth": control.truth,
-        "effective": control.effective,
-        "rename_field": control.rename_field,
-        "add_field": control.add_field,
-        "remove_field": control.remove_field,
-        "renumber_app": control.renumber_app,
-        "token": control.token,
-        "fault": control.fault,
-        "heal": control.heal,
-    }
 
     def locked(verb: Verb) -> Verb:
         def run(body: dict[str, Any]) -> Any:
@@ -63,7 +61,7 @@ def verbs(domain: Domain) -> dict[str, Verb]:
 
         return run
 
-    return {name: locked(verb) for name, verb in table.items()}
+    return {name: locked(getattr(control, "break_" if name == "break" else name)) for name in _VERBS}
 
 
 class _Control:
@@ -88,6 +86,28 @@ class _Control:
         wanted = [int(one) for one in body["ids"]] if "ids" in body else app.ids
         return facts | {"records": [msgspec.json.decode(app.body(app.records[number])) for number in wanted if number in app.records]}
 
+    def bulk(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"code"?, "records"}``: a new app of so many records with 20 fields, the same for the same seed. Says how to reach it."""
+        code, count = str(body.get("code", "BULK")), int(body["records"])
+        if any(app.code == code for app in self._domain.apps.values()):
+            raise ValueError(f"there is an app with the code {code} already")
+        now = self._domain.clock.now()
+        number = max(*self._domain.apps, 100) + 1
+        app = App(number, code, f"大量データ {count}件", "", bulk_fields(), created=now, owner=user_code(person("akari.mori")))
+        app.app_acl = bulk_rights()
+        app.title = "件名"
+        app.fill_bulk(Rows(count, now, self._domain.seed))
+        app.tell = self._domain.hooks.saved
+        self._domain.apps[number] = app
+        self._domain.tokens[code] = Granted(api_token(self._domain.seed, code))
+        return {
+            "app": str(number),
+            "code": code,
+            "api_token": api_token(self._domain.seed, code),
+            "records": count,
+            "fields": len(app.fields),
+        }
+
     def effective(self, body: dict[str, Any]) -> dict[str, Any]:
         """``{"app", "ids", "logins"}``: for each login and record, whether it may be viewed and which fields are hidden in it."""
         app = self._app(body)
@@ -105,119 +125,168 @@ class _Control:
                 found[login][str(number)] = {"viewable": viewable, "hidden_fields": sorted(rights.hidden(record)) if viewable else []}
         return found
 
+    def traffic(self, body: dict[str, Any]) -> dict[str, Any]:
+        """How many requests came since the last look, by method and path, and the most at once; ``"reset": true`` begins anew."""
+        seen = self._domain.traffic
+        if body.get("reset"):
+            self._domain.traffic = Traffic()
+        hooks = self._domain.hooks
+        return {
+            "requests": sum(seen.requests.values()),
+            "by_path": dict(seen.requests),
+            "highest_running": seen.highest_running,
+            "cursors": len(self._domain.cursors),
+            "webhooks": {"sent": hooks.sent, "failed": hooks.failed, "dropped": hooks.dropped},
+        }
+
     def rename_field(self, body: dict[str, Any]) -> dict[str, str]:
-        """Change a field's code, as an app owner does; rules and formulas that name it follow, stored values stay."""
-        app, old, new = self._app(body), str(body["code"]), str(body["new_code"])
-        one, table = self._field(app, old)
-        if app.find(new) is not None or new in ("", "$id", "$revision"):
-            raise ValueError(f"app {app.id} cannot name a field {new!r}: the code is in use or reserved")
-        one.code = new
-        for cell in [*app.fields, *(inner for outer in app.fields for inner in outer.inner)]:
-            cell.expression = cell.expression.replace(old, new)
-        if table is None:
-            for rule in app.field_acl:
-                rule["code"] = new if rule["code"] == old else rule["code"]
-        for rule in app.record_acl:
-            rule["filterCond"] = rename(rule["filterCond"], old, new)
-            for entry in rule["entities"]:
-                if entry["entity"]["type"] == "FIELD_ENTITY" and entry["entity"]["code"] == old:
-                    entry["entity"]["code"] = new
-        app.title = new if app.title == old else app.title
-        return self._deployed(app)
+        """``{"app", "code", "new_code"}``: rules and formulas that name the field follow, stored values stay."""
+        app = self._app(body)
+        evolution.rename_field(app, str(body["code"]), str(body["new_code"]))
+        return deployed(self._domain, app)
 
     def add_field(self, body: dict[str, Any]) -> dict[str, str]:
-        """``{"app", "code", "type", "label"?, "options"?}``: a new field, unset (null) in every record there is."""
-        app, code, kind = self._app(body), str(body["code"]), str(body["type"])
-        if kind not in _ADDABLE:
-            raise ValueError(f"a field of type {kind} cannot be added; the types are: {', '.join(sorted(_ADDABLE))}")
-        if app.find(code) is not None:
-            raise ValueError(f"app {app.id} has a field {code} already")
-        key = code
-        while any(one.key == key for one in app.fields):
-            key += "'"
-        app.fields.append(Field(code, kind, label=str(body.get("label", code)), options=tuple(body.get("options", ())), key=key))
-        for record in app.records.values():
-            record.values[key] = [] if kind in LIST_TYPES else None
-        return self._deployed(app)
+        """``{"app", "code", "type", "label"?, "options"?, "reference"?}``: a new field, unset (null) in every record there is."""
+        app, reference = self._app(body), body.get("reference")
+        evolution.add_field(
+            app,
+            str(body["code"]),
+            str(body["type"]),
+            label=str(body.get("label", "")),
+            options=tuple(body.get("options", ())),
+            reference=None
+            if reference is None
+            else Reference(
+                find_app(self._domain, reference["app"]).key, reference["own"], reference["theirs"], tuple(reference.get("shown", ()))
+            ),
+        )
+        return deployed(self._domain, app)
 
     def remove_field(self, body: dict[str, Any]) -> dict[str, str]:
-        """Delete a field with all its values. Refused where a rule or formula needs it, as kintone does."""
-        app, code = self._app(body), str(body["code"])
-        one, table = self._field(app, code)
-        if one.type in SYSTEM_TYPES:
-            raise ValueError(f"{code} is a system field")
-        formulas = " ".join(cell.expression for cell in [*app.fields, *(inner for outer in app.fields for inner in outer.inner)])
-        rules = " ".join(rule["filterCond"] for rule in app.record_acl)
-        if any(used.code in formulas or used.code in rules for used in (one, *one.inner)):
-            raise ValueError(f"{code} is used in a formula or a rule of app {app.id}; it cannot be removed")
-        app.field_acl = [rule for rule in app.field_acl if rule["code"] != code]
-        if table is None:
-            app.fields.remove(one)
-            for record in app.records.values():
-                record.values.pop(one.key, None)
-        else:
-            table.inner.remove(one)
-            for record in app.records.values():
-                for _, row in record.values.get(table.key) or ():
-                    row.pop(one.key, None)
-        return self._deployed(app)
+        """``{"app", "code"}``: delete a field with all its values."""
+        app = self._app(body)
+        evolution.remove_field(app, str(body["code"]))
+        return deployed(self._domain, app)
+
+    def rename_option(self, body: dict[str, Any]) -> dict[str, str]:
+        """``{"app", "code", "option", "new_option"}``: stored values change, revisions and update times do not."""
+        app = self._app(body)
+        evolution.rename_option(app, str(body["code"]), str(body["option"]), str(body["new_option"]))
+        return deployed(self._domain, app)
 
     def renumber_app(self, body: dict[str, Any]) -> dict[str, str]:
-        """The app goes on under another id, as after being made anew from a template; the old id is unknown from now on."""
-        app, new = self._app(body), int(body["new_id"])
-        if new in self._domain.apps:
-            raise ValueError(f"there is an app {new} already")
-        del self._domain.apps[app.id]
-        app.id = new
-        self._domain.apps[new] = app
-        self._domain.cursors.clear()
-        return self._deployed(app)
+        """``{"app", "new_id"}``: the app goes on under another id; the old id is unknown from now on."""
+        return renumber(self._domain, self._app(body), int(body["new_id"]))
+
+    def restore_app(self, body: dict[str, Any]) -> dict[str, str]:
+        """``{"id"}``: a deleted app comes back, without its code."""
+        return restore(self._domain, int(body["id"]))
 
     def token(self, body: dict[str, Any]) -> dict[str, Any]:
-        """``{"app", "permissions": [...]}``: what the app's API token permits from now on; an empty list revokes it."""
+        """``{"app", "permissions": [...], "deployed"?}``: what the app's API token permits from now on; an empty list revokes it."""
         app, wanted = self._app(body), frozenset(body["permissions"])
         if not wanted <= PERMISSIONS:
             raise ValueError(f"permissions are: {', '.join(sorted(PERMISSIONS))}")
         if wanted:
-            self._domain.tokens[app.code] = Granted(api_token(self._domain.seed, app.code), wanted)
+            self._domain.tokens[app.key] = Granted(api_token(self._domain.seed, app.key), wanted, bool(body.get("deployed", True)))
         else:
-            self._domain.tokens.pop(app.code, None)
+            self._domain.tokens.pop(app.key, None)
         return {"app": str(app.id), "permissions": sorted(wanted)}
 
+    def oauth(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"login", "scopes", "minutes"?}``: an OAuth token of a user. A scope ``cybozu:…`` makes it a bearer for the User API."""
+        expires = self._domain.clock.now() + timedelta(minutes=float(body["minutes"])) if "minutes" in body else None
+        token = self._domain.issue(person(str(body["login"])).login, frozenset(body["scopes"]), expires)
+        return {"access_token": token, "scopes": sorted(body["scopes"])}
+
+    def basic(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"user", "password"}``: Basic authentication in front of everything; an empty body takes it away."""
+        self._domain.basic = f"{body['user']}:{body['password']}" if body.get("user") else ""
+        return {"basic": bool(self._domain.basic)}
+
+    def user(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"login", "timezone"?, "language"?}``: a user's own settings; language ``auto`` follows the browser."""
+        login = str(body["login"])
+        code = login if login in NAMES else user_code(person(login))
+        zone, language = str(body.get("timezone", REGISTER.zone(code))), str(body.get("language", REGISTER.language(code)))
+        if language not in ("auto", "ja", "en", "zh"):
+            raise ValueError("languages are: auto, ja, en, zh")
+        REGISTER.preferences[code] = (zone, language)
+        return {"login": code, "timezone": str(REGISTER.zone(code)), "language": language}
+
+    def space(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"id"?, "name"?, "members"?, "private"?, "guest"?, "app"?}``: a space; ``app`` is put into it, by whatever way."""
+        made = make_space(self._domain, body)
+        if "app" in body:
+            self._domain.move(self._app(body), self._domain.spaces[int(made["space"])])
+        return made
+
+    def comment(self, body: dict[str, Any]) -> dict[str, str]:
+        """``{"app", "record", "text", "login"}``: a comment of a person."""
+        app = self._app(body)
+        record = app.records.get(int(body["record"]))
+        if record is None:
+            raise ValueError(f"app {app.id} has no record {body['record']}")
+        mentions = tuple((str(one["type"]), str(one["code"])) for one in body.get("mentions", ()))
+        return {"id": str(comments.add(self._domain, app, record, user_code(person(str(body["login"]))), str(body["text"]), mentions).id)}
+
+    def delete_record(self, body: dict[str, Any]) -> dict[str, str]:
+        """``{"app", "id", "login"}``: a person deletes a record in the browser, which webhooks hear of."""
+        app, number = self._app(body), int(body["id"])
+        record = app.records.get(number)
+        if record is None:
+            raise ValueError(f"app {app.id} has no record {number}")
+        app.remove(number)
+        if app.tell is not None:
+            app.tell("DELETE_RECORD", app, record, user_code(person(str(body["login"]))))
+        return {"app": str(app.id), "id": str(number)}
+
+    def webhook(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"app", "url", "events"}``: send notifications to a loopback address; ``"clear": true`` takes all away."""
+        if body.get("clear"):
+            self._domain.hooks.hooks.clear()
+        else:
+            self._domain.hooks.add(self._app(body), str(body["url"]), frozenset(body["events"]))
+        return {"webhooks": len(self._domain.hooks.hooks)}
+
+    def search_limit(self, body: dict[str, Any]) -> dict[str, int]:
+        """``{"hits"}``: after how many hits a search by words stops (100,000 on the service)."""
+        self._domain.search_limit = int(body["hits"])
+        return {"hits": self._domain.search_limit}
+
     def fault(self, body: dict[str, Any]) -> dict[str, Any]:
-        """``{"kind", "count"?, "skip"?, "path"?, "milliseconds"?}``; without a count it lasts until healed."""
-        kind = str(body["kind"])
-        if kind not in FAULTS:
-            raise ValueError(f"no such fault; there are: {', '.join(FAULTS)}")
-        count = body.get("count")
-        self._domain.faults.append(
-            Fault(
-                kind,
-                None if count is None else int(count),
-                skip=int(body.get("skip", 0)),
-                milliseconds=int(body.get("milliseconds", 150)),
-                path=str(body.get("path", "")),
-            )
-        )
+        """``{"kind", "count"?, "skip"?, "path"?, "milliseconds"?, "bytes"?, "share"?, "code"?}``; without a count it lasts until healed."""
+        self._domain.faults.append(mishaps.made(body))
         return {"faults": [one.kind for one in self._domain.faults]}
 
-    def heal(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._domain.faults = []
-        return {"faults": []}
+    def breaks(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Every break by name, in both languages."""
+        return {"breaks": [{"name": name, "ja": one.ja, "en": one.en} for name, one in BREAKS.items()]}
+
+    def break_(self, body: dict[str, Any]) -> dict[str, Any]:
+        """``{"name", …}``: one of the breaks; what it did comes back."""
+        name = str(body["name"])
+        if name not in BREAKS:
+            raise ValueError(f"no such break; there are: {', '.join(BREAKS)}")
+        facts, undo = BREAKS[name].act(self._domain, body)
+        if undo is not None:
+            self._domain.broken.append((name, undo))
+        return {"name": name, "healable": undo is not None or any(one.name == name for one in self._domain.faults)} | facts
+
+    def heal(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Take faults away and undo breaks, the newest first; ``name`` heals that one break only."""
+        name = body.get("name")
+        if name is not None and name not in BREAKS:
+            raise ValueError(f"no such break; there are: {', '.join(BREAKS)}")
+        domain = self._domain
+        healed = {one.name for one in domain.faults if one.name and name in (None, one.name)}
+        domain.faults = [] if name is None else [one for one in domain.faults if one.name != name]
+        for entry in reversed(list(domain.broken)):
+            if name in (None, entry[0]):
+                domain.broken.remove(entry)
+                entry[1]()
+                healed.add(entry[0])
+        return {"faults": [one.kind for one in domain.faults], "healed": sorted(healed)}
 
     def _app(self, body: dict[str, Any]) -> App:
-        wanted = str(body["app"])
-        for app in self._domain.apps.values():
-            if wanted in (str(app.id), app.code):
-                return app
-        raise ValueError(f"there is no app {wanted}")
-
-    def _field(self, app: App, code: str) -> tuple[Field, Field | None]:
-        found = app.find(code)
-        if found is None:
-            raise ValueError(f"app {app.id} has no field {code}")
-        return found
-
-    def _deployed(self, app: App) -> dict[str, str]:
-        app.form_changed(self._domain.clock.now())
-        return {"app": str(app.id), "revision": str(app.revision)}
+        return find_app(self._domain, str(body["app"]))

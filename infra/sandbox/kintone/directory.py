@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
+from infra.sandbox.clock import JST
 from infra.sandbox.company.people import GROUPS, ORGANISATIONS, PEOPLE, Person, flat_members
 
 #: The user that an API token acts as. It is in no list of the User API.
@@ -25,6 +27,45 @@ ORGANISATION_NAMES: dict[str, str] = {one.code: one.name for one in ORGANISATION
 GROUP_NAMES: dict[str, str] = {EVERYONE: "Everyone"} | {one.code: one.name for one in GROUPS}
 
 
+@dataclass
+class Register:
+    """What administrators changed since the directory was made. One per server process; codes in records and rules never change."""
+
+    #: Code → the login name that the wire shows from now on.
+    renamed: dict[str, str] = field(default_factory=dict)
+    #: Codes of users who were deleted.
+    gone: set[str] = field(default_factory=set)
+    #: Code → (time zone, display language or "auto" for the browser's).
+    preferences: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        self.renamed.clear()
+        self.gone.clear()
+        self.preferences.clear()
+
+    def shown(self, code: str) -> str:
+        """The login name of a user as it is now."""
+        return self.renamed.get(code, code)
+
+    def stable(self, shown: str) -> str:
+        """The code under which records know the user who is called so now. A login name that was given up is nobody's."""
+        for code, now in self.renamed.items():
+            if shown == now:
+                return code
+            if shown == code:
+                return f"{code} (renamed)"
+        return f"{shown} (deleted)" if shown in self.gone else shown
+
+    def zone(self, code: str) -> ZoneInfo:
+        return ZoneInfo(self.preferences[code][0]) if code in self.preferences else JST
+
+    def language(self, code: str) -> str:
+        return self.preferences.get(code, ("", "auto"))[1]
+
+
+REGISTER = Register()
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who a request acts as. ``tokens`` is set for API tokens, which see every record of their apps."""
@@ -34,6 +75,13 @@ class Caller:
     organisations: frozenset[str] = frozenset()
     tokens: tuple[str, ...] = field(default=(), repr=False)
     guest: bool = False
+    #: Scopes of an OAuth token; None for a password, which may do everything.
+    scopes: frozenset[str] | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the user's own settings, in which TODAY() and its kin count days."""
+        return REGISTER.zone(self.code)
 
     @property
     def by_token(self) -> bool:
@@ -70,7 +118,13 @@ def api_token(seed: int, app_code: str) -> str:
 def authenticate(seed: int, login: str, given: str) -> Caller | None:
     """The caller with this login and password, or None."""
     for one in PEOPLE:
-        if login in (one.login, user_code(one)) and hmac.compare_digest(password(seed, one).encode(), given.encode()):
+        code = user_code(one)
+        now = REGISTER.shown(code)
+        if (
+            code not in REGISTER.gone
+            and login in (now, now.removeprefix("guest/"))
+            and hmac.compare_digest(password(seed, one).encode(), given.encode())
+        ):
             return caller_of(one)
     return None
 

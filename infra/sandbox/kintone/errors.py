@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any
 
 _BAD, _AUTH, _FORBIDDEN, _GONE, _CONFLICT, _BUSY = 400, 401, 403, 404, 409, 429
@@ -15,11 +16,29 @@ CATALOGUE: dict[str, tuple[int, str, str]] = {
     "CB_IL02": (_BAD, "不正なリクエストです。", "Illegal request."),
     "CB_AU01": (_AUTH, "ログインしてください。", "Please log in."),
     "CB_WA01": (_AUTH, "ログイン名またはパスワードが正しくありません。", "The login name or the password is wrong."),
+    "CB_TW02": (_AUTH, "2要素認証が必要なユーザーです。", "The user must log in with two factors."),
+    # Not in the sheet: what the service answers to a bad OAuth token was not measured.
+    "CB_OA01": (_AUTH, "OAuthトークンが無効です。", "The OAuth token is invalid."),
     "CB_NO02": (_FORBIDDEN, "権限がありません。", "No privilege to proceed."),
     "CB_NF01": (_GONE, "指定されたAPIは存在しません。", "There is no such API."),
     "GAIA_IA02": (_BAD, "指定したAPIトークンは、このアプリのものではありません。", "The API token does not belong to this app."),
     "GAIA_NO01": (_FORBIDDEN, "このAPIトークンでは、このAPIを実行できません。", "This API token cannot run this API."),
     "GAIA_AP01": (_GONE, "指定したアプリ（id: {id}）が見つかりません。", "The app (id: {id}) was not found."),
+    "GAIA_IL23": (_BAD, "ゲストスペースのアプリには、ゲストスペースのURLを使用してください。", "Use the guest space's path for its apps."),
+    "GAIA_IL25": (_BAD, "ゲストスペースが見つかりません。", "The guest space was not found."),
+    "GAIA_SP01": (_GONE, "スペースが見つかりません。", "The space was not found."),
+    "GAIA_FC01": (_BAD, "フォームを変更できません（{reason}）。", "The form cannot be changed ({reason})."),
+    "GAIA_CM01": (_BAD, "コメント機能が無効です。", "Comments are switched off."),
+    "GAIA_RE02": (_BAD, "指定したコメント（id: {id}）が見つかりません。", "The comment (id: {id}) was not found."),
+    "GAIA_IL08": (_BAD, "関数「{name}」の引数が範囲外です。", "An argument of function {name} is out of range."),
+    "GAIA_DA02": (_BAD, "データベースのロックに失敗しました。時間をおいて再度お試しください。", "The database is locked. Try again later."),
+    "GAIA_LT01": (_BAD, "ほかの処理が実行中です。時間をおいて再度お試しください。", "Another operation is running. Try again later."),
+    "GAIA_RE18": (
+        _BAD,
+        "データベースのロックに失敗したため、レコードを変更できません。",
+        "The record cannot be changed: the database is locked.",
+    ),
+    "GAIA_CO03": (_CONFLICT, "アプリの設定のrevisionは最新ではありません。", "The revision of the app's settings is not the latest."),
     "GAIA_RE01": (_GONE, "指定したレコード（id: {id}）が見つかりません。", "The record (id: {id}) was not found."),
     "GAIA_BL01": (_GONE, "指定したファイル（id: {id}）が見つかりません。", "The file (id: {id}) was not found."),
     "GAIA_CN01": (_GONE, "指定したカーソルが見つからないか、有効期限が切れています。", "The cursor does not exist or has expired."),
@@ -68,7 +87,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "user": ("「{value}」は存在しません。", "{value} does not exist."),
     "text": ("文字列で指定してください。", "Must be text."),
     "file": ("アップロードしたファイルのfileKeyではありません。", "Not the fileKey of an uploaded file."),
-    "unsupported": ("このサンドボックスでは使用できません。", "Not available in this sandbox."),
 }
 
 
@@ -83,6 +101,11 @@ class KintoneError(Exception):
     @property
     def status(self) -> int:
         return CATALOGUE[self.code][0]
+
+    def __post_init__(self) -> None:
+        # An error that was ordered by a fault comes without its facts.
+        text = "".join(CATALOGUE[self.code][1:])
+        self.words = {name: "?" for _, name, _, _ in Formatter().parse(text) if name} | self.words
 
     def body(self, lang: str) -> dict[str, Any]:
         """The JSON answer in ``ja`` or ``en``; ``id`` is what Cybozu's support would ask for."""

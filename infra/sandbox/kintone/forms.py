@@ -27,6 +27,16 @@ SYSTEM_TYPES = frozenset({"RECORD_NUMBER", "CREATOR", "MODIFIER", "CREATED_TIME"
 NULL_TYPES = frozenset({"DROP_DOWN", "DATE", "TIME"})
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Where a related-records field looks: the other app's code, the field here and the field there that must be equal, what is shown."""
+
+    app: str
+    own: str
+    theirs: str
+    shown: tuple[str, ...] = ()
+
+
 @dataclass
 class Field:
     """One field. ``key`` never changes and is what records are stored under; ``code`` is what the wire says and may be renamed.
@@ -41,10 +51,13 @@ class Field:
     required: bool = False
     unique: bool = False
     expression: str = ""
+    #: How a CALC value is written: NUMBER, NUMBER_DIGIT or HOUR_MINUTE.
+    format: str = "NUMBER_DIGIT"
     compute: Callable[[dict[str, Any]], str] | None = None
     #: (app code, key field there, ((field here, field there), …))
     lookup: tuple[str, str, tuple[tuple[str, str], ...]] | None = None
     inner: list[Field] = field(default_factory=list)
+    reference: Reference | None = None
     enabled: bool = True
     key: str = ""
 
@@ -80,12 +93,24 @@ def property_of(one: Field, resolve: Callable[[str], tuple[str, str]]) -> dict[s
     found["noLabel"] = False
     if one.type in SYSTEM_TYPES:
         return found
+    if one.reference is not None:
+        app_id, app_code = resolve(one.reference.app)
+        return found | {
+            "referenceTable": {
+                "relatedApp": {"app": app_id, "code": app_code},
+                "condition": {"field": one.reference.own, "relatedField": one.reference.theirs},
+                "filterCond": "",
+                "displayFields": list(one.reference.shown),
+                "sort": f"{one.reference.theirs} asc",
+                "size": "5",
+            }
+        }
     if one.type == "CALC":
         return found | {
             "required": False,
             "expression": one.expression,
             "hideExpression": False,
-            "format": "NUMBER_DIGIT",
+            "format": one.format,
             "displayScale": "",
             "unit": "円",
             "unitPosition": "AFTER",
@@ -147,6 +172,10 @@ def layout_of(fields: list[Field]) -> list[dict[str, Any]]:
 
     for one in fields:
         if one.type in ("STATUS", "STATUS_ASSIGNEE", "CATEGORY"):
+            continue
+        if one.reference is not None:
+            flush()
+            rows.append({"type": "ROW", "fields": [{"type": one.type, "code": one.code}]})
             continue
         if one.type == "SUBTABLE":
             flush()

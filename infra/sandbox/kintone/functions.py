@@ -1,15 +1,17 @@
-"""The time functions of the query language. Days, weeks and months are the caller's own (Asia/Tokyo for everybody here)."""
+"""The time functions of the query language. Days, weeks and months are the caller's own, by the time zone of the user's settings."""
 
 from __future__ import annotations
 
 import calendar
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from infra.sandbox.clock import JST
 from infra.sandbox.kintone.errors import KintoneError
 from infra.sandbox.kintone.query import Function
 
 Span = tuple[date, date]
+#: The sandbox's own bound: a shift beyond it is "out of range" (GAIA_IL08), whatever the unit. Not measured on the service.
+MAX_SHIFT = 3_000
 _DAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
 _SHIFT = {"LAST": -1, "THIS": 0, "NEXT": 1}
 
@@ -19,9 +21,9 @@ def is_time_function(function: Function) -> bool:
     return function.name in ("TODAY", "YESTERDAY", "TOMORROW", "FROM_TODAY") or function.name.split("_")[0] in _SHIFT
 
 
-def span(function: Function, now: datetime) -> Span:
-    """First day and the day after the last, in JST. Raises GAIA_IQ23 for arguments that mean nothing."""
-    today = now.astimezone(JST).date()
+def span(function: Function, now: datetime, zone: ZoneInfo) -> Span:
+    """First day and the day after the last, in the caller's zone. Raises GAIA_IQ23 for arguments that mean nothing, GAIA_IL08 out of range."""
+    today = now.astimezone(zone).date()
     name, arguments = function.name, function.arguments
     if name in ("TODAY", "YESTERDAY", "TOMORROW"):
         if arguments:
@@ -46,6 +48,8 @@ def _from_today(today: date, arguments: tuple[str, ...]) -> date:
     if len(arguments) != 2 or not arguments[0].lstrip("-").isdigit():
         raise KintoneError("GAIA_IQ23", {"name": "FROM_TODAY"})
     count, unit = int(arguments[0]), arguments[1].upper()
+    if abs(count) > MAX_SHIFT:
+        raise KintoneError("GAIA_IL08", {"name": "FROM_TODAY"})
     if unit in ("DAYS", "WEEKS"):
         return today + timedelta(days=count * (7 if unit == "WEEKS" else 1))
     if unit in ("MONTHS", "YEARS"):
@@ -71,7 +75,9 @@ def _month(today: date, shift: int, arguments: tuple[str, ...]) -> Span:
         return first, after
     last = (after - timedelta(days=1)).day
     wanted = arguments[0].upper()
-    if len(arguments) != 1 or not (wanted == "LAST" or (wanted.isdigit() and 1 <= int(wanted) <= 31)):
+    if wanted.isdigit() and not 1 <= int(wanted) <= 31:
+        raise KintoneError("GAIA_IL08", {"name": "MONTH"})
+    if len(arguments) != 1 or not (wanted == "LAST" or wanted.isdigit()):
         raise KintoneError("GAIA_IQ23", {"name": "MONTH"})
     day = first.replace(day=last if wanted == "LAST" else min(int(wanted), last))
     return day, day + timedelta(days=1)
@@ -79,4 +85,6 @@ def _month(today: date, shift: int, arguments: tuple[str, ...]) -> Span:
 
 def _shift_month(first: date, count: int) -> date:
     number = first.year * 12 + first.month - 1 + count
+    if not date.min.year <= number // 12 <= date.max.year:
+        raise KintoneError("GAIA_IL08", {"name": "FROM_TODAY"})
     return date(number // 12, number % 12 + 1, 1)

@@ -72,7 +72,8 @@ class Life:
         def happen(at: datetime) -> None:
             rng = random.Random(f"order:{self._seed}:{draw}")
             app = self._orders
-            app.add(orders.draw(app, rng, self._partners, self._goods, app.next_id, at))
+            made = app.add(orders.draw(app, rng, self._partners, self._goods, app.next_id, at))
+            _tell(app, "ADD_RECORD", made)
 
         return happen
 
@@ -88,12 +89,14 @@ class Life:
             by = rng.choice(orders.SALES)
             if rng.random() < 0.5 and self._step(record):
                 app.changed(record, by=by, at=at, steps=2)
+                _tell(app, "UPDATE_STATUS", record)
                 return
             record.values["備考"] = rng.choice(orders.REMARKS[4:])
             if rows := record.values["明細"]:
                 rows[0][1]["数量"] = str(1 + int(rng.random() ** 3 * 60))
             app.fill(record.values)
             app.changed(record, by=by, at=at)
+            _tell(app, "UPDATE_RECORD", record)
 
         return happen
 
@@ -110,7 +113,10 @@ class Life:
         def happen(_: datetime) -> None:
             ids = self._orders.ids
             if ids:
-                self._orders.remove(ids[int(draw * len(ids))])
+                number = ids[int(draw * len(ids))]
+                record = self._orders.records[number]
+                self._orders.remove(number)
+                _tell(self._orders, "DELETE_RECORD", record)
 
         return happen
 
@@ -128,6 +134,11 @@ class Life:
         writer = faq.WRITERS[self._answered % len(faq.WRITERS)]
         self._faq.add(faq.values_of(faq.later(self._answered), writer, at))
         self._answered += 1
+
+
+def _tell(app: App, event: str, record: Record) -> None:
+    if app.tell is not None:
+        app.tell(event, app, record, str(record.values["更新者"]))
 
 
 def _business_hours(start: datetime) -> list[tuple[datetime, datetime]]:

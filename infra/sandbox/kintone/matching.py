@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from infra.sandbox.clock import JST
-from infra.sandbox.kintone.directory import GROUP_NAMES, NAMES, ORGANISATION_NAMES, Caller
+from infra.sandbox.kintone.directory import GROUP_NAMES, NAMES, ORGANISATION_NAMES, REGISTER, Caller
 from infra.sandbox.kintone.errors import KintoneError, invalid
 from infra.sandbox.kintone.forms import OPTION_TYPES, Field
 from infra.sandbox.kintone.functions import is_time_function, span
-from infra.sandbox.kintone.query import Both, Condition, Either, Function, Literal, Predicate, Query, Value
+from infra.sandbox.kintone.query import Both, Condition, Either, Function, Predicate, Query, Value
 from infra.sandbox.kintone.store import App, Record
 
 Test = Callable[[Record], bool]
@@ -50,6 +48,8 @@ class Compiler:
     now: datetime
     #: Codes that the caller may not see, and therefore not ask about either.
     hidden: frozenset[str] = frozenset()
+    #: The app with a code, for related records.
+    others: Callable[[str], App] | None = None
 
     def test(self, condition: Condition | None) -> Test | None:
         """The test of a condition; None when every record matches. Raises the query errors of section 1.4 of the sheet."""
@@ -67,20 +67,57 @@ class Compiler:
             found = self.test(condition)
             assert found is not None
             return found
+        related = self._related(condition) if "." in condition.field else None
+        if related is not None:
+            return related
         one, table = self.resolve(condition.field)
         if table is not None:
             return self._rows(table, [(condition, one)])
         if one.type in ("__ID__", "RECORD_NUMBER"):
             cell = self._cell(condition, one)
             return lambda record: cell({one.key: record.id})
+        if self._ignored(condition, one):
+            return lambda record: True
         cell = self._cell(condition, one)
         return lambda record: cell(record.values)
+
+    def _ignored(self, part: Predicate, one: Field) -> bool:
+        """PRIMARY_ORGANIZATION() of somebody without one takes the whole comparison out of the condition."""
+        asked = [value for value in part.values if isinstance(value, Function) and value.name == "PRIMARY_ORGANIZATION"]
+        return bool(asked) and one.type == "ORGANIZATION_SELECT" and not self.caller.organisations
+
+    def _related_code(self, code: str) -> Field | None:
+        found = self.app.find(code.partition(".")[0]) if "." in code else None
+        return found[0] if found is not None and found[0].reference is not None else None
+
+    def _related(self, condition: Predicate) -> Test | None:
+        """``REFCODE.field``: whether any related record satisfies it; None where the code before the dot is no related-records field."""
+        code, _, inner = condition.field.partition(".")
+        found = self.app.find(code)
+        if found is None or found[0].reference is None or self.others is None:
+            return None
+        if code in self.hidden:
+            raise KintoneError("CB_NO02")
+        link = found[0].reference
+        other = self.others(link.app)
+        own = self.app.find(link.own)
+        there = other.find(link.theirs)
+        target = other.find(inner)
+        if target is None or own is None or there is None:
+            raise KintoneError("GAIA_IQ11", {"field": condition.field})
+        if condition.op in ("=", "!="):
+            raise KintoneError("GAIA_IQ07", {"field": condition.field, "op": condition.op})
+        cell = Compiler(other, self.caller, self.now, others=self.others).test(Predicate(inner, condition.op, condition.values))
+        assert cell is not None
+        own_key, their_key = own[0].key, there[0].key
+        matching = {str(record.values.get(their_key) or "") for record in other.records.values() if cell(record)} - {""}
+        return lambda record: str(record.values.get(own_key) or "") in matching
 
     def _both(self, condition: Both) -> Test:
         tests: list[Test] = []
         tables: dict[str, tuple[Field, list[tuple[Predicate, Field]]]] = {}
         for part in condition.parts:
-            if isinstance(part, Predicate):
+            if isinstance(part, Predicate) and self._related_code(part.field) is None:
                 one, table = self.resolve(part.field)
                 if table is not None:
                     tables.setdefault(table.key, (table, []))[1].append((part, one))
@@ -162,14 +199,16 @@ class Compiler:
             if isinstance(value, Function):
                 found.extend(self._who(one, value))
                 continue
-            found.append(value.text)
             if value.text == "":
+                found.append("")
                 continue
+            text = REGISTER.stable(value.text) if one.type in _PEOPLE else value.text
+            found.append(text)
             options = self.app.process.states if one.type == "STATUS" else one.options
             if (one.type in OPTION_TYPES or one.type == "STATUS") and value.text not in options:
                 raise KintoneError("GAIA_IQ10", {"field": one.code, "value": value.text})
             known = NAMES if one.type in _PEOPLE else {"ORGANIZATION_SELECT": ORGANISATION_NAMES, "GROUP_SELECT": GROUP_NAMES}.get(one.type)
-            if known is not None and value.text not in known:
+            if known is not None and text not in known:
                 raise KintoneError("GAIA_IL42", {"value": value.text})
         return found
 
@@ -203,10 +242,11 @@ class Compiler:
                 return _stamp(self.now), None
             if not is_time_function(value) or one.type == "TIME":
                 raise KintoneError("GAIA_IQ25", {"field": one.code, "name": value.name})
-            first, after = span(value, self.now)
+            zone = self.caller.zone
+            first, after = span(value, self.now, zone)
             if one.type == "DATE":
                 return first.isoformat(), after.isoformat()
-            return _stamp(_midnight(first)), _stamp(_midnight(after))
+            return _stamp(datetime.combine(first, time.min, zone)), _stamp(datetime.combine(after, time.min, zone))
         if value.text == "":
             return "", None
         if one.type == "DATE":
@@ -241,9 +281,9 @@ def parse_datetime(text: str, path: str = "query") -> str:
         if "T" not in text:
             return parse_date(text, path) + "T00:00:00Z"
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return _stamp(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
         raise invalid(path, "datetime") from error
-    return _stamp(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def ordered(app: App, records: list[Record], query: Query, compiler: Compiler) -> list[Record]:
@@ -261,34 +301,6 @@ def ordered(app: App, records: list[Record], query: Query, compiler: Compiler) -
         else:
             records = sorted(records, key=lambda record, key=one.key: str(record.values.get(key) or ""), reverse=descending)
     return records
-
-
-def id_range(condition: Condition | None, ids: list[int]) -> tuple[int, int, Condition | None]:
-    """The part ``ids[low:high]`` that ``$id`` conditions leave, and what is still to be tested. A seek must not cost a whole scan."""
-    low, high = 0, len(ids)
-    parts = condition.parts if isinstance(condition, Both) else (condition,)
-    rest: list[Condition] = []
-    for part in parts:
-        if part is None:
-            continue
-        number = _plain_id(part)
-        if number is None or not isinstance(part, Predicate):
-            rest.append(part)
-        elif part.op in (">", ">="):
-            low = max(low, bisect_right(ids, number) if part.op == ">" else bisect_left(ids, number))
-        elif part.op in ("<", "<="):
-            high = min(high, bisect_left(ids, number) if part.op == "<" else bisect_right(ids, number))
-        else:
-            low, high = max(low, bisect_left(ids, number)), min(high, bisect_right(ids, number))
-    return low, max(low, high), None if not rest else rest[0] if len(rest) == 1 else Both(tuple(rest))
-
-
-def _plain_id(part: Condition) -> int | None:
-    if isinstance(part, Predicate) and part.field == "$id" and part.op in ("=", "<", ">", "<=", ">="):
-        value = part.values[0]
-        if isinstance(value, Literal) and re.fullmatch(r"-?\d+", value.text):
-            return int(value.text)
-    return None
 
 
 def _number(app: App, one: Field, part: Predicate) -> CellTest:
@@ -356,10 +368,6 @@ def _like(one: Field, part: Predicate) -> CellTest:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=JST)
 
 
 def _stamp(at: datetime) -> str:

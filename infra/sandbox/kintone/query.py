@@ -111,6 +111,32 @@ def parse(text: str) -> Query:
     return query
 
 
+def predicates(condition: Condition | None) -> list[Predicate]:
+    """Every comparison in a condition, left to right."""
+    if condition is None:
+        return []
+    if isinstance(condition, Predicate):
+        return [condition]
+    return [one for part in condition.parts for one in predicates(part)]
+
+
+def rename_option(text: str, field: str, old: str, new: str) -> str:
+    """The same query with one literal replaced where it is compared with this field."""
+    tokens = tokens_of(text)
+    found: list[Token] = []
+    current = ""
+    for place, token in enumerate(tokens):
+        after = tokens[place + 1] if place + 1 < len(tokens) else None
+        if token.kind == "word" and after is not None and (after.kind == "op" or after.text.lower() in ("in", "not", "like", "is")):
+            current = token.text
+        elif token.kind == "text" and current == field and _unquote(token.text) == old:
+            found.append(token)
+    quoted = '"' + new.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    for token in reversed(found):
+        text = text[: token.at] + quoted + text[token.at + len(token.text) :]
+    return text
+
+
 def rename(text: str, old: str, new: str) -> str:
     """The same query with one field code replaced, as kintone does in its rules when a code is changed."""
     for token in reversed(tokens_of(text)):
@@ -166,7 +192,10 @@ class _Reader:
         parts = [self._single()]
         while self._word("and"):
             parts.append(self._single())
-        return parts[0] if len(parts) == 1 else Both(tuple(parts))
+        if len(parts) == 1:
+            return parts[0]
+        # Parentheses around a part that is and-ed anyway mean nothing.
+        return Both(tuple(one for part in parts for one in (part.parts if isinstance(part, Both) else (part,))))
 
     def _single(self) -> Condition:
         if self._mark("("):

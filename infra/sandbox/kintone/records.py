@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from infra.sandbox.kintone.call import Answer, Call, Visible, json_answer
 from infra.sandbox.kintone.errors import KintoneError, invalid
-from infra.sandbox.kintone.matching import Compiler, id_range, ordered
-from infra.sandbox.kintone.query import DEFAULT_LIMIT, MAX_LIMIT, Query, parse
-from infra.sandbox.kintone.store import App, Record
+from infra.sandbox.kintone.matching import Compiler, ordered
+from infra.sandbox.kintone.query import DEFAULT_LIMIT, MAX_LIMIT, Query, parse, predicates
+from infra.sandbox.kintone.reach import reach
+from infra.sandbox.kintone.store import App
 
 MAX_FIELDS = 1_000
 MAX_CURSORS = 10
@@ -31,33 +33,46 @@ class Cursor:
     place: int = 0
 
 
-def select(call: Call, app: App, query: Query, *, count: bool, limit: int | None) -> tuple[list[Record], int | None]:
-    """The records of a query that the caller may view, and their number before limit and offset if ``count``."""
+_BY_ID = ((("$id", False),), (("$id", True),), ())
+
+
+def select(call: Call, app: App, query: Query, *, count: bool, limit: int | None) -> tuple[Sequence[int], int | None]:
+    """Ids of the records of a query that the caller may view, and their number before limit and offset if ``count``."""
     rights = call.rights(app)
-    compiler = Compiler(app, call.caller, call.domain.clock.now(), hidden=rights.hidden(None))
-    low, high, rest = id_range(query.condition, app.ids)
-    test, viewer = compiler.test(rest), rights.viewer()
+    compiler = Compiler(app, call.caller, call.domain.clock.now(), hidden=rights.hidden(None), others=call.domain.app_of)
+    compiler.test(query.condition)
+    by_words = any(one.op in ("like", "not like") for one in predicates(query.condition))
+    near = reach(query.condition, app)
+    test, viewer = compiler.test(near.rest), rights.viewer()
     offset = query.offset or 0
-    if test is None and viewer is None:
-        candidates = app.ids[low:high]
-        if query.order in ((("$id", False),), (("$id", True),), ()):
+    upwards = query.order == (("$id", False),)
+    if query.order in _BY_ID:
+        if test is None and viewer is None:
             # The seek of every serious client: only the page's own records are touched.
-            if query.order != (("$id", False),):
-                candidates.reverse()
-            page = candidates[offset:] if limit is None else candidates[offset : offset + limit]
-            return [app.records[number] for number in page], len(candidates) if count else None
-        matching = [app.records[number] for number in candidates]
-    else:
-        matching = []
-        enough = offset + limit if limit is not None and not count and query.order == (("$id", False),) else None
-        for number in app.ids[low:high]:
-            record = app.records[number]
+            first, last = near.low + offset, near.high if limit is None else min(near.low + offset + limit, near.high)
+            if not upwards and first < last:
+                first, last = near.low + near.high - last, near.low + near.high - first
+            page = near.ids[first:last] if first < last else near.ids[:0]
+            return page if upwards else page[::-1], near.high - near.low if count else None
+        enough = offset + limit if limit is not None and not count else None
+        matching: list[int] = []
+        for place in range(near.low, near.high) if upwards else range(near.high - 1, near.low - 1, -1):
+            record = app.records[near.ids[place]]
             if (test is None or test(record)) and (viewer is None or viewer(record)):
-                matching.append(record)
+                matching.append(record.id)
+                if by_words and len(matching) == call.domain.search_limit:
+                    call.aborted = True
+                    break
                 if len(matching) == enough:
                     break
-    page_of = ordered(app, matching, query, compiler)
-    return page_of[offset:] if limit is None else page_of[offset : offset + limit], len(matching) if count else None
+        found: Sequence[int] = matching
+    else:
+        records = [app.records[number] for number in near.ids[near.low : near.high]]
+        wanted = [record for record in records if (test is None or test(record)) and (viewer is None or viewer(record))]
+        if by_words and len(wanted) > call.domain.search_limit:
+            wanted, call.aborted = wanted[: call.domain.search_limit], True
+        found = [record.id for record in ordered(app, wanted, query, compiler)]
+    return found[offset:] if limit is None else found[offset : offset + limit], len(found) if count else None
 
 
 def get_record(call: Call) -> Answer:
@@ -95,7 +110,7 @@ def create_cursor(call: Call) -> Answer:
     cursor = Cursor(
         id=secrets.token_hex(16),
         app=app,
-        ids=[record.id for record in found],
+        ids=list(found),
         fields=codes,
         size=size,
         expires=call.domain.clock.now() + CURSOR_LIFE,
@@ -106,6 +121,7 @@ def create_cursor(call: Call) -> Answer:
 
 def read_cursor(call: Call) -> Answer:
     cursor = _cursor(call)
+    call.located(cursor.app)
     call.check(cursor.app, "recordViewable")
     ids = cursor.ids[cursor.place : cursor.place + cursor.size]
     cursor.place += cursor.size
@@ -114,8 +130,7 @@ def read_cursor(call: Call) -> Answer:
     if not more:
         del call.domain.cursors[cursor.id]
     # What was deleted since the cursor was made is simply not there: a page may be short, or empty with more to come.
-    there = [record for number in ids if (record := cursor.app.records.get(number)) is not None]
-    return Visible(call, cursor.app, cursor.fields).answer(there, b'"next":true}' if more else b'"next":false}')
+    return Visible(call, cursor.app, cursor.fields).answer(ids, b'"next":true}' if more else b'"next":false}')
 
 
 def delete_cursor(call: Call) -> Answer:

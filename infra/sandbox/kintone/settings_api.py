@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import copy
 from typing import Any
 
 from infra.sandbox.kintone.access import app_right
 from infra.sandbox.kintone.call import Answer, Call, integer, json_answer
-from infra.sandbox.kintone.directory import NAMES
+from infra.sandbox.kintone.directory import NAMES, REGISTER
 from infra.sandbox.kintone.errors import KintoneError, invalid
 from infra.sandbox.kintone.forms import layout_of, property_of
+from infra.sandbox.kintone.spaces import exact
 from infra.sandbox.kintone.store import App
 
 _READERS = ("recordViewable", "recordAddable", "appEditable")
@@ -32,40 +33,46 @@ def get_apps(call: Call) -> Answer:
         if not 1 <= len(code) <= 64:
             raise invalid(f"codes[{place}]", "range", low=1, high=64)
     name = call.text("name", "").casefold()
-    spaces = call.items("spaceIds", most=100)
-    # No app of this company is in a space.
-    asked = [] if spaces else [app for number, app in sorted(call.domain.apps.items()) if not ids or number in ids]
+    spaces = {integer(one, f"spaceIds[{place}]") for place, one in enumerate(call.items("spaceIds", most=100))}
+    asked = [app for number, app in sorted(call.domain.apps.items()) if (not ids or number in ids) and (not spaces or app.space in spaces)]
+    if call.guest_space is not None:
+        asked = [app for app in asked if app.guest_space and app.space == call.guest_space]
     found = [app for app in asked if (not codes or app.code in codes) and name in app.name.casefold() and _may_read(call, app)]
     return json_answer({"apps": [_facts(app) for app in found[offset : offset + limit]]})
 
 
 def get_fields(call: Call) -> Answer:
     app = _readable(call)
-    _language(call)
-    hidden = call.rights(app).hidden(None)
+    return fields_answer(call, app, call.rights(app).hidden(None))
 
-    def resolve(code: str) -> tuple[str, str]:
-        other = call.domain.app_of(code)
+
+def fields_answer(call: Call, app: App, hidden: frozenset[str]) -> Answer:
+    _language(call)
+
+    def resolve(key: str) -> tuple[str, str]:
+        other = call.domain.app_of(key)
         return str(other.id), other.code
 
     properties = {one.code: property_of(one, resolve) for one in app.fields if one.code not in hidden}
     return json_answer({"properties": properties, "revision": str(app.revision)})
 
 
-def get_preview_fields(call: Call) -> Answer:
-    """The form as it would be after the next "Update app". The sandbox deploys at once, so it is the live one."""
-    call.app("appEditable")
-    return get_fields(call)
-
-
 def get_layout(call: Call) -> Answer:
-    app = _readable(call)
+    return layout_answer(_readable(call))
+
+
+def layout_answer(app: App) -> Answer:
     return json_answer({"layout": layout_of(app.fields), "revision": str(app.revision)})
 
 
 def get_settings(call: Call) -> Answer:
     app = _readable(call)
     _language(call)
+    return settings_answer(app)
+
+
+def settings_answer(app: App) -> Answer:
+    digits, places, mode = app.precision
     return json_answer(
         {
             "name": app.name,
@@ -75,10 +82,10 @@ def get_settings(call: Call) -> Answer:
             "titleField": {"selectionMode": "MANUAL", "code": app.title} if app.title else {"selectionMode": "AUTO"},
             "enableThumbnails": True,
             "enableBulkDeletion": False,
-            "enableComments": True,
+            "enableComments": app.comments_on,
             "enableDuplicateRecord": True,
             "enableInlineRecordEditing": True,
-            "numberPrecision": {"digits": "16", "decimalPlaces": "4", "roundingMode": "HALF_EVEN"},
+            "numberPrecision": {"digits": digits, "decimalPlaces": places, "roundingMode": mode},
             "firstMonthOfFiscalYear": "4",
             "revision": str(app.revision),
         }
@@ -88,6 +95,10 @@ def get_settings(call: Call) -> Answer:
 def get_status(call: Call) -> Answer:
     app = _readable(call)
     _language(call)
+    return status_answer(app)
+
+
+def status_answer(app: App) -> Answer:
     process = app.process
     if not process.states:
         return json_answer({"enable": False, "states": None, "actions": None, "revision": str(app.revision)})
@@ -96,20 +107,86 @@ def get_status(call: Call) -> Answer:
     return json_answer({"enable": process.enabled, "states": states, "actions": actions, "revision": str(app.revision)})
 
 
+def get_views(call: Call) -> Answer:
+    app = _readable(call)
+    _language(call)
+    return views_answer(app)
+
+
+def views_answer(app: App) -> Answer:
+    """The lists of the app: the one that process management brings, and those of ``app.views``, by default one of all records."""
+    fields = [one.code for one in app.fields if one.type not in ("SUBTABLE", "REFERENCE_TABLE", "STATUS_ASSIGNEE")]
+    known = app.views or {"すべて": {"type": "LIST", "fields": fields[:8], "filterCond": "", "sort": f"{app.record_number} desc"}}
+    views: dict[str, dict[str, Any]] = {}
+    if app.process.enabled:
+        mine: dict[str, Any] = {"type": "LIST", "builtinType": "ASSIGNEE", "fields": fields[:8], "filterCond": "作業者 in (LOGINUSER())"}
+        views["（作業者が自分）"] = mine | {"sort": f"{app.record_number} desc"}
+    views |= known
+    shown = {name: one | {"id": str(app.id * 1_000 + at), "name": name, "index": str(at)} for at, (name, one) in enumerate(views.items())}
+    return json_answer({"views": shown, "revision": str(app.revision)})
+
+
+def get_statistics(call: Call) -> Answer:
+    """Counts of every app that the caller administers. Not open to API tokens, not counted itself."""
+    if call.caller.by_token:
+        raise KintoneError("GAIA_NO01")
+    limit, offset = call.number("limit", 100, low=1, high=100), call.number("offset", 0, high=2**31 - 1)
+    apps = [app for _, app in sorted(call.domain.apps.items()) if app_right(app, call.caller, "appEditable")]
+    return json_answer({"apps": [_statistics(call, app) for app in apps[offset : offset + limit]]})
+
+
+def _statistics(call: Call, app: App) -> dict[str, Any]:
+    facts = _facts(app)
+    newest = app.last_saved()
+    space = call.domain.spaces.get(app.space) if app.space is not None else None
+    return {
+        "id": facts["appId"],
+        "name": app.name,
+        "space": {"id": str(space.id), "name": space.name} if space is not None else None,
+        "appGroup": "Public",
+        "status": "CHANGED" if app.id in call.domain.drafts else "ACTIVATED",
+        "recordUpdatedAt": newest,
+        "recordCount": str(len(app.ids)),
+        "fieldCount": str(len(app.fields) + sum(len(one.inner) for one in app.fields)),
+        "dailyRequestCount": str(call.domain.calls[call.domain.window(), app.id]),
+        "storageUsage": str(sum(file.size for file in call.domain.files.values() if file.app_code == app.key)),
+        "customized": False,
+        "creator": facts["creator"],
+        "createdAt": facts["createdAt"],
+        "modifier": facts["modifier"],
+        "modifiedAt": facts["modifiedAt"],
+    }
+
+
+def get_apis(call: Call, paths: list[str]) -> Answer:
+    """Which APIs there are. The schemas that the service links from here are the vendor's; the sandbox has none of its own."""
+    names = [path.removeprefix("/k/v1/").removesuffix(".json") for path in paths if path.startswith("/k/v1/")]
+    return json_answer({"baseUrl": "/k/v1/", "apis": {name: {"link": f"apis/{name}.json"} for name in names}})
+
+
 def get_app_acl(call: Call) -> Answer:
-    app = call.app("appEditable")
-    return json_answer({"rights": app.app_acl, "revision": str(app.revision)})
+    return rights_answer(call.app("appEditable"), "app_acl")
 
 
 def get_record_acl(call: Call) -> Answer:
     app = call.app("appEditable")
     _language(call)
-    return json_answer({"rights": app.record_acl, "revision": str(app.revision)})
+    return rights_answer(app, "record_acl")
 
 
 def get_field_acl(call: Call) -> Answer:
-    app = call.app("appEditable")
-    return json_answer({"rights": app.field_acl, "revision": str(app.revision)})
+    return rights_answer(call.app("appEditable"), "field_acl")
+
+
+def rights_answer(app: App, area: str) -> Answer:
+    """Rules of one kind, users under their login names of today."""
+    rights = copy.deepcopy(getattr(app, area))
+    for rule in rights:
+        for one in [rule, *rule.get("entities", ())]:
+            entity = one.get("entity")
+            if entity is not None and entity["type"] == "USER":
+                entity["code"] = REGISTER.shown(entity["code"])
+    return json_answer({"rights": rights, "revision": str(app.revision)})
 
 
 def evaluate_acl(call: Call) -> Answer:
@@ -137,27 +214,12 @@ def evaluate_acl(call: Call) -> Answer:
     return json_answer({"rights": found})
 
 
-def get_comments(call: Call) -> Answer:
-    """Nobody at Sakura Seiki comments on records: an empty list, after the same checks as on the real service."""
-    app = call.app("recordViewable")
-    number = call.number("record")
-    if call.text("order", "desc") not in ("asc", "desc"):
-        raise invalid("order", "option", value=call.text("order"))
-    call.number("limit", 10, high=10)
-    call.number("offset", 0)
-    record = app.records.get(number)
-    if record is None:
-        raise KintoneError("GAIA_RE01", {"id": number})
-    if not call.rights(app).of(record).viewable:
-        raise KintoneError("CB_NO02")
-    return json_answer({"comments": [], "older": False, "newer": False})
-
-
 def _readable(call: Call, name: str = "app") -> App:
     number = call.number(name)
     app = call.domain.apps.get(number)
     if app is None:
         raise KintoneError("GAIA_AP01", {"id": number})
+    call.located(app)
     call.check(app, *_READERS)
     return app
 
@@ -172,20 +234,17 @@ def _language(call: Call) -> None:
 
 
 def _facts(app: App) -> dict[str, Any]:
-    owner = {"code": app.owner, "name": NAMES[app.owner]}
+    owner = {"code": REGISTER.shown(app.owner), "name": NAMES[app.owner]}
+    space = None if app.space is None else str(app.space)
     return {
         "appId": str(app.id),
         "code": app.code,
         "name": app.name,
         "description": app.description,
-        "spaceId": None,
-        "threadId": None,
-        "createdAt": _exact(app.created),
+        "spaceId": space,
+        "threadId": space,
+        "createdAt": exact(app.created),
         "creator": owner,
-        "modifiedAt": _exact(app.modified),
+        "modifiedAt": exact(app.modified),
         "modifier": owner,
     }
-
-
-def _exact(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")

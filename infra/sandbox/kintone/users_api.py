@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.sandbox.company.people import GROUPS, ORGANISATIONS, Person, flat_members
 from infra.sandbox.kintone.call import Answer, Call, integer, json_answer
-from infra.sandbox.kintone.directory import EVERYONE, USERS, user_code
+from infra.sandbox.kintone.directory import EVERYONE, REGISTER, USERS, user_code
 from infra.sandbox.kintone.errors import KintoneError, invalid
 
 MAX_SIZE = 100
@@ -16,7 +16,7 @@ _GROUPS = [{"code": EVERYONE, "name": "Everyone"}, *({"code": one.code, "name": 
 def get_users(call: Call) -> Answer:
     _with_password(call)
     codes = call.texts("codes", most=MAX_SIZE)
-    found = [one for one in USERS if not codes or user_code(one) in codes]
+    found = [one for one in _users() if not codes or REGISTER.shown(user_code(one)) in codes]
     return json_answer({"users": [_user(one) for one in _page(call, _chosen(call, found, _user))]})
 
 
@@ -54,7 +54,7 @@ def get_group_users(call: Call) -> Answer:
     code = call.text("code")
     if code not in {one["code"] for one in _GROUPS}:
         raise invalid("code", "user", value=code)
-    members = USERS if code == EVERYONE else [one for one in USERS if one.login in flat_members(code)]
+    members = _users() if code == EVERYONE else [one for one in _users() if one.login in flat_members(code)]
     return json_answer({"users": [_user(one) for one in _page(call, list(members))]})
 
 
@@ -64,8 +64,12 @@ def get_organisation_users(call: Call) -> Answer:
     code = call.text("code")
     if code not in {one.code for one in ORGANISATIONS}:
         raise invalid("code", "user", value=code)
-    members = [one for one in USERS if one.organisation == code]
+    members = [one for one in _users() if one.organisation == code]
     return json_answer({"userTitles": [{"user": _user(one), "title": _title(one)} for one in _page(call, members)]})
+
+
+def _users() -> list[Person]:
+    return [one for one in USERS if user_code(one) not in REGISTER.gone]
 
 
 def _with_password(call: Call) -> None:
@@ -77,8 +81,8 @@ def _with_password(call: Call) -> None:
 
 def _person(call: Call) -> Person:
     code = call.text("code")
-    for one in USERS:
-        if user_code(one) == code:
+    for one in _users():
+        if REGISTER.shown(user_code(one)) == code:
             return one
     raise invalid("code", "user", value=code)
 
@@ -97,7 +101,7 @@ def _user(person: Person) -> dict[str, Any]:
     family, _, given = person.name.partition(" ")
     return {
         "id": str(101 + USERS.index(person)),
-        "code": user_code(person),
+        "code": REGISTER.shown(user_code(person)),
         "name": person.name,
         "surName": family,
         "givenName": given,
@@ -107,8 +111,8 @@ def _user(person: Person) -> dict[str, Any]:
         "localNameLocale": "en",
         "email": person.mail,
         "valid": True,
-        "locale": "ja",
-        "timezone": "Asia/Tokyo",
+        "locale": REGISTER.language(user_code(person)),
+        "timezone": str(REGISTER.zone(user_code(person))),
         "description": "",
         "employeeNumber": "",
         "primaryOrganization": None,

@@ -6,20 +6,22 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from infra.sandbox.kintone.call import Answer, Call, integer, json_answer
-from infra.sandbox.kintone.directory import GROUP_NAMES, NAMES, ORGANISATION_NAMES
+from infra.sandbox.kintone.directory import GROUP_NAMES, NAMES, ORGANISATION_NAMES, REGISTER
 from infra.sandbox.kintone.errors import KintoneError, invalid
+from infra.sandbox.kintone.files import take
 from infra.sandbox.kintone.forms import LIST_TYPES, Field
 from infra.sandbox.kintone.matching import parse_date, parse_datetime, parse_time
 from infra.sandbox.kintone.store import App, Record, minute
 
 MAX_RECORDS = 100
-_COMPUTED = frozenset({"CALC", "RECORD_NUMBER", "STATUS", "STATUS_ASSIGNEE", "CATEGORY"})
+_COMPUTED = frozenset({"CALC", "REFERENCE_TABLE", "RECORD_NUMBER", "STATUS", "STATUS_ASSIGNEE", "CATEGORY"})
 _STAMPED = frozenset({"CREATOR", "MODIFIER", "CREATED_TIME", "UPDATED_TIME"})
 
 
 def post_record(call: Call) -> Answer:
     app = call.app("recordAddable")
     added = _add(call, app, [(call.params.get("record") or {}, "record")])[0]
+    _tell(call, app, "ADD_RECORD", added)
     return json_answer({"id": str(added.id), "revision": str(added.revision)})
 
 
@@ -33,16 +35,40 @@ def post_records(call: Call) -> Answer:
 def put_record(call: Call) -> Answer:
     app = call.app("recordEditable")
     record = _edit(call, app, [(call.params, "")])[0]
+    _tell(call, app, "UPDATE_RECORD", record)
     return json_answer({"revision": str(record.revision)})
 
 
 def put_records(call: Call) -> Answer:
     app = call.app("recordEditable")
-    if call.flag("upsert"):
-        raise invalid("upsert", "unsupported")
     sent = call.items("records", most=MAX_RECORDS, required=True)
+    if call.flag("upsert"):
+        return _upserted(call, app, sent)
     edited = _edit(call, app, [(one, f"records[{place}].") for place, one in enumerate(sent)])
     return json_answer({"records": [{"id": str(one.id), "revision": str(one.revision)} for one in edited]})
+
+
+def _upserted(call: Call, app: App, sent: list[Any]) -> Answer:
+    """Records named by an updateKey that nothing has are added; the others are changed. All or none."""
+    call.check(app, "recordAddable")
+    new: list[int] = []
+    for place, one in enumerate(sent):
+        try:
+            _addressed(app, one if isinstance(one, dict) else {}, f"records[{place}].")
+        except KintoneError as error:
+            if error.code != "GAIA_RE01" or not one.get("updateKey"):
+                raise
+            new.append(place)
+    old = [(one, f"records[{place}].") for place, one in enumerate(sent) if place not in new]
+    cells: list[tuple[Any, str]] = []
+    for place in new:
+        key = sent[place]["updateKey"]
+        cells.append(((sent[place].get("record") or {}) | {str(key["field"]): {"value": key["value"]}}, f"records[{place}].record"))
+    ready = _checked_edits(call, app, old)
+    added = dict(zip(new, _add(call, app, cells), strict=True))
+    edited = iter(_save(call, app, ready))
+    kept = [(added[place], "INSERT") if place in added else (next(edited), "UPDATE") for place in range(len(sent))]
+    return json_answer({"records": [{"id": str(one.id), "revision": str(one.revision), "operation": what} for one, what in kept]})
 
 
 def delete_records(call: Call) -> Answer:
@@ -77,13 +103,41 @@ def put_status(call: Call) -> Answer:
     target = [to for action, state, to in app.process.actions if action == name and state == record.values["ステータス"]]
     if not app.process.enabled or not target:
         raise KintoneError("GAIA_ST02")
-    assignee = call.text("assignee", "")
+    assignee = REGISTER.stable(call.text("assignee", ""))
     if assignee and assignee not in NAMES:
         raise invalid("assignee", "user", value=assignee)
     record.values["ステータス"] = target[0]
     record.values["作業者"] = [assignee] if assignee else []
     app.changed(record, by=call.caller.code, at=call.domain.clock.now(), steps=2)
+    _tell(call, app, "UPDATE_STATUS", record)
     return json_answer({"revision": str(record.revision)})
+
+
+def put_assignees(call: Call) -> Answer:
+    """Who the work lies with; one revision."""
+    app = call.app("recordEditable")
+    number = call.number("id")
+    record = app.records.get(number)
+    if record is None:
+        raise KintoneError("GAIA_RE01", {"id": number})
+    _guard(record, call.params.get("revision"))
+    if not app.process.enabled:
+        raise KintoneError("GAIA_ST02")
+    if not call.rights(app).of(record).editable:
+        raise KintoneError("CB_NO02")
+    codes = [REGISTER.stable(code) for code in call.texts("assignees", most=100)]
+    for place, code in enumerate(codes):
+        if code not in NAMES:
+            raise invalid(f"assignees[{place}]", "user", value=code)
+    record.values["作業者"] = codes
+    app.changed(record, by=call.caller.code, at=call.domain.clock.now())
+    return json_answer({"revision": str(record.revision)})
+
+
+def _tell(call: Call, app: App, event: str, record: Record) -> None:
+    """Webhooks hear of single saves; of bulk operations they hear nothing."""
+    if app.tell is not None:
+        app.tell(event, app, record, call.caller.code)
 
 
 def _add(call: Call, app: App, sent: list[tuple[Any, str]]) -> list[Record]:
@@ -102,6 +156,10 @@ def _add(call: Call, app: App, sent: list[tuple[Any, str]]) -> list[Record]:
 
 
 def _edit(call: Call, app: App, sent: list[tuple[Any, str]]) -> list[Record]:
+    return _save(call, app, _checked_edits(call, app, sent))
+
+
+def _checked_edits(call: Call, app: App, sent: list[tuple[Any, str]]) -> list[tuple[Record, dict[str, Any]]]:
     rights = call.rights(app)
     ready: list[tuple[Record, dict[str, Any]]] = []
     for change, path in sent:
@@ -117,6 +175,10 @@ def _edit(call: Call, app: App, sent: list[tuple[Any, str]]) -> list[Record]:
         _copy_lookups(call, app, values, frozenset(values), f"{path}record")
         _check(app, record.values | values, f"{path}record", record, [])
         ready.append((record, values))
+    return ready
+
+
+def _save(call: Call, app: App, ready: list[tuple[Record, dict[str, Any]]]) -> list[Record]:
     for record, values in ready:
         record.values |= values
         app.fill(record.values)
@@ -164,9 +226,16 @@ def _read(call: Call, app: App, cells: Any, path: str, *, stamps: bool) -> dict[
                 values[one.key] = _stamp(one, cell["value"], where)
         elif one.type == "SUBTABLE":
             values[one.key] = [_row(app, one, row, f"{where}[{place}]") for place, row in enumerate(_list(cell["value"], where))]
+        elif one.type == "FILE":
+            values[one.key] = _files(call, app, cell["value"], where)
         else:
             values[one.key] = _value(one, cell["value"], where)
     return values
+
+
+def _files(call: Call, app: App, value: Any, path: str) -> list[dict[str, str]]:
+    keys = [(entry or {}).get("fileKey") if isinstance(entry, dict) else None for entry in _list(value, path)]
+    return [take(call, app.key, key, f"{path}[{place}].fileKey") for place, key in enumerate(keys)]
 
 
 def _row(app: App, table: Field, row: Any, path: str) -> tuple[int, dict[str, Any]]:
@@ -204,10 +273,6 @@ def _value(one: Field, value: Any, path: str) -> Any:
 
 
 def _choices(one: Field, value: list[Any], path: str) -> list[Any]:
-    if one.type == "FILE":
-        if value:
-            raise invalid(path, "file")
-        return []
     if one.type in ("CHECK_BOX", "MULTI_SELECT"):
         for name in value:
             if name not in one.options:
@@ -215,6 +280,8 @@ def _choices(one: Field, value: list[Any], path: str) -> list[Any]:
         return list(value)
     known = {"ORGANIZATION_SELECT": ORGANISATION_NAMES, "GROUP_SELECT": GROUP_NAMES}.get(one.type, NAMES)
     codes = [entry.get("code") if isinstance(entry, dict) else entry for entry in value]
+    if known is NAMES:
+        codes = [REGISTER.stable(str(code)) for code in codes]
     for code in codes:
         if code not in known:
             raise invalid(path, "user", value=code)
@@ -234,7 +301,7 @@ def _plain_number(value: Any, path: str) -> str:
 def _stamp(one: Field, value: Any, path: str) -> str:
     if one.type in ("CREATED_TIME", "UPDATED_TIME"):
         return parse_datetime(str(value), path)[:16] + ":00Z"
-    code = value.get("code") if isinstance(value, dict) else value
+    code = REGISTER.stable(str(value.get("code") if isinstance(value, dict) else value))
     if code not in NAMES:
         raise invalid(path, "user", value=code)
     return str(code)

@@ -28,7 +28,7 @@ def test_up_serves_both_ways_is_found_again_and_goes_down_twice(tmp_path: Path) 
         assert answer.json()["code"] == "ORDERS" and answer.headers["X-Fortnight-Sandbox"] == "1"
         assert process.advance(tmp_path, 2).date() == datetime(2026, 6, 3, tzinfo=UTC).date()
         described = process.describe(tmp_path)["kintone"]
-        assert set(described) == {"base_url", "http_url", "ca_file", "apps", "api_tokens", "login"}
+        assert set(described) == {"base_url", "http_url", "ca_file", "apps", "api_tokens", "login", "client_certificate"}
         with pytest.raises(process.SandboxError, match="without erp"):
             process.up(tmp_path, base_port=0, only=("kintone", "erp"))
     finally:

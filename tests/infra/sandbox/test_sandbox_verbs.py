@@ -1,0 +1,112 @@
+"""``fortnight sandbox`` as somebody types it: breaking and healing kintone, moving the clock, stopping; in both languages and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from infra.sandbox import process
+from pipelines.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[3]
+JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The example project with the kintone of its sandbox running."""
+    folder = tmp_path_factory.mktemp("verbs") / "project"
+    shutil.copytree(ROOT / "infra" / "project", folder, ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))
+    home = folder / ".fortnight" / "sandbox"
+    process.up(home, base_port=0, only=("kintone",))
+    yield folder
+    process.down(home)
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+
+
+def fortnight(project: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["sandbox", *arguments, "--project", str(project)])
+
+
+def answer(project: Path, *arguments: str) -> dict[str, Any]:
+    done = fortnight(project, *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+def test_without_a_name_every_break_is_listed_with_a_line(project: Path) -> None:
+    listed = answer(project, "break", "kintone")
+    assert listed["schema"] == "fortnight.sandbox_breaks/1" and len(listed["breaks"]) >= 25
+    for lang in ("ja", "en"):
+        lines = fortnight(project, "break", "kintone", "--lang", lang).output.splitlines()
+        assert len(lines) == len(listed["breaks"])
+        assert all(bool(JAPANESE.search(line)) is (lang == "ja") for line in lines)
+
+
+def test_a_field_is_renamed_and_healed(project: Path) -> None:
+    home = project / ".fortnight" / "sandbox"
+    done = answer(project, "break", "kintone", "rename-field", "--app", "FAQ", "--field", "回答", "--to", "答え")
+    assert (done["name"], done["healable"], done["facts"]["to"]) == ("rename-field", True, "答え")
+    record = process.control(home, "truth", {"app": "FAQ", "ids": [1]}, server="kintone")["records"][0]
+    assert "答え" in record
+    assert answer(project, "heal", "kintone", "rename-field") == {"schema": "fortnight.sandbox_heal/1", "healed": ["rename-field"]}
+    assert "回答" in process.control(home, "truth", {"app": "FAQ", "ids": [1]}, server="kintone")["records"][0]
+    assert answer(project, "heal")["healed"] == []
+
+
+def test_what_was_broken_is_said_in_the_language_asked_for(project: Path) -> None:
+    told = {lang: fortnight(project, "break", "kintone", "throttle-storm", "--count", "2", "--lang", lang).output for lang in ("ja", "en")}
+    assert "kintone を壊しました" in told["ja"] and "Broken in kintone" in told["en"]
+    healed = fortnight(project, "heal", "--lang", "ja")
+    assert healed.exit_code == 0 and "元に戻しました" in healed.output
+    assert "壊れている箇所はもうありません" in fortnight(project, "heal", "kintone", "--lang", "ja").output
+
+
+@pytest.mark.parametrize(("duration", "minutes"), [("90m", 90), ("2h", 120), ("1d", 1_440), ("0.5", 720)])
+def test_the_clock_is_moved_by_a_length_of_time(project: Path, duration: str, minutes: int) -> None:
+    from datetime import datetime, timedelta
+
+    home = project / ".fortnight" / "sandbox"
+    before = datetime.fromisoformat(process.control(home, "clock", {})["now"])
+    now = datetime.fromisoformat(answer(project, "advance", duration)["now"])
+    assert timedelta(minutes=minutes) <= now - before < timedelta(minutes=minutes + 5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("advance", "soon"),
+        ("break", "erp", "x"),
+        ("break", "kintone", "no-such-thing"),
+        ("break", "kintone", "rename-field", "--app", "NONE"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_a_sentence(project: Path, arguments: tuple[str, ...]) -> None:
+    for lang in ("ja", "en"):
+        done = fortnight(project, *arguments, "--lang", lang)
+        assert done.exit_code == 2 and bool(JAPANESE.search(done.output)) is (lang == "ja"), done.output
+    refused = json.loads(fortnight(project, *arguments, "--json").output)
+    assert refused["schema"] == "fortnight.error/1" and refused["code"].startswith("sandbox.")
+
+
+def test_status_and_down_speak_and_answer_as_json(project: Path) -> None:
+    running = answer(project, "status")
+    assert running["running"] and [one["name"] for one in running["servers"]] == ["kintone"]
+    assert answer(project, "down") == {"schema": "fortnight.sandbox_down/1", "running": False}
+    assert "停止しました" in fortnight(project, "down", "--lang", "ja").output, "saying it twice does no harm"
+    done = fortnight(project, "status", "--lang", "ja")
+    assert done.exit_code == 1 and "動いていません" in done.output
+    gone = fortnight(project, "break", "kintone", "latency", "--lang", "ja")
+    assert gone.exit_code == 2 and "fortnight sandbox up" in gone.output

@@ -221,15 +221,13 @@ class Warehouse:
         """The version each of the stream's tables stands at now, unpublished writes included."""
         return {table: found.version() for table in TABLES if (found := self.open(table, stream)) is not None}
 
-    def put_blob(self, content: bytes) -> str:
-        """Keep bytes under their SHA-256; the same bytes are kept once. Returns the hash."""
+    def put_blob(self, content: Path, digest: str) -> None:
+        """Keep a file's bytes under their SHA-256, streamed; the same bytes are kept once."""
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
-        digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExistsError):
             obstore.put(self.store, f"blobs/{digest[:2]}/{digest}", content, mode="create")
-        return digest
 
     def blob(self, digest: str) -> bytes:
         import obstore

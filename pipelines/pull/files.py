@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import AddressUnknown, BrokenReply
@@ -43,9 +45,18 @@ def _blobs(spec: ContentSpec, row: Mapping[str, Any]) -> Iterator[Blob]:
 
 
 def fetch_files(
-    connector: Connector, stream: Stream, contract: Contract, rows: Sequence[Mapping[str, Any]], warehouse: Warehouse, report: Report
+    connector: Connector,
+    stream: Stream,
+    contract: Contract,
+    rows: Sequence[Mapping[str, Any]],
+    warehouse: Warehouse,
+    report: Report,
+    folder: Path,
 ) -> pa.Table:
-    """Download the files of these rows. A file over the cap or refused by the source is listed with that status and no hash."""
+    """Download the files of these rows, one at a time through ``folder``: a file is never whole in memory.
+
+    A file over the cap, gone or refused by the source is listed with that status and no hash.
+    """
     import pyarrow as pa
 
     spec = contract.content
@@ -60,16 +71,17 @@ def fetch_files(
                 status = "too_large"
             else:
                 try:
-                    content = _read(connector, stream, blob, spec.max_bytes)
+                    kept = _download(connector, stream, blob, spec.max_bytes, folder / "file")
                 except AddressUnknown:
                     status = "gone"
                 except BrokenReply as error:
                     status = f"broken: {error.code}"
                 else:
-                    if content is None:
+                    if kept is None:
                         status = "too_large"
                     else:
-                        digest, size = warehouse.put_blob(content), len(content)
+                        digest, size = kept
+                        warehouse.put_blob(folder / "file", digest)
             found.append(
                 {
                     "_key": f"{key}#{blob.ref}",
@@ -86,12 +98,14 @@ def fetch_files(
     return pa.Table.from_pylist(found, schema=content_schema())
 
 
-def _read(connector: Connector, stream: Stream, blob: Blob, cap: int) -> bytes | None:
-    parts: list[bytes] = []
-    size = 0
-    for chunk in connector.blob(stream, blob):
-        size += len(chunk)
-        if size > cap:
-            return None
-        parts.append(chunk)
-    return b"".join(parts)
+def _download(connector: Connector, stream: Stream, blob: Blob, cap: int, to: Path) -> tuple[str, int] | None:
+    """SHA-256 and size of the file, whose bytes are at ``to`` then; None when it is larger than ``cap``, whatever size it was said to have."""
+    digest, size = hashlib.sha256(), 0
+    with to.open("wb") as file:
+        for chunk in connector.blob(stream, blob):
+            size += len(chunk)
+            if size > cap:
+                return None
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest(), size

@@ -150,7 +150,7 @@ class _Walk:
             self.demand(values_check(self.contract, fetched))
             content = None
             if self.contract.content is not None:
-                content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report)
+                content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
             self.step("land", fetched.to_land)
             land(warehouse, stream, self.contract, fetched, held, content, stamp)
         self._balance(connector, stream, warehouse, fetched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -131,8 +132,10 @@ def test_a_small_table_is_not_rewritten_with_the_same_rows_in_another_order(tmp_
 
 def test_the_same_bytes_are_kept_once_and_come_back_whole(tmp_path: Path) -> None:
     warehouse = Warehouse(str(tmp_path))
-    digest = warehouse.put_blob("図面".encode())
-    assert warehouse.put_blob("図面".encode()) == digest
+    (tmp_path / "drawing").write_bytes("図面".encode())
+    digest = hashlib.sha256("図面".encode()).hexdigest()
+    for _ in range(2):
+        warehouse.put_blob(tmp_path / "drawing", digest)
     assert warehouse.blob(digest) == "図面".encode()
 
 

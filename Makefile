@@ -2,6 +2,7 @@
 PY ?= python3
 BIN := .venv/bin
 SLICE ?= 20261121
+PROFILE ?= soak
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint bench soak dev lock docs clean
@@ -33,8 +34,8 @@ lint: install ## ruff, pyright strict, import rules
 bench: install ## the measures; NAMES="startup pull" chooses
 	$(BIN)/python -m benchmarks $(NAMES)
 
-soak: install ## the long counts behind the promises; ROUNDS says how many
-	$(BIN)/python -m pytest -m soak --hypothesis-profile=soak -p no:cacheprovider
+soak: install ## the long counts behind the promises; ROUNDS=25 is all, fewer is a share
+	$(BIN)/python -m pytest -m soak --hypothesis-profile=$(PROFILE) -p no:cacheprovider
 
 dev: install ## Dagster's web UI and daemon on the example project
 	$(BIN)/fortnight dev --project infra/project

@@ -44,6 +44,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
 
+    ``budget`` is how many requests one host gets in the life of a transport, retries included: a walk without an end ends there.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
     against a daily quota); without one it is kept in memory.
     """
@@ -55,6 +56,7 @@ class TransportOptions:
     attempts: int = 5
     max_wait: float = 60.0
     concurrency: int = 4
+    budget: int = 1_000_000
     client_certificate: ClientCertificate | None = None
     state: Path | None = None
 
@@ -140,6 +142,8 @@ class Transport:
         self.sandbox = False
         self.server_time: datetime | None = None
         self.calls = 0
+        self._left = self.options.budget
+        self._spending = threading.Lock()
         self._classify = classify or busy_or_broken
         self._sleep = sleep
         self._rng = rng or random.Random()
@@ -174,6 +178,7 @@ class Transport:
         retriable = method.upper() in _IDEMPOTENT if idempotent is None else idempotent
         for attempt in range(1, self.options.attempts + 1):
             outcome: httpx.Response | Again
+            self._spend()
             with self._slots:
                 try:
                     response = self._client.request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
@@ -205,6 +210,7 @@ class Transport:
         ``follow`` follows redirects; httpx drops Authorization when the origin changes.
         """
         for attempt in range(1, self.options.attempts + 1):
+            self._spend()
             self._slots.acquire()
             try:
                 outcome: httpx.Response | Again
@@ -237,6 +243,13 @@ class Transport:
 
     def close(self) -> None:
         self._client.close()
+
+    def _spend(self) -> None:
+        """Take one request from the budget. Raises SourceUnavailable when none is left."""
+        with self._spending:
+            if self._left < 1:
+                raise SourceUnavailable("transport.budget", host=self.host, budget=self.options.budget)
+            self._left -= 1
 
     def _with_id(self, headers: Mapping[str, str] | None) -> dict[str, str]:
         return {"client-request-id": str(uuid.uuid4()), **(headers or {})}

@@ -102,6 +102,7 @@ class ProjectFile(_Strict):
     storage: Storage = Storage()
     env_file: str | None = None
     ca_file: Any = None
+    calls_per_run: int = Field(default=1_000_000, ge=1)
     start: str = "2026-10-01"
     schedule: Schedule = Schedule()
     systems: dict[str, dict[str, Any]]
@@ -224,9 +225,10 @@ class Project:
         if literal := _literal_secret(config, self.file.systems[system]):
             raise FixConfiguration("project.literal_secret", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{literal}")
         ca_file = self.resolve(self.file.ca_file, "ca_file") if self.file.ca_file else None
-        return package.connect(
-            system, config, TransportOptions(ca_file=self.folder / str(ca_file) if ca_file else None, state=self.home / "calls")
+        options = TransportOptions(
+            ca_file=self.folder / str(ca_file) if ca_file else None, budget=self.file.calls_per_run, state=self.home / "calls"
         )
+        return package.connect(system, config, options)
 
 
 def _literal_secret(value: Any, written: Any) -> str:

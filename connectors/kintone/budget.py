@@ -64,8 +64,8 @@ class Spent:
     """Calls of one app: in the day that began at 09:00 of ``day`` in Japan, and of those in office hours."""
 
     day: str = ""
-    used: int = 0
-    office: int = 0
+    used: Annotated[int, msgspec.Meta(ge=0)] = 0
+    office: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Budget:
@@ -78,6 +78,9 @@ class Budget:
         """Raises FixConfiguration when the folder can't be made."""
         self.policy, self._host, self._folder = policy, host, folder
         self._spent: dict[str, Spent] = {}
+        #: Calls that were admitted and not answered yet, by app.
+        self._open: dict[str, int] = {}
+        self._gate = threading.Lock()
         self._said: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         if folder is not None:
@@ -90,8 +93,8 @@ class Budget:
         """Raises SourceUnavailable when the app's calls of today, or of the office hours, are used up."""
         if now is None:
             return
-        spent = self.spent(app, now)
-        if spent.used >= self.policy.limit:
+        spent, under_way = self.spent(app, now), self._open.get(app, 0)
+        if spent.used + under_way >= self.policy.limit:
             reset = resets(now)
             raise SourceUnavailable(
                 "kintone.budget_spent",
@@ -104,7 +107,7 @@ class Budget:
                 reset=reset.astimezone(_JAPAN).strftime("%Y-%m-%d %H:%M"),
             )
         hours = self.policy.office_hours
-        if hours is not None and hours.hold(now) and spent.office >= int(self.policy.daily * hours.share):
+        if hours is not None and hours.hold(now) and spent.office + under_way >= int(self.policy.daily * hours.share):
             there = now.astimezone(_JAPAN)
             end = datetime.combine(there.date(), time.fromisoformat(hours.end), _JAPAN)
             raise SourceUnavailable(
@@ -117,6 +120,35 @@ class Budget:
                 start=hours.start,
                 end=hours.end,
             )
+
+    @contextmanager
+    def call(self, app: str | None, now: datetime | None) -> Generator[Call]:
+        """Admission for one call of the app (None: a call that is free), which takes a place of the day until it is answered.
+
+        Raises SourceUnavailable as ``admit`` does.
+        """
+        call = Call(self, app)
+        if app is not None:
+            with self._gate:
+                self.admit(app, now)
+                self._open[app] = self._open.get(app, 0) + 1
+            call.waits = True
+        try:
+            yield call
+        finally:
+            call.done()
+
+    def answered(self, app: str) -> None:
+        """A call that was admitted takes no place any more."""
+        with self._gate:
+            self._open[app] -= 1
+
+    def doubtful(self, app: str) -> bool:
+        """Whether the calls were used up when they were last counted: then the day must be known before another one is made."""
+        with self._lock, self._file(app) as file:
+            last = self._read(app, file)
+        hours = self.policy.office_hours
+        return last.used >= self.policy.limit or (hours is not None and last.office >= int(self.policy.daily * hours.share))
 
     def count(self, app: str, now: datetime | None) -> None:
         """One more call of the app was answered."""
@@ -142,8 +174,10 @@ class Budget:
             return self._on(now, self._read(app, file))
 
     def _on(self, now: datetime, spent: Spent) -> Spent:
-        day = now.astimezone(UTC).date().isoformat()
-        return spent if spent.day == day else Spent(day)
+        today = now.astimezone(UTC).date()
+        # Clocks of one domain differ by seconds: at nine a reply may still be of yesterday, and must not begin the count anew.
+        tomorrow = (today + timedelta(days=1)).isoformat()
+        return spent if spent.day in (today.isoformat(), tomorrow) else Spent(today.isoformat())
 
     def _read(self, app: str, file: Path | None) -> Spent:
         if file is None:
@@ -172,6 +206,28 @@ class Budget:
             yield self._folder / f"{stem}.json"
 
 
+class Call:
+    """One call under way. ``waits``: admitted, and not answered yet."""
+
+    def __init__(self, budget: Budget, app: str | None) -> None:
+        self._budget, self._app = budget, app
+        self.waits = False
+
+    def counted(self, now: datetime | None, *, again: bool) -> None:
+        """An answer came and is counted; ``again``: it is no good and the call is to be made once more. Raises SourceUnavailable."""
+        if self._app is None:
+            return
+        self._budget.count(self._app, now)
+        self.done()
+        if again:
+            self._budget.admit(self._app, now)
+
+    def done(self) -> None:
+        if self.waits and self._app is not None:
+            self._budget.answered(self._app)
+        self.waits = False
+
+
 def resets(now: datetime) -> datetime:
     """When the count of calls begins anew: the next 09:00 in Japan."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
@@ -180,5 +236,8 @@ def resets(now: datetime) -> datetime:
 def _write(file: Path, spent: Spent) -> None:
     """Whole or not at all, whatever dies in between. Not forced to disk: after a power cut a few calls may be forgotten."""
     fresh = file.with_suffix(f".{os.getpid()}.tmp")
-    fresh.write_bytes(msgspec.json.encode(spent))
-    os.replace(fresh, file)
+    try:
+        fresh.write_bytes(msgspec.json.encode(spent))
+        os.replace(fresh, file)
+    except OSError as error:
+        raise FixConfiguration("kintone.budget_folder", path=file, reason=error.strerror or "") from error

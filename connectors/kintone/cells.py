@@ -31,7 +31,8 @@ _REASONS: dict[Shape, str] = {
     "minutes": "minutes.format",
 }
 _TIMES = frozenset({None, *(f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))})
-_MINUTES = re.compile(r"(-?)(\d+):([0-5]\d)", re.ASCII)
+#: As many hours as eight bytes hold in minutes, and far more.
+_MINUTES = re.compile(r"(-?)(\d{1,16}):([0-5]\d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import operator
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,16 +21,21 @@ import msgspec
 
 from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, BrokenReply
-from connectors.kintone.budget import Budget
+from connectors.kintone.budget import Budget, Call
 from connectors.kintone.config import Config
 from connectors.kintone.pace import Pace
 from connectors.kintone.replies import Asked, judge_file, judge_json, judge_nothing
+from connectors.kintone.shapes import UNREADABLE, read_object, why
+from connectors.redaction import Redactor
 from connectors.transport import Again, Classify, Transport, TransportOptions
 
 #: The most records one records.json call gives.
 PAGE = 500
 #: Apps, users, groups and members come a hundred at a time.
 LIST_PAGE = 100
+#: Ids are held in eight bytes; kintone's own end far below.
+MOST_ID = 2**63 - 1
+_COUNT = re.compile(r"\d{1,18}", re.ASCII)
 #: Above this a GET becomes POST with X-HTTP-Method-Override (kintone's own limit is about 8 KB; its JavaScript client turns at this length).
 LONGEST_URL = 4096
 
@@ -77,7 +83,7 @@ class Client:
         if auth.certificate is not None:
             certificate = ClientCertificate(auth.certificate.file, auth.certificate.password.get_secret_value())
             secrets.append(certificate.password)
-        self._sleep = sleep
+        self._sleep, self._redact = sleep, Redactor(secrets)
         share = config.concurrency
         self.pace = Pace(share, config.yield_above, lambda seconds: self._sleep(seconds))
         self.transport = Transport(
@@ -110,7 +116,7 @@ class Client:
     ) -> dict[str, Any]:
         """``/k/v1/<resource>.json`` (or its guest-space path) as a dict. Raises the errors of ``replies``."""
         reply = self._ask(_path(resource, guest_space), resource, params or {}, credential, app)
-        return _object(reply, resource, self.host)
+        return read_object(reply, resource, host=self.host)
 
     def records(self, app: str, params: Mapping[str, Any], guest_space: int | None) -> bytes:
         """The body of one records.json call, not decoded."""
@@ -127,9 +133,9 @@ class Client:
         try:
             page = _ID_PAGE.decode(body)
             ids = [int(one.id.value) for one in page.records]
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=str(error)) from error
-        if page.total is None or not str(page.total).isdigit():
+        except UNREADABLE as error:
+            raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=why(error)) from error
+        if page.total is None or not _COUNT.fullmatch(str(page.total)) or not all(0 < one <= MOST_ID for one in ids):
             raise BrokenReply("kintone.no_total", host=self.host, app=app)
         return ids, int(page.total)
 
@@ -140,8 +146,8 @@ class Client:
             body = self.records(app, {"query": query, "fields": ["$id"]}, guest_space)
             try:
                 page = [int(one.id.value) for one in _ID_PAGE.decode(body).records]
-            except (msgspec.MsgspecError, ValueError) as error:
-                raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=str(error)) from error
+            except UNREADABLE as error:
+                raise BrokenReply("kintone.reply_shape", host=self.host, app=app, resource="records", reason=why(error)) from error
             must_ascend(page, after, host=self.host, app=app)
             if page:
                 yield page
@@ -151,29 +157,34 @@ class Client:
 
     def directory(self, resource: str, list_key: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """All items of one User API list (``/v1/<resource>.json``), paged by offset."""
-        offset = 0
-        while True:
+
+        def page(offset: int) -> list[dict[str, Any]]:
             asked = {**(params or {}), "size": LIST_PAGE, "offset": offset}
-            reply = _object(self._ask(f"/v1/{resource}.json", resource, asked, "directory", "-"), resource, self.host)
-            items = reply.get(list_key)
-            if not isinstance(items, list):
-                raise BrokenReply("kintone.reply_shape", host=self.host, app="-", resource=resource, reason=f"no list {list_key}")
-            found = cast("list[dict[str, Any]]", items)
-            yield from found
-            if len(found) < LIST_PAGE:
-                return
-            offset += LIST_PAGE
+            reply = self._ask(f"/v1/{resource}.json", resource, asked, "directory", "-")
+            return cast("list[dict[str, Any]]", read_object(reply, resource, host=self.host)[list_key])
+
+        return self._by_offset(resource, page)
 
     def apps(self, params: Mapping[str, Any] | None = None, *, guest_space: int | None = None) -> Iterator[dict[str, Any]]:
         """Apps the login may see (apps.json), by ``codes``, ``ids`` or all; paged by offset. Not counted in the daily quota."""
-        offset = 0
-        while True:
+
+        def page(offset: int) -> list[dict[str, Any]]:
             asked = {**(params or {}), "limit": LIST_PAGE, "offset": offset}
-            page = cast("list[dict[str, Any]]", self.get("apps", asked, guest_space=guest_space, credential="person").get("apps", []))
-            yield from page
-            if len(page) < LIST_PAGE:
+            return cast("list[dict[str, Any]]", self.get("apps", asked, guest_space=guest_space, credential="person")["apps"])
+
+        return self._by_offset("apps", page)
+
+    def _by_offset(self, resource: str, page: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        """All items of a list, a page at a time. Raises BrokenReply when a full page comes twice: such a list would have no end."""
+        offset, before = 0, list[dict[str, Any]]()
+        while True:
+            found = page(offset)
+            if found and found == before:
+                raise BrokenReply("kintone.reply_shape", host=self.host, app="-", resource=resource, reason="the same page again")
+            yield from found
+            if len(found) < LIST_PAGE:
                 return
-            offset += LIST_PAGE
+            offset, before = offset + LIST_PAGE, found
 
     @contextmanager
     def file(self, file_key: str, guest_space: int | None, app: str) -> Generator[httpx.Response]:
@@ -183,7 +194,7 @@ class Client:
             _path("file", guest_space),
             params={"fileKey": file_key},
             headers=self._headers("records"),
-            classify=judge_file(Asked(self.host, "file", app)),
+            classify=judge_file(Asked(self.host, "file", app, self._redact)),
         ) as response:
             yield response
 
@@ -192,7 +203,11 @@ class Client:
         codes: list[str] = []
         credential: Credential = "person" if self.has_person else "records"
         self.transport.send(
-            "GET", _path("apps", None), params={"limit": "1"}, headers=self._headers(credential), classify=judge_nothing(codes.append)
+            "GET",
+            _path("apps", None),
+            params={"limit": "1"},
+            headers=self._headers(credential),
+            classify=judge_nothing(codes.append, self._redact),
         )
         return codes[-1]
 
@@ -211,26 +226,29 @@ class Client:
     def _ask(self, path: str, resource: str, params: Mapping[str, Any], credential: Credential, app: str) -> bytes:
         headers = self._headers(credential)
         counted = _counted(resource, params)
-        if counted is not None:
-            self.budget.admit(counted, self.transport.server_time)
-        judge = self._watching(judge_json(Asked(self.host, resource, app)), counted)
+        if counted is not None and self.transport.server_time is None and self.budget.doubtful(counted):
+            self.knock()
+        judge = judge_json(Asked(self.host, resource, app, self._redact))
         flat = _flat(params)
-        with self.pace.slot():
+        with self.pace.slot(), self.budget.call(counted, self.transport.server_time) as call:
+            watched = self._watching(judge, call)
             if len(path) + 1 + len(urlencode(flat)) <= LONGEST_URL:
-                response = self.transport.send("GET", path, params=flat, headers=headers, classify=judge)
+                response = self.transport.send("GET", path, params=flat, headers=headers, classify=watched)
             else:
                 headers = {**headers, "X-HTTP-Method-Override": "GET"}
-                response = self.transport.send("POST", path, json=dict(params), headers=headers, idempotent=True, classify=judge)
+                response = self.transport.send("POST", path, json=dict(params), headers=headers, idempotent=True, classify=watched)
         self.pace.heard(response.headers.get("X-ConcurrencyLimit-Running", ""))
         return response.content
 
-    def _watching(self, judge: Classify, app: str | None) -> Classify:
-        """The same verdicts, each answer counted for ``app``: a call that was refused or is tried again was a call too."""
+    def _watching(self, judge: Classify, call: Call) -> Classify:
+        """The same verdicts, each answer counted: a call that was refused or is tried again was a call too, and is admitted again."""
 
         def watched(response: httpx.Response) -> Again | None:
-            if app is not None:
-                self.budget.count(app, self.transport.server_time)
-            verdict = judge(response)
+            verdict: Again | None = None
+            try:
+                verdict = judge(response)
+            finally:
+                call.counted(self.transport.server_time, again=verdict is not None)
             if verdict is not None:
                 self.pace.refused()
             return verdict
@@ -278,8 +296,8 @@ def must_ascend(ids: list[int], after: int, *, host: str, app: str) -> None:
     """Raises BrokenReply when a page does not ascend from above ``after``: going on would loop or lose rows."""
     if not all(map(operator.lt, [after, *ids], ids)):
         raise BrokenReply("kintone.seek_broken", host=host, app=app, after=after, got=f"{ids[0]} to {ids[-1]}")
-    if len(ids) > PAGE:
-        raise BrokenReply("kintone.seek_broken", host=host, app=app, after=after, got=f"{len(ids)} records")
+    if len(ids) > PAGE or (ids and ids[-1] > MOST_ID):
+        raise BrokenReply("kintone.seek_broken", host=host, app=app, after=after, got=f"{len(ids)} records to {ids[-1]}")
 
 
 def _path(resource: str, guest_space: int | None) -> str:
@@ -294,16 +312,6 @@ def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             flat.append((name, str(value)))
     return flat
-
-
-def _object(body: bytes, resource: str, host: str) -> dict[str, Any]:
-    try:
-        return _OBJECT.decode(body)
-    except msgspec.MsgspecError as error:
-        raise BrokenReply("kintone.reply_shape", host=host, app="-", resource=resource, reason=str(error)) from error
-
-
-_OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
 
 def _pair(user: str, password: str) -> str:

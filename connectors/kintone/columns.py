@@ -67,7 +67,7 @@ class PageColumns:
                 # An option that was deleted still stands in records: from here on options are texts like any other.
                 self._options_only = False
                 self._make()
-            except (Unfit, AttributeError, ValueError, OverflowError):
+            except (Unfit, AttributeError, ValueError, OverflowError, RecursionError):
                 # Said anew, and for the very cell, by whoever reads the page cell by cell.
                 return None
 

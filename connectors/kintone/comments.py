@@ -25,7 +25,7 @@ from connectors.kintone.address import App
 from connectors.kintone.client import PAGE, Client
 from connectors.kintone.decode import Decoded
 from connectors.kintone.pages import gone, schema_for
-from connectors.kintone.parts import RECORD, Keys, Tally, fingerprint_of, keys_of, named, parents, settled, with_records
+from connectors.kintone.parts import RECORD, RECORD_ID, Keys, Tally, fingerprint_of, keys_of, named, parents, settled, with_records
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
@@ -104,7 +104,7 @@ def pull_comments(
     done: set[int] = set()
     for page in pull(reader, run, window, cursor, None, workers=1):
         total = page.total if page.total is not None else total
-        ids: list[int] = page.rows.column("record_id").to_pylist()
+        ids: list[int] = page.rows.column(RECORD_ID).to_pylist()
         done.update(ids)
         cursor = with_records(page.cursor, total, {"rolled": rolled})
         scopes: list[str] = page.rows.column(SCOPE).to_pylist()
@@ -174,7 +174,7 @@ def _pages(
 def _comments(client: Client, run: Run, record: int) -> list[dict[str, Any]] | None:
     """All comments of one record, newest first, each once; None when the record went meanwhile."""
     found: dict[str, dict[str, Any]] = {}
-    offset = 0
+    offset = idle = 0
     while True:
         asked = {"app": run.app.id, "record": record, "order": "desc", "offset": offset, "limit": _CALL}
         try:
@@ -183,15 +183,19 @@ def _comments(client: Client, run: Run, record: int) -> list[dict[str, Any]] | N
             if error.code == "kintone.record_unknown":
                 return None
             raise
-        page = reply.get("comments")
-        if not isinstance(page, list):
-            raise BrokenReply("kintone.reply_shape", host=client.host, app=run.app.label, resource="record/comments", reason="no comments")
-        for one in cast("list[dict[str, Any]]", page):
-            found.setdefault(str(one.get("id")), one)
+        page = cast("list[dict[str, Any]]", reply["comments"])
+        before = len(found)
+        for one in page:
+            found.setdefault(str(one["id"]), one)
         if reply.get("older") not in (True, "true") or not page:
             return list(found.values())
-        # A comment written meanwhile moves the others down: what comes twice is kept once.
-        offset += len(cast("list[Any]", page))
+        # A comment written meanwhile moves the others down: what comes twice is kept once. Ten at once between two calls, and ten again,
+        # nobody writes: a list that goes on so has no end.
+        idle = 0 if len(found) > before else idle + 1
+        if idle > 1:
+            reason = f"no end of comments of record {record}"
+            raise BrokenReply("kintone.reply_shape", host=client.host, app=run.app.label, resource="record/comments", reason=reason)
+        offset += len(page)
 
 
 def _row(stream: Stream, run: Run, host: str, record: int, comment: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +208,7 @@ def _row(stream: Stream, run: Run, host: str, record: int, comment: dict[str, An
             "creator": {name: comment["creator"].get(name) for name in ("code", "name")},
             "mentions": [{name: one.get(name) for name in ("code", "type")} for one in comment.get("mentions") or []],
         }
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, AttributeError, OverflowError) as error:
         raise BrokenReply(
             "kintone.reply_shape", host=host, app=run.app.label, resource="record/comments", reason=f"{type(error).__name__}: {error}"
         ) from error

@@ -20,6 +20,7 @@ from connectors.kintone.columns import PageColumns
 from connectors.kintone.layout import Where, lay_out
 from connectors.kintone.repeats import codes_of
 from connectors.kintone.schema import BY_TYPE, Field, Form
+from connectors.kintone.shapes import UNREADABLE, why
 from connectors.protocol import Column, Reject
 
 
@@ -28,11 +29,15 @@ class _RawPage(msgspec.Struct):
 
 
 _RAW = msgspec.json.Decoder(_RawPage)
+#: As ``pipelines.landing.rows.key_text`` writes a key of several columns.
+_CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
 @dataclass(frozen=True)
 class Decoded:
     """One page: typed columns of the rows that fit with their ids and revisions, and the rows that do not. ``last`` is the page's highest id.
+
+    ``rejected`` are the ids of the ``rejects``, in step.
 
     ``people`` has, by field code, the codes of those who stand in that field of each row in ``ids``; nobody is an empty tuple.
     """
@@ -44,18 +49,23 @@ class Decoded:
     last: int | None
     rejects: tuple[Reject, ...]
     people: Mapping[str, list[tuple[str, ...]]] = field(default_factory=dict[str, list[tuple[str, ...]]])
+    rejected: tuple[int, ...] = ()
 
 
 class PageDecoder:
     """Decodes pages of one app for one set of columns. Made once a pull."""
 
-    def __init__(self, form: Form, columns: Sequence[Column], *, host: str, app: str, people: Sequence[str] = ()) -> None:
-        """``people`` are codes of fields that hold users, groups or organisations, to be read whether or not a column asks for them.
+    def __init__(
+        self, form: Form, columns: Sequence[Column], *, host: str, app: str, people: Sequence[str] = (), key: Sequence[str] = ()
+    ) -> None:
+        """``key`` names the columns of the contract's key, by which rejects are known (none: by the record's id). ``people`` are codes of fields that hold users, groups or organisations, to be read whether or not a column asks for them.
 
         Raises FixConfiguration when a column's type can't hold its field, BrokenReply when the form has no such field or it holds no people.
         """
         self._host, self._app, self._form = host, app, form
         self._columns = tuple(columns)
+        places = tuple(at for name in key for at, column in enumerate(self._columns) if column.name == name)
+        self._key = () if [self._columns[at].source for at in places] == ["$id"] else places
         self._fields = [self._field(column.source, column.name) for column in self._columns]
         self._people_fields = [self._field(code, code) for code in dict.fromkeys(people)]
         for found in self._people_fields:
@@ -100,7 +110,7 @@ class PageDecoder:
         try:
             ids = [int(record.id.value) for record in records]
         except ValueError as error:
-            raise BrokenReply("kintone.reply_shape", host=self._host, app=self._app, resource="records", reason=str(error)) from error
+            raise BrokenReply("kintone.reply_shape", host=self._host, app=self._app, resource="records", reason=why(error)) from error
         must_ascend(ids, after, host=self._host, app=self._app)
         arrays, bad = self._arrays(records)
         rejects: tuple[Reject, ...] = ()
@@ -108,7 +118,7 @@ class PageDecoder:
         if bad:
             raw = _RAW.decode(body).records
             rejects = tuple(
-                Reject(key=str(ids[at]), column=name, reason=reason, raw=bytes(raw[at]).decode())
+                Reject(key=self._key_of(arrays, at, ids[at]), column=name, reason=reason, raw=bytes(raw[at]).decode())
                 for at, (name, reason) in sorted(bad.items())
             )
             kept = [record for at, record in enumerate(records) if at not in bad]
@@ -121,14 +131,25 @@ class PageDecoder:
             source_rows=len(records),
             last=ids[-1] if ids else None,
             rejects=rejects,
+            rejected=tuple(ids[at] for at in sorted(bad)),
             people={code: [codes_of(value) for value in plan.read(kept)] for code, plan in self._layout.people.items()},
         )
+
+    def _key_of(self, arrays: Sequence[pa.Array], at: int, id: int) -> str:
+        """A row's key as the pipeline writes it: the row that is held must be the one that is live. Where the key itself does not fit,
+        text that is no row's key."""
+        if not self._key:
+            return str(id)
+        values: list[Any] = [arrays[place][at].as_py() for place in self._key]
+        if any(value is None for value in values):
+            values = [f"$id={id}", *([None] * (len(values) - 1))]
+        return str(values[0]) if len(values) == 1 else _CANONICAL.encode(values).decode()
 
     def _records(self, body: bytes) -> list[Any]:
         try:
             return self._decoder.decode(body).records
-        except msgspec.MsgspecError as error:
-            raise BrokenReply("kintone.reply_shape", host=self._host, app=self._app, resource="records", reason=str(error)) from error
+        except UNREADABLE as error:
+            raise BrokenReply("kintone.reply_shape", host=self._host, app=self._app, resource="records", reason=why(error)) from error
 
     def _arrays(self, records: list[Any]) -> tuple[list[pa.Array], dict[int, tuple[str, str]]]:
         """Column by column, with the positions of rows that do not fit. A row whose people can't be seen is one of them."""
@@ -159,8 +180,8 @@ class PageDecoder:
         if not wanted:
             return False
         first = msgspec.json.decode(_RAW.decode(body).records[0])
-        for key, cell in cast("dict[str, dict[str, Any]]", first).items():
-            code = wanted.get(str(cell.get("type")))
+        for key, cell in cast("dict[str, Any]", first).items():
+            code = wanted.get(str(cast("dict[str, Any]", cell).get("type"))) if isinstance(cell, dict) else None
             if code is not None:
                 self._aliases[code] = key
         if not self._aliases:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from connectors.kintone.budget import resets
 from connectors.kintone.client import Client
+from connectors.kintone.comments import ROLLING
 from connectors.kintone.discover import full_load_calls
+from connectors.kintone.parts import parents
 from connectors.kintone.reader import Reader
 from connectors.kintone.rules import read_rules
-from connectors.kintone.run import begin
+from connectors.kintone.run import Run, begin
 from connectors.kintone.seek import Range
+from connectors.kintone.tables import inner_stream
 from connectors.messages import Said, told
 from connectors.protocol import Stream
 
@@ -19,12 +22,14 @@ QUIET = 4
 def examine(client: Client, stream: Stream, guest_space: int | None, *, workers: int) -> Said:
     """One sentence on the app of a stream, looked up now. Raises what a pull would raise: address, rights, an unsafe condition."""
     run = begin(client, stream, guest_space)
-    rows = Reader(client, stream, run).count(Range(0))
+    rows = Reader(client, _records(stream, run), run).count(Range(0))
     rules = read_rules(client, run.app, run.form)
     now = client.transport.server_time or client.now()
     policy = client.budget.policy
+    # Comments come record by record, ten at a time: how many more calls some record needs nobody knows beforehand.
+    comments = bool(run.spec.part)
     return told(
-        "kintone.probe.app",
+        "kintone.probe.comments" if comments else "kintone.probe.app",
         name=run.app.name,
         id=run.app.id,
         code=run.app.code or told("kintone.probe.no_code"),
@@ -33,13 +38,20 @@ def examine(client: Client, stream: Stream, guest_space: int | None, *, workers:
         revision=run.form.revision,
         rights=_rights(run.form.precision_known, rules.unreadable),
         records=rows,
-        full=full_load_calls(rows, rules, workers),
-        quiet=QUIET,
+        full=full_load_calls(rows, rules, workers) + (rows if comments else 0),
+        quiet=QUIET + (min(rows, ROLLING) if comments else 0),
         used=client.budget.spent(run.app.id, now).used,
         planned=int(policy.daily * policy.planned),
         limit=policy.limit,
         reset=f"{resets(now):%Y-%m-%d}",
     )
+
+
+def _records(stream: Stream, run: Run) -> Stream:
+    """The stream of the records that are read for this one. Raises FixConfiguration for a table that the app does not have."""
+    if run.spec.table:
+        return inner_stream(stream, run, run.spec.table)
+    return parents(stream) if run.spec.part else stream
 
 
 def _rights(settings: bool, unreadable: str) -> Said:

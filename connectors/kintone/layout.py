@@ -167,7 +167,10 @@ def _table(column: Column, field: Field, where: Where) -> tuple[Any, tuple[Plan,
     members: list[tuple[str, Any, Any]] = []
     names: dict[str, str] = {}
     plans: list[Plan] = []
-    for at, child in enumerate(_children(column, where)):
+    wanted = _children(column, where)
+    if len({child.source for child in wanted}) != len(wanted):
+        raise FixConfiguration("kintone.column_twice", app=where.app)
+    for at, child in enumerate(wanted):
         if child.source == "id" and "id" not in inner:
             plans.append(_plan(child, "text", "id", (), where))
             continue

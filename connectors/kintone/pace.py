@@ -41,7 +41,7 @@ class Pace:
     def heard(self, running: str) -> None:
         """What a reply's ``X-ConcurrencyLimit-Running`` said (empty: nothing): half the width and a pause while the domain is busy, one
         more after a stretch of calm."""
-        if not running.isdigit():
+        if not (running.isascii() and running.isdigit() and len(running) < 10):
             return
         over = int(running) - self._yield_above
         with self._room:

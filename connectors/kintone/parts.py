@@ -23,6 +23,8 @@ from connectors.protocol import Column, Cursor, Known, LiveField, Page, Stream, 
 
 #: The source code of the column that holds the parent's record id.
 RECORD = "$id"
+#: The column of it that parents are read with. No column of a contract has white space in its name.
+RECORD_ID = "record id"
 _PARENT, _PART = "parent", "part"
 
 
@@ -45,9 +47,9 @@ def keys_of(stream: Stream, part: str) -> Keys:
 
 def parents(stream: Stream, *columns: Column) -> Stream:
     """The stream of the records themselves, with their id and these columns."""
-    record = Column("record_id", RECORD, pa.int64(), True)
+    record = Column(RECORD_ID, RECORD, pa.int64(), True)
     source = {name: value for name, value in stream.source.items() if name not in ("part", "table")}
-    return replace(stream, source=source, key=("record_id",), columns=(record, *columns))
+    return replace(stream, source=source, key=(RECORD_ID,), columns=(record, *columns))
 
 
 def fingerprint_of(fields: Iterable[LiveField]) -> str:

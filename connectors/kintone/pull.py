@@ -22,6 +22,7 @@ from connectors.kintone.run import Run
 from connectors.kintone.schema import Form
 from connectors.kintone.seek import Range, ranges_of
 from connectors.kintone.settle import Settling
+from connectors.kintone.steady import Revisions, steadied
 from connectors.protocol import Cursor, Known, Page, Window
 
 
@@ -60,7 +61,7 @@ class Came:
     rows: int = 0
 
     def take(self, decoded: Decoded) -> None:
-        ids = [*decoded.ids, *(int(reject.key) for reject in decoded.rejects)]
+        ids = [*decoded.ids, *decoded.rejected]
         self.rows += len(ids)
         self.ids.append(pa.array(ids, pa.int64()))
 
@@ -95,7 +96,8 @@ def pull(reader: Reader, run: Run, window: Window, cursor: Cursor | None, known:
     progress = done or Progress(name, "", (), start, newest)
     if done is not None:
         legs = _rest(legs, done, reader.stream.id)
-    came = Came()
+    came, read = Came(), Revisions()
+    began = reader.client.transport.server_time
     yielded = False
     for leg in legs:
         resuming = done is not None and leg.name == done.leg
@@ -108,10 +110,15 @@ def pull(reader: Reader, run: Run, window: Window, cursor: Cursor | None, known:
             else:
                 del left[fetched.at]
             came.take(decoded)
+            if reader.conditional:
+                read.take(decoded)
             progress = replace(progress, left=tuple(left.values()), came=progress.came + decoded.source_rows)
             if decoded.source_rows or not yielded:
                 yielded = True
                 yield page_of(reader.stream.columns, decoded, scopes, _cursor(reader, run, progress), total)
+    if read.pages:
+        for decoded, scopes in steadied(reader, read, began or reader.client.now(), newest):
+            yield page_of(reader.stream.columns, decoded, scopes, _cursor(reader, run, progress), None)
     after = Settling(reader, _cursor(reader, run, progress), came.ids, came.rows)
     if window.until is None:
         for page in after.pages(

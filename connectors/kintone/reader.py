@@ -25,7 +25,7 @@ class Reader:
         """Raises FixConfiguration or BrokenReply when the app's form can't fill the stream's columns."""
         self.client, self.stream, self.app, self.form = client, stream, run.app, run.form
         self.condition = own_condition(stream, run.spec)
-        self._decoder = PageDecoder(run.form, stream.columns, host=client.host, app=run.app.label)
+        self._decoder = PageDecoder(run.form, stream.columns, host=client.host, app=run.app.label, key=stream.key)
         self._rules: Rules | None = None
 
     def newest(self) -> tuple[int, int]:
@@ -40,9 +40,14 @@ class Reader:
         bounds += [f"$id <= {span.upto}"] if span.upto is not None else []
         return self.client.total(self.app.id, joined(self.condition, *bounds), self.app.guest_space)
 
-    def listing(self, span: Range) -> Iterator[tuple[list[int], list[str | None]]]:
-        """Ids and revisions of the stream's records within ``span``, a page at a time."""
-        return listing(self.client, self.app.id, self.condition, span, self.app.guest_space)
+    @property
+    def conditional(self) -> bool:
+        """Whether rules that the source evaluates decide who reads the records that were read so far."""
+        return self._rules is not None and any(rule.condition and not rule.blocked for rule in self._rules.records)
+
+    def listing(self, span: Range, bounds: str = "") -> Iterator[tuple[list[int], list[str | None]]]:
+        """Ids and revisions of the stream's records within ``span`` and ``bounds``, a page at a time."""
+        return listing(self.client, self.app.id, joined(self.condition, bounds), span, self.app.guest_space)
 
     def pages(self, bounds: str, ranges: list[Range], workers: int) -> Iterator[tuple[Fetched, Decoded, list[str]]]:
         """Decoded pages of the ranges under ``bounds``, with the scope of each row."""
@@ -85,8 +90,8 @@ class Reader:
             decoded = decoder.decode(page.body, page.range.after)
             must_agree(page, decoded, host=self.client.host, app=self.app.label)
             if decoded.rejects:
-                reject = decoded.rejects[0]
-                raise BrokenReply("kintone.key_unfit", host=self.client.host, app=self.app.label, record=reject.key, reason=reject.reason)
+                record, reason = decoded.rejected[0], decoded.rejects[0].reason
+                raise BrokenReply("kintone.key_unfit", host=self.client.host, app=self.app.label, record=record, reason=reason)
             yield decoded.ids, decoded
 
     def unmoved(self) -> None:
@@ -99,7 +104,12 @@ class Reader:
         self._rules = read_rules(self.client, self.app, self.form)
         if self._rules.people:
             self._decoder = PageDecoder(
-                self.form, self.stream.columns, host=self.client.host, app=self.app.label, people=self._rules.people
+                self.form,
+                self.stream.columns,
+                host=self.client.host,
+                app=self.app.label,
+                people=self._rules.people,
+                key=self.stream.key,
             )
 
     def _scopes(self, held: dict[int, RowScopes], at: int, range: Range, bounds: str, decoded: Decoded) -> list[str]:

@@ -14,6 +14,8 @@ import httpx
 import msgspec
 
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FortnightError
+from connectors.kintone.shapes import UNREADABLE
+from connectors.redaction import Redactor
 from connectors.transport import Again, Classify, retry_after
 
 #: 429s for concurrency and cursors, and the codes whose text says "database busy, try later".
@@ -41,13 +43,25 @@ _MEANING: dict[str, tuple[type[FortnightError], str]] = {
 }
 
 
+#: A server's own words beyond this are cut.
+_LONGEST_WORDS = 500
+_redact = Redactor()
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What was asked, for the words of an error."""
+    """What was asked, for the words of an error. ``redact`` takes out secrets: a server may say back what it was sent."""
 
     host: str
     resource: str
     app: str = "-"
+    redact: Callable[[str], str] = _redact
+
+    def quoted(self, said: object) -> str:
+        """What the server said, fit for a message: without secrets, without control characters, and short."""
+        # Cut a second time only behind the redaction: half a secret would not be known for one.
+        text = self.redact(str(said)[: 4 * _LONGEST_WORDS])[:_LONGEST_WORDS]
+        return "".join(one if one.isprintable() else " " for one in text)
 
 
 def is_json(response: httpx.Response) -> bool:
@@ -62,7 +76,7 @@ def judge_json(asked: Asked) -> Classify:
             warning = response.headers.get("X-Cybozu-Warning")
             if warning:
                 # 200 with a silently shortened list ("Filter aborted because of too many search results").
-                raise BrokenReply("kintone.partial_result", host=asked.host, app=asked.app, warning=warning)
+                raise BrokenReply("kintone.partial_result", host=asked.host, app=asked.app, warning=asked.quoted(warning))
             return None
         return _trouble(response, asked)
 
@@ -78,14 +92,14 @@ def judge_file(asked: Asked) -> Classify:
     return judge
 
 
-def judge_nothing(kept: Callable[[str], None]) -> Classify:
+def judge_nothing(kept: Callable[[str], None], redact: Callable[[str], str]) -> Classify:
     """For a call made only to see that kintone answers: any JSON reply will do, its error code (or empty) is handed to ``kept``."""
 
     def judge(response: httpx.Response) -> Again | None:
         if is_json(response) and response.status_code < 500:
             kept("" if response.is_success else str(_error_body(response).get("code", "")))
             return None
-        return _trouble(response, Asked(host=response.request.url.netloc.decode(), resource=response.request.url.path))
+        return _trouble(response, Asked(host=response.request.url.netloc.decode(), resource=response.request.url.path, redact=redact))
 
     return judge
 
@@ -98,10 +112,10 @@ def _trouble(response: httpx.Response, asked: Asked) -> Again | None:
     if not is_json(response):
         if status == 429 or status >= 500:
             return Again(f"HTTP {status}, not JSON: maintenance or overload", retry_after(response))
-        raise BrokenReply("kintone.not_json", media_type=response.headers.get("Content-Type", "none"), **where)
+        raise BrokenReply("kintone.not_json", media_type=asked.quoted(response.headers.get("Content-Type", "none")), **where)
     body = _error_body(response)
     code = str(body.get("code", "")) or response.headers.get("X-Cybozu-Error", "")
-    where.update(error_code=code or "-", error_id=body.get("id", "-"), message=_words(body))
+    where.update(error_code=asked.quoted(code) or "-", error_id=asked.quoted(body.get("id", "-")), message=asked.quoted(_words(body)))
     if code in RETRIED:
         return Again(f"HTTP {status} {code}", retry_after(response))
     if code in _MEANING:
@@ -119,7 +133,7 @@ def _trouble(response: httpx.Response, asked: Asked) -> Again | None:
 def _error_body(response: httpx.Response) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(response.read())
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 

@@ -198,6 +198,10 @@ def _precision(client: Client, app: App, *, preview: bool = False) -> tuple[tupl
         raise BrokenReply(
             "kintone.reply_shape", host=client.host, app=app.label, resource="app/settings", reason="no numberPrecision"
         ) from error
+    if not 0 < digits <= 38 or not 0 <= places <= digits:
+        raise BrokenReply(
+            "kintone.reply_shape", host=client.host, app=app.label, resource="app/settings", reason=f"{digits} digits, {places} places"
+        )
     return (digits, places), True
 
 

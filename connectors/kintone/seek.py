@@ -19,6 +19,7 @@ import msgspec
 
 from connectors.errors import BrokenReply
 from connectors.kintone.client import PAGE, Client, must_ascend, seek
+from connectors.kintone.shapes import UNREADABLE, why
 
 #: A range shorter than this many pages is not worth a further range.
 _PAGES_A_RANGE = 8
@@ -188,8 +189,8 @@ def read_ids(body: bytes, after: int, *, host: str, app: str) -> tuple[list[int]
     try:
         records = _PAGE.decode(body).records
         ids = [int(one.id.value) for one in records]
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise BrokenReply("kintone.reply_shape", host=host, app=app, resource="records", reason=str(error)) from error
+    except UNREADABLE as error:
+        raise BrokenReply("kintone.reply_shape", host=host, app=app, resource="records", reason=why(error)) from error
     must_ascend(ids, after, host=host, app=app)
     return ids, [one.revision.value if one.revision else None for one in records]
 

@@ -126,13 +126,13 @@ class Settling:
         for at in range(0, len(ids), PAGE):
             wanted = ", ".join(str(one) for one in sorted(ids[at : at + PAGE]))
             for _, decoded, scopes in reader.pages(f"$id in ({wanted})", [Range(0)], 1):
-                there = [*decoded.ids, *(int(reject.key) for reject in decoded.rejects)]
+                there = [*decoded.ids, *decoded.rejected]
                 yield page_of(reader.stream.columns, decoded, scopes, self._cursor, None), there
 
     def _by_keys(self, known: Known) -> Iterator[Page]:
         """Where the key is not the record's id no range can be counted: all keys are listed and compared.
 
-        Rows in quarantine are held under their record's number, whatever the key is; only the pipeline can tell whether those are gone.
+        Rows in quarantine are not compared here; only the pipeline can tell whether those are gone.
         """
         reader = self._reader
         rows = known.rows()

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from connectors.errors import FixConfiguration
 from connectors.kintone.client import Client
 from connectors.kintone.pages import empty, gone, schema_for
-from connectors.kintone.parts import RECORD, Tally, fingerprint_of, held_key, keys_of, named, parents, settled, with_records
+from connectors.kintone.parts import RECORD, RECORD_ID, Tally, fingerprint_of, held_key, keys_of, named, parents, settled, with_records
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
@@ -58,7 +58,7 @@ def pull_table(
         batch, parts = _rows(stream, page.rows)
         rejects = tuple(Reject(held_key(one.key), one.column, one.reason, one.raw) for one in page.rejects)
         tally.held.update(one.key for one in rejects)
-        read = [*page.rows.column("record_id").to_pylist(), *sorted({int(one.key) for one in page.rejects})]
+        read = [*page.rows.column(RECORD_ID).to_pylist(), *sorted({int(one.key) for one in page.rejects})]
         stale = tally.take(pa.array(read, pa.int64()), batch.column(keys.record.name), batch.column(keys.part.name))
         cursor = with_records(page.cursor, total)
         if stale is not None:
@@ -100,7 +100,7 @@ def _rows(stream: Stream, records: pa.RecordBatch) -> tuple[pa.RecordBatch, int]
     arrays: list[pa.Array] = []
     for column in stream.columns:
         if column.source == RECORD:
-            arrays.append(records.column("record_id").take(at))
+            arrays.append(records.column(RECORD_ID).take(at))
         elif column.source == ORDER:
             arrays.append(place)
         elif column.source == ROW:

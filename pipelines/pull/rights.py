@@ -50,6 +50,17 @@ def rights(
     return Rights(access, now, fresh=True, moved=moved, view_moved=view_moved, changes=changes)
 
 
+def view_moved(connector: Connector, stream: Stream, before: Published | None) -> bool:
+    """Whether what decides which rows we see is other than at the last reading, asked now.
+
+    Rights that are carried on say nothing of the moment: a group that our own login left since then moves no setting of the source, and
+    hides rows. Where rows are missed, that is asked before they are taken for deleted.
+    """
+    if before is None or not before.view:
+        return False
+    return connector.access(stream).view != before.view
+
+
 def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str]) -> Rights:
     """The same with the scopes that rows point at and ``access`` did not name, resolved now. Rights carried on keep those they had."""
     named = {scope.id for scope in rights.access.scopes} | {UNRESOLVED}

@@ -31,7 +31,7 @@ from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.publish import publish
-from pipelines.pull.rights import rights, with_derived
+from pipelines.pull.rights import rights, view_moved, with_derived
 from pipelines.pull.spool import spool
 from pipelines.pull.window import reading
 
@@ -111,7 +111,7 @@ class _Walk:
         held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
-        plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started)
+        plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
         if plan.why:
             _log.info("%s: reading everything (%s)", stream.id, plan.why)
         # Counted beforehand where everything is read: it is what progress is measured against.
@@ -138,7 +138,7 @@ class _Walk:
                 self.contract,
                 vanished=fetched.vanished,
                 live=memory.live,
-                view_moved=held.view_moved,
+                view_moved=held.view_moved or (fetched.vanished > 0 and not held.fresh and view_moved(connector, stream, before)),
                 accepted=self.request.accept_gone,
             )
             nulls = fetched.nulls if plan.window.full else before.nulls if before else {}

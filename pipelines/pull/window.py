@@ -34,12 +34,22 @@ class Reading:
         return self.why not in ("first", "contract", "schema")
 
 
-def reading(contract: Contract, request: Request, before: Published | None, live: Schema, *, moved: bool, now: datetime) -> Reading:
+def reading(
+    contract: Contract,
+    request: Request,
+    before: Published | None,
+    live: Schema,
+    *,
+    moved: bool,
+    now: datetime,
+    clock: datetime | None = None,
+) -> Reading:
     """The window of this pull.
 
     Without a base the books can only balance over everything: the first pull is always whole. A change of rights, settings or contract
     moves no row's update time, yet it may move rows: then everything is read, as it is once in every ``cursor.reconcile``. ``moved``: rights
-    did, or drift says that rows differ without having been saved.
+    did, or drift says that rows differ without having been saved. ``clock`` is the source's own time: where that went back behind the
+    window's beginning, the last watermark was wrong, and what was saved meanwhile lies before it.
     """
     if before is None:
         return Reading(Window(), why="first")
@@ -50,6 +60,8 @@ def reading(contract: Contract, request: Request, before: Published | None, live
         return Reading(Window(), why=why)
     since = datetime.fromisoformat(before.watermark) - duration(contract.cursor.lookback)
     feed = contract.cursor.deletes == "feed"
+    if clock is not None and clock < since and not feed:
+        return Reading(Window(), why="clock")
     return Reading(Window(since=since), dict(before.cursor) if feed and before.cursor else None)
 
 

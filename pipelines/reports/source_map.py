@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Parts of a source's address that say which object it is; numbers that a copy would change are left out.
 _ADDRESS = ("app_code", "guest_space", "operation", "site", "kind", "name")
 _NUMBERS = ("app_id", "id")
+#: Parts of an object that are streams of their own, under the object's address. Sources count objects, not their parts.
+_PARTS = ("table", "part")
 _CALLS = re.compile(r"([\d,]+) API calls")
 
 
@@ -151,6 +153,7 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
         health = connector.check()
         endpoint, sandbox, probes = health.endpoint, health.sandbox, health.probes
         offers = list(connector.discover())
+        offers += _parts(offers, contracts)
         # What a contract already claims keeps its name, whatever the dictionary says today.
         known = {number: found for number, offer in enumerate(offers) if (found := claimed(offer, contracts)) is not None}
         taken = set(contracts)
@@ -185,9 +188,26 @@ def claimed(offer: Offer, contracts: Mapping[str, Contract]) -> Contract | None:
     """The project's contract on the object of this offer, whatever number it has today; None when there is none."""
     names = [name for name in _ADDRESS if name in offer.source] or [name for name in _NUMBERS if name in offer.source]
     for contract in contracts.values():
-        if names and all(contract.source.get(name) == offer.source[name] for name in names):
+        same = all(contract.source.get(name) == offer.source[name] for name in names)
+        if names and same and all(contract.source.get(name) == offer.source.get(name) for name in _PARTS):
             return contract
     return None
+
+
+def _parts(offers: Sequence[Offer], contracts: Mapping[str, Contract]) -> list[Offer]:
+    """Offers of parts that nobody offers, such as a form's sub-table, but that a contract takes from an object which is offered."""
+    found: list[Offer] = []
+    for contract in contracts.values():
+        if not any(name in contract.source for name in _PARTS) or any(claimed(offer, {"": contract}) for offer in offers):
+            continue
+        whole = contract.model_copy(update={"source": {name: value for name, value in contract.source.items() if name not in _PARTS}})
+        for offer in offers:
+            if claimed(offer, {"": whole}):
+                part = {name: contract.source[name] for name in _PARTS if name in contract.source}
+                name, title = contract.stream.partition("/")[2], contract.title or offer.title
+                found.append(replace(offer, name=name, title=title, source={**offer.source, **part}, rows=None))
+                break
+    return found
 
 
 def _stream(connector: Connector, kind: str, offer: Offer, contract: Contract | None, stream: str, glossary: Glossary) -> MappedStream:
@@ -204,7 +224,7 @@ def _stream(connector: Connector, kind: str, offer: Offer, contract: Contract | 
     changes = compare(proposed, live).changes if live else ()
     if changes and contract is not None:
         questions.append(Question("map.drifted", {"stream": stream, "count": len(changes)}))
-    if offer.rows is None:
+    if offer.rows is None and not any(name in offer.source for name in _PARTS):
         questions.append(Question("map.rows_unknown", {}))
     access = _access(connector, proposed, questions)
     return MappedStream(offer, proposed, contract is not None, tuple(questions), changes, access, predicted_calls(offer))

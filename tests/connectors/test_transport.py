@@ -395,6 +395,18 @@ def test_never_more_requests_are_under_way_than_the_cap_allows() -> None:
     assert most == 3
 
 
+def test_a_walk_without_an_end_ends_at_the_budget_retries_included() -> None:
+    line = Line(busy(), fine(), options=TransportOptions(budget=4))
+    for _ in range(3):
+        assert line.transport.send("GET", "/page").status_code == 200
+    with pytest.raises(SourceUnavailable) as caught:
+        line.transport.send("GET", "/page")
+    assert caught.value.code == "transport.budget" and len(line.requests) == 4
+    assert "calls_per_run" in caught.value.say("en") and "src.example" in caught.value.say("ja")
+    with pytest.raises(SourceUnavailable), line.transport.stream("GET", "/file"):
+        pass
+
+
 def test_a_waiting_request_does_not_hold_a_slot() -> None:
     line: Line
     inner: list[str] = []

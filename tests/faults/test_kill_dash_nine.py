@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conformance.live import ORIGIN, project_for, rows_by_key, with_contract, without_our_variables
+from soaking import rounds
 
 from infra.sandbox import process
 from pipelines.clock import WallClock
@@ -92,6 +93,6 @@ def test_a_pull_killed_four_times_ends_like_one_that_was_left_in_peace(tmp_path:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ROUNDS", "25"))))
+@pytest.mark.parametrize("seed", range(rounds(25)))
 def test_pulls_killed_many_times_end_like_ones_that_were_left_in_peace(tmp_path: Path, home: Path, seed: int) -> None:
     lived_through(tmp_path, home, SEED + seed, kills=4)

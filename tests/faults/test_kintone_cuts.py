@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from kintone_cutter import Cut, Cutter, cutter
 from kintone_house import App, Target, house, target, without_rules, without_waiting
+from soaking import rounds
 
 from connectors.errors import SourceError
 
@@ -119,7 +120,7 @@ def test_an_answer_cut_at_any_of_thirty_places_is_never_taken_for_the_end(world:
 
 @pytest.mark.soak
 def test_an_answer_cut_at_any_of_six_hundred_places_is_never_taken_for_the_end(world: World) -> None:
-    cuts(world, 600)
+    cuts(world, rounds(600))
 
 
 @pytest.mark.parametrize("place", ["nothing", "head", "body", "character", "last byte"])

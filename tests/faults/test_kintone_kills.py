@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from conformance.live import ORIGIN, without_our_variables
 from kintone_house import House, Target, house, target, without_rules
+from soaking import rounds
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("SLICE", "20261121"))
@@ -132,6 +133,6 @@ def test_a_pull_killed_at_three_random_points_ends_like_one_that_was_left_in_pea
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(rounds(10)))
 def test_pulls_killed_at_fifty_random_points_end_like_ones_that_were_left_in_peace(tmp_path: Path, home: House, seed: int) -> None:
     duel(tmp_path, home, SEED + seed, (3, 2))

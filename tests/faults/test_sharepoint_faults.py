@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from conformance.live import ORIGIN, contract_of, project_for, rows_by_key, without_our_variables, write_contract
 from ruamel.yaml import YAML
+from soaking import rounds
 
 from connectors.errors import AccessRefused, FixConfiguration, SourceError, SourceUnavailable
 from infra.sandbox import process
@@ -359,6 +360,6 @@ def test_a_pull_killed_in_the_middle_ends_like_one_that_was_left_in_peace(tmp_pa
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ROUNDS", "25"))))
+@pytest.mark.parametrize("seed", range(rounds(25)))
 def test_pulls_killed_many_times_end_like_ones_that_were_left_in_peace(tmp_path: Path, home: Path, seed: int) -> None:
     lived_through(tmp_path, home, SEED + seed, kills=(4, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from infra.sandbox.kintone.call import Answer, Call, json_answer
@@ -33,6 +34,10 @@ class Comment:
             "creator": {"code": REGISTER.shown(self.creator), "name": NAMES[self.creator]},
             "mentions": [{"code": code, "type": kind} for kind, code in self.mentions],
         }
+
+
+#: Comments by app and record number, each list oldest first.
+Comments = dict[tuple[int, int], list[Comment]]
 
 
 def get_comments(call: Call) -> Answer:
@@ -78,12 +83,20 @@ def delete_comment(call: Call) -> Answer:
 
 
 def add(domain: Any, app: App, record: Record, who: str, text: str, mentions: tuple[tuple[str, str], ...] = ()) -> Comment:
-    """Hang a comment on a record; the record's revision and update time stay."""
-    kept = domain.comments.setdefault((app.id, record.id), [])
-    made = Comment(kept[-1].id + 1 if kept else 1, text, exact(domain.clock.now())[:19] + "Z", who, mentions)
-    kept.append(made)
+    """Hang a comment on a record now, and let webhooks hear of it."""
+    made = hang(domain.comments, app, record, who, text, domain.clock.now(), mentions)
     if app.tell is not None:
         domain.hooks.commented(app, record, made)
+    return made
+
+
+def hang(
+    kept: Comments, app: App, record: Record, who: str, text: str, at: datetime, mentions: tuple[tuple[str, str], ...] = ()
+) -> Comment:
+    """Hang a comment on a record; the record's revision and update time stay."""
+    here = kept.setdefault((app.id, record.id), [])
+    made = Comment(here[-1].id + 1 if here else 1, text, exact(at.astimezone(UTC))[:19] + "Z", who, mentions)
+    here.append(made)
     return made
 
 

@@ -1,4 +1,7 @@
-"""Forty kinds of defect, four per item family: what was seen, why, and what was done. Texts only; no dates, lots or names."""
+"""Forty kinds of defect, four per item family: what was seen, why, and what was done; and what people say to each other about them.
+
+Texts only; no dates, lots or names of products.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +65,69 @@ OL|設計|低温での流動不足|冬の始業時に油が回らず、油量警
 """
 
 CASES: tuple[Case, ...] = tuple(Case(*line.split("|")) for line in _TEXT.strip().splitlines())
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something a person says; ``who`` and ``to`` are keys of persons, in ``to`` also ``group:code`` and ``organization:code`` (kintone's words for the kinds of mention)."""
+
+    who: str
+    to: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What people say about one defect, in order. ``cause`` is the 原因分類 it suits."""
+
+    cause: str
+    remarks: tuple[Remark, ...]
+
+
+# 原因分類 | who [> whom, whom]: text | …
+_TALK = """
+加工|ren.nakamura>hinata.yoshida: ロット{lot}の残り{count}個を検査室へ回してください。もう一度測ります。|hinata.yoshida>ren.nakamura: 検査室の棚に置きました。外した治具も一緒です。|ren.nakamura: 再測定しても同じ値でした。測り方の誤りではありません。
+加工|aoi.kobayashi>organization:seizo: 同じ設備で加工したほかのロットにも同じ傾向がないか、記録を確認してください。|sakura.yamada>aoi.kobayashi: 前後の二ロットを見ましたが、規格の内側でした。
+加工|takumi.kato: 段取り替えの直後に集中しています。始業点検の様式を見直します。|misaki.sato>takumi.kato: 見直した様式は品質会議で見せてください。|takumi.kato>misaki.sato: 承知しました。改訂案を持っていきます。
+組立|aoi.kobayashi>sakura.yamada: 当日の作業票を写真で送ってもらえますか。|sakura.yamada>aoi.kobayashi: 送りました。途中で担当が替わっています。
+組立|hinata.yoshida: 作業標準の写真が古く、今の治具と違っていました。差し替えを進めます。|misaki.sato>hinata.yoshida: 差し替えが終わるまで、全数を二人で確認してください。|hinata.yoshida>misaki.sato: 本日の午後から二人で確認しています。
+組立|ren.nakamura: 分解して確認しました。現象の欄のとおりです。
+材料|misaki.sato>ren.nakamura: 仕入先の成分証明書と溶解番号を突き合わせてください。|ren.nakamura>misaki.sato: 証明書を取り寄せています。届くまで{item}の在庫は保留にしました。|misaki.sato: 保留を解くのは品質保証部の承認の後にします。
+材料|aoi.kobayashi>takumi.kato: 同じ材料を使った仕掛品は何個ありますか。|takumi.kato>aoi.kobayashi: {count}個です。札を付けて分けてあります。
+材料|ren.nakamura>group:quality-board: 受入条件の追加を次の会議で相談させてください。
+設計|misaki.sato>takumi.kato: 図面の改訂が出るまで、この仕様の製造は止めてください。|takumi.kato>misaki.sato: 止めました。着手前の指示書も引き上げています。
+設計|aoi.kobayashi>group:quality-members: 過去に似た不具合がなかったか調べています。心当たりのある方は書き込んでください。|ren.nakamura>aoi.kobayashi: 二年ほど前の案件に似た例があります。番号は後で知らせます。
+梱包・輸送|hinata.yoshida>aoi.kobayashi: 開梱したときの箱は残っていますか。固定具の位置を見たいです。|aoi.kobayashi>hinata.yoshida: 検査室に保管しています。緩衝材もそのままです。|hinata.yoshida: 見ました。固定具は規定の位置から外れていました。|misaki.sato>organization:seizo: 梱包図が改訂されるまで、出荷前に固定具の写真を残してください。
+梱包・輸送|sakura.yamada: 同じ便で送ったほかの箱には異常がなかったそうです。
+梱包・輸送|misaki.sato>group:quality-board: 輸送会社にも落下の記録を問い合わせています。
+使用条件|ren.nakamura: お客様の設備を見てきました。使い方は取扱説明書の条件から外れていました。|misaki.sato>ren.nakamura: 責めるような書き方にならないよう、報告書は事実だけにしましょう。|ren.nakamura>misaki.sato: 直しました。確認をお願いします。
+使用条件|aoi.kobayashi>ren.nakamura: 運転条件を聞き取る表を作りました。次の訪問で使ってください。
+使用条件|takumi.kato: 社内の試験機で同じ条件にしたところ、三日目に再現しました。|aoi.kobayashi>takumi.kato: ありがとうございます。再現したときの温度も教えてください。
+"""
+
+# What is said later, of any defect: who [> whom]: text
+_LATER = """
+ren.nakamura>hinata.yoshida: 対策の後の{count}個を測りました。すべて規格の内側です。
+hinata.yoshida: 現場への周知が終わりました。朝礼で全員に説明しています。
+misaki.sato>ren.nakamura: 効果の確認はいつ頃になりますか。
+aoi.kobayashi>organization:seizo: 作業標準の改訂版を掲示しました。古い版は回収してください。
+takumi.kato>misaki.sato: 対策の費用を見積もりました。会議で説明します。
+sakura.yamada>aoi.kobayashi: ロット{lot}と同じ日の作業票をまとめました。
+misaki.sato>group:quality-board: 水平展開が必要か、次の会議で決めましょう。
+aoi.kobayashi: お客様から、その後は問題なく動いていると連絡がありました。
+"""
+
+
+def _remark(line: str) -> Remark:
+    speech, _, text = line.partition(": ")
+    who, _, to = speech.partition(">")
+    return Remark(who, tuple(to.split(",")) if to else (), text)
+
+
+def _thread(line: str) -> Thread:
+    cause, *remarks = line.split("|")
+    return Thread(cause, tuple(_remark(one) for one in remarks))
+
+
+TALK: tuple[Thread, ...] = tuple(_thread(line) for line in _TALK.strip().splitlines())
+LATER: tuple[Remark, ...] = tuple(_remark(line) for line in _LATER.strip().splitlines())

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
 from infra.sandbox.clock import JST
-from infra.sandbox.company.people import DOMAIN
+from infra.sandbox.company.people import DOMAIN, GROUPS, ORGANISATIONS, person
 from infra.sandbox.company.trade import Item, items
 from infra.sandbox.kintone import attachments
-from infra.sandbox.kintone.defect_texts import CASES, Case
+from infra.sandbox.kintone.comments import Comment, Comments, hang
+from infra.sandbox.kintone.defect_texts import CASES, TALK, Case, Remark
+from infra.sandbox.kintone.directory import user_code
 from infra.sandbox.kintone.forms import Field, system_fields
-from infra.sandbox.kintone.store import App, StoredFile, minute
+from infra.sandbox.kintone.store import App, Record, StoredFile, minute
 
 COUNT = 120
+#: Records that somebody has commented on at the origin.
+TALKED_OF = 40
 STATES = ("受付", "調査中", "対策中", "完了")
 FOUND_IN = ("受入検査", "工程内検査", "出荷検査", "客先")
 CAUSES = ("設計", "加工", "組立", "材料", "梱包・輸送", "使用条件")
 INSPECTORS = (f"misaki.sato@{DOMAIN}", f"ren.nakamura@{DOMAIN}", f"aoi.kobayashi@{DOMAIN}")
+
+_NAMED = {one.code: one.name for one in (*GROUPS, *ORGANISATIONS)}
 
 
 def make_app(number: int, created: datetime) -> App:
@@ -72,6 +78,32 @@ def fill(app: App, origin: datetime, seed: int) -> dict[str, StoredFile]:
         ]
         app.insert(place + 1, app.fill(values), 1 + STATES.index(state) + rng.randrange(2))
     return files
+
+
+def talk(app: App, seed: int) -> Comments:
+    """What was said of a third of the cases, a remark a day from the day after each was entered."""
+    rng = random.Random(f"defects-talk:{seed}")
+    kept: Comments = {}
+    for number in sorted(rng.sample(range(1, COUNT + 1), TALKED_OF)):
+        record = app.records[number]
+        thread = rng.choice([one for one in TALK if one.cause == record.values["原因分類"]])
+        entered = datetime.fromisoformat(record.values["作成日時"]).astimezone(JST).date()
+        for days, one in enumerate(thread.remarks, start=1):
+            at = datetime.combine(entered + timedelta(days=days), time(8, 40), JST) + timedelta(seconds=rng.randrange(9 * 3600))
+            say(kept, app, record, one, at)
+    return kept
+
+
+def say(kept: Comments, app: App, record: Record, remark: Remark, at: datetime) -> Comment:
+    """Let a person of the company make this remark about a case. As kintone shows it, the names of those it is for come first."""
+    values = record.values
+    text = remark.text.format(lot=values["ロット番号"], count=values["不良数"], item=values["製品名"])
+    names, mentions = "", []
+    for one in remark.to:
+        kind, _, code = one.rpartition(":")
+        mentions.append((kind.upper() or "USER", code if kind else user_code(person(code))))
+        names += f"{_NAMED[code] if kind else person(code).name} "
+    return hang(kept, app, record, user_code(person(remark.who)), f"{names}\n{text}" if names else text, at, tuple(mentions))
 
 
 def _values(case: Case, item: Item, rng: random.Random, number: int, at: datetime, state: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.people import PEOPLE
-from infra.sandbox.kintone.comments import Comment
+from infra.sandbox.kintone.comments import Comments
 from infra.sandbox.kintone.directory import Caller, api_token, caller_of, user_code
 from infra.sandbox.kintone.files import Upload
 from infra.sandbox.kintone.hooks import Hooks
@@ -86,7 +86,7 @@ class Domain:
         self.basic = ""
         self.two_factor: set[str] = set()
         self.spaces: dict[int, Space] = {}
-        self.comments: dict[tuple[int, int], list[Comment]] = {}
+        self.comments: Comments = life.comments
         self.cursors: dict[str, Cursor] = {}
         self.faults: list[Fault] = []
         #: Breaks that can be undone: name → how. The newest last.
@@ -100,6 +100,7 @@ class Domain:
         self.running = 0
         for app in apps:
             app.tell = self.hooks.saved
+        life.commented = self.hooks.commented
 
     def app_of(self, key: str) -> App:
         """The app that was made under this key, wherever it is now; KeyError when there is none."""

@@ -1,4 +1,5 @@
-"""What happens in the company's kintone as time passes: orders come, change and go, defects are closed, questions are answered.
+"""What happens in the company's kintone as time passes: orders come, change and go, defects are closed and talked about,
+questions are answered.
 
 One day of life is the 24 hours after the origin, and so on. Its events lie in business hours and never in its first half hour, so that
 nothing stirs while a test or a person looks around after an advance. They depend on seed and day only; each happens once, in its minute.
@@ -16,6 +17,8 @@ from infra.sandbox.clock import JST
 from infra.sandbox.company.people import DOMAIN
 from infra.sandbox.company.trade import customers, items
 from infra.sandbox.kintone import defects, faq, orders
+from infra.sandbox.kintone.comments import Comment
+from infra.sandbox.kintone.defect_texts import LATER, Remark
 from infra.sandbox.kintone.store import App, Record
 
 _OPEN, _CLOSE = time(8, 30), time(18, 30)
@@ -39,6 +42,9 @@ class Life:
         self._day = 0
         self._next: deque[Event] = deque()
         self._answered = 0
+        self.comments = defects.talk(defect_app, seed)
+        #: Told of every comment, as ``App.tell`` is of every save.
+        self.commented: Callable[[App, Record, Comment], None] | None = None
 
     def until(self, now: datetime) -> None:
         """Let everything happen whose time has come. Costs one comparison when nothing is due."""
@@ -66,7 +72,25 @@ class Life:
         start = self._origin + timedelta(days=day)
         moments = sorted(rng.random() for _ in happenings)
         hours = _business_hours(start)
-        return [Event(_moment(hours, where), happen) for where, happen in zip(moments, happenings, strict=True)]
+        events = [Event(_moment(hours, where), happen) for where, happen in zip(moments, happenings, strict=True)]
+        return sorted([*events, *self._remarks(day, hours)], key=lambda one: one.at)
+
+    def _remarks(self, day: int, hours: list[tuple[datetime, datetime]]) -> list[Event]:
+        """One to three comments on the newer defects. They have draws of their own: what else happens does not move with them."""
+        rng = random.Random(f"remarks:{self._seed}:{day}")
+        return [Event(_moment(hours, rng.random()), self._remark(rng.random(), rng.choice(LATER))) for _ in range(rng.randrange(1, 4))]
+
+    def _remark(self, draw: float, remark: Remark) -> Callable[[datetime], None]:
+        def happen(at: datetime) -> None:
+            app = self._defects
+            if not app.ids:
+                return
+            record = app.records[app.ids[-1 - int(draw * min(len(app.ids), defects.TALKED_OF))]]
+            made = defects.say(self.comments, app, record, remark, at)
+            if app.tell is not None and self.commented is not None:
+                self.commented(app, record, made)
+
+        return happen
 
     def _new_order(self, draw: float) -> Callable[[datetime], None]:
         def happen(at: datetime) -> None:

@@ -15,10 +15,10 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration
 from connectors.kintone import connect
 from connectors.kintone.config import Config
-from connectors.protocol import Blob, Column, Connector, Offer, Page, Stream, Window
+from connectors.protocol import Blob, Column, Connector, Examines, Offer, Page, Stream, Window
 from connectors.transport import TransportOptions
 from infra.sandbox import process
 
@@ -142,6 +142,19 @@ def test_comments_written_in_kintone_come_with_their_records_scope(home: Path, o
     assert [row["text"] for row in rows if "回目" in row["text"]] == [f"{number} 回目の確認です" for number in range(11, -1, -1)]
     faq = {row["record_id"]: row["_scope"] for page in opened.pull(streams(opened)["FAQ"], Window()) for row in page.rows.to_pylist()}
     assert {row["_scope"] for row in rows} == {faq[2]}
+
+
+def test_what_reading_a_table_or_comments_takes_is_said_of_their_records(opened: Connector) -> None:
+    assert isinstance(opened, Examines)
+    row = (Column("record_id", "$id", pa.int64()), Column("row_id", "$row_id", pa.int64()), Column("item", "製品コード", pa.string()))
+    lines = Stream("kintone", "lines", {"app_code": "ORDERS", "table": "明細"}, ("record_id", "row_id"), row)
+    comment = (Column("record_id", "$id", pa.int64()), Column("comment_id", "comment_id", pa.int64()))
+    talk = Stream("kintone", "talk", {"app_code": "DEFECTS", "part": "comments"}, ("record_id", "comment_id"), comment)
+    assert "20000 records; a full load takes at most 100 API calls" in opened.examine(lines).say("en")
+    said = opened.examine(talk).say("en")
+    assert "120 records, a call or more for each; a full load takes 130 API calls or more, a quiet pull 124" in said
+    with pytest.raises(FixConfiguration, match="請求明細"):
+        opened.examine(replace(lines, source={"app_code": "ORDERS", "table": "請求明細"}))
 
 
 def test_keys_are_the_ids_that_live(home: Path, opened: Connector) -> None:

@@ -56,9 +56,38 @@ def test_life_is_the_same_whether_it_passes_in_one_step_or_in_many() -> None:
             now += step
             life.until(now)
             life.until(now)
-        return [app.body(app.records[number]) for app in apps for number in app.ids[-300:]]
+        bodies = [app.body(app.records[number]) for app in apps for number in app.ids[-300:]]
+        return [*bodies, repr(life.comments).encode()]
 
     assert lived([timedelta(days=9)]) == lived([timedelta(hours=7)] * 30 + [timedelta(hours=6)])
+
+
+def test_people_talk_about_a_third_of_the_defects_and_name_whom_they_mean() -> None:
+    apps, _, life = populate(SandboxClock(ORIGIN), DEFAULT_SEED)
+    defects = next(app for app in apps if app.key == "DEFECTS")
+    said = [(defects.records[number], one) for (app, number), kept in life.comments.items() for one in kept if app == defects.id]
+    assert len(life.comments) == 40 and 60 <= len(said) <= 100
+    assert all(record.values["作成日時"] < one.at < ORIGIN.isoformat() and "{" not in one.text for record, one in said)
+    assert {kind for _, one in said for kind, _ in one.mentions} == {"USER", "GROUP", "ORGANIZATION"}
+    assert all(bool(one.mentions) == (" \n" in one.text) for _, one in said)
+
+
+def test_days_bring_comments_and_a_commented_record_stays_as_it_was(talk: Talk) -> None:
+    def said() -> dict[int, list[str]]:
+        found = {
+            number: talk.get("record/comments.json", app=DEFECTS, record=number).json()["comments"] for number in talk.ids(DEFECTS, "")
+        }
+        return {number: [one["text"] for one in comments] for number, comments in found.items()}
+
+    def revisions() -> dict[int, str]:
+        return {int(one["$id"]["value"]): one["$revision"]["value"] for one in talk.records(DEFECTS, "limit 500")["records"]}
+
+    texts, before = said(), revisions()
+    talk.control("advance", days=3)
+    grown = [number for number, lines in said().items() if lines != texts[number]]
+    moved = [number for number, revision in revisions().items() if revision != before[number]]
+    assert 1 <= len(grown) <= 9 and len(moved) == 3
+    assert not set(grown) <= set(moved)
 
 
 def test_questions_are_answered_every_few_days_and_texts_hold_no_dates(talk: Talk) -> None:

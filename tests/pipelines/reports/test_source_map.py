@@ -89,6 +89,26 @@ def test_a_contract_is_found_again_when_its_app_has_another_number_and_another_n
     assert (one.stream, one.contracted) == ("kintone/orders", True)
 
 
+def test_a_sub_table_that_nobody_offers_stands_in_the_map_under_its_contract(tmp_path: Path) -> None:
+    sources.project(tmp_path)
+    whole = {"app_code": "ORDERS", "app_id": 42, "fingerprint": sources.FINGERPRINT}
+    accept(tmp_path, replace(sources.orders(), name="order-lines", title="受注 明細"), source={**whole, "table": "明細"})
+    accept(tmp_path, sources.orders(), source=whole)
+    found = mapped(load(tmp_path), kintone=FakeConnector((sources.orders(),)))
+    rows = {one.stream: (one.contracted, one.offer.title, one.offer.rows) for one in found.streams}
+    assert rows == {"kintone/orders": (True, "受注", 20_000), "kintone/order-lines": (True, "受注 明細", None)}
+    assert "map.rows_unknown" not in {question.code for one in found.streams for question in one.questions}
+    assert found.systems[0].unoffered == ()
+
+
+def test_a_contract_on_a_part_alone_leaves_the_object_itself_without_one(tmp_path: Path) -> None:
+    sources.project(tmp_path)
+    comments = {"app_code": "ORDERS", "app_id": 42, "part": "comments", "fingerprint": sources.FINGERPRINT}
+    accept(tmp_path, replace(sources.orders(), name="order-comments"), source=comments)
+    found = mapped(load(tmp_path), kintone=FakeConnector((sources.orders(),)))
+    assert {one.stream: one.contracted for one in found.streams} == {"kintone/orders": False, "kintone/order-comments": True}
+
+
 def test_what_differs_from_a_contract_is_listed(tmp_path: Path) -> None:
     sources.project(tmp_path)
     accept(tmp_path, sources.orders())

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
+from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError, SourceUnavailable
 from connectors.redaction import Redactor
+from connectors.soap.attachments import BrokenAttachment, unpacked
 from connectors.soap.bundle import MAX_DOCUMENT, Bundle, fetch
 from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config, Ok
-from connectors.soap.decode import IncompleteXml, NotSoap, RawRow, Reply, decode
+from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
+from connectors.soap.multiref import has_references, resolved
+from connectors.soap.pace import Pace
+from connectors.soap.paging import number
 from connectors.soap.plan import Plan
-from connectors.soap.request import Requests
+from connectors.soap.redact import masked
+from connectors.soap.request import Requests, with_credentials
+from connectors.soap.security import ACTION_HEADER, WireSecurity
+from connectors.soap.staging import Arriving, TooLarge
+from connectors.soap.store import Store
+from connectors.soap.template import envelope, values_of
 from connectors.soap.wsdl import read
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
 
+_log = logging.getLogger("fortnight.soap")
 #: A reply that is cut is asked for again: reading changes nothing at the source.
 ATTEMPTS = 3
 MAX_REPLY = 2 * 1024**3
@@ -39,22 +54,33 @@ class SoapClient:
         self.config = config
         self._options = options
         self._handler = handler
-        basic = config.auth.basic
-        self._secrets = [basic.password.get_secret_value()] if basic else []
-        self._auth = httpx.BasicAuth(basic.user.get_secret_value(), basic.password.get_secret_value()) if basic else None
+        self._secrets = list(config.auth.secrets())
+        self._auth = WireSecurity(config.auth)
+        if config.auth.certificate is not None:
+            shown = ClientCertificate(config.auth.certificate.file, config.auth.certificate.password.get_secret_value())
+            self._options = replace(options, client_certificate=shown)
         self._redact = Redactor(self._secrets)
         self._transports: dict[tuple[str, str, int], Transport] = {}
         self._bundle: Bundle | None = None
         self._contract: Contract | None = None
         self._requests: Requests | None = None
+        self._pace = Pace(config.budget)
+        folder = config.bundle_dir or (options.state / "soap" if options.state is not None else None)
+        self._store = Store(folder) if folder is not None else None
 
     def transport(self, url: str | None = None) -> Transport:
         """The transport for a URL's origin (the WSDL's when none is given)."""
         origin = _origin(url or self.config.wsdl)
         if origin not in self._transports:
+            # Hosts that only serve schemas are told nothing of who asks.
+            own = origin in (_origin(self.config.wsdl), _origin(self.config.endpoint or self.config.wsdl))
             parts = urlsplit(url or self.config.wsdl)
             self._transports[origin] = Transport(
-                f"{parts.scheme}://{parts.netloc}", options=self._options, auth=self._auth, secrets=self._secrets, handler=self._handler
+                f"{parts.scheme}://{parts.netloc}",
+                options=self._options if own else replace(self._options, client_certificate=None),
+                auth=self._auth if own else None,
+                secrets=self._secrets,
+                handler=self._handler,
             )
         return self._transports[origin]
 
@@ -72,15 +98,24 @@ class SoapClient:
         return min(times) if times else None
 
     def contract(self, *, refresh: bool = False) -> Contract:
-        """The contract as served now (``refresh``) or as this connector first read it."""
-        if refresh or self._contract is None:
-            bundle = fetch(self.config.wsdl, self._get)
-            if self._bundle is None or [d.sha256 for d in bundle.documents] != [d.sha256 for d in self._bundle.documents]:
+        """The contract as served now (``refresh``), else the one in use, else the one that was kept, else as served.
+
+        With ``offline`` nothing is ever fetched; FixConfiguration then says that none was kept.
+        """
+        if self._contract is None and self._store is not None and (self.config.offline or not refresh):
+            kept = self._store.find(self.config.wsdl)
+            if kept is not None:
+                self._bundle, self._contract = kept
+            elif self.config.offline:
+                raise FixConfiguration("soap.bundle_missing", wsdl=self.config.wsdl, folder=self._store.folder.name)
+        if (refresh and not self.config.offline) or self._contract is None:
+            bundle = fetch(self.config.wsdl, self._get, self.config.hosts)
+            if self._bundle is None or bundle.digest != self._bundle.digest:
                 self._contract, self._requests = read(bundle), None
-                if self.config.bundle_dir is not None:
-                    bundle.save(self.config.bundle_dir)
+            assert self._contract is not None
+            if self._store is not None:
+                self._store.keep(bundle, self._contract)
             self._bundle = bundle
-        assert self._contract is not None
         return self._contract
 
     def endpoint(self, operation: Operation) -> str:
@@ -98,23 +133,26 @@ class SoapClient:
         operation: Operation,
         arguments: Mapping[str, Any],
         plan: Plan,
-        sink: Callable[[], Callable[[list[RawRow]], None]],
+        sink: Callable[[], Sink],
         *,
         ok: Ok | None = None,
         message: str | None = None,
         row_count: str | None = None,
+        body: str | None = None,
     ) -> Reply:
         """One exchange. ``sink`` makes a fresh receiver of raw rows for each attempt; what it received counts only once this returns.
 
         Raises AccessRefused, AddressUnknown, SourceUnavailable, BrokenReply, and SourceError for an application error inside the reply.
         """
-        self.contract()
-        if self._requests is None:
-            assert self._bundle is not None and self._contract is not None
-            self._requests = Requests(self._bundle, self._contract)
-        content, headers = self._requests.envelope(operation, arguments)
+        given = with_credentials(self.config.auth, arguments)
+        content, headers = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
+        if action := self._addressing(operation):
+            headers[ACTION_HEADER] = action
         url = self.endpoint(operation)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.body).decode()))
         for attempt in range(1, ATTEMPTS + 1):
+            self._pace.take()
             try:
                 reply = self._exchange(url, content, headers, operation, plan, sink())
                 break
@@ -131,37 +169,43 @@ class SoapClient:
         self._judge(reply, operation, ok, message, row_count, urlsplit(url).netloc)
         return reply
 
-    def _exchange(
-        self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Callable[[list[RawRow]], None]
-    ) -> Reply:
+    def _zeep(self) -> Requests:
+        self.contract()
+        if self._requests is None:
+            assert self._bundle is not None and self._contract is not None
+            self._requests = Requests(self._bundle, self._contract)
+        return self._requests
+
+    def _addressing(self, operation: Operation) -> str:
+        """The wsa:Action to send, empty for none."""
+        if self.config.addressing == "always":
+            return operation.addressing or operation.action or operation.name
+        return operation.addressing if self.config.addressing == "contract" else ""
+
+    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Sink) -> Reply:
         host = urlsplit(url).netloc
 
         def classify(response: httpx.Response) -> Again | None:
             return self._classify(response, operation.name, host)
 
-        # Spooled first: the connection is free again while we decode, and a slow decoder never runs into the server's timeout.
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            with self.transport(url).stream("POST", url, content=content, headers=headers, classify=classify) as response:
-                status, media_type, charset = response.status_code, _media_type(response), response.charset_encoding
-                size = 0
-                for chunk in response.iter_bytes(256 * 1024):
-                    size += len(chunk)
-                    if size > MAX_REPLY:
-                        raise BrokenReply("soap.reply_too_large", operation=operation.name, host=host, limit=MAX_REPLY)
-                    spool.write(chunk)
-            spool.seek(0)
-            head = spool.read(512).lstrip().lower()
-            spool.seek(0)
-            if media_type == "multipart/related":
-                raise BrokenReply("soap.mtom", operation=operation.name, host=host)
-            if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
-                raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
-            if status >= 400 and not head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff")):
-                raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
+        # Read as it arrives: what is typed waits on disk (``staging``), so a large reply costs neither memory nor a second pass.
+        with self.transport(url).stream("POST", url, content=content, headers=headers, classify=classify) as response:
+            status, media_type, charset = response.status_code, _media_type(response), response.charset_encoding
+            arriving = Arriving(response.iter_bytes(256 * 1024), MAX_REPLY)
             try:
-                reply = decode(cast(IO[bytes], spool), plan, sink, charset=charset)
-            except IncompleteXml:
+                head = arriving.peek(512).lstrip().lower()
+                if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
+                    raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
+                if status >= 400 and not head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff")):
+                    raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
+                with _as_one(cast(IO[bytes], arriving), response, operation) as (whole, stated):
+                    reply = decode(whole, plan, sink, charset=stated or charset)
+            except (IncompleteXml, httpx.RequestError):
                 raise
+            except BrokenAttachment as error:
+                raise BrokenReply("soap.mtom", operation=operation.name, host=host, why=str(error)) from error
+            except TooLarge as error:
+                raise BrokenReply("soap.reply_too_large", operation=operation.name, host=host, limit=MAX_REPLY) from error
             except (BrokenXml, UnsafeXml, NotSoap) as error:
                 raise BrokenReply("soap.broken", operation=operation.name, host=host, status=status, why=str(error)) from error
             if status >= 400 and reply.fault is None:
@@ -174,11 +218,13 @@ class SoapClient:
         if ok is not None:
             code = reply.scalars.get(ok.path)
             said = self._shown(reply.scalars.get(message) if message else None)
-            if code is None:
+            if code is None and not ok.optional:
                 raise BrokenReply("soap.ok_missing", operation=operation.name, host=host, path=ok.path)
             if code in ok.refused:
                 raise AccessRefused("soap.refused_inside", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code not in ok.values and code not in ok.empty:
+            if code in ok.retry:
+                raise SourceUnavailable("soap.not_ok_now", operation=operation.name, host=host, result=self._shown(code), said=said)
+            if code is not None and code not in ok.values and code not in ok.empty:
                 raise SourceError("soap.not_ok", operation=operation.name, host=host, result=self._shown(code), said=said)
             if code in ok.empty:
                 if reply.rows:
@@ -187,7 +233,7 @@ class SoapClient:
         if reply.missing:
             raise BrokenReply("soap.broken", operation=operation.name, host=host, status=200, why=f"<{reply.missing[0]}> is missing")
         if row_count:
-            said_count = _number(reply.scalars.get(row_count))
+            said_count = number(reply.scalars.get(row_count))
             if said_count != reply.rows:
                 raise BrokenReply(
                     "soap.count_differs",
@@ -238,6 +284,21 @@ class SoapClient:
             return bytes(content), _media_type(response)
 
 
+@contextmanager
+def _as_one(arriving: IO[bytes], response: httpx.Response, operation: Operation) -> Generator[tuple[IO[bytes], str | None]]:
+    """The reply as one document: attachments filled in, references of SOAP encoding resolved. All else passes as it arrives."""
+    if _media_type(response) == "multipart/related":
+        with unpacked(arriving, response.headers.get("Content-Type", "")) as found:
+            yield found
+    elif operation.use == "encoded":
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+            shutil.copyfileobj(arriving, spool, 256 * 1024)
+            held = cast(IO[bytes], spool)
+            yield (resolved(held) if has_references(held) else held), None
+    else:
+        yield arriving, None
+
+
 def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
@@ -245,9 +306,3 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 def _media_type(response: httpx.Response) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _number(text: str | None) -> int | None:
-    """``4``, or the 4 of an arrayType such as ``tns:line[4]``."""
-    found = re.fullmatch(r"(\d+)|.*\[(\d+)\]", (text or "").strip(), re.ASCII)
-    return int(found.group(1) or found.group(2)) if found else None

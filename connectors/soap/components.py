@@ -30,7 +30,8 @@ class Attribute:
 class Element:
     """An element where it stands. ``name`` is ``{namespace}local`` when qualified; ``maximum`` None is unbounded.
 
-    ``label`` is the contract's own documentation of it; it is for people and in no fingerprint.
+    ``label`` is the contract's own documentation of it; it is for people and in no fingerprint. ``choice`` names the first branch of the
+    innermost choice it is a branch of. ``fixed`` says that ``default`` is the only value allowed.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Element:
     nillable: bool = False
     default: str | None = None
     label: str = ""
+    choice: str = ""
+    fixed: bool = False
 
     @property
     def many(self) -> bool:
@@ -62,7 +65,11 @@ class ComplexType:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2."""
+    """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2.
+
+    ``headers`` are ``side:{namespace}message#part``, with ``!`` behind those that are required. ``policy`` is a digest of the
+    WS-Policy that holds for it, empty where none is stated; ``addressing`` is the wsa:Action where the contract asks for WS-Addressing.
+    """
 
     name: str
     service: str
@@ -78,6 +85,8 @@ class Operation:
     headers: tuple[str, ...]
     faults: tuple[str, ...]
     endpoint: str
+    policy: str = ""
+    addressing: str = ""
 
 
 class UnknownPath(KeyError):

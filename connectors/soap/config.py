@@ -8,26 +8,29 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration
+from connectors.soap import template
+from connectors.soap.auth import Auth
+from connectors.soap.presets import PresetError, expanded
 
 
-class Basic(BaseModel):
+class Budget(BaseModel):
+    """At most ``calls`` requests in any ``seconds`` seconds, as a vendor's limit says it."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
-    user: SecretStr
-    password: SecretStr
-
-
-class Auth(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    basic: Basic | None = None
+    calls: int = Field(ge=1)
+    seconds: float = Field(gt=0)
 
 
 class Config(BaseModel):
     """``endpoint`` replaces the address the WSDL advertises, for servers that name a host of their inner network.
 
-    ``bundle_dir`` keeps every WSDL closure that was read (documents with their sha256), for review and for offline use.
+    ``bundle_dir`` keeps every WSDL closure that was read (documents with their sha256), for review and for use without fetching;
+    ``offline`` uses what lies there and fetches no contract at all. ``hosts`` are further hosts (``name`` or ``name:port``) that the
+    WSDL's imports may name; credentials are never sent to them. ``addressing``: WS-Addressing headers where the contract asks for them,
+    or whatever it says. ``budget`` keeps all requests together below the vendor's limit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +39,10 @@ class Config(BaseModel):
     endpoint: str | None = None
     auth: Auth = Auth()
     bundle_dir: Path | None = None
+    offline: bool = False
+    addressing: Literal["contract", "always", "never"] = "contract"
+    hosts: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     @field_validator("wsdl", "endpoint")
     @classmethod
@@ -46,11 +53,26 @@ class Config(BaseModel):
             raise ValueError("must not hold credentials; put them under auth")
         return value
 
+    @field_validator("hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if urlsplit("//" + host).netloc != host or "@" in host or not host:
+                raise ValueError(f"{host} is no host name; write it without a scheme and a path")
+        return tuple(host.lower() for host in value)
+
+    @model_validator(mode="after")
+    def _offline_has_a_folder(self) -> Self:
+        if self.offline and self.bundle_dir is None:
+            raise ValueError("offline needs bundle_dir, the folder that holds the contract")
+        return self
+
 
 class Ok(BaseModel):
     """How the application says that all is well, inside HTTP 200. A value in none of the lists is an error with its message.
 
-    ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried.
+    ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried; ``retry``
+    values a server that can't just now. ``optional``: a reply without the path is good (a log that comes only with something in it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,30 +80,91 @@ class Ok(BaseModel):
     values: tuple[str, ...] = Field(min_length=1)
     empty: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    retry: tuple[str, ...] = ()
+    optional: bool = False
+
+
+class More(BaseModel):
+    """The operation that gives the pages after the first, where that is another one. Without ``rows`` they lie where the first's do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    rows: str | None = None
+    body: str | None = None
+    ok: Ok | None = None
+
+
+class End(BaseModel):
+    """What says that a page was the last, beside an empty one. Paths lead into the reply, outside of the rows.
+
+    ``flag``: the value at ``path`` is ``value``. ``pages``: the value at ``path`` is the number of pages. ``total``: it is the number of
+    rows. ``short``: the page has fewer rows than were asked for; only where the vendor promises full pages.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rule: Literal["flag", "pages", "total", "short"]
+    path: str = ""
+    value: str = "true"
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if self.rule != "short" and not self.path:
+            raise ValueError(f"end rule {self.rule} needs `path`, where the reply says it")
+        return self
+
+
+class Handles(BaseModel):
+    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    rows: str
+    source: str
+    ok: Ok | None = None
 
 
 class Paging(BaseModel):
-    """Names of request elements, and where the next page's position comes from. Every kind ends on an empty page.
+    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so.
 
-    ``bookmark``: ``request`` carries ``from`` (a child of the row) of the last row. ``offset``: ``request`` carries the rows read so far.
-    ``page``: ``request`` carries the page's number from ``first`` on. ``none``: one reply is all.
+    ``bookmark`` and ``last_id``: ``request`` carries ``from`` (a child of the row) of the last row. ``offset``: ``request`` carries the
+    rows read so far. ``page``: ``request`` carries the page's number from ``first`` on. ``token``: ``request`` carries the text at the
+    path ``from`` of the reply before. ``query_more``: the same with another operation, ``more``, from the second page on. ``handles``:
+    ``request`` carries the next ``page`` handles of a list. ``none``: one reply is all.
+
+    ``request`` and ``size`` are paths of local names inside the request; a body written by hand has ``{position}`` and ``{size}``.
+    ``distinct``: the server may give a row on two pages; the second one is left out, by the stream's key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    kind: Literal["bookmark", "offset", "page", "none"] = "none"
+    kind: Literal["bookmark", "last_id", "offset", "page", "token", "query_more", "handles", "none"] = "none"
     request: str = ""
     size: str = ""
     page: int = Field(default=4000, ge=1, le=100_000)
     from_: str = Field(default="", alias="from")
     first: int = 1
+    more: More | None = None
+    end: End | None = None
+    handles: Handles | None = None
+    distinct: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind != "none" and not self.request:
+        if self.kind not in ("none", "query_more") and not self.request and self.more is None:
             raise ValueError(f"paging of kind {self.kind} needs `request`, the element that carries the position")
-        if self.kind == "bookmark" and not self.from_:
-            raise ValueError("paging of kind bookmark needs `from`, the row's element that holds the bookmark")
+        if self.kind in ("bookmark", "last_id") and not self.from_:
+            raise ValueError(f"paging of kind {self.kind} needs `from`, the row's element that holds the bookmark")
+        if self.kind in ("token", "query_more") and not self.from_:
+            raise ValueError(f"paging of kind {self.kind} needs `from`, the path of the token in the reply")
+        if self.kind == "query_more" and (self.more is None or self.end is None):
+            raise ValueError("paging of kind query_more needs `more`, the operation of further pages, and `end`")
+        if (self.kind == "handles") is (self.handles is None):
+            raise ValueError("`handles` and paging of kind handles belong together")
         return self
+
+    @property
+    def by_row(self) -> str:
+        """The row's child that carries the position, empty where the reply itself does."""
+        return self.from_ if self.kind in ("bookmark", "last_id") else ""
 
 
 class Filter(BaseModel):
@@ -104,6 +187,25 @@ class ChangedSince(BaseModel):
     criteria: str = "{since}.."
     until: str = "..{until}"
     between: str = "{since}..{until}"
+
+
+class Chunks(BaseModel):
+    """Ranges of a key that are read one after the other: below the first bound, between each two, and from the last on.
+
+    ``field`` is filtered by ``criteria`` (``first`` and ``last`` for the open ends); a body written by hand has ``{from?}`` and ``{to?}``.
+    A server's ranges may include both ends: a row on a bound that comes twice is left out once, by the stream's key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    field: str = ""
+    bounds: tuple[str, ...] = Field(min_length=1)
+    first: str = "..{to}"
+    criteria: str = "{from}..{to}"
+    last: str = "{from}.."
+
+    def ranges(self) -> tuple[tuple[str | None, str | None], ...]:
+        """Every range as its two ends."""
+        return tuple(zip((None, *self.bounds), (*self.bounds, None), strict=True))
 
 
 class Count(BaseModel):
@@ -133,6 +235,9 @@ class SourceSpec(BaseModel):
     ``timezone`` (IANA) is what a dateTime without a zone means; without it such values are rejected. ``null_values`` are texts that
     mean "nothing" in typed columns (``0001-01-01``). ``arguments`` are constant request elements. ``empty_as_null`` says that an empty
     element in a typed column is null and not an error.
+
+    ``body`` is a request body written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
+    of, where the contract only names a base of it. ``total`` is where a reply says how many rows there are in all its pages.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -147,6 +252,10 @@ class SourceSpec(BaseModel):
     count: Count | None = None
     access: AccessSpec | None = None
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    body: str | None = None
+    row_type: str | None = None
+    total: str | None = None
+    chunks: Chunks | None = None
     timezone: str | None = None
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
@@ -160,11 +269,37 @@ class SourceSpec(BaseModel):
             raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)")
         return value
 
+    @field_validator("body")
+    @classmethod
+    def _an_element(cls, value: str | None) -> str | None:
+        if value is not None:
+            template.check(value)
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        said = template.values_of(self.arguments)
+        size = self.paging.size.rpartition("/")[2]
+        if size and size in said:
+            raise ValueError(f"{size} is set by paging and by arguments; leave one out")
+        # SAP ByDesign refuses a request that has both (Query processing conditions).
+        if said.get("QueryHitsUnlimitedIndicator") == "true" and size == "QueryHitsMaximumNumberValue":
+            raise ValueError("QueryHitsUnlimitedIndicator is true, so QueryHitsMaximumNumberValue must be absent")
+        if self.body is not None and self.paging.kind not in ("none", "query_more") and self.paging.more is None:
+            known = template.names(self.body)
+            if "position" not in known:
+                raise ValueError("paging needs a place {position?} in the body")
+        if self.chunks is not None and self.body is None and not self.chunks.field:
+            raise ValueError("chunks needs `field`, or a body with {from?} and {to?}")
+        return self
+
 
 def source_spec(stream: str, source: Mapping[str, Any]) -> SourceSpec:
-    """The validated ``source:`` block. Raises FixConfiguration naming the stream and the first field that is wrong."""
+    """The validated ``source:`` block, its preset filled in. Raises FixConfiguration naming the stream and the first field that is wrong."""
     try:
-        return SourceSpec.model_validate(dict(source))
+        return SourceSpec.model_validate(expanded(source))
+    except PresetError as error:
+        raise FixConfiguration("soap.source_invalid", stream=stream, where=error.where, why=str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "source"

@@ -89,7 +89,7 @@ class SoapConnector:
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         spec = source_spec(stream.id, stream.source)
         scope = access_module.scope_of(self._system, spec)
-        if cursor is not None and spec.paging.kind == "none":
+        if cursor is not None and spec.paging.kind == "none" and "part" not in cursor.state:
             # The one reply was read whole before: a page without rows says so.
             yield Page(pa.RecordBatch.from_pylist([], schema=pull.page_schema(stream.columns)), cursor, 0)
             return

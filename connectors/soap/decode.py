@@ -1,65 +1,37 @@
-"""A reply, from bytes to raw rows: streamed through expat by a compiled plan. It hands rows on in blocks; the caller keeps them back until
-the whole Envelope has been read and judged.
+"""A reply, from bytes to raw rows: streamed, by a compiled plan. It hands rows on in blocks; the caller keeps them back until the whole
+Envelope has been read and judged.
 
-No DTD, no entities, bounded depth and text. Absent, nil and empty stay three different things.
+Expat reads everything around the rows and is the judge of what is XML. Runs of whole rows between two of its events may be read by whole
+arrays instead (``runs``), when nothing in them is unusual. No DTD, no entities, bounded depth and text. Absent, nil and empty stay three
+different things.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import IO, Any
+from typing import IO
 from xml.parsers import expat
 
-from connectors.soap.plan import Kind, Plan, Step
-from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
+from connectors.soap.events import BLOCK, IncompleteXml, Machine, NotSoap, Reply, Sink
+from connectors.soap.plan import Plan
+from connectors.soap.raw import Presence, Raw, RawRow
+from connectors.soap.runs import RunReader
+from connectors.soap.xmltree import BrokenXml, UnsafeXml
 
-BLOCK = 8192
-MAX_DEPTH = 100
-MAX_TEXT = 10 * 1024 * 1024
-_CHUNK = 256 * 1024
-_NIL = "http://www.w3.org/2001/XMLSchema-instance}nil"
+__all__ = ["BLOCK", "IncompleteXml", "NotSoap", "Presence", "Raw", "RawRow", "Reply", "Sink", "decode", "encoding_of"]
+
+#: The first read only has to reach the first row; then a read is as many rows as arrays pay for, and as few as memory allows.
+_HEAD, _CHUNK = 16 * 1024, 1024 * 1024
+#: A row longer than this is fed to expat in pieces.
+_LONGEST_RUN = 4 * 1024 * 1024
+#: Nothing may keep more than this waiting: one row with all its lines, or one tag or comment.
+_LONGEST = 32 * 1024 * 1024
+#: So many runs in a row that arrays could not read, and the rest of the reply is expat's.
+_PATIENCE = 4
 #: What servers call the one Japanese encoding they mean. libxml2 and the W3C tables differ from what these servers send; Microsoft's fits.
 _CP932 = frozenset({"shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932", "ms_kanji", "csshiftjis", "cswindows31j"})
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-
-
-class Presence(Enum):
-    """Why a value is not there. TWICE: an element that may come once came again."""
-
-    ABSENT = "absent"
-    NIL = "nil"
-    TWICE = "twice"
-
-
-#: A raw value: text, why there is none, a nested raw row, or a list of either.
-Raw = Any
-RawRow = list[Raw]
-
-
-class IncompleteXml(BrokenXml):
-    """The document ended before its root did: a cut connection, not a bad server. Worth asking again."""
-
-
-class NotSoap(ValueError):
-    """Well-formed, but not the answer the contract promises. The message names elements, never values."""
-
-
-@dataclass
-class Reply:
-    """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
-
-    ``missing`` names elements on the way to the rows that the contract requires and that did not come.
-    """
-
-    rows: int = 0
-    answers: int = 0
-    missing: tuple[str, ...] = ()
-    scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
-    fault: dict[str, str] | None = None
 
 
 def encoding_of(head: bytes, charset: str | None) -> str:
@@ -78,31 +50,36 @@ def encoding_of(head: bytes, charset: str | None) -> str:
         raise BrokenXml(f"the encoding {name[:40]} is unknown") from error
 
 
-def decode(source: IO[bytes], plan: Plan, sink: Callable[[list[RawRow]], None], *, charset: str | None = None) -> Reply:
-    """Read one reply. Raw rows go to ``sink`` in blocks of at most BLOCK.
+def decode(
+    source: IO[bytes], plan: Plan, sink: Sink, *, charset: str | None = None, arrays: bool = True, head: int = _HEAD, chunk: int = _CHUNK
+) -> Reply:
+    """Read one reply as it comes. Raw rows go to ``sink`` in blocks, in the order of the document.
 
-    Raises IncompleteXml, BrokenXml, UnsafeXml or NotSoap; then what the sink was given is worth nothing.
+    ``arrays`` allows runs of rows to be read by whole arrays; the result is the same without. ``head`` and ``chunk`` are the bytes asked
+    for first and then. Raises IncompleteXml, BrokenXml, UnsafeXml or NotSoap; then what the sink was given is worth nothing.
     """
-    machine = _Machine(plan, sink)
-    head = source.read(_CHUNK)
-    if not head.strip():
+    machine = Machine(plan, sink)
+    first = source.read(head)
+    while first and len(first) < 64 and (more := source.read(head)):
+        first += more
+    if not first.strip():
         raise IncompleteXml("the reply is empty")
-    encoding = encoding_of(head, charset)
-    # UTF-8 goes to expat as it is; anything else is transcoded first, for expat knows few encodings and Shift_JIS not at all.
+    encoding = encoding_of(first, charset)
+    # UTF-8 goes on as it is; anything else is transcoded first, for expat knows few encodings and Shift_JIS not at all.
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("strict")
-    parser = machine.parser()
-    chunk = head
+    splitter = _Splitter(machine, arrays)
+    part = first
     try:
-        while chunk:
-            parser.Parse(decoder.decode(chunk).encode() if decoder else chunk, False)
-            chunk = source.read(_CHUNK)
-        parser.Parse(decoder.decode(b"", True).encode() if decoder else b"", True)
+        while part:
+            splitter.take(decoder.decode(part).encode() if decoder else part)
+            part = source.read(chunk)
+        splitter.end(decoder.decode(b"", True).encode() if decoder else b"")
     except UnicodeDecodeError as error:
-        if not chunk:
+        if not part:
             raise IncompleteXml("the reply ends inside a character") from error
         raise BrokenXml(f"bytes that are not {encoding}, which the reply declares") from error
     except expat.ExpatError as error:
-        why = f"{expat.ErrorString(error.code)} at line {error.lineno}, column {error.offset}"
+        why = f"{expat.ErrorString(error.code)} at line {error.lineno + splitter.lines}, byte {splitter.position}"
         if error.code in _CUT:
             raise IncompleteXml(f"the reply ends before its Envelope does ({why})") from error
         raise BrokenXml(why) from error
@@ -114,151 +91,84 @@ def decode(source: IO[bytes], plan: Plan, sink: Callable[[list[RawRow]], None], 
 _CUT = frozenset({3, 5, 6, 20})
 
 
-class _Machine:
-    """The handlers of one parse. Closures over locals rather than attributes: this is the connector's innermost loop."""
+class _Splitter:
+    """Gives the document to expat, except for runs of whole rows that arrays can read: those expat never sees.
 
-    def __init__(self, plan: Plan, sink: Callable[[list[RawRow]], None]) -> None:
-        self.reply = Reply()
-        self._plan = plan
-        self._sink = sink
-        self._block: list[RawRow] = []
-        self._came: set[str] = set()
-        self._ended = False
+    Rows are siblings, so the document is as well-formed without them as with them, if each run is. A run begins only where expat's last
+    event was a row's end tag that ended with the last byte it was given.
+    """
 
-    def finish(self) -> Reply:
-        """The reply, once the parser has seen the end. Raises IncompleteXml or NotSoap."""
-        if not self._ended:
-            raise IncompleteXml("the reply ends before its Envelope does")
-        if self.reply.answers != 1:
-            raise NotSoap("the Envelope holds no answer" if not self.reply.answers else "the Body holds more than one answer")
-        self.reply.missing = tuple(name for name in self._plan.required if name not in self._came)
-        self._hand_over()
-        return self.reply
+    def __init__(self, machine: Machine, arrays: bool) -> None:
+        self._machine = machine
+        self._parser = machine.parser()
+        self._arrays = arrays and machine.suited
+        self._pending = b""
+        self._end_tag = b""
+        self._fed = 0
+        self._skipped = 0
+        self._patience = _PATIENCE
+        self._runs: RunReader | None = None
+        self.lines = 0
 
-    def _hand_over(self) -> None:
-        if self._block:
-            self._sink(self._block[:])
-            self._block.clear()
+    @property
+    def position(self) -> int:
+        """The byte of the document at which expat stands."""
+        return self._parser.ErrorByteIndex + self._skipped
 
-    def parser(self) -> expat.XMLParserType:
-        reply, block, hand_over, came = self.reply, self._block, self._hand_over, self._came
-        root = self._plan.root
-        absent, nil_value, twice = Presence.ABSENT, Presence.NIL, Presence.TWICE
-        row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
-        scalar, fault_text, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.ANSWER
-        texts = (leaf, leaves, scalar, fault_text)
-        current: Step = root
-        stack: list[Step] = []
-        rows: list[RawRow] = []
-        text: list[str] = []
-        skip = 0
-        nil = False
+    def take(self, data: bytes) -> None:
+        """The document's next bytes, in UTF-8."""
+        self._pending = self._pending + data if self._pending else data
+        if self._arrays and self._runs is None and self._end_tag:
+            # To the next place where a row ends. A row may hold elements of its own name, so that may not be where this row ends.
+            end = self._pending.find(self._end_tag) + len(self._end_tag)
+            if end >= len(self._end_tag):
+                self._feed(end)
+        if self._runs is None:
+            self._feed(len(self._pending))
+        else:
+            self._read_run()
 
-        def start(name: str, attributes: dict[str, str]) -> None:
-            nonlocal current, skip, nil
-            if skip:
-                skip += 1
-                if skip > MAX_DEPTH:
-                    raise UnsafeXml(f"elements are nested more than {MAX_DEPTH} deep")
-                return
-            step = current.children.get(name) or current.children.get("*")
-            if step is None:
-                if current is root:
-                    raise NotSoap(f"the document is <{name.rpartition('}')[2]}>, not a SOAP Envelope")
-                if current.kind is Kind.BODY:
-                    raise NotSoap(f"the Body holds <{name.rpartition('}')[2]}>, which is not this operation's answer")
-                skip = 1
-                return
-            stack.append(current)
-            current = step
-            kind = step.kind
-            nil = bool(attributes) and attributes.get(_NIL) in ("true", "1")
-            if kind is leaf or kind is leaves:
-                text.clear()
-                if step.attributes:
-                    _take(step, attributes, rows[-1])
-                return
-            if kind is row_kind or kind is group or kind is groups:
-                raw: RawRow = [absent] * step.width
-                if kind is group:
-                    rows[-1][step.slot] = (nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
-                elif kind is groups:
-                    _append(rows[-1], step.slot, nil_value if nil else raw)
-                elif nil:
-                    raise NotSoap("a row is xsi:nil")
-                _take(step, attributes, raw)
-                rows.append(raw)
-                return
-            if kind is answer:
-                reply.answers += 1
-                if step.name == "Fault":
-                    reply.fault = {}
-            elif kind is scalar or kind is fault_text:
-                text.clear()
-            elif rows:
-                if step.slot >= 0:
-                    rows[-1][step.slot] = nil_value if nil else []
-                _take(step, attributes, rows[-1])
-            elif step.name:
-                came.add(step.name)
-            for key, path in step.scalars.items():
-                # An attribute such as SOAP-ENC:arrayType is named by its local name.
-                reply.scalars[path] = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
+    def end(self, data: bytes) -> None:
+        """The document's last bytes."""
+        self._pending += data
+        self._feed(len(self._pending))
+        self._parser.Parse(b"", True)
 
-        def end(_: str) -> None:
-            nonlocal current, skip
-            if skip:
-                skip -= 1
-                return
-            step = current
-            kind = step.kind
-            current = stack.pop()
-            if kind is leaf:
-                row = rows[-1]
-                row[step.slot] = (nil_value if nil else "".join(text)) if row[step.slot] is absent else twice
-                text.clear()
-            elif kind is row_kind:
-                block.append(rows.pop())
-                reply.rows += 1
-                if len(block) >= BLOCK:
-                    hand_over()
-            elif kind is leaves:
-                _append(rows[-1], step.slot, nil_value if nil else "".join(text))
-                text.clear()
-            elif kind is group or kind is groups:
-                rows.pop()
-            elif kind is scalar:
-                if step.name in reply.scalars:
-                    raise NotSoap(f"<{step.name}> comes twice")
-                reply.scalars[step.name] = None if nil else "".join(text).strip()
-            elif kind is fault_text:
-                if reply.fault is not None:
-                    reply.fault.setdefault(step.name, "".join(text).strip())
-            elif current is root:
-                self._ended = True
+    def _read_run(self) -> None:
+        assert self._runs is not None
+        end = self._pending.rfind(self._end_tag) + len(self._end_tag)
+        if end < len(self._end_tag):
+            if len(self._pending) > _LONGEST_RUN:
+                self._feed(len(self._pending))
+            return
+        run = self._pending[:end]
+        block = self._runs.read(run)
+        if block is None:
+            self._patience -= 1
+            self._arrays = self._patience > 0
+            self._feed(end)
+            return
+        self._patience = _PATIENCE
+        self._machine.take(block)
+        self._skipped += end
+        self.lines += run.count(b"\n")
+        self._pending = self._pending[end:]
 
-        def characters(data: str) -> None:
-            if not skip and current.kind in texts:
-                text.append(data)
-                if len(text) > 1 and sum(map(len, text)) > MAX_TEXT:
-                    raise UnsafeXml(f"a text is longer than {MAX_TEXT} characters")
-
-        parser = expat.ParserCreate("utf-8", "}")
-        parser.buffer_text = True
-        parser.buffer_size = 1 << 16
-        refuse_doctype(parser)
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
-        parser.CharacterDataHandler = characters
-        return parser
-
-
-def _take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
-    for key, slot in step.attributes.items():
-        row[slot] = attributes.get(key, Presence.ABSENT)
-
-
-def _append(row: RawRow, slot: int, value: Raw) -> None:
-    if not isinstance(row[slot], list):
-        row[slot] = []
-    row[slot].append(value)
+    def _feed(self, size: int) -> None:
+        """Give expat so many of the pending bytes, and see whether it now stands between two rows."""
+        data, self._pending = self._pending[:size], self._pending[size:]
+        machine, before = self._machine, self._fed
+        self._fed += len(data)
+        self._parser.Parse(data, False)
+        self._runs = None
+        if machine.in_row() and self._fed - max(machine.row_end, 0) > _LONGEST:
+            raise UnsafeXml(f"a row is longer than {_LONGEST} bytes")
+        if self._fed - self._parser.CurrentByteIndex > _LONGEST:
+            raise UnsafeXml(f"a tag or comment is longer than {_LONGEST} bytes")
+        if not self._arrays:
+            return
+        at = machine.row_end - before
+        if at >= 0 and data.startswith(b"</", at):
+            self._end_tag = data[at : data.find(b">", at) + 1]
+        if self._end_tag and machine.between_rows() and machine.row_end + len(self._end_tag) == self._fed:
+            self._runs = machine.runs()

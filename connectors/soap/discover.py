@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from connectors.errors import SourceError
+from connectors.errors import FixConfiguration, SourceError
 from connectors.protocol import LiveField, Offer, Stream
 from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
@@ -43,27 +43,65 @@ def entity_of(name: str) -> str:
     return re.sub(r"[^0-9a-zA-Z]+", "_", words).strip("_").lower() or bare
 
 
+Looks = Literal["", "none", "bookmark", "offset", "page", "token", "query_more", "handles"]
+_TOKEN = re.compile(r"last_?returned|(next|continuation|page)_?(token|key)|query_?locator|search_?id|cursor$", re.IGNORECASE)
+_FURTHER = re.compile(r"(more|next)(_?with_?id)?$", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Shape:
-    """One operation as it looks. ``rows`` is the path to its repeated element, empty where it lists nothing; ``paging`` a kind or empty."""
+    """One operation as it looks. ``rows`` is the path to its repeated element, empty where it lists nothing.
+
+    ``paging`` is the kind it looks like, ``none`` for a list without any sign of one. ``dropped`` says why no request can be made of it at
+    all. ``form`` is its SOAP version, style and use, as ``1.1 document/literal``.
+    """
 
     operation: str
     rows: str
-    paging: str
+    paging: Looks
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    form: str = ""
+    dropped: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether it lists rows that a stream could be made of."""
+        return bool(self.rows) and not self.dropped
 
 
 def shapes(contract: Contract) -> tuple[Shape, ...]:
-    """Every operation, readable or not, by name."""
-    found: list[Shape] = []
+    """Every operation by name, readable or not, and those that the reading of the contract had to drop, with the reason."""
+    found = [Shape(name, "", "", (), (), dropped=why) for name, why in contract.broken.items()]
     for name in sorted(contract.operations):
         operation = contract.operations[name]
         rows = rows_path(contract, operation) or ""
-        paging = _paging(contract, operation, row_element(contract, operation, rows)) if rows else {}
         inputs, outputs = (tuple(local(one.name) for one in contract.children(side)) for side in (operation.input, operation.output))
-        found.append(Shape(name, rows, str(paging.get("kind", "")), inputs, outputs))
-    return tuple(found)
+        form = f"{operation.version} {operation.style}/{operation.use}"
+        found.append(Shape(name, rows, _looks(contract, operation, rows) if rows else "", inputs, outputs, form))
+    return tuple(sorted(found, key=lambda shape: shape.operation))
+
+
+def _looks(contract: Contract, operation: Operation, rows: str) -> Looks:
+    row = row_element(contract, operation, rows)
+    kind = _paging(contract, operation, row).get("kind")
+    if kind in ("bookmark", "offset", "page"):
+        return kind
+    stated = [name for name, _ in _leaves(contract, operation.output) if _TOKEN.search(name.rpartition("/")[2])]
+    if stated:
+        return "query_more" if any(_FURTHER.search(name) for name in contract.operations if name != operation.name) else "token"
+    return "handles" if _hands_over(contract, operation, row) else "none"
+
+
+def _hands_over(contract: Contract, operation: Operation, row: Element) -> bool:
+    """Whether the rows are handles: another operation asks for a list of the very same type, and answers with rows of its own."""
+    for other in contract.operations.values():
+        if other.name == operation.name:
+            continue
+        asked = [one for child in contract.children(other.input) for one in (child, *contract.children(child))]
+        if row.type.startswith("{") and any(one.many and one.type == row.type for one in asked) and rows_path(contract, other):
+            return True
+    return False
 
 
 def rows_path(contract: Contract, operation: Operation) -> str | None:
@@ -146,6 +184,10 @@ def offers(client: SoapClient, system: str) -> Iterator[Offer]:
             notes.append("no update time to filter by: every pull reads everything")
         if spec.access is None:
             notes.append("no operation tells who may read: nobody will, until `access` is declared")
+        notes += _probed(client, Stream(system, slug, source, (), ()), spec)
+        looks = _looks(contract, operation, spec.rows)
+        if not spec.paging.request and looks != "none":
+            notes.append(f"it looks like {looks} paging, which needs your hand: declare source.paging")
         if not spec.row_count:
             notes.append("the reply states no row count: a reply that leaves rows out can't be told from a whole one")
         yield Offer(
@@ -158,6 +200,23 @@ def offers(client: SoapClient, system: str) -> Iterator[Offer]:
             rows,
             tuple(notes),
         )
+
+
+def _probed(client: SoapClient, stream: Stream, spec: SourceSpec) -> list[str]:
+    """What is wrong with the filter by update time, as the server itself shows it; nothing where it is obeyed."""
+    from connectors.soap.probe import probe_filter
+
+    if spec.changed_since is None:
+        return []
+    try:
+        found = probe_filter(client, stream, spec)
+    except (SourceError, FixConfiguration) as error:
+        return [f"the filter by {spec.changed_since.field} could not be tried: {error.say('en')}"]
+    if found.verdict == "ignored":
+        return [f"the server ignores the filter by {spec.changed_since.field}: it gave {found.future} rows changed after the year 2100"]
+    if found.verdict == "matches_nothing":
+        return [f"the filter by {spec.changed_since.field} matches nothing, though there are rows: the server may read another name"]
+    return []
 
 
 def row_title(row: Element) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import pyarrow as pa
@@ -14,6 +15,9 @@ from connectors.soap.components import ComplexType, Contract, Element, Operation
 from connectors.soap.schema import row_element
 from connectors.soap.xmltree import local
 
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+#: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
+XSI_TYPE = f"{XSI}}}type"
 ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 
@@ -51,7 +55,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists."""
+    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
+
+    ``default`` is what an element that is there and empty stands for.
+    """
 
     column: Column
     slot: int
@@ -59,6 +66,7 @@ class Cell:
     many: bool = False
     nillable: bool = True
     children: tuple[Cell, ...] = ()
+    default: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ def compile_plan(
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
     try:
-        trail: tuple[Element, ...] = contract.walk(owner, path) if path else ()
+        trail: tuple[Element, ...] = _trail(contract, owner, path) if path else ()
     except UnknownPath as error:
         raise ContractBroken(
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
@@ -150,6 +158,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
+    if attribute == "xsi:type":
+        step.attributes[XSI_TYPE] = slot
+        return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *_derived(contract, last.type))}))
     nillable = any(element.nillable or element.minimum == 0 for element in trail)
     if attribute:
         found = next((one for one in kind.attributes if one.name == attribute), None) if isinstance(kind, ComplexType) else None
@@ -171,11 +182,26 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     elif here.kind is not wanted or here.slot != slot:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if simple:
-        return Cell(column, slot, contract.simple(last.type), last.many, nillable)
+        return Cell(column, slot, contract.simple(last.type), last.many, nillable, default=None if last.many else last.default)
     inner = _Slots()
     children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _trail(contract: Contract, owner: Element, path: str) -> tuple[Element, ...]:
+    """The elements along the path. Those of a derived type count: an element may say by xsi:type that it has them."""
+    try:
+        return contract.walk(owner, path)
+    except UnknownPath:
+        for name in _derived(contract, owner.type):
+            with contextlib.suppress(UnknownPath):
+                return contract.walk(replace(owner, type=name), path)
+        raise
+
+
+def _derived(contract: Contract, name: str) -> tuple[str, ...]:
+    return tuple(other for other, kind in contract.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
 
 
 def _scalar(contract: Contract, operation: Operation, answer: Step, path: str) -> None:

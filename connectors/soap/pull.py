@@ -6,8 +6,8 @@ Every paging ends on an empty page (a short one proves nothing). A server that r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,13 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import BrokenReply, FixConfiguration
-from connectors.protocol import Column, Cursor, Page, Reject, Stream, Window
+from connectors.protocol import Column, Cursor, Page, Stream, Window
 from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
-from connectors.soap.config import SourceSpec
-from connectors.soap.decode import RawRow
+from connectors.soap.config import Ok, SourceSpec
+from connectors.soap.decode import RawRow, Sink
+from connectors.soap.paging import Pager
 from connectors.soap.plan import Plan, compile_plan
-from connectors.soap.schema import operation
+from connectors.soap.raw import texts_of
+from connectors.soap.schema import chosen, operation, with_rows
+from connectors.soap.staging import Stage
+from connectors.soap.template import names
 from connectors.soap.values import Rules, Where, batch, page_schema
 from connectors.soap.xmltree import local
 
@@ -31,85 +35,189 @@ from connectors.soap.xmltree import local
 class _Gathered:
     """What one attempt at one page brought, block by block, as Arrow: raw text is let go as soon as it is typed."""
 
-    batches: list[pa.RecordBatch] = field(default_factory=list[pa.RecordBatch])
-    rejects: list[Reject] = field(default_factory=list[Reject])
+    stage: Stage
     rows: int = 0
     first: RawRow | None = None
     last: RawRow | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr((self.first, self.last)).encode()).hexdigest()
+
 
 def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, cursor: Cursor | None, scope: str) -> Iterator[Page]:
-    """Typed pages of the window. At least one comes; the generator's normal end means that the source sent an empty page."""
-    contract = client.contract()
-    chosen = operation(contract, spec.operation, client.config.wsdl)
-    cursor_column = next((column for column in stream.columns if column.name == stream.cursor), None)
-    version = cursor_column.source if cursor_column else spec.paging.from_
-    plan = compile_plan(
-        contract,
-        chosen,
-        rows=spec.rows,
-        columns=stream.columns,
-        extra=filter(None, (spec.paging.from_, version)),
-        scalars=scalar_paths(spec),
-    )
-    arguments = {**spec.arguments, **_window_argument(contract, chosen, spec, window, stream.id)}
+    """Typed pages of the window. At least one comes; the generator's normal end means that the source said so, or sent an empty page."""
+    asker = Asker(client, stream, spec, window, cursor.state if cursor else {})
     rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
-    position: Any = cursor.state.get("position") if cursor else None
-    print_before: str | None = cursor.state.get("print") if cursor else None
-    seen: set[str] = {str(position)}
+    once = _Once(stream.key) if spec.paging.distinct or spec.chunks else None
+    pager = asker.pager
     yielded = False
-    while True:
+    while not pager.done:
+        ask = asker.ask()
         gathered: list[_Gathered] = []
 
-        def receiver(into: list[_Gathered] = gathered) -> Callable[[list[RawRow]], None]:
-            into[:] = [_Gathered()]
-            return lambda rows: _receive(into[0], rows, plan, rules, stream, version, scope)
+        def receiver(into: list[_Gathered] = gathered, plan: Plan = ask.plan) -> Sink:
+            for before in into:
+                before.stage.close()
+            into[:] = [_Gathered(Stage(page_schema(stream.columns)))]
+            return lambda rows: _receive(into[0], rows, plan, rules, stream, asker.version, scope)
 
-        paging = {} if spec.paging.kind == "none" else _paging_argument(spec, position)
-        client.call(chosen, {**arguments, **paging}, plan, receiver, ok=spec.ok, message=spec.message, row_count=spec.row_count)
-        page = gathered[0]
-        if page.rows == 0:
-            if not yielded:
-                yield Page(
-                    pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)),
-                    Cursor({"position": position, "print": print_before}),
-                    0,
-                )
-            return
-        fingerprint = hashlib.sha256(repr((page.first, page.last)).encode()).hexdigest()
-        position = _next_position(spec, plan, page, position, seen, fingerprint == print_before)
-        print_before = fingerprint
-        yield _page(page, stream, window, Cursor({"position": position, "print": print_before}))
-        yielded = True
-        if spec.paging.kind == "none":
-            return
+        try:
+            reply = client.call(
+                ask.operation, ask.arguments, ask.plan, receiver, ok=ask.ok, message=ask.message, row_count=spec.row_count, body=ask.body
+            )
+            page = gathered[0]
+            before = pager.state
+            bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
+            pager.took(page.rows, bookmark if isinstance(bookmark, str) else None, reply.scalars, page.fingerprint)
+            if page.rows:
+                for part in _parts(page, stream, window, before, Cursor(pager.state), cursor if not yielded else None):
+                    yield once.new(part) if once else part
+                    yielded = True
+        finally:
+            for attempt in gathered:
+                attempt.stage.close()
+    if pager.total is not None and (came := once.count if once and window.full else pager.read) != pager.total:
+        raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
+    if not yielded:
+        yield Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), Cursor(pager.state), 0)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request: which operation, with what, and how its answer is read."""
+
+    operation: Operation
+    arguments: Mapping[str, Any]
+    body: str | None
+    plan: Plan
+    ok: Ok | None
+    message: str | None
+
+
+class Asker:
+    """Makes the requests of one pull, in turn."""
+
+    def __init__(self, client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, state: Mapping[str, Any]) -> None:
+        self._client, self._stream, self._spec = client, stream, spec
+        contract, first = chosen(client.contract(), spec, client.config.wsdl, stream.id)
+        cursor_column = next((column for column in stream.columns if column.name == stream.cursor), None)
+        self.version = cursor_column.source if cursor_column else spec.paging.by_row
+        self._first = first, self._plan(contract, first, spec.rows)
+        self._more = self._first
+        if (more := spec.paging.more) is not None:
+            found, rows = operation(contract, more.operation, client.config.wsdl), more.rows or spec.rows
+            if spec.row_type:
+                contract, found = with_rows(contract, found, rows, spec.row_type, stream.id)
+            self._more = found, self._plan(contract, found, rows)
+        self._given = {**spec.arguments, **_window_argument(contract, first, spec, window, stream.id)}
+        self.pager = Pager(spec, state, self._handles)
+
+    def ask(self) -> Ask:
+        spec, more = self._spec, self._spec.paging.more if self.pager.following else None
+        body = more.body if more else spec.body
+        called, plan = self._more if more else self._first
+        ok = more.ok if more and more.ok else spec.ok
+        given = self._given if not more or body is not None else {}
+        return Ask(called, self._arguments(given, body is not None), body, plan, ok, spec.message)
+
+    def _arguments(self, given: Mapping[str, Any], template: bool) -> dict[str, Any]:
+        start, end = self.pager.range
+        chunks = self._spec.chunks
+        if template:
+            ends = {key: value for key, value in (("from", start), ("to", end)) if value is not None}
+            return self.pager.arguments({**given, **ends}, template)
+        if chunks is not None:
+            form = chunks.first if start is None else chunks.last if end is None else chunks.criteria
+            criteria = form.replace("{from}", start or "").replace("{to}", end or "")
+            names = self._spec.filter
+            given = {**given, names.element: [*given.get(names.element, []), {names.field: chunks.field, names.criteria: criteria}]}
+        return self.pager.arguments(given, template)
+
+    def _plan(self, contract: Contract, called: Operation, rows: str) -> Plan:
+        spec = self._spec
+        extra = filter(None, (spec.paging.by_row, self.version))
+        scalars = (
+            [path for path in scalar_paths(spec) if _is_there(contract, called, path)]
+            if called.name != spec.operation
+            else scalar_paths(spec)
+        )
+        return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars)
+
+    def _handles(self) -> list[str]:
+        listing = self._spec.paging.handles
+        assert listing is not None
+        contract = self._client.contract()
+        called = operation(contract, listing.operation, self._client.config.wsdl)
+        scalars = [listing.ok.path] if listing.ok else []
+        plan = compile_plan(contract, called, rows=listing.rows, extra=(listing.source,), scalars=scalars)
+        found: list[str] = []
+
+        def receiver() -> Sink:
+            found.clear()
+            return lambda rows: found.extend(texts_of(rows, plan.slots[listing.source]))
+
+        self._client.call(called, self._spec.arguments, plan, receiver, ok=listing.ok)
+        if not all(found):
+            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=listing.source)
+        return found
+
+
+class _Once:
+    """Leaves out rows whose key came before, by this pull."""
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self._key = list(key)
+        self._seen: set[tuple[Any, ...]] = set()
+        self.count = 0
+
+    def new(self, page: Page) -> Page:
+        keys = list(zip(*(page.rows.column(name).to_pylist() for name in self._key), strict=True))
+        keep: list[bool] = []
+        for key in keys:
+            keep.append(key not in self._seen)
+            self._seen.add(key)
+        rows = page.rows.filter(pa.array(keep, pa.bool_()))
+        self.count += rows.num_rows + len(page.rejects)
+        return replace(page, rows=rows, source_rows=rows.num_rows + len(page.rejects))
+
+
+def _is_there(contract: Contract, called: Operation, path: str) -> bool:
+    try:
+        contract.walk(called.output, path.partition("@")[0])
+    except UnknownPath:
+        return False
+    return True
 
 
 def scalar_paths(spec: SourceSpec) -> list[str]:
     """The paths outside of the rows that a reply of this stream is judged by."""
-    return [path for path in (spec.ok.path if spec.ok else None, spec.message, spec.row_count) if path]
+    paging = spec.paging
+    token = paging.from_ if paging.kind in ("token", "query_more") else None
+    stated = (spec.ok.path if spec.ok else None, spec.message, spec.row_count, spec.total, token, paging.end.path if paging.end else None)
+    return list(dict.fromkeys(path for path in stated if path))
 
 
 def count(client: SoapClient, spec: SourceSpec) -> int:
     """The number of rows by the declared count operation. Raises FixConfiguration when none is declared."""
     assert spec.count is not None
     contract = client.contract()
-    chosen = operation(contract, spec.count.operation, client.config.wsdl)
+    called = operation(contract, spec.count.operation, client.config.wsdl)
     paths = [spec.count.path]
     ok = None
     if spec.ok:
         try:
-            contract.walk(chosen.output, spec.ok.path.partition("@")[0])
+            contract.walk(called.output, spec.ok.path.partition("@")[0])
         except UnknownPath:
             pass
         else:
             ok = spec.ok
             paths.append(spec.ok.path)
-    plan = compile_plan(contract, chosen, rows=None, scalars=dict.fromkeys(paths))
-    reply = client.call(chosen, {}, plan, lambda: lambda _: None, ok=ok)
+    plan = compile_plan(contract, called, rows=None, scalars=dict.fromkeys(paths))
+    reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok)
     text = reply.scalars.get(spec.count.path) or ""
     if not text.isdecimal():
-        raise BrokenReply("soap.count_unreadable", operation=chosen.name, path=spec.count.path, text=text[:40] or "-")
+        raise BrokenReply("soap.count_unreadable", operation=called.name, path=spec.count.path, text=text[:40] or "-")
     return int(text)
 
 
@@ -123,52 +231,39 @@ def keys(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[pa.Re
         yield page.rows.select([column.name for column in columns])
 
 
-def _receive(into: _Gathered, rows: list[RawRow], plan: Plan, rules: Rules, stream: Stream, version: str, scope: str) -> None:
+def _receive(into: _Gathered, rows: Sequence[RawRow], plan: Plan, rules: Rules, stream: Stream, version: str, scope: str) -> None:
     slot = plan.slots.get(version, -1)
-    versions = [text if isinstance(text := row[slot], str) else "" for row in rows] if slot >= 0 else [""] * len(rows)
+    versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
     where = Where(plan.operation, plan.rows, into.rows + 1)
-    made, rejects = batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope)
-    into.batches.append(made)
-    into.rejects += rejects
+    into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope))
     into.first = into.first if into.first is not None else rows[0]
     into.last = rows[-1]
     into.rows += len(rows)
 
 
-def _next_position(spec: SourceSpec, plan: Plan, page: _Gathered, position: Any, seen: set[str], same_page: bool) -> Any:
-    paging = spec.paging
-    if paging.kind == "bookmark":
-        assert page.last is not None
-        bookmark = page.last[plan.slots[paging.from_]]
-        if not isinstance(bookmark, str) or not bookmark:
-            raise BrokenReply("soap.bookmark_missing", operation=spec.operation, source=paging.from_)
-        if bookmark in seen or same_page:
-            raise BrokenReply("soap.page_repeated", operation=spec.operation, paging=paging.request)
-        seen.add(bookmark)
-        return bookmark
-    if same_page:
-        raise BrokenReply("soap.page_repeated", operation=spec.operation, paging=paging.request)
-    if paging.kind == "offset":
-        return (position or 0) + page.rows
-    if paging.kind == "page":
-        return (paging.first if position is None else position) + 1
-    return "end"
-
-
-def _paging_argument(spec: SourceSpec, position: Any) -> dict[str, Any]:
-    paging = spec.paging
-    made: dict[str, Any] = {paging.size: paging.page} if paging.size else {}
-    if paging.kind == "bookmark":
-        return {**made, **({paging.request: position} if position is not None else {})}
-    start = 0 if paging.kind == "offset" else paging.first
-    return {**made, paging.request: start if position is None else position}
-
-
-def _page(page: _Gathered, stream: Stream, window: Window, cursor: Cursor) -> Page:
-    rows = pa.Table.from_batches(page.batches).combine_chunks().to_batches()
-    whole = rows[0] if rows else pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns))
-    inside = _inside(whole, stream, window)
-    return Page(inside, cursor, page.rows - (whole.num_rows - inside.num_rows), tuple(page.rejects))
+def _parts(
+    page: _Gathered, stream: Stream, window: Window, before: Mapping[str, Any], after: Cursor, resumed: Cursor | None
+) -> Iterator[Page]:
+    """The judged page, in parts that memory can hold. A part's cursor asks for the same page again and leaves out the rows before it,
+    if it is still the same page.
+    """
+    state = resumed.state if resumed is not None else {}
+    left = int(state["part"]) if state.get("of") == page.fingerprint else 0
+    done = 0
+    held: Page | None = None
+    for rows, rejects in page.stage.parts():
+        done += rows.num_rows
+        rest = rows.slice(min(left, rows.num_rows))
+        left -= rows.num_rows - rest.num_rows
+        if rows.num_rows and not rest.num_rows and not rejects:
+            continue
+        if held is not None:
+            yield held
+        inside = _inside(rest, stream, window)
+        state = {**before, "part": done, "of": page.fingerprint}
+        held = Page(inside, Cursor(state), inside.num_rows + len(rejects), rejects)
+    held = held or Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), after, 0)
+    yield replace(held, cursor=after)
 
 
 def _inside(rows: pa.RecordBatch, stream: Stream, window: Window) -> pa.RecordBatch:
@@ -188,25 +283,30 @@ def _inside(rows: pa.RecordBatch, stream: Stream, window: Window) -> pa.RecordBa
     return rows.filter(pc.or_(keep, inside))
 
 
-def _window_argument(contract: Contract, chosen: Operation, spec: SourceSpec, window: Window, stream: str) -> dict[str, Any]:
+def _window_argument(contract: Contract, called: Operation, spec: SourceSpec, window: Window, stream: str) -> dict[str, Any]:
     if window.full:
         return {}
     changed = spec.changed_since
     if changed is None:
         raise FixConfiguration("soap.no_changed_since", stream=stream, operation=spec.operation)
     try:
-        element = contract.walk(chosen.output, f"{spec.rows}/{changed.field}")[-1]
+        element = contract.walk(called.output, f"{spec.rows}/{changed.field}")[-1]
     except UnknownPath as error:
         raise FixConfiguration(
             "soap.source_invalid", stream=stream, where="changed_since.field", why=f"the row has no {error.step}"
         ) from error
     builtin = contract.simple(element.type).builtin
     template = changed.criteria if window.until is None else changed.until if window.since is None else changed.between
+    if spec.body is not None:
+        known = names(spec.body)
+        given = {"since": _bound(window.since, builtin, spec, 0), "until": _bound(window.until, builtin, spec, 1)}
+        if any(value and name not in known for name, value in given.items() if name == "since" or window.since is None):
+            raise FixConfiguration("soap.no_changed_since", stream=stream, operation=spec.operation)
+        return {name: value for name, value in given.items() if value}
     criteria = template.replace("{since}", _bound(window.since, builtin, spec, 0)).replace(
         "{until}", _bound(window.until, builtin, spec, 1)
     )
-    names = {local(child.name) for child in contract.children(chosen.input)}
-    if spec.filter.element not in names:
+    if spec.filter.element not in {local(child.name) for child in contract.children(called.input)}:
         raise FixConfiguration(
             "soap.source_invalid", stream=stream, where="filter.element", why=f"the request has no {spec.filter.element}"
         )

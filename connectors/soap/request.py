@@ -8,17 +8,14 @@ from pathlib import PurePosixPath
 from typing import Any, cast
 
 from connectors.errors import FixConfiguration
-from connectors.soap.bundle import WELL_KNOWN, WSDL, XSD, Bundle, confined
+from connectors.soap.auth import Auth
+from connectors.soap.bundle import WELL_KNOWN, WSDL, XSD, Bundle
+from connectors.soap.catalog import ENCODING
 from connectors.soap.components import Contract, Element, Operation, SimpleType
-from connectors.soap.xmltree import local
+from connectors.soap.xmltree import local, space
 
 _ENTRY = "/0000.xml"
-_ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
-#: Enough of SOAP 1.1's encoding schema (§5.4) for a WSDL that restricts Array; its authors seldom say where the real one lies.
-_ENCODING_SCHEMA = f"""<schema xmlns="{XSD}" targetNamespace="{_ENCODING}">
-<attribute name="arrayType" type="string"/>
-<complexType name="Array"><sequence><any namespace="##any" minOccurs="0" maxOccurs="unbounded" processContents="lax"/></sequence>
-<attribute name="arrayType" type="string"/></complexType></schema>""".encode()
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 class _BundleTransport:
@@ -69,10 +66,36 @@ class Requests:
                 names=", ".join(given) or "-",
                 why=f"{type(error).__name__}: {str(error)[:160]}",
             ) from error
+        if operation.use == "encoded":
+            self._encode(envelope, operation)
         content: bytes = etree.tostring(envelope, encoding="utf-8", xml_declaration=True)
         if operation.version == "1.2":
             return content, {"Content-Type": f'application/soap+xml; charset=utf-8; action="{operation.action}"'}
         return content, {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{operation.action}"'}
+
+    def _encode(self, envelope: Any, operation: Operation) -> None:
+        """What SOAP encoding asks for beyond the literal form: the encoding's name, and each value's type by name (SOAP 1.1 §5)."""
+        from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
+
+        soap = envelope.tag[1:].partition("}")[0]
+        wrapper = envelope.find(f"{{{soap}}}Body")[0]
+        wrapper.set(f"{{{soap}}}encodingStyle", ENCODING)
+        prefixes: dict[str, str] = {XSD: "xsd"}
+
+        def typed(node: Any, element: Element) -> None:
+            if element.type.startswith("{"):
+                prefix = prefixes.setdefault(space(element.type), f"t{len(prefixes)}")
+                node.set(_XSI_TYPE, f"{prefix}:{local(element.type)}")
+            known = {local(one.name): one for one in self._contract.children(element)}
+            for child in node:
+                if (inner := known.get(local(child.tag))) is not None:
+                    typed(child, inner)
+
+        typed(wrapper, operation.input)
+        wrapper.attrib.pop(_XSI_TYPE, None)
+        etree.cleanup_namespaces(
+            envelope, top_nsmap={prefix: uri for uri, prefix in prefixes.items()}, keep_ns_prefixes=list(prefixes.values())
+        )
 
     def _blanks(self, operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Required request elements that nobody set, where an empty one is harmless: empty texts, and a filter without criteria."""
@@ -101,29 +124,45 @@ class Requests:
         return None if not inside or any(value is None for value in inside.values()) else inside
 
 
+def with_credentials(auth: Auth, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments with the credentials that the application wants inside the body."""
+    return merged(arguments, {path: secret.get_secret_value() for path, secret in auth.body.items()}) if auth.body else arguments
+
+
+def merged(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with values put at paths of local names joined by ``/``; what stands along the way stays."""
+    made = dict(arguments)
+    for path, value in values.items():
+        step, _, rest = path.partition("/")
+        inner = made.get(step)
+        made[step] = merged(cast("Mapping[str, Any]", inner) if isinstance(inner, Mapping) else {}, {rest: value}) if rest else value
+    return made
+
+
 def _rewritten(bundle: Bundle) -> dict[str, bytes]:
     """The documents with every import pointing at a flat local name: zeep refuses http imports, and a file name can't be climbed out of."""
     from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
     names = {document.url: f"{n:04}.xml" for n, document in enumerate(bundle.documents)}
-    files: dict[str, bytes] = {"encoding.xml": _ENCODING_SCHEMA}
-    own_encoding = any(document.root.attributes.get("targetNamespace") == _ENCODING for document in bundle.documents)
+    spaces = {document.root.attributes.get("targetNamespace"): names[document.url] for document in bundle.documents}
+    files: dict[str, bytes] = {}
     for document in bundle.documents:
         # The bytes were read by our own parser before: no DOCTYPE, so no entities here either.
         root: Any = etree.fromstring(document.content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         for node in root.iter(f"{{{WSDL}}}import", f"{{{XSD}}}import", f"{{{XSD}}}include", f"{{{XSD}}}redefine"):
             attribute = "location" if node.tag == f"{{{WSDL}}}import" else "schemaLocation"
             space, location = node.get("namespace"), node.get(attribute)
-            if space == _ENCODING and not own_encoding:
-                node.set(attribute, "encoding.xml")
-            elif location and space in WELL_KNOWN:
-                del node.attrib[attribute]
+            if node.tag == f"{{{XSD}}}import" and space in WELL_KNOWN:
+                if space in spaces:
+                    node.set(attribute, spaces[space])
+                elif location:
+                    del node.attrib[attribute]
             elif location:
-                node.set(attribute, names[confined(bundle.entry, document.url, location)])
+                node.set(attribute, names[bundle.at(document.url, location)])
         for schema in root.iter(f"{{{XSD}}}schema"):
             imported = {node.get("namespace") for node in schema.findall(f"{{{XSD}}}import")}
-            if not own_encoding and _ENCODING in schema.nsmap.values() and _ENCODING not in imported:
-                # zeep would fetch it from the web by itself where a schema uses it without importing it.
-                schema.insert(0, schema.makeelement(f"{{{XSD}}}import", {"namespace": _ENCODING, "schemaLocation": "encoding.xml"}))
+            if ENCODING in schema.nsmap.values() and ENCODING in spaces and ENCODING not in imported:
+                # zeep would fetch it from the web by itself where a schema uses it without importing it, the encoding's own schema included.
+                schema.insert(0, schema.makeelement(f"{{{XSD}}}import", {"namespace": ENCODING, "schemaLocation": spaces[ENCODING]}))
         files[names[document.url]] = etree.tostring(root)
     return files

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from connectors.errors import AddressUnknown, ContractBroken
+from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
@@ -94,6 +95,37 @@ def operation(contract: Contract, name: str, wsdl: str) -> Operation:
     return found
 
 
+def chosen(contract: Contract, spec: SourceSpec, wsdl: str, stream: str) -> tuple[Contract, Operation]:
+    """The stream's operation, with its rows of the type that the contract's ``row_type`` names. Raises AddressUnknown, FixConfiguration."""
+    found = operation(contract, spec.operation, wsdl)
+    return with_rows(contract, found, spec.rows, spec.row_type, stream) if spec.row_type else (contract, found)
+
+
+def with_rows(contract: Contract, found: Operation, rows: str, row_type: str, stream: str) -> tuple[Contract, Operation]:
+    """The same contract where every row of this operation is of a type derived from the one it names."""
+    declared = row_element(contract, found, rows).type
+    named = [name for name, kind in contract.types.items() if row_type in (name, local(name)) and isinstance(kind, ComplexType)]
+    fitting = [name for name in named if name == declared or declared in _bases(contract, name)]
+    if len(fitting) != 1:
+        why = f"{row_type} is not one type derived from {local(declared)}"
+        raise FixConfiguration("soap.source_invalid", stream=stream, where="row_type", why=why)
+    types = dict(contract.types)
+    trail = (found.output, *contract.walk(found.output, rows))
+    below = replace(trail[-1], type=fitting[0])
+    for above in reversed(trail[:-1]):
+        kind = types[above.type]
+        assert isinstance(kind, ComplexType)
+        key = f"{above.type}#rows"
+        types[key] = replace(kind, name=key, elements=tuple(below if one.name == below.name else one for one in kind.elements))
+        below = replace(above, type=key)
+    return replace(contract, types=types), replace(found, output=below)
+
+
+def _bases(contract: Contract, name: str) -> tuple[str, ...]:
+    kind = contract.types[name]
+    return kind.bases if isinstance(kind, ComplexType) else ()
+
+
 def fields(contract: Contract, element: Element) -> tuple[LiveField, ...]:
     """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute).
 
@@ -107,9 +139,27 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
     if isinstance(kind, SimpleType):
         return ()
     found = [_attribute(contract, "", one.name, one.type, one.required) for one in kind.attributes]
+    children: list[LiveField] = []
     for child in kind.elements:
-        found += _fields_of(contract, child, "", trail)
-    return tuple(found)
+        children += _fields_of(contract, child, "", trail)
+    first = {one.choice: local(one.name) for one in reversed(kind.elements) if one.choice}
+    branches = {name: tuple(local(one.name) for one in kind.elements if one.choice == choice) for choice, name in first.items()}
+    return (*found, *_placed(children, branches))
+
+
+def _placed(found: list[LiveField], branches: Mapping[str, tuple[str, ...]]) -> Iterator[LiveField]:
+    """The fields with their neighbours' names as ``slot``, by which a renamed one is known again, and the first of a choice with all its
+    branches."""
+    names = ["", *(one.source for one in found if "@" not in one.source), ""]
+    for one in found:
+        if "@" in one.source:
+            yield one
+            continue
+        at = names.index(one.source)
+        facets: dict[str, Any] = {**one.facets, "slot": f"{names[at - 1]}<{names[at + 1]}"}
+        if one.source in branches:
+            facets["choice"] = branches[one.source]
+        yield replace(one, facets=facets)
 
 
 def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> list[LiveField]:
@@ -117,6 +167,8 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
     source = prefix + local(element.name)
     required = element.minimum > 0 and not element.nillable and not element.many and not prefix
     facets: dict[str, Any] = {"nillable": True} if element.nillable else {}
+    if element.default is not None:
+        facets["fixed" if element.fixed else "default"] = element.default
     if isinstance(kind, SimpleType) or kind.text:
         simple = contract.simple(element.type)
         inner = arrow_type(simple)
@@ -142,7 +194,7 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
         return []
     struct = pa.struct([pa.field(child.source, child.type) for child in children])
     name = element.label or local(element.name)
-    return [LiveField(source, name, pa.list_(struct) if element.many else struct, local(element.type), required, facets, children)]
+    return [LiveField(source, name, pa.list_(struct) if element.many else struct, "xsd:complexType", required, facets, children)]
 
 
 def _attribute(contract: Contract, owner: str, name: str, kind: str, required: bool) -> LiveField:
@@ -161,19 +213,58 @@ def _facet(value: str | tuple[str, ...]) -> str | int | tuple[str, ...]:
 
 def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, endpoint: str) -> Schema:
     """The live schema of a stream. A stream without columns (an offer) is described whole."""
-    chosen = operation(contract, spec.operation, wsdl)
-    row = row_element(contract, chosen, spec.rows)
-    identity = {
-        "operation": chosen.name,
-        "service": chosen.service,
-        "port": chosen.port,
-        "namespace": space(chosen.output.name),
+    contract_as_served = contract
+    contract, called = chosen(contract, spec, wsdl, stream.id)
+    row = row_element(contract, called, spec.rows)
+    live = fields(contract, row)
+    deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
+    inside = (found for column in deeper if (found := _deep(contract, row, column.source)) is not None)
+    reader = reader_fingerprint(contract, called, spec, stream.columns)
+    return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
+
+
+def _identity(contract: Contract, called: Operation, row: Element, endpoint: str) -> dict[str, str]:
+    """How the operation is called and where: each part stands by itself, so that one change is one difference."""
+    children = contract.children(row)
+    return {
+        "operation": called.name,
+        "service": called.service,
+        "port": called.port,
+        "namespace": space(called.output.name),
         "endpoint": endpoint,
-        "soap": chosen.version,
+        "soap": called.version,
+        "transport": called.transport,
+        "style": called.style,
+        "use": called.use,
+        "action": called.action,
+        "input": local(called.input.name),
+        "output": local(called.output.name),
+        "form": "" if not children else "qualified" if children[0].name.startswith("{") else "unqualified",
+        "policy": called.policy or "none",
+        "addressing": called.addressing or "none",
+        "headers": _listed(one for one in called.headers if not one.endswith("!")),
+        "headers_required": _listed(one for one in called.headers if one.endswith("!")),
+        "faults": _listed(local(one) for one in called.faults),
     }
-    return Schema(
-        fields(contract, row), reader_fingerprint(contract, chosen, spec, stream.columns), contract_fingerprint(contract), identity
-    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
+    """A column that reads a value inside of a part of the row; None where there is no such value."""
+    path, _, attribute = source.partition("@")
+    try:
+        trail = contract.walk(row, path) if path else (row,)
+    except UnknownPath:
+        return None
+    if attribute:
+        kind = contract.type(trail[-1])
+        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
+        return _attribute(contract, path, attribute, found[0].type, False) if found else None
+    inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
+    return next((one for one in inside if one.source == source), None)
 
 
 def contract_fingerprint(contract: Contract) -> str:
@@ -202,23 +293,23 @@ def contract_fingerprint(contract: Contract) -> str:
     )
 
 
-def reader_fingerprint(contract: Contract, chosen: Operation, spec: SourceSpec, columns: Iterable[Column] = ()) -> str:
-    """Hash of what a reader of these columns depends on. Raises ContractBroken for a column whose element is gone."""
-    row = row_element(contract, chosen, spec.rows)
+def reader_fingerprint(contract: Contract, called: Operation, spec: SourceSpec, columns: Iterable[Column] = ()) -> str:
+    """Hash of what a reader of these columns depends on; a column whose element is gone counts as nothing."""
+    row = row_element(contract, called, spec.rows)
     wanted = tuple(columns) or _every_column(fields(contract, row))
-    selected = {column.source: _column(contract, row, column, spec.operation) for column in wanted}
-    scalars = {path: _tail(contract, chosen.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
+    selected = {column.source: _column(contract, row, column) for column in wanted}
+    scalars = {path: _tail(contract, called.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
     asked = [spec.paging.request, spec.paging.size, *spec.arguments]
     return _hash(
         {
-            "operation": _signature(chosen),
-            "input": chosen.input.name,
-            "output": chosen.output.name,
-            "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(chosen.output, spec.rows)],
+            "operation": _signature(called),
+            "input": called.input.name,
+            "output": called.output.name,
+            "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(called.output, spec.rows)],
             "columns": selected,
             "scalars": scalars,
-            "request": {name: _tail(contract, chosen.input, name) for name in asked if name},
-            "filter": _filter(contract, chosen, spec),
+            "request": {name: _tail(contract, called.input, name) for name in asked if name},
+            "filter": _filter(contract, called, spec),
         }
     )
 
@@ -227,24 +318,26 @@ def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:
     return tuple(Column(one.source, one.source, one.type, one.required, _every_column(one.children)) for one in live)
 
 
-def _signature(chosen: Operation) -> list[Any]:
+def _signature(called: Operation) -> list[Any]:
     return [
-        chosen.name,
-        chosen.service,
-        chosen.port,
-        chosen.binding,
-        chosen.version,
-        chosen.transport,
-        chosen.style,
-        chosen.use,
-        chosen.action,
-        list(chosen.headers),
-        list(chosen.faults),
+        called.name,
+        called.service,
+        called.port,
+        called.binding,
+        called.version,
+        called.transport,
+        called.style,
+        called.use,
+        called.action,
+        list(called.headers),
+        list(called.faults),
+        *filter(None, (called.policy, called.addressing)),
     ]
 
 
 def _flat(element: Element) -> list[Any]:
-    return [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
+    found = [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
+    return [*found, element.choice, element.fixed] if element.choice or element.fixed else found
 
 
 def _simple(kind: SimpleType) -> list[Any]:
@@ -266,14 +359,12 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
     return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
 
 
-def _column(contract: Contract, row: Element, column: Column, operation_name: str) -> Any:
+def _column(contract: Contract, row: Element, column: Column) -> Any:
     path, _, attribute = column.source.partition("@")
     try:
         trail = contract.walk(row, path) if path else (row,)
-    except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation_name, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
-        ) from error
+    except UnknownPath:
+        return None
     if attribute:
         kind = contract.type(trail[-1])
         found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
@@ -288,12 +379,12 @@ def _tail(contract: Contract, element: Element, path: str) -> Any:
         return None
 
 
-def _filter(contract: Contract, chosen: Operation, spec: SourceSpec) -> Any:
+def _filter(contract: Contract, called: Operation, spec: SourceSpec) -> Any:
     """The filter's form, and whether it lets our field be named: its list of other fields is nobody's concern."""
     if spec.changed_since is None:
         return None
     try:
-        element = contract.walk(chosen.input, spec.filter.element)[-1]
+        element = contract.walk(called.input, spec.filter.element)[-1]
         names = contract.walk(element, spec.filter.field)[-1]
         allowed = contract.simple(names.type).facets.get("enumeration")
         known = not isinstance(allowed, tuple) or spec.changed_since.field in allowed

@@ -1,68 +1,33 @@
 """From raw text to Arrow: lexical checks of XSD first, casts after. A value that does not fit makes its whole row a Reject, by name.
 
-Whole columns go through Arrow kernels; only a column with something wrong in it is read value by value.
+Whole columns go through Arrow kernels. What these do not know for sure is read value by value (``lexical``), with the same result for
+good values.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
-from connectors.soap.components import SimpleType
-from connectors.soap.decode import Presence, Raw, RawRow
+from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, value_of
 from connectors.soap.plan import Cell
+from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
+
+__all__ = ["Rules", "Unfit", "Where", "batch", "page_schema"]
 
 _SHOWN = 80
-_INTEGER = r"^[+-]?[0-9]+$"
-_FLOAT = r"^(([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)|-?INF|NaN)$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
 #: For the kernels only: years 0000, 0001 and 9999 go the careful way, for Arrow lets a zone carry them out of the calendar.
 _YEAR = r"(000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 _FAST_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
-_FAST_INSTANT = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?{_OFFSET}$"
-_DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{_OFFSET})?", re.ASCII)
-_ZONE = f"{_OFFSET}?"
-#: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
-_TEXT_FORMS = {
-    "time": re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?" + _ZONE + r"|24:00:00(\.0+)?" + _ZONE, re.ASCII),
-    "gYear": re.compile(r"-?\d{4,}" + _ZONE, re.ASCII),
-    "gYearMonth": re.compile(r"-?\d{4,}-(0[1-9]|1[0-2])" + _ZONE, re.ASCII),
-    "gMonth": re.compile(r"--(0[1-9]|1[0-2])" + _ZONE, re.ASCII),
-    "gMonthDay": re.compile(r"--(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])" + _ZONE, re.ASCII),
-    "gDay": re.compile(r"---(0[1-9]|[12]\d|3[01])" + _ZONE, re.ASCII),
-    "duration": re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII),
-}
-_COLLAPSED = frozenset({"token", "language", "Name", "NCName", "NMTOKEN", "ID", "IDREF", "ENTITY", "anyURI", "QName", *_TEXT_FORMS})
-
-
-class Unfit(ValueError):
-    """A value does not fit its column. ``path`` is below the column where it is nested."""
-
-    def __init__(self, why: str, raw: object, path: str = "") -> None:
-        self.why, self.raw, self.path = why, raw, path
-        super().__init__(why)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The declarations that bear on values: see ``SourceSpec``."""
-
-    timezone: str | None = None
-    null_values: frozenset[str] = frozenset()
-    empty_as_null: bool = False
+_FAST_LOCAL = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?$"
+_FAST_INSTANT = _FAST_LOCAL.removesuffix("$") + OFFSET + "$"
+_UNCOLLAPSED = "^ | $|  |[\t\n\r]"
 
 
 @dataclass(frozen=True)
@@ -75,18 +40,28 @@ class Where:
 
 
 def batch(
-    cells: Sequence[Cell], rows: Sequence[RawRow], rules: Rules, where: Where, *, key: Sequence[str], versions: Sequence[str], scope: str
+    cells: Sequence[Cell],
+    rows: Sequence[RawRow],
+    rules: Rules,
+    where: Where,
+    *,
+    key: Sequence[str],
+    versions: Sequence[str] | pa.StringArray,
+    scope: str,
 ) -> tuple[pa.RecordBatch, list[Reject]]:
     """The rows that fit, in the order and types of the columns with op, version and scope added, and a Reject for each that doesn't."""
-    columns = list(zip(*rows, strict=True)) if rows else []
+    block = rows if isinstance(rows, Block) else None
+    columns = list(zip(*rows, strict=True)) if rows and block is None else []
     wrong: dict[int, tuple[Cell, Unfit]] = {}
     arrays: list[pa.Array[Any]] = []
     for cell in cells:
-        array, unfit = _column(cell, columns[cell.slot] if columns else (), rules)
+        raw = block.column(cell.slot) if block is not None else columns[cell.slot] if columns else ()
+        array, unfit = _column(cell, raw, rules)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell, error))
-    arrays += [pa.array(["upsert"] * len(rows), pa.string()), pa.array(versions, pa.string()), pa.array([scope] * len(rows), pa.string())]
+    said = versions if isinstance(versions, pa.StringArray) else pa.array(versions, pa.string())
+    arrays += [pa.repeat(pa.scalar("upsert"), len(rows)), said, pa.repeat(pa.scalar(scope), len(rows))]
     whole = pa.record_batch(arrays, schema=page_schema([cell.column for cell in cells]))
     if not wrong:
         return whole, []
@@ -130,11 +105,27 @@ def _struct(cell: Cell, raw: Raw) -> Any:
     return None if isinstance(raw, Presence) else {child.column.source: _plain(child, raw[child.slot]) for child in cell.children}
 
 
-def _column(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
-    if cell.simple is not None and not cell.many:
-        fast = _fast(cell, raw, rules)
-        if fast is not None:
-            return fast, {}
+def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+    """The typed column, null in the rows that are unfit."""
+    if cell.simple is None or cell.many or cell.simple.variety != "atomic":
+        return _one_by_one(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
+    column = raw if isinstance(raw, Texts) else _as_texts(raw)
+    array, careful = _fast(cell, column, rules)
+    unfit: dict[int, Unfit] = {}
+    if careful is None:
+        return array, unfit
+    values: list[Any] = []
+    for index in pc.indices_nonzero(careful).to_pylist():
+        try:
+            values.append(value_of(cell, column[index], rules))
+        except Unfit as error:
+            values.append(None)
+            unfit[index] = error
+    made = pa.array(values, cell.column.type)
+    return (made if len(made) == len(array) else pc.replace_with_mask(array, careful, made)), unfit
+
+
+def _one_by_one(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     values: list[Any] = []
     unfit: dict[int, Unfit] = {}
     for index, one in enumerate(raw):
@@ -146,193 +137,122 @@ def _column(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any]
     return pa.array(values, cell.column.type), unfit
 
 
-def _fast(cell: Cell, raw: Sequence[Raw], rules: Rules) -> pa.Array[Any] | None:
-    """The column by kernels, or None when something in it needs a closer look."""
-    kind = cell.column.type
-    assert cell.simple is not None
-    texts: list[str | None] = [one if type(one) is str else None for one in raw]
-    gaps = [one for one in raw if type(one) is not str]
-    if any(one is Presence.TWICE for one in gaps):
-        return None
-    if gaps and (cell.column.required or (not cell.nillable and any(one is Presence.NIL for one in gaps))):
-        return None
-    allowed = cell.simple.facets.get("enumeration")
-    if isinstance(allowed, tuple) and not {one for one in texts if one is not None} <= set(allowed):
-        return None
-    if pa.types.is_string(kind):
-        return pa.array(texts, kind) if cell.simple.builtin not in _COLLAPSED else None
-    array = pa.array(texts, pa.string())
-    if rules.null_values or rules.empty_as_null:
-        nothing = [*rules.null_values, *([""] if rules.empty_as_null else [])]
-        array = pc.if_else(pc.is_in(array, value_set=pa.array(nothing, pa.string())), pa.scalar(None, pa.string()), array)
-        if cell.column.required and array.null_count:
-            return None
-    pattern = _pattern(kind)
-    if pattern is None or not pc.all(pc.match_substring_regex(array, pattern), min_count=0).as_py():
-        return None
+def _as_texts(raw: Sequence[Raw]) -> Texts:
     try:
-        if pa.types.is_boolean(kind):
-            return (
-                pc.is_in(array, value_set=pa.array(["true", "1"]))
-                if not array.null_count
-                else pc.if_else(pc.is_null(array), pa.scalar(None, pa.bool_()), pc.is_in(array, value_set=pa.array(["true", "1"])))
-            )
-        return array.cast(kind)
+        return Texts(pa.array(raw, pa.string()))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # Not all are texts.
+        texts = pa.array([one if type(one) is str else None for one in raw], pa.string())
+    import numpy as np
+
+    gaps = np.fromiter((0 if type(one) is str else GAPS.index(one) + 1 for one in raw), np.int8, len(raw))
+    return Texts(texts, gaps)
+
+
+def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.BooleanArray | None]:
+    """The column by kernels, and where it still has to be read with care (there it holds null); None when nowhere."""
+    kind, simple, texts = cell.column.type, cell.simple, column.texts
+    assert simple is not None
+    whole = pa.repeat(pa.scalar(True), len(texts))
+    careful = _gaps(cell, column)
+    if cell.default is not None:
+        texts = pc.if_else(pc.equal(texts, ""), cell.default, texts)
+    form = FORMS.get(simple.builtin)
+    if (rules.null_values or rules.empty_as_null) and not (pa.types.is_string(kind) and form is None):
+        nothing = [*rules.null_values, *([""] if rules.empty_as_null else [])]
+        gone = pc.is_in(texts, value_set=pa.array(nothing, pa.string()))
+        if cell.column.required:
+            careful = _or(careful, gone)
+        texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
+    allowed = simple.facets.get("enumeration")
+    if isinstance(allowed, tuple):
+        careful = _or(careful, pc.invert(pc.is_in(texts, value_set=pa.array([*allowed, None], pa.string()))))
+    pattern = _pattern(kind, simple.builtin, rules)
+    if pattern is None:
+        return pa.nulls(len(texts), kind), whole
+    if pattern:
+        careful = _or(careful, pc.invert(pc.match_substring_regex(texts, pattern)))
+    if pa.types.is_string(kind) and simple.builtin in COLLAPSED:
+        careful = _or(careful, pc.match_substring_regex(texts, _UNCOLLAPSED))
+    elif pa.types.is_string(kind) and simple.builtin == "normalizedString":
+        careful = _or(careful, pc.match_substring_regex(texts, "[\t\n\r]"))
+    if careful is not None:
+        texts = pc.if_else(careful, pa.scalar(None, pa.string()), texts)
+    try:
+        made = _cast(texts, kind, rules)
     except pa.ArrowInvalid:
+        return pa.nulls(len(texts), kind), whole
+    return (made, careful) if _within(made, simple.builtin, texts) else (pa.nulls(len(texts), kind), whole)
+
+
+def _gaps(cell: Cell, column: Texts) -> pa.BooleanArray | None:
+    """Rows whose value is not there though it has to be, or is there twice."""
+    if column.gaps is None:
         return None
+    wrong = (column.gaps != 0) if cell.column.required else (column.gaps == TWICE)
+    if not cell.nillable:
+        wrong |= column.gaps == NIL
+    return pa.array(wrong) if wrong.any() else None
 
 
-def _pattern(kind: pa.DataType) -> str | None:
+def _or(careful: pa.BooleanArray | None, more: Any) -> pa.BooleanArray | None:
+    """``careful``, or where ``more`` is true; None when that is nowhere."""
+    if not pc.any(more, min_count=0).as_py():
+        return careful
+    more = pc.fill_null(more, False)
+    return more if careful is None else pc.or_(careful, more)
+
+
+def _cast(texts: Any, kind: pa.DataType, rules: Rules) -> Any:
+    """Texts of the right form as ``kind``. Raises ArrowInvalid for a value that only looks right (30 February)."""
+    if pa.types.is_string(kind):
+        return texts
+    if pa.types.is_boolean(kind):
+        true = pc.is_in(texts, value_set=pa.array(["true", "1"]))
+        return pc.if_else(pc.is_null(texts), pa.scalar(None, pa.bool_()), true) if texts.null_count else true
+    if isinstance(kind, pa.TimestampType) and kind.tz and rules.timezone:
+        zoned = pc.match_substring_regex(texts, OFFSET + "$")
+        if not pc.all(zoned, min_count=0).as_py():
+            # Ambiguous times are the earlier ones, as ZoneInfo reads them; times that never were raise, and go the careful way.
+            local = pc.if_else(zoned, pa.scalar(None, pa.string()), texts).cast(pa.timestamp("us"))
+            there = pc.assume_timezone(local, rules.timezone, ambiguous="earliest", nonexistent="raise").cast(kind)
+            return pc.coalesce(there, pc.if_else(zoned, texts, pa.scalar(None, pa.string())).cast(kind))
+    return texts.cast(kind)
+
+
+def _within(made: Any, builtin: str, texts: Any) -> bool:
+    """Whether all values are within what the built-in allows, and no number of the text became infinite."""
+    if pa.types.is_floating(made.type):
+        infinite = pc.is_inf(made)
+        return not pc.any(infinite).as_py() or bool(pc.all(pc.ends_with(texts.filter(pc.fill_null(infinite, False)), "INF")).as_py())
+    low, high = WHOLE.get(builtin, (None, None))
+    if low is None and high is None:
+        return True
+    bounds = pc.min_max(made)
+    least, most = bounds["min"].as_py(), bounds["max"].as_py()
+    return least is None or ((low is None or least >= low) and (high is None or most <= high))
+
+
+def _pattern(kind: pa.DataType, builtin: str, rules: Rules) -> str | None:
+    """What texts must look like for the kernels to be right about them. Empty: anything; None: there is no kernel."""
+    if pa.types.is_string(kind):
+        form = FORMS.get(builtin)
+        return "" if form is None else None if "(?=" in form else f"^({form})$"
     if pa.types.is_boolean(kind):
         return "^(true|false|1|0)$"
     if pa.types.is_integer(kind):
         return r"^-?[0-9]+$"
     if pa.types.is_floating(kind):
-        return _FLOAT
+        return FLOAT
     if pa.types.is_date32(kind):
         return _FAST_DATE
     if isinstance(kind, pa.Decimal128Type) and 0 <= kind.scale <= kind.precision:
         whole = kind.precision - kind.scale
+        if builtin in WHOLE:
+            return rf"^-?0*[0-9]{{1,{whole}}}$" if whole else None
         return rf"^-?0*([0-9]{{1,{whole}}}(\.[0-9]{{0,{kind.scale}}}0*)?)$" if whole else None
-    if isinstance(kind, pa.TimestampType) and kind.tz and kind.unit == "us":
-        return _FAST_INSTANT
+    if isinstance(kind, pa.TimestampType) and kind.unit == "us":
+        if kind.tz is None:
+            return _FAST_LOCAL
+        return _FAST_LOCAL.removesuffix("$") + OFFSET + "?$" if rules.timezone else _FAST_INSTANT
     return None
-
-
-def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
-    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
-    if isinstance(raw, Presence):
-        if raw is Presence.TWICE:
-            raise Unfit("value.twice (an element that comes once came again)", raw)
-        if cell.column.required or (raw is Presence.NIL and not cell.nillable):
-            raise Unfit(f"value.{raw.value} (a value is required)", raw)
-        return None
-    if cell.many:
-        return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
-    return _item(cell, raw, rules, 0)
-
-
-def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
-    at = f"[{index}]" if index else ""
-    try:
-        if cell.simple is None:
-            if isinstance(raw, Presence):
-                return None
-            made: dict[str, Any] = {}
-            for child in cell.children:
-                try:
-                    made[child.column.name] = value_of(child, raw[child.slot], rules)
-                except Unfit as error:
-                    raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
-            return made
-        if isinstance(raw, Presence):
-            return None
-        kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
-        made_value = scalar(raw, kind, cell.simple, rules)
-    except Unfit as error:
-        raise Unfit(error.why, error.raw, at + error.path) from error
-    if made_value is None and cell.column.required and not cell.many:
-        raise Unfit("value.empty (a value is required)", raw, at)
-    return made_value
-
-
-def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
-    """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
-    if isinstance(kind, pa.ListType):
-        return [scalar(one, kind.value_type, simple, rules) for one in text.split()]
-    if pa.types.is_string(kind):
-        kept = " ".join(text.split()) if simple.builtin in _COLLAPSED else text
-        form = _TEXT_FORMS.get(simple.builtin)
-        if form is not None:
-            if kept in rules.null_values or (not kept and rules.empty_as_null):
-                return None
-            if not form.fullmatch(kept):
-                raise Unfit(f"value.lexical (not an xsd:{simple.builtin})", text)
-        return _allowed(kept, simple, text)
-    stripped = text.strip(" \t\r\n")
-    if stripped in rules.null_values or (not stripped and rules.empty_as_null):
-        return None
-    _allowed(stripped, simple, text)
-    try:
-        return _typed(stripped, kind, simple, rules)
-    except Unfit as error:
-        raise Unfit(error.why, text) from error
-    except (ValueError, ArithmeticError, binascii.Error) as error:
-        raise Unfit(f"value.lexical (not an xsd:{simple.builtin} for {kind})", text) from error
-
-
-def _allowed(value: str, simple: SimpleType, raw: str) -> str:
-    allowed = simple.facets.get("enumeration")
-    if isinstance(allowed, tuple) and value not in allowed:
-        raise Unfit("value.enumeration (not among the values the contract lists)", raw)
-    return value
-
-
-def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
-    if pa.types.is_boolean(kind):
-        if text not in ("true", "false", "1", "0"):
-            raise ValueError(text)
-        return text in ("true", "1")
-    if pa.types.is_integer(kind):
-        number = int(_matching(_INTEGER, text))
-        bound = 1 << (kind.bit_width - 1)
-        if not -bound <= number < bound:
-            raise Unfit(f"value.range (does not fit {kind})", text)
-        return number
-    if isinstance(kind, pa.Decimal128Type):
-        return _decimal(text, kind)
-    if pa.types.is_floating(kind):
-        return float(_matching(_FLOAT, text).replace("INF", "inf"))
-    if pa.types.is_date32(kind):
-        return date.fromisoformat(_matching(_DATE, text))
-    if isinstance(kind, pa.TimestampType):
-        return _instant(text, kind, rules)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        packed = "".join(text.split())
-        return bytes.fromhex(packed) if simple.builtin == "hexBinary" else base64.b64decode(packed, validate=True)
-    raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
-
-
-def _matching(pattern: str, text: str) -> str:
-    if not re.fullmatch(pattern[1:-1], text, re.ASCII):
-        raise ValueError(text)
-    return text
-
-
-def _decimal(text: str, kind: pa.Decimal128Type) -> Decimal:
-    number = Decimal(_matching(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$", text))
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    if len(fraction.rstrip("0")) > kind.scale:
-        raise Unfit(f"value.inexact (more than {kind.scale} digits after the point)", text)
-    if len(whole.lstrip("0")) > kind.precision - kind.scale:
-        raise Unfit(f"value.range (does not fit {kind})", text)
-    # Built from its digits: quantize would round by the context's 28 digits.
-    sign, digits, exponent = number.as_tuple()
-    if isinstance(exponent, int) and -exponent > kind.scale:
-        return Decimal((sign, digits[: len(digits) + exponent + kind.scale] or (0,), -kind.scale))
-    return number
-
-
-def _instant(text: str, kind: pa.TimestampType, rules: Rules) -> datetime:
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    day, clock, fraction, zone = found.group(1, 2, 3, "zone")
-    if fraction and len(fraction.rstrip("0")) > 6:
-        raise Unfit("value.inexact (finer than a microsecond)", text)
-    later = timedelta(0)
-    if clock == "24:00:00":
-        if (fraction or "0").strip("0"):
-            raise ValueError(text)
-        clock, later = "00:00:00", timedelta(days=1)
-    moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:<06}") + later
-    if kind.tz is None:
-        if zone:
-            raise Unfit("value.zone (a zone in a column without one)", text)
-        return moment
-    if zone:
-        offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
-        return moment.replace(tzinfo=offset).astimezone(UTC)
-    if rules.timezone is None:
-        raise Unfit("value.zone (no zone, and source.timezone is not declared)", text)
-    return moment.replace(tzinfo=ZoneInfo(rules.timezone)).astimezone(UTC)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
 from connectors.errors import BrokenReply
-from connectors.soap.bundle import WSDL, Bundle, confined
+from connectors.soap.bundle import WSDL, Bundle
 from connectors.soap.components import ComplexType, Contract, Element, Operation
 from connectors.soap.xmltree import BrokenXml, Node, local, space
 from connectors.soap.xsd import Schemas, UnresolvedName
@@ -40,7 +41,7 @@ class _Reader:
         yield document.root
         for node in document.root.all(f"{_W}import"):
             if node.attributes.get("location"):
-                yield from self._wsdls(confined(self.bundle.entry, url, node.attributes["location"]), seen)
+                yield from self._wsdls(self.bundle.at(url, node.attributes["location"]), seen)
 
     def _find(self, kind: str, name: str) -> Node:
         for root in self.definitions:
@@ -111,7 +112,7 @@ class _Reader:
             body = bound.first(f"{{{uri}}}body") if bound else None
             use = (body.attributes.get("use") if body else None) or use
             headers += [
-                f"{side}:{header.qname(header.attributes.get('message', ''))}#{header.attributes.get('part', '')}"
+                f"{side}:{header.qname(header.attributes.get('message', ''))}#{header.attributes.get('part', '')}{_must(header)}"
                 for header in (bound.all(f"{{{uri}}}header") if bound else [])
             ]
             parts = self._find("message", message.qname(message.attributes.get("message", ""))).all(_W + "part")
@@ -137,7 +138,44 @@ class _Reader:
             tuple(sorted(headers)),
             tuple(sorted(faults)),
             endpoint,
+            self._policy(binding, node, *(bound for side in ("input", "output") if (bound := node.first(_W + side)))),
+            self._action(abstract, port_type, space(binding.qname(binding.attributes.get("type", ""))))
+            if self._addressed(binding, node)
+            else "",
         )
+
+    def _policy(self, *places: Node) -> str:
+        """A digest of the policies that stand at, or are referred to from, these places; empty without any (WS-Policy attachment §4)."""
+        found: list[str] = []
+        for place in places:
+            for child in place.children:
+                if local(child.tag) == "Policy" and "policy" in space(child.tag):
+                    found.append(_canonical(child))
+                elif local(child.tag) == "PolicyReference":
+                    name = child.attributes.get("URI", "").removeprefix("#")
+                    stated = [
+                        one
+                        for root in self.definitions
+                        for one in root.children
+                        if local(one.tag) == "Policy" and name in one.attributes.values()
+                    ]
+                    found += [_canonical(one) for one in stated] or [f"reference to {name}"]
+        return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16] if found else ""
+
+    @staticmethod
+    def _addressed(binding: Node, node: Node) -> bool:
+        return any(local(child.tag) == "UsingAddressing" for child in (*binding.children, *node.children))
+
+    @staticmethod
+    def _action(abstract: Node, port_type: Node, namespace: str) -> str:
+        """The input's wsa:Action: stated, else made of the target namespace, the port type and the input (WS-Addressing WSDL binding §4.4.4)."""
+        message = abstract.first(_W + "input")
+        stated = next((value for key, value in (message.attributes if message else {}).items() if local(key) == "Action"), "")
+        if stated or message is None:
+            return stated
+        named = message.attributes.get("name") or abstract.attributes.get("name", "") + "Request"
+        mark = ":" if namespace.startswith("urn:") else "/"
+        return f"{namespace.rstrip(mark)}{mark}{port_type.attributes.get('name', '')}{mark}{named}"
 
     def _wrapper(self, name: str, side: str, style: str, parts: list[Node], body: Node | None) -> Element:
         """The Body's child: in document style the part's element, in rpc style an element named after the operation (WSDL 1.1 §3.5)."""
@@ -158,3 +196,14 @@ class _Reader:
         key = f"rpc:{{{namespace}}}{tag}"
         self.schemas.add(ComplexType(key, tuple(children)))
         return Element(f"{{{namespace}}}{tag}" if namespace else tag, key)
+
+
+def _must(header: Node) -> str:
+    """A mark for a header that has to be sent: the WSDL extension says ``required``."""
+    return "!" if any(local(key) == "required" and value in ("true", "1") for key, value in header.attributes.items()) else ""
+
+
+def _canonical(node: Node) -> str:
+    """A node as text that is the same whatever its prefixes, its ids and the order of its assertions."""
+    attributes = sorted(f"{key}={value}" for key, value in node.attributes.items() if local(key) not in ("Id", "Name", "id"))
+    return f"<{node.tag} {' '.join(attributes)}>{' '.join(node.text.split())}{''.join(sorted(_canonical(child) for child in node.children))}</>"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from connectors.soap.bundle import XSD, Bundle, Document, confined
+from connectors.soap.bundle import XSD, Bundle, Document
+from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
 from connectors.soap.xmltree import Node, local
 
 _X = f"{{{XSD}}}"
-_ENC = ("http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding")
+_ENC = (ENCODING, "http://www.w3.org/2003/05/soap-encoding")
 _ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
 #: A facet that a derived type states again replaces its base's; enumerations may only shrink, so replacing is right for them too.
 _FACETS = frozenset(
@@ -52,7 +53,8 @@ class Schemas:
         self._resolving: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
         for document in bundle.documents:
-            self._document(document, None)
+            if document.url != url_of(ENCODING):  # what it defines is known here: its types mirror the built-ins, its arrays are lists
+                self._document(document, None)
 
     def _document(self, document: Document, adopted: str | None) -> None:
         todo = [document.root]
@@ -74,7 +76,7 @@ class Schemas:
             kind = local(child.tag)
             if kind in ("include", "redefine") and child.attributes.get("schemaLocation"):
                 # A schema without a namespace takes on that of whoever includes it (XSD part 1 §4.2.1).
-                url = confined(self._bundle.entry, document.url, child.attributes["schemaLocation"])
+                url = self._bundle.at(document.url, child.attributes["schemaLocation"])
                 included = self._bundle.get(url)
                 if included is not None and not included.root.attributes.get("targetNamespace"):
                     self._document(included, namespace)
@@ -213,6 +215,8 @@ class Schemas:
             inner_min, inner_many = minimum * min(low, 1), many or high is None or high > 1
             if kind in ("sequence", "all", "choice"):
                 inside, more = self._particles(child, schema, key, minimum=0 if kind == "choice" else inner_min, many=inner_many)
+                if kind == "choice":
+                    inside = tuple(replace(one, choice=one.choice or local(inside[0].name)) for one in inside)
                 found += sorted(inside, key=lambda one: one.name) if kind == "all" else inside
                 is_open |= more
             elif kind == "group":
@@ -246,8 +250,15 @@ class Schemas:
                 self._type(inline, schema, kind)
         else:
             kind = self.use(f"{_X}anyType")
-        default = node.attributes.get("default") or node.attributes.get("fixed")
-        return Element(name, kind, nillable=node.attributes.get("nillable") in ("true", "1"), default=default, label=_documentation(node))
+        fixed = node.attributes.get("fixed")
+        return Element(
+            name,
+            kind,
+            nillable=node.attributes.get("nillable") in ("true", "1"),
+            default=node.attributes.get("default") or fixed,
+            label=_documentation(node),
+            fixed=fixed is not None,
+        )
 
     def _attributes(self, node: Node, schema: _Schema, key: str) -> tuple[Attribute, ...]:
         found: list[Attribute] = []

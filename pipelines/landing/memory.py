@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,13 @@ class Memory:
             found = self._table([KEY, ROW_HASH, SCOPE, SOURCE_VERSION])
             self._all = {} if found is None else dict(_held(found))
         return self._all
+
+    def held_any(self, column: str, keys: Collection[str]) -> bool:
+        """Whether any of these live rows holds a value in the column."""
+        import pyarrow as pa
+
+        found = self._table([column], pa.array(list(keys), pa.string())) if keys else None
+        return found is not None and found.column(column).null_count < found.num_rows
 
     def scopes(self) -> set[str]:
         """The scopes that live rows point at."""

@@ -24,7 +24,8 @@ class Fetched:
     """What came: the spool holds the rows to land, in the landed schema.
 
     ``vanished`` are deletions nobody named: what the source no longer shows. ``missed`` are rows that an earlier pull should have brought.
-    ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read.
+    ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
+    ``silent`` are keys of rows whose values differ from those held although the source calls them the same version.
     """
 
     spool: Path
@@ -42,6 +43,7 @@ class Fetched:
     outside: int = 0
     total: int | None = None
     scopes: set[str] = field(default_factory=set[str])
+    silent: list[str] = field(default_factory=list[str])
     changed_rows: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     spooled: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
@@ -203,6 +205,8 @@ class _Reading:
                 self.live += held is None
                 if held is None or held.row_hash != hashes[number]:
                     news.append(number)
+                    if held is not None and held.version == versions[number]:
+                        found.silent.append(key)
             self.now[key] = Held(hashes[number], scopes[number], versions[number])
         if fresh:
             taken = rows.take(pa.array(fresh))

@@ -7,18 +7,25 @@ from collections.abc import Mapping
 from connectors.errors import AnswerIsNo, ContractBroken
 from expectations.contract import Contract
 from expectations.drift import emptied
+from pipelines.landing.memory import Memory
+from pipelines.pull.fetch import Fetched
 
 
-def guard_columns(contract: Contract, before: Mapping[str, float], now: Mapping[str, float], *, accepted: bool) -> None:
-    """Ends the pull when a column that held values is empty now: a field that was deleted and made anew looks the same in the form.
+def guard_columns(contract: Contract, before: Mapping[str, float], fetched: Fetched, memory: Memory) -> None:
+    """Ends the pull when a column that held values is empty now in rows that nobody saved: a field deleted and made anew looks like that.
 
-    Both map a column to its share of empty values over a read of everything. Raises ContractBroken ``pull.emptied`` unless ``accepted``.
+    ``before`` maps columns to their share of empty values when everything was last read, as ``fetched`` is now. Raises ContractBroken
+    ``pull.emptied``.
     """
-    changes = emptied(contract, before, now)
-    if accepted or not any(change.blocks for change in changes):
-        return
-    fields = ", ".join(f"{change.path} ({change.old} → {change.new})" for change in changes)
-    raise ContractBroken("pull.emptied", stream=contract.stream, fields=fields)
+    named = {field.source: field.name for field in contract.fields}
+    changes = [
+        change
+        for change in emptied(contract, before, fetched.nulls)
+        if change.blocks and memory.held_any(named[change.path], fetched.silent)
+    ]
+    if changes:
+        fields = ", ".join(f"{change.path} ({change.old} → {change.new})" for change in changes)
+        raise ContractBroken("pull.emptied", stream=contract.stream, fields=fields)
 
 
 def guard(contract: Contract, *, vanished: int, live: int, view_moved: bool, accepted: bool) -> None:

@@ -142,8 +142,8 @@ class _Walk:
                 accepted=self.request.accept_gone,
             )
             nulls = fetched.nulls if plan.window.full else before.nulls if before else {}
-            if plan.window.full and before is not None and plan.comparable:
-                guard_columns(self.contract, before.nulls, nulls, accepted=self.request.accept_gone)
+            if plan.window.full and before is not None and plan.comparable and not self.request.accept_gone:
+                guard_columns(self.contract, before.nulls, fetched, memory)
             held = with_derived(held, connector, stream, memory, fetched.scopes)
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")

@@ -237,7 +237,7 @@ def test_another_app_code_asks_for_record_numbers_to_be_read_again() -> None:
 
 def test_an_app_made_anew_under_its_code_is_told_by_number_and_read_whole() -> None:
     found = only(drift(lambda world: world.app.update(appId="77")))
-    assert said(found) == ("address", "app_id", "12", "77", False, True)
+    assert said(found) == ("address", "app_id", "12", "77", True, True)
 
 
 def test_an_app_made_anew_without_its_code_stops_with_the_candidate_named() -> None:

@@ -46,7 +46,7 @@ HEALABLE: dict[str, tuple[dict[str, Any], set[tuple[str, bool, bool]]]] = {
     "precision": ({}, {("widened", True, True)}),
     "rename-status": ({}, {("states", False, True), ("settings", False, False)}),
     "disable-process": ({}, {("feature", True, False)}),
-    "renumber-app": ({}, {("address", False, True)}),
+    "renumber-app": ({}, {("address", True, True)}),
     "move-app": ({}, {("address", False, False)}),
 }
 LASTING: dict[str, tuple[dict[str, Any], set[tuple[str, bool, bool]]]] = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, stream
 
-from connectors.errors import AddressUnknown, BrokenReply, ContractBroken, FixConfiguration
+from connectors.errors import AddressUnknown, BrokenReply, FixConfiguration
 from connectors.protocol import Column, Schema
 from connectors.soap.bundle import confined, load
 from connectors.soap.components import SimpleType
@@ -121,9 +121,16 @@ def test_an_offer_has_the_fingerprint_of_a_stream_with_all_its_columns() -> None
     assert whole.fingerprint == offer.schema.fingerprint
 
 
-def test_a_selected_element_that_was_renamed_blocks_and_names_what_there_is() -> None:
-    with pytest.raises(ContractBroken, match=r"price reads Price.*Sales_Price"):
-        described(PRICE, schema=SCHEMA.replace('name="Price" type="p:Money"', 'name="Sales_Price" type="p:Money"'))
+def test_a_selected_element_that_was_renamed_is_no_longer_in_the_row_and_changes_the_reader() -> None:
+    after = described(PRICE, schema=SCHEMA.replace('name="Price" type="p:Money"', 'name="Sales_Price" type="p:Money"'))
+    assert after.fingerprint != described(PRICE).fingerprint
+    sources = {one.source for one in after.fields}
+    assert "Sales_Price" in sources and "Price" not in sources
+
+
+def test_a_column_inside_of_a_part_is_described_beside_the_part() -> None:
+    shelf = {one.source: one for one in described(Column("shelf", "Place/Shelf", pa.int16())).fields}["Place/Shelf"]
+    assert shelf.type == pa.int16() and not shelf.required
 
 
 def test_an_operation_that_is_not_there_names_the_ones_that_are() -> None:
@@ -192,7 +199,7 @@ def test_a_type_that_nobody_defines_breaks_only_the_operations_that_need_it() ->
 
 def test_a_bundle_is_kept_with_its_hashes_and_a_changed_copy_is_refused(tmp_path: Path) -> None:
     Fake(EMPTY).connector(bundle_dir=tmp_path).describe(stream())
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (one for one in tmp_path.iterdir() if one.is_dir())
     bundle = load(folder)
     assert [document.url for document in bundle.documents] == [WSDL_URL, "https://erp.example/ws/Parts?xsd=parts.xsd"]
     (folder / "0001.xml").write_text(SCHEMA.replace("Stock", "Stack"), encoding="utf-8")

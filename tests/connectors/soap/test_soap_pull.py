@@ -292,7 +292,8 @@ CASES: list[tuple[str, Any, type[SourceError] | type[FixConfiguration], str]] = 
     ("an error inside", reply(code="DB_ERROR", message="接続不可"), SourceError, "soap.not_ok"),
     ("a refusal inside", reply(code="BAD_CREDENTIALS"), AccessRefused, "soap.refused_inside"),
     ("not found with rows", reply(part("A"), code="NOT_FOUND"), BrokenReply, "soap.count_differs"),
-    ("multipart", http(200, b"--x", 'multipart/related; boundary="x"'), BrokenReply, "soap.mtom"),
+    ("multipart", http(200, b"--x", 'multipart/related; boundary="x"'), BrokenReply, "soap.incomplete"),
+    ("multipart without a boundary", http(200, b"--x", "multipart/related"), BrokenReply, "soap.mtom"),
     ("a control character", WHOLE.replace(b"<Code>A", b"<Code>\x01A"), BrokenReply, "soap.broken"),
     ("an unbound prefix", WHOLE.replace(b"<Code>", b"<x:Code>").replace(b"</Code>", b"</x:Code>"), BrokenReply, "soap.broken"),
 ]

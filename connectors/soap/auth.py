@@ -1,0 +1,96 @@
+"""How a system proves who asks: the ``auth:`` block of a SOAP system in project.yaml. Every credential is a reference there, resolved before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Basic(_Strict):
+    """A login and its password."""
+
+    user: SecretStr
+    password: SecretStr
+
+
+class Pfx(_Strict):
+    """A certificate with its private key, as a PFX file (PKCS #12)."""
+
+    file: Path
+    password: SecretStr
+
+
+class UsernameToken(_Strict):
+    """WS-Security UsernameToken. ``digest`` sends Base64(SHA-1(nonce + created + password)) instead of the password's text."""
+
+    user: SecretStr
+    password: SecretStr
+    digest: bool = False
+
+
+class TokenPassport(_Strict):
+    """NetSuite's token-based authentication. ``version`` is the endpoint's, as in its namespaces: ``2025_2``."""
+
+    account: str
+    version: str = Field(pattern=r"^\d{4}_\d$")
+    consumer_key: SecretStr
+    consumer_secret: SecretStr
+    token: SecretStr
+    token_secret: SecretStr
+
+
+class SoapHeader(_Strict):
+    """A header of the envelope that the application asks for (Oracle's SOAHeader, a session's id): children by name, in order."""
+
+    name: str
+    namespace: str = ""
+    values: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+
+class Auth(_Strict):
+    """At most one of ``basic``, ``digest`` and ``bearer`` (they share one HTTP header); everything else may stand together.
+
+    ``certificate`` is shown in TLS; ``signature`` signs the envelope (X.509, RSA). ``body`` maps paths inside the request (local names
+    from the Body's child down, without it) to credentials that the application wants there; a body template names them by their last step.
+    """
+
+    basic: Basic | None = None
+    digest: Basic | None = None
+    bearer: SecretStr | None = None
+    certificate: Pfx | None = None
+    username_token: UsernameToken | None = None
+    signature: Pfx | None = None
+    token_passport: TokenPassport | None = None
+    headers: tuple[SoapHeader, ...] = ()
+    body: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+    @model_validator(mode="after")
+    def _one_scheme(self) -> Self:
+        if sum(one is not None for one in (self.basic, self.digest, self.bearer)) > 1:
+            raise ValueError("basic, digest and bearer exclude each other: they are sent in the same header")
+        return self
+
+    def secrets(self) -> Iterator[str]:
+        """Every value that must never be shown. Logins are shown by many servers themselves and stay."""
+        for login in (self.basic, self.digest, self.username_token):
+            if login is not None:
+                yield login.password.get_secret_value()
+        for pfx in (self.certificate, self.signature):
+            if pfx is not None:
+                yield pfx.password.get_secret_value()
+        if self.bearer is not None:
+            yield self.bearer.get_secret_value()
+        if self.token_passport is not None:
+            passport = self.token_passport
+            for secret in (passport.consumer_key, passport.consumer_secret, passport.token, passport.token_secret):
+                yield secret.get_secret_value()
+        for header in self.headers:
+            yield from (value.get_secret_value() for value in header.values.values())
+        yield from (value.get_secret_value() for value in self.body.values())

@@ -1,0 +1,249 @@
+"""What expat's events become: raw rows, and the scalars and the fault around them. It judges what is this operation's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from connectors.soap.plan import XSI_TYPE, Kind, Plan, Step
+from connectors.soap.raw import Presence, Raw, RawRow
+from connectors.soap.runs import RunReader, suits
+from connectors.soap.tags import typed_name
+from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
+
+BLOCK = 8192
+MAX_DEPTH = 100
+MAX_TEXT = 10 * 1024 * 1024
+_NIL = "http://www.w3.org/2001/XMLSchema-instance}nil"
+#: Where raw rows go: at most BLOCK at a time from expat, a run at a time from arrays (``raw.Block``).
+Sink = Callable[[Sequence[RawRow]], None]
+
+
+class IncompleteXml(BrokenXml):
+    """The document ended before its root did: a cut connection, not a bad server. Worth asking again."""
+
+
+class NotSoap(ValueError):
+    """Well-formed, but not the answer the contract promises. The message names elements, never values."""
+
+
+@dataclass
+class Reply:
+    """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
+
+    ``missing`` names elements on the way to the rows that the contract requires and that did not come.
+    """
+
+    rows: int = 0
+    answers: int = 0
+    missing: tuple[str, ...] = ()
+    scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    fault: dict[str, str] | None = None
+
+
+class Machine:
+    """The handlers of one parse. Closures over locals rather than attributes: this is the connector's innermost loop."""
+
+    between_rows: Callable[[], bool]
+    in_row: Callable[[], bool]
+
+    def __init__(self, plan: Plan, sink: Sink) -> None:
+        self.reply = Reply()
+        self._plan = plan
+        self._sink = sink
+        self._block: list[RawRow] = []
+        self._came: set[str] = set()
+        self._ended = False
+        self._row: tuple[Step, str] | None = None
+        self._scope: dict[str, list[str]] = {}
+        self._reader: RunReader | None = None
+        #: Where expat saw the last row's end begin, in bytes that it was given.
+        self.row_end = -1
+        self.suited = _row_suits(plan.root)
+
+    def finish(self) -> Reply:
+        """The reply, once the parser has seen the end. Raises IncompleteXml or NotSoap."""
+        if not self._ended:
+            raise IncompleteXml("the reply ends before its Envelope does")
+        if self.reply.answers != 1:
+            raise NotSoap("the Envelope holds no answer" if not self.reply.answers else "the Body holds more than one answer")
+        self.reply.missing = tuple(name for name in self._plan.required if name not in self._came)
+        self._hand_over()
+        return self.reply
+
+    def take(self, block: Sequence[RawRow]) -> None:
+        """Rows that did not come through the handlers, after all that did."""
+        self._hand_over()
+        self.reply.rows += len(block)
+        if block:
+            self._sink(block)
+
+    def runs(self) -> RunReader:
+        """A reader for rows where the parser stands now, between two of them."""
+        assert self._row is not None
+        step, name = self._row
+        scope = {prefix: uris[-1] for prefix, uris in self._scope.items() if uris}
+        if self._reader is None or dict(self._reader.scope) != scope or self._reader.row is not step or self._reader.name != name:
+            self._reader = RunReader(step, name, scope, MAX_DEPTH // 2)
+        return self._reader
+
+    def _hand_over(self) -> None:
+        if self._block:
+            self._sink(self._block[:])
+            self._block.clear()
+
+    def parser(self) -> expat.XMLParserType:
+        reply, block, hand_over, came = self.reply, self._block, self._hand_over, self._came
+        root = self._plan.root
+        absent, nil_value, twice = Presence.ABSENT, Presence.NIL, Presence.TWICE
+        row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
+        scalar, fault_text, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.ANSWER
+        current: Step = root
+        stack: list[Step] = []
+        rows: list[RawRow] = []
+        text: list[str] = []
+        skip = 0
+        nil = False
+        # Whether text is wanted here; and whether it was, where an element inside it is being passed over.
+        collect = False
+        suspended: list[bool] = []
+        row_parent: Step | None = None
+
+        def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
+            for key, slot in step.attributes.items():
+                value = attributes.get(key, absent)
+                if key == XSI_TYPE and isinstance(value, str):
+                    value = typed_name(value, {prefix: uris[-1] for prefix, uris in self._scope.items() if uris})
+                row[slot] = value
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal current, skip, nil, collect, row_parent
+            if skip:
+                skip += 1
+                if skip > MAX_DEPTH:
+                    raise UnsafeXml(f"elements are nested more than {MAX_DEPTH} deep")
+                return
+            step = current.children.get(name) or current.children.get("*")
+            if step is None:
+                if current is root:
+                    raise NotSoap(f"the document is <{name.rpartition('}')[2]}>, not a SOAP Envelope")
+                if current.kind is Kind.BODY:
+                    raise NotSoap(f"the Body holds <{name.rpartition('}')[2]}>, which is not this operation's answer")
+                skip = 1
+                suspended.append(collect)
+                collect = False
+                return
+            stack.append(current)
+            current = step
+            kind = step.kind
+            nil = attributes.get(_NIL) in ("true", "1") if attributes else False
+            if kind is leaf or kind is leaves:
+                collect = True
+                if step.attributes:
+                    take(step, attributes, rows[-1])
+                return
+            if kind is row_kind or kind is group or kind is groups:
+                if kind is row_kind:
+                    row_parent, self._row = stack[-1], (step, name)
+                raw: RawRow = [absent] * step.width
+                if kind is group:
+                    rows[-1][step.slot] = (nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
+                elif kind is groups:
+                    _append(rows[-1], step.slot, nil_value if nil else raw)
+                elif nil:
+                    raise NotSoap("a row is xsi:nil")
+                take(step, attributes, raw)
+                rows.append(raw)
+                return
+            if kind is answer:
+                reply.answers += 1
+                if step.name == "Fault":
+                    reply.fault = {}
+            elif kind is scalar or kind is fault_text:
+                collect = True
+                text.clear()
+            elif rows:
+                if step.slot >= 0:
+                    rows[-1][step.slot] = nil_value if nil else []
+                take(step, attributes, rows[-1])
+            elif step.name:
+                came.add(step.name)
+            for key, path in step.scalars.items():
+                # An attribute such as SOAP-ENC:arrayType is named by its local name.
+                reply.scalars[path] = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
+
+        def end(_: str) -> None:
+            nonlocal current, skip, collect
+            if skip:
+                skip -= 1
+                if not skip:
+                    collect = suspended.pop()
+                return
+            step = current
+            kind = step.kind
+            current = stack.pop()
+            collect = False
+            if kind is leaf:
+                row, slot = rows[-1], step.slot
+                row[slot] = (nil_value if nil else text[0] if len(text) == 1 else "".join(text)) if row[slot] is absent else twice
+                text.clear()
+            elif kind is row_kind:
+                block.append(rows.pop())
+                reply.rows += 1
+                self.row_end = parser.CurrentByteIndex
+                if len(block) >= BLOCK:
+                    hand_over()
+            elif kind is leaves:
+                _append(rows[-1], step.slot, nil_value if nil else "".join(text))
+                text.clear()
+            elif kind is group or kind is groups:
+                rows.pop()
+            elif kind is scalar:
+                if step.name in reply.scalars:
+                    raise NotSoap(f"<{step.name}> comes twice")
+                reply.scalars[step.name] = None if nil else "".join(text).strip()
+                text.clear()
+            elif kind is fault_text:
+                if reply.fault is not None:
+                    reply.fault.setdefault(step.name, "".join(text).strip())
+                text.clear()
+            elif current is root:
+                self._ended = True
+
+        def characters(data: str) -> None:
+            if collect:
+                text.append(data)
+                if len(text) > 1 and sum(map(len, text)) > MAX_TEXT:
+                    raise UnsafeXml(f"a text is longer than {MAX_TEXT} characters")
+
+        def bound(prefix: str | None, uri: str | None) -> None:
+            self._scope.setdefault(prefix or "", []).append(uri or "")
+
+        def unbound(prefix: str | None) -> None:
+            self._scope[prefix or ""].pop()
+
+        self.in_row = lambda: bool(rows)
+        self.between_rows = lambda: not skip and not rows and current is row_parent
+
+        parser = expat.ParserCreate("utf-8", "}")
+        parser.buffer_text = True
+        parser.buffer_size = 1 << 16
+        refuse_doctype(parser)
+        parser.StartNamespaceDeclHandler = bound
+        parser.EndNamespaceDeclHandler = unbound
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+        parser.CharacterDataHandler = characters
+        return parser
+
+
+def _row_suits(step: Step) -> bool:
+    """Whether the plan's rows can be read by arrays. A plan has one row step, twice: below either SOAP version's Envelope."""
+    return any(suits(child) if child.kind is Kind.ROW else _row_suits(child) for child in step.children.values())
+
+
+def _append(row: RawRow, slot: int, value: Raw) -> None:
+    if not isinstance(row[slot], list):
+        row[slot] = []
+    row[slot].append(value)

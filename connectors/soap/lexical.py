@@ -1,0 +1,223 @@
+"""One raw value at a time, by XSD's lexical rules (XML Schema part 2): the careful reading that whole columns fall back to."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from connectors.soap.components import SimpleType
+from connectors.soap.plan import Cell
+from connectors.soap.raw import Presence, Raw
+
+_INTEGER = r"^[+-]?[0-9]+$"
+FLOAT = r"^(([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)|-?INF|NaN)$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+_DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{OFFSET})?", re.ASCII)
+_ZONE = f"{OFFSET}?"
+#: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
+FORMS = {
+    "time": r"(([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?|24:00:00(\.0+)?)" + _ZONE,
+    "gYear": r"-?\d{4,}" + _ZONE,
+    "gYearMonth": r"-?\d{4,}-(0[1-9]|1[0-2])" + _ZONE,
+    "gMonth": r"--(0[1-9]|1[0-2])" + _ZONE,
+    "gMonthDay": r"--(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])" + _ZONE,
+    "gDay": r"---(0[1-9]|[12]\d|3[01])" + _ZONE,
+    "duration": r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?",
+}
+_TEXT_FORMS = {name: re.compile(form, re.ASCII) for name, form in FORMS.items()}
+COLLAPSED = frozenset({"token", "language", "Name", "NCName", "NMTOKEN", "ID", "IDREF", "ENTITY", "anyURI", "QName", *_TEXT_FORMS})
+#: Built-ins over whole numbers, and the least and greatest that each allows beyond what the Arrow type says (XSD part 2 §3.3).
+WHOLE: dict[str, tuple[int | None, int | None]] = {
+    **dict.fromkeys(("byte", "short", "int", "long", "integer"), (None, None)),
+    "unsignedByte": (0, 2**8 - 1),
+    "unsignedShort": (0, 2**16 - 1),
+    "unsignedInt": (0, 2**32 - 1),
+    "unsignedLong": (0, 2**64 - 1),
+    "nonNegativeInteger": (0, None),
+    "positiveInteger": (1, None),
+    "nonPositiveInteger": (None, 0),
+    "negativeInteger": (None, -1),
+}
+#: The whitespace of XML, and no other: an ideographic space is a character like any other.
+_SPACES = str.maketrans("\t\n\r", "   ")
+_GREATEST_FLOAT32 = 3.4028235677973366e38
+
+
+class Unfit(ValueError):
+    """A value does not fit its column. ``path`` is below the column where it is nested."""
+
+    def __init__(self, why: str, raw: object, path: str = "") -> None:
+        self.why, self.raw, self.path = why, raw, path
+        super().__init__(why)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The declarations that bear on values: see ``SourceSpec``."""
+
+    timezone: str | None = None
+    null_values: frozenset[str] = frozenset()
+    empty_as_null: bool = False
+
+
+def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
+    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
+    if isinstance(raw, Presence):
+        if raw is Presence.TWICE:
+            raise Unfit("value.twice (an element that comes once came again)", raw)
+        if cell.column.required or (raw is Presence.NIL and not cell.nillable):
+            raise Unfit(f"value.{raw.value} (a value is required)", raw)
+        return None
+    if cell.many:
+        return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
+    # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
+    return _item(cell, cell.default if raw == "" and cell.default is not None else raw, rules, 0)
+
+
+def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
+    at = f"[{index}]" if index else ""
+    try:
+        if cell.simple is None:
+            if isinstance(raw, Presence):
+                return None
+            made: dict[str, Any] = {}
+            for child in cell.children:
+                try:
+                    made[child.column.name] = value_of(child, raw[child.slot], rules)
+                except Unfit as error:
+                    raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
+            return made
+        if isinstance(raw, Presence):
+            return None
+        kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
+        made_value = scalar(raw, kind, cell.simple, rules)
+    except Unfit as error:
+        raise Unfit(error.why, error.raw, at + error.path) from error
+    if made_value is None and cell.column.required and not cell.many:
+        raise Unfit("value.empty (a value is required)", raw, at)
+    return made_value
+
+
+def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
+    """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
+    if isinstance(kind, pa.ListType):
+        return [scalar(one, kind.value_type, simple, rules) for one in text.split()]
+    if pa.types.is_string(kind):
+        kept = text.translate(_SPACES) if simple.builtin == "normalizedString" or simple.builtin in COLLAPSED else text
+        kept = re.sub(" +", " ", kept).strip(" ") if simple.builtin in COLLAPSED else kept
+        form = _TEXT_FORMS.get(simple.builtin)
+        if form is not None:
+            if kept in rules.null_values or (not kept and rules.empty_as_null):
+                return None
+            if not form.fullmatch(kept):
+                raise Unfit(f"value.lexical (not an xsd:{simple.builtin})", text)
+        return _allowed(kept, simple, text)
+    stripped = text.strip(" \t\r\n")
+    if stripped in rules.null_values or (not stripped and rules.empty_as_null):
+        return None
+    _allowed(stripped, simple, text)
+    try:
+        return _typed(stripped, kind, simple, rules)
+    except Unfit as error:
+        raise Unfit(error.why, text) from error
+    except (ValueError, ArithmeticError, binascii.Error) as error:
+        raise Unfit(f"value.lexical (not an xsd:{simple.builtin} for {kind})", text) from error
+
+
+def _allowed(value: str, simple: SimpleType, raw: str) -> str:
+    allowed = simple.facets.get("enumeration")
+    if isinstance(allowed, tuple) and value not in allowed:
+        raise Unfit("value.enumeration (not among the values the contract lists)", raw)
+    return value
+
+
+def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
+    if pa.types.is_boolean(kind):
+        if text not in ("true", "false", "1", "0"):
+            raise ValueError(text)
+        return text in ("true", "1")
+    if pa.types.is_integer(kind):
+        number = int(_matching(_INTEGER, text))
+        bound = 1 << (kind.bit_width - 1)
+        if not -bound <= number < bound:
+            raise Unfit(f"value.range (does not fit {kind})", text)
+        return _bounded(number, simple.builtin, text)
+    if isinstance(kind, pa.Decimal128Type):
+        if simple.builtin in WHOLE:
+            _bounded(int(_matching(_INTEGER, text)), simple.builtin, text)
+        return _decimal(text, kind)
+    if pa.types.is_floating(kind):
+        made = float(_matching(FLOAT, text).replace("INF", "inf"))
+        greatest = _GREATEST_FLOAT32 if pa.types.is_float32(kind) else float("inf")
+        if abs(made) >= greatest and "INF" not in text:
+            raise Unfit(f"value.range (does not fit {kind})", text)
+        return made
+    if pa.types.is_date32(kind):
+        return date.fromisoformat(_matching(_DATE, text))
+    if isinstance(kind, pa.TimestampType):
+        return _instant(text, kind, rules)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        packed = "".join(text.split())
+        return bytes.fromhex(packed) if simple.builtin == "hexBinary" else base64.b64decode(packed, validate=True)
+    raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
+
+
+def _bounded(number: int, builtin: str, text: str) -> int:
+    low, high = WHOLE.get(builtin, (None, None))
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise Unfit(f"value.range (not an xsd:{builtin})", text)
+    return number
+
+
+def _matching(pattern: str, text: str) -> str:
+    if not re.fullmatch(pattern[1:-1], text, re.ASCII):
+        raise ValueError(text)
+    return text
+
+
+def _decimal(text: str, kind: pa.Decimal128Type) -> Decimal:
+    number = Decimal(_matching(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$", text))
+    whole, _, fraction = text.lstrip("+-").partition(".")
+    if len(fraction.rstrip("0")) > kind.scale:
+        raise Unfit(f"value.inexact (more than {kind.scale} digits after the point)", text)
+    if len(whole.lstrip("0")) > kind.precision - kind.scale:
+        raise Unfit(f"value.range (does not fit {kind})", text)
+    # Built from its digits: quantize would round by the context's 28 digits.
+    sign, digits, exponent = number.as_tuple()
+    if isinstance(exponent, int) and -exponent > kind.scale:
+        return Decimal((sign, digits[: len(digits) + exponent + kind.scale] or (0,), -kind.scale))
+    return number
+
+
+def _instant(text: str, kind: pa.TimestampType, rules: Rules) -> datetime:
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    day, clock, fraction, zone = found.group(1, 2, 3, "zone")
+    if fraction and len(fraction.rstrip("0")) > 6:
+        raise Unfit("value.inexact (finer than a microsecond)", text)
+    later = timedelta(0)
+    if clock == "24:00:00":
+        if (fraction or "0").strip("0"):
+            raise ValueError(text)
+        clock, later = "00:00:00", timedelta(days=1)
+    moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:<06}") + later
+    if kind.tz is None:
+        if zone:
+            raise Unfit("value.zone (a zone in a column without one)", text)
+        return moment
+    if zone:
+        offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
+        return moment.replace(tzinfo=offset).astimezone(UTC)
+    if rules.timezone is None:
+        raise Unfit("value.zone (no zone, and source.timezone is not declared)", text)
+    return moment.replace(tzinfo=ZoneInfo(rules.timezone)).astimezone(UTC)

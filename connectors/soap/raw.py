@@ -1,0 +1,78 @@
+"""Raw values as a reply holds them, before any type: text, or why there is none. A block of rows lies by columns or by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+class Presence(Enum):
+    """Why a value is not there. TWICE: an element that may come once came again."""
+
+    ABSENT = "absent"
+    NIL = "nil"
+    TWICE = "twice"
+
+
+#: A raw value: text, why there is none, a nested raw row, or a list of either.
+Raw = Any
+RawRow = list[Raw]
+#: What ``Texts.gaps`` holds: 0 is text, the others stand for a presence in this order.
+GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE)
+ABSENT, NIL, TWICE = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One raw column. ``texts`` is null wherever there is no text, and ``gaps`` (int8) then says why; None when every row has text."""
+
+    texts: pa.StringArray
+    gaps: NDArray[np.int8] | None = None
+
+    def __getitem__(self, index: int) -> Raw:
+        gap = 0 if self.gaps is None else int(self.gaps[index])
+        return GAPS[gap - 1] if gap else self.texts[index].as_py()
+
+
+class Block(Sequence[RawRow]):
+    """Raw rows that lie by columns. Asked for a row it makes that one; ``column`` costs nothing."""
+
+    def __init__(self, count: int, columns: Sequence[Texts]) -> None:
+        self._count = count
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> RawRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RawRow]: ...
+    def __getitem__(self, index: int | slice) -> RawRow | list[RawRow]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        return [column[index % self._count] for column in self._columns]
+
+    def __iter__(self) -> Iterator[RawRow]:
+        return (self[index] for index in range(self._count))
+
+    def column(self, slot: int) -> Texts:
+        return self._columns[slot]
+
+
+def texts_of(rows: Sequence[RawRow], slot: int) -> list[str]:
+    """The texts of one slot, empty where there is none: for versions and bookmarks."""
+    if isinstance(rows, Block):
+        import pyarrow.compute as pc
+
+        return pc.fill_null(rows.column(slot).texts, "").to_pylist()
+    return [text if isinstance(text := row[slot], str) else "" for row in rows]

@@ -1,0 +1,159 @@
+"""Where a reply waits until it is judged: its bytes as they arrive, its typed rows and rejects on disk. Nothing here is let go early."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+import pyarrow as pa
+
+from connectors.protocol import Reject
+
+#: What one reply may hold in memory; the rest of it goes to disk.
+IN_MEMORY = 8 * 1024 * 1024
+#: Rows of one part of a reply as it is released.
+PART = 32_768
+_REJECTS = pa.schema([(name, pa.string()) for name in ("key", "column", "reason", "raw")])
+
+
+class TooLarge(ValueError):
+    """More bytes arrived than a reply may have."""
+
+
+class Arriving:
+    """The bytes of a reply while they arrive, as a file to read from. Raises TooLarge past ``limit`` bytes."""
+
+    def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
+        self._chunks = chunks
+        self._left = limit
+        self._held = b""
+
+    def peek(self, size: int) -> bytes:
+        """The next ``size`` bytes, or all there are; they stay to be read."""
+        self._hold(size)
+        return self._held[:size]
+
+    def read(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end."""
+        self._hold(size)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def _hold(self, size: int) -> None:
+        have = len(self._held)
+        parts = [self._held]
+        while have < size and (chunk := next(self._chunks, None)) is not None:
+            have += len(chunk)
+            parts.append(self._counted(chunk))
+        self._held = b"".join(parts)
+
+    def _counted(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise TooLarge
+        return chunk
+
+
+class _Spool:
+    """Record batches of one schema in the order they came: in memory while they are few, then in a file without a name."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._held: list[pa.RecordBatch] = []
+        self._size = 0
+        self._file: IO[bytes] | None = None
+        self._writer: Any = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        self._held.append(batch)
+        self._size += batch.nbytes
+        if self._size > IN_MEMORY:
+            self._write()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Everything, once."""
+        if self._file is None:
+            yield from self._held
+            return
+        self._write()
+        self._writer.close()
+        self._file.seek(0)
+        with pa.ipc.open_stream(self._file) as reader:
+            yield from reader
+
+    def close(self) -> None:
+        self._held.clear()
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+            self._writer = pa.ipc.new_stream(self._file, self._schema)
+        for batch in self._held:
+            self._writer.write_batch(batch)
+        self._held.clear()
+        self._size = 0
+
+
+class Stage:
+    """The typed rows and the rejects of one reply. ``rows`` counts both. Closed, it forgets everything."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._good = _Spool(schema)
+        self._bad = _Spool(_REJECTS)
+
+    def add(self, batch: pa.RecordBatch, rejects: Sequence[Reject]) -> None:
+        self.rows += batch.num_rows + len(rejects)
+        self._good.add(batch)
+        if rejects:
+            columns = zip(*((one.key, one.column, one.reason, one.raw) for one in rejects), strict=True)
+            self._bad.add(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=_REJECTS))
+
+    def parts(self) -> Iterator[tuple[pa.RecordBatch, tuple[Reject, ...]]]:
+        """All rows in order, in parts of about PART at most, each with some of what was rejected; at least one part comes, perhaps empty."""
+        good, bad = _joined(self._good.batches(), PART), _joined(self._bad.batches(), max(PART // 8, 1))
+        empty = pa.RecordBatch.from_pylist([], schema=self.schema)
+        some = False
+        for rows in good:
+            some = True
+            yield rows, _rejects(next(bad, None))
+        for rejects in bad:
+            some = True
+            yield empty, _rejects(rejects)
+        if not some:
+            yield empty, ()
+
+    def close(self) -> None:
+        self._good.close()
+        self._bad.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _rejects(batch: pa.RecordBatch | None) -> tuple[Reject, ...]:
+    return () if batch is None else tuple(Reject(**cast(dict[str, str], one)) for one in batch.to_pylist())
+
+
+def _joined(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Small batches put together until they have ``size`` rows."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if held and rows + batch.num_rows > size:
+            yield pa.concat_batches(held)
+            held, rows = [], 0
+        held.append(batch)
+        rows += batch.num_rows
+    if held:
+        yield pa.concat_batches(held)

@@ -1,0 +1,86 @@
+"""xsi:type: rows that say which subtype they are, by whatever prefix, and what becomes of the columns of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from soap_fake import SCHEMA, WSDL, WSDL_URL, reply
+
+from connectors.errors import ContractBroken
+from connectors.protocol import Column, Reject
+from connectors.soap.bundle import fetch
+from connectors.soap.decode import RawRow, decode
+from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.values import Rules, Where, batch
+from connectors.soap.wsdl import read
+
+SUBTYPES = """<xs:complexType name="Assembly"><xs:complexContent><xs:extension base="p:Part"><xs:sequence>
+<xs:element name="Pieces" type="xs:int"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>
+<xs:complexType name="Fluid"><xs:complexContent><xs:extension base="p:Part"><xs:sequence>
+<xs:element name="Litres" type="xs:decimal" minOccurs="0"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType></xs:schema>"""
+COLUMNS = (
+    Column("code", "Code", pa.string(), required=True),
+    Column("kind", "@xsi:type", pa.string()),
+    Column("pieces", "Pieces", pa.int32()),
+    Column("litres", "Litres", pa.decimal128(10, 2)),
+)
+
+
+def compiled(*columns: Column) -> Plan:
+    schema = SCHEMA.replace("</xs:schema>", SUBTYPES)
+    contract = read(fetch(WSDL_URL, lambda url: ((WSDL if url == WSDL_URL else schema).encode(), "text/xml")))
+    return compile_plan(contract, contract.operations["ReadParts"], rows="List/Part", columns=columns)
+
+
+@pytest.fixture(params=[False, True], ids=["by events", "by arrays"])
+def arrays(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def typed(arrays: bool, *rows: str) -> tuple[list[dict[str, Any]], list[Reject]]:
+    plan = compiled(*COLUMNS)
+    made: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+
+    def sink(block: Sequence[RawRow]) -> None:
+        where = Where("ReadParts", "List/Part", len(made) + len(rejects) + 1)
+        good, bad = batch(plan.cells, block, Rules(), where, key=("code",), versions=[""] * len(block), scope="s")
+        made.extend(good.select(["code", "kind", "pieces", "litres"]).to_pylist())
+        rejects.extend(bad)
+
+    # A row before them, so that arrays know where rows begin.
+    decode(io.BytesIO(reply("<Part><Code>first</Code></Part>", *rows)), plan, sink, arrays=arrays, head=480)
+    return made[1:], rejects
+
+
+def test_each_row_has_the_columns_of_its_type_and_nulls_for_the_others(arrays: bool) -> None:
+    rows, rejects = typed(
+        arrays,
+        '<Part xmlns:q="urn:parts" xsi:type="q:Assembly"><Code>A</Code><Pieces>3</Pieces></Part>',
+        '<Part xmlns:q="urn:parts" xsi:type="q:Fluid"><Code>B</Code><Litres>1.5</Litres></Part>',
+        '<Part xsi:type="Part"><Code>C</Code></Part>',
+        "<Part><Code>D</Code></Part>",
+    )
+    assert not rejects
+    assert [row["kind"] for row in rows] == ["{urn:parts}Assembly", "{urn:parts}Fluid", "{urn:parts}Part", None]
+    assert [(row["pieces"], row["litres"] and str(row["litres"])) for row in rows] == [
+        (3, None),
+        (None, "1.50"),
+        (None, None),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("said", ["q:Ghost", "xsi:Assembly", "unbound:Assembly", "q:"])
+def test_a_type_the_contract_does_not_know_is_named_with_its_row(arrays: bool, said: str) -> None:
+    _, rejects = typed(arrays, f'<Part xmlns:q="urn:parts" xsi:type="{said}"><Code>A</Code></Part>')
+    assert "ReadParts List/Part[2]/@xsi:type" in rejects[0].reason and "value.enumeration" in rejects[0].reason
+
+
+def test_an_element_of_no_type_is_still_gone() -> None:
+    with pytest.raises(ContractBroken, match="Nowhere"):
+        compiled(Column("nowhere", "Nowhere", pa.string()))

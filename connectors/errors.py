@@ -39,7 +39,9 @@ class FortnightError(Exception):
     def say(self, lang: Language = "en") -> str:
         """What, where, and what to do, in one or two sentences."""
         between = "" if lang == "ja" else " "
-        return _masked(between.join((sentence(self.code, self.params, lang), sentence(self.code + ".remedy", self.params, lang))))
+        said = between.join((sentence(self.code, self.params, lang), sentence(self.code + ".remedy", self.params, lang)))
+        # Names come from sources: what a terminal would take for a command is not passed on.
+        return _masked("".join(sign if sign.isprintable() else " " for sign in said))
 
 
 class FixConfiguration(FortnightError):

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.certificate import ClientCertificate, load_client_certificate
-from connectors.errors import FixConfiguration, SourceUnavailable
+from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
 
@@ -45,6 +45,7 @@ class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
 
     ``budget`` is how many requests one host gets in the life of a transport, retries included: a walk without an end ends there.
+    ``largest_reply`` is in bytes, for replies that are read whole.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
     against a daily quota); without one it is kept in memory.
     """
@@ -57,6 +58,7 @@ class TransportOptions:
     max_wait: float = 60.0
     concurrency: int = 4
     budget: int = 1_000_000
+    largest_reply: int = 256 * 1024 * 1024
     client_certificate: ClientCertificate | None = None
     state: Path | None = None
 
@@ -173,7 +175,8 @@ class Transport:
     ) -> httpx.Response:
         """One exchange, body read, retried while that is safe and may help.
 
-        Raises SourceUnavailable after the last attempt, FixConfiguration when TLS or the host name can't work, and what ``classify`` raises.
+        Raises SourceUnavailable after the last attempt, FixConfiguration when TLS or the host name can't work, BrokenReply
+        for a body without measure, and what ``classify`` raises.
         """
         retriable = method.upper() in _IDEMPOTENT if idempotent is None else idempotent
         for attempt in range(1, self.options.attempts + 1):
@@ -181,8 +184,10 @@ class Transport:
             self._spend()
             with self._slots:
                 try:
-                    response = self._client.request(method, url, params=params, json=json, content=content, headers=self._with_id(headers))
-                    outcome = self._judge(response, classify)
+                    request = self._client.build_request(
+                        method, url, params=params, json=json, content=content, headers=self._with_id(headers)
+                    )
+                    outcome = self._judge(self._whole(request), classify)
                 except httpx.RequestError as error:
                     outcome = self._failed(error)
                 except UnicodeEncodeError as error:
@@ -191,6 +196,24 @@ class Transport:
                 return outcome
             self._wait(outcome, attempt, method, url, retriable)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _whole(self, request: httpx.Request) -> httpx.Response:
+        """The reply with its body, which may not be larger than ``options.largest_reply``. Raises BrokenReply."""
+        response = self._client.send(request, stream=True)
+        try:
+            parts: list[bytes] = []
+            size = 0
+            for part in response.iter_bytes():
+                size += len(part)
+                if size > self.options.largest_reply:
+                    raise BrokenReply("transport.too_large", host=self.host, limit=self.options.largest_reply)
+                parts.append(part)
+        finally:
+            response.close()
+        # The body is decoded by now; what said how it was packed would have it decoded again.
+        packed = ("content-encoding", "content-length", "transfer-encoding")
+        headers = [(name, value) for name, value in response.headers.raw if name.lower().decode("latin-1") not in packed]
+        return httpx.Response(response.status_code, headers=headers, content=b"".join(parts), request=request)
 
     @contextmanager
     def stream(

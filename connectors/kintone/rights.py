@@ -145,7 +145,9 @@ class Readers:
         whole = [*self._base, *layers]
         narrow = [layer for layer in whole if not _open(layer)]
         if not narrow:
-            return (principal("everyone", self._system),)
+            # A guest is no part of everyone, and is let in by lists that all name them beside it.
+            named = _all(whole, directory) if whole else frozenset[str]()
+            return (principal("everyone", self._system), *sorted(user_principal(user) for user in named if is_guest(user)))
         if len(narrow) == 1 and not _denies(narrow[0]):
             rest = [_viewers(layer, directory) for layer in whole if layer is not narrow[0]]
             tokens: set[str] = set()

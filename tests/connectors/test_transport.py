@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import AccessRefused, FixConfiguration, FortnightError, SourceUnavailable
+from connectors.errors import AccessRefused, BrokenReply, FixConfiguration, FortnightError, SourceUnavailable
 from connectors.transport import Again, Transport, TransportOptions, retry_after
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -405,6 +405,16 @@ def test_a_walk_without_an_end_ends_at_the_budget_retries_included() -> None:
     assert "calls_per_run" in caught.value.say("en") and "src.example" in caught.value.say("ja")
     with pytest.raises(SourceUnavailable), line.transport.stream("GET", "/file"):
         pass
+
+
+def test_a_reply_without_measure_is_broken_off_and_a_packed_one_is_measured_unpacked() -> None:
+    bomb = httpx.Response(200, content=gzip.compress(b"0" * 3_000_000), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(BrokenReply) as caught:
+        Line(lambda: bomb, options=TransportOptions(largest_reply=1_000_000)).transport.send("GET", "/page")
+    assert caught.value.code == "transport.too_large"
+    small = httpx.Response(200, content=gzip.compress("受注".encode()), headers={"Content-Encoding": "gzip", "X-Kept": "1"})
+    reply = Line(small).transport.send("GET", "/page")
+    assert (reply.text, reply.headers["X-Kept"], "content-encoding" in reply.headers) == ("受注", "1", False)
 
 
 def test_a_waiting_request_does_not_hold_a_slot() -> None:

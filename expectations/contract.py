@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration
+from connectors.messages import Said, quoted, told
 from connectors.protocol import Column, Stream
 from expectations.types import parse_type
 
@@ -208,8 +209,8 @@ def first_fault(error: ValidationError) -> tuple[str, str]:
     """Where a file is wrong first, and how. A key nobody knows comes before the one that is missing: it is most often the same, mistyped."""
     faults = sorted(error.errors(include_input=False, include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     unknown = faults[0]["type"] == "extra_forbidden"
-    place = ".".join(str(part) for part in faults[0]["loc"]) or "(top)"
-    return place, "no such key" if unknown else faults[0]["msg"].removeprefix("Value error, ")
+    place = ".".join(str(part) for part in faults[0]["loc"]) or told("project.top")
+    return place, told("project.no_such_key") if unknown else quoted(faults[0]["msg"].removeprefix("Value error, "))
 
 
 def read_contract(path: Path) -> Contract:
@@ -229,8 +230,9 @@ def read_contract(path: Path) -> Contract:
             try:
                 field.column()
             except FixConfiguration as error:
+                reason = Said(lambda lang, error=error: error.say(lang).rstrip(".。"))
                 raise FixConfiguration(
-                    "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=error.say().rstrip(".")
+                    "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=reason
                 ) from error
     except ValidationError as error:
         place, reason = first_fault(error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -231,6 +232,30 @@ class Project:
         return package.connect(system, config, options)
 
 
+#: Names under which systems keep what must not be read by who reads the file.
+_SECRET = re.compile(r"(password|passphrase|secret|tokens?|private_key)$")
+
+
+def _spoken_secret(value: Any, path: tuple[str, ...]) -> str:
+    """Where credentials stand as values, seen before any system is opened: by name, among what a system authenticates with."""
+    if isinstance(value, str):
+        named = next((name for name in reversed(path) if not name.isdigit()), "")
+        return ".".join(path) if _SECRET.search(named) and (len(path) == 3 or {"auth", "certificate"} & set(path)) else ""
+    if isinstance(value, Mapping):
+        inner = list(cast("Mapping[str, Any]", value).items())
+        # A reference is no value.
+        return (
+            "" if [key for key, _ in inner] in (["env"], ["file"]) else _first(_spoken_secret(one, (*path, str(key))) for key, one in inner)
+        )
+    if isinstance(value, list):
+        return _first(_spoken_secret(one, (*path, str(at))) for at, one in enumerate(cast("list[Any]", value)))
+    return ""
+
+
+def _first(places: Iterable[str]) -> str:
+    return next((place for place in places if place), "")
+
+
 def _literal_secret(value: Any, written: Any) -> str:
     """Where a secret setting was written as a value instead of a reference; empty when nowhere. ``value`` is the setting as read."""
     if isinstance(value, SecretStr):
@@ -273,6 +298,9 @@ def load(folder: Path) -> Project:
     for name, spec in file.indexes.items():
         if file.environment == "production" and spec.gate.green_days < FORTNIGHT:
             raise FixConfiguration("project.gate_too_short", path=str(path), index=name, days=spec.gate.green_days, least=FORTNIGHT)
+    for name, settings in file.systems.items():
+        if place := _spoken_secret(settings, ("systems", name)):
+            raise FixConfiguration("project.literal_secret", path=str(path), place=place)
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

@@ -9,6 +9,7 @@ from typing import Any, cast
 from connectors.errors import AddressUnknown, BrokenReply, FixConfiguration
 from connectors.kintone.client import Client
 from connectors.kintone.config import SourceSpec
+from connectors.messages import joined, told
 
 
 @dataclass(frozen=True)
@@ -141,4 +142,4 @@ def _nearest(client: Client, text: str, number: int | None, guest_space: int | N
 
 
 def _written(apps: list[App]) -> str:
-    return ", ".join(f"{app.code or '(no code)'} (id {app.id}, {app.name})" for app in apps) or "-"
+    return joined(told("kintone.candidate", code=app.code or told("kintone.no_code"), app=app.id, name=app.name) for app in apps) or "-"

@@ -78,7 +78,7 @@ class KintoneConnector:
             try:
                 probes.append((name, True, ask()))
             except SourceError as error:
-                probes.append((name, False, Said(error.say, error.code)))
+                probes.append((name, False, Said(error.say, error.code, error.exit_code)))
 
         def reach() -> str:
             return told("kintone.probe.answers", now=f"{client.now():%Y-%m-%dT%H:%M:%SZ}")

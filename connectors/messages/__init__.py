@@ -49,15 +49,17 @@ class Said(str):
     """A sentence as English text that still knows how to be said in the other language.
 
     It goes through every field that is typed ``str`` (a check's summary, a probe's finding, a parameter of another sentence) and is
-    English to all who do not ask. ``code`` is its stable code, empty where it is made of several. Copied or pickled it is plain text.
+    English to all who do not ask. ``code`` is its stable code, empty where it is made of several; ``exit`` the exit code of the error it
+    says, 0 where it says none. Copied or pickled it is plain text.
     """
 
     code: str
+    exit: int
     _say: Callable[[Language], str]
 
-    def __new__(cls, say: Callable[[Language], str], code: str = "") -> Said:
+    def __new__(cls, say: Callable[[Language], str], code: str = "", exit: int = 0) -> Said:
         made = super().__new__(cls, say("en"))
-        made._say, made.code = say, code
+        made._say, made.code, made.exit = say, code, exit
         return made
 
     def say(self, lang: Language) -> str:
@@ -76,6 +78,11 @@ def joined(parts: Iterable[str], separator: str = ", ") -> Said:
     """Several of them as one list."""
     every = tuple(parts)
     return Said(lambda lang: (separator if lang == "en" else "、").join(str(retold(part, lang)) for part in every))
+
+
+def quoted(text: str) -> Said:
+    """What a library says in English: as it is, and marked as a quotation where the sentence around it is Japanese."""
+    return Said(lambda lang: f"「{text}」" if lang == "ja" else text)
 
 
 def retold(value: object, lang: Language) -> object:

@@ -53,7 +53,8 @@ class SharePoint:
             next(tenant.graph.values("users", params={"$select": "id", "$top": "1"}), None)
             probes.append((told("sharepoint.probe.directory"), True, told("sharepoint.probe.people")))
         except AccessRefused as error:
-            probes.append((told("sharepoint.probe.directory" if probes else "sharepoint.probe.token"), False, Said(error.say, error.code)))
+            name = told("sharepoint.probe.directory" if probes else "sharepoint.probe.token")
+            probes.append((name, False, Said(error.say, error.code, error.exit_code)))
         transport = tenant.graph.transport
         return Health(all(good for _, good, _ in probes), transport.endpoint, transport.sandbox, tuple(probes))
 
@@ -114,7 +115,7 @@ class SharePoint:
                 tenant.rest.json(f"{path.lstrip('/')}/_api/web".lstrip("/"), params={"$select": "Id,HasUniqueRoleAssignments"})
             roles = tenant.tokens.claims(tenant.rest.resource).get("roles") or []
         except SourceError as error:
-            return told("sharepoint.probe.permissions"), False, Said(error.say, error.code)
+            return told("sharepoint.probe.permissions"), False, Said(error.say, error.code, error.exit_code)
         if _FULL_CONTROL not in roles and "Sites.Selected" not in roles:
             return told("sharepoint.probe.permissions"), False, told("sharepoint.probe.lacks", role=_FULL_CONTROL)
         return told("sharepoint.probe.permissions"), True, told("sharepoint.probe.assignments")

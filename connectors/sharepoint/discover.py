@@ -53,7 +53,7 @@ def reachable(tenant: Tenant, path: str) -> tuple[bool, str]:
     try:
         return True, find_site(tenant.graph, tenant.config.host, path).title
     except (AddressUnknown, AccessRefused) as error:
-        return False, Said(error.say, error.code)
+        return False, Said(error.say, error.code, error.exit_code)
 
 
 def identity(place: Place) -> dict[str, str]:

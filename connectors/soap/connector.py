@@ -54,7 +54,9 @@ class SoapConnector:
             probes.append(self._credentials())
         except (SourceError, FixConfiguration) as error:
             refused = isinstance(error, AccessRefused)
-            probes.append((told("soap.probe.refused" if refused else "soap.probe.contract"), False, Said(error.say, error.code)))
+            probes.append(
+                (told("soap.probe.refused" if refused else "soap.probe.contract"), False, Said(error.say, error.code, error.exit_code))
+            )
         transport = self._client.transport()
         # An operation nobody reads may be broken; it is shown and condemns nothing.
         good = all(passed for name, passed, _ in probes if not name.startswith("operation "))

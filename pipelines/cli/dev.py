@@ -34,6 +34,10 @@ def dev(
         try:
             for process in running:
                 process.wait()
+        except KeyboardInterrupt:
+            # The normal way to end it: nothing is left half-done, and the one JSON object was printed already.
+            if not json_:
+                line("dev.stopped", lang)
         finally:
             for process in running:
                 process.terminate()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
 
 if TYPE_CHECKING:
     from connectors.protocol import Examines
@@ -32,7 +32,7 @@ def doctor(
 ) -> None:
     """Check each system's address, credentials and rights, and every contract file. The exit code is that of the worst finding."""
     from connectors.errors import FortnightError
-    from connectors.messages import Said, told
+    from connectors.messages import Said, joined, told
     from connectors.protocol import Examines
 
     with spoken(lang, json_):
@@ -46,9 +46,15 @@ def doctor(
                 connector = opened.connect(name)
                 try:
                     health = connector.check()
-                    found += [Finding(_subject(name, probe), ok, said, 0 if ok else 1) for probe, ok, said in health.probes]
+                    probed = [Finding(_subject(name, probe), ok, said, 0 if ok else _asked(said)) for probe, ok, said in health.probes]
+                    found += probed
+                    streams = [one for one in opened.contracts.values() if one.system == name] if isinstance(connector, Examines) else []
                     if health.ok and isinstance(connector, Examines):
-                        found += [_examined(connector, one) for one in opened.contracts.values() if one.system == name]
+                        found += [_examined(connector, one) for one in streams]
+                    elif streams:
+                        skipped = told("doctor.not_examined", streams=joined(one.stream for one in streams))
+                        worst_probe = max((one.exit for one in probed), default=NO)
+                        found.append(Finding(_subject(name, told("doctor.streams")), False, skipped, worst_probe))
                 finally:
                     connector.close()
             except FortnightError as error:
@@ -85,6 +91,13 @@ def _examined(connector: Examines, contract: Contract) -> Finding:
         return Finding(contract.stream, True, connector.examine(contract.told()), 0)
     except FortnightError as error:
         return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
+
+
+def _asked(said: str) -> int:
+    """The exit code a failed probe asks for: that of the error it met; where it met none, what was found is the answer, and it is no."""
+    from connectors.messages import Said
+
+    return (said.exit if isinstance(said, Said) else 0) or NO
 
 
 def _subject(system: str, probe: str) -> str:

@@ -66,11 +66,20 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
         from pipelines.clock import WallClock
         from pipelines.defs.instance import instance_of
         from pipelines.defs.seal import seal_project
+        from pipelines.evidence.plan import not_yet
 
         with instance_of(opened) as instance:
             seals = seal_project(opened, instance, WallClock())
+        waiting = None if seals else not_yet(opened, WallClock().now())
     payload = {"sealed": [{"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict} for s in seals]}
-    emit("seal", payload, json_, lambda: line("gate.sealed" if seals else "gate.nothing_to_seal", lang, count=len(seals)))
+
+    def text() -> None:
+        if waiting is None:
+            line("gate.sealed" if seals else "gate.nothing_to_seal", lang, count=len(seals))
+        else:
+            line(waiting.code, lang, **waiting.params)
+
+    emit("seal", payload, json_, text)
 
 
 def gate_state(project: Any, index: str) -> Any:

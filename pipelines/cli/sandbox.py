@@ -162,6 +162,7 @@ def break_(
             "minutes": minutes,
             "path": path,
         }
+        _existing(home, name)
         from infra.sandbox import process
 
         body = {"name": name} | {key: value for key, value in given.items() if value is not None}
@@ -193,26 +194,47 @@ def heal(
             _known(system)
         home = home_of(project)
         running = {one.name for one in (process.status(home) or _not_running(home)).servers}
+        if name is not None:
+            _existing(home, name)
         healed: list[str] = []
+        codes: list[dict[str, str]] = []
         for server in sorted(running if system is None else {system}):
             answer = process.control(home, "heal", {} if name is None else {"name": name}, server=server)
-            healed += [str(one) for one in answer.get("healed") or ()]
-    emit(
-        "sandbox_heal",
-        {"healed": healed},
-        json_,
-        lambda: line("sandbox.healed" if healed else "sandbox.healthy", lang, names=", ".join(healed)),
-    )
+            found = answer.get("healed", answer.get("unmet"))
+            # Only kintone has breaks with names; the others count the faults they took away.
+            healed += [str(one) for one in found] if isinstance(found, list) else [f"{server} ({found})"] if found else []
+            codes += answer.get("codes") or ()
+
+    def text() -> None:
+        line("sandbox.healed" if healed else "sandbox.healthy", lang, names=", ".join(healed))
+        for one in codes:
+            line("sandbox.code_set_again", lang, app=one["app"], code=one["code"])
+
+    emit("sandbox_heal", {"healed": healed}, json_, text)
+
+
+def _known_breaks(home: Path) -> list[dict[str, str]]:
+    from infra.sandbox import process
+
+    return process.control(home, "breaks", {}, server="kintone")["breaks"]
+
+
+def _existing(home: Path, name: str) -> None:
+    from connectors.errors import FixConfiguration
+
+    if name not in [one["name"] for one in _known_breaks(home)]:
+        raise FixConfiguration("sandbox.no_such_break", name=name)
 
 
 def _list(home: Path, json_: bool, lang: str | None) -> None:
-    from infra.sandbox import process
+    from pipelines.cli.breaks import OPTIONS
 
-    known = process.control(home, "breaks", {}, server="kintone")["breaks"]
+    known = _known_breaks(home)
 
     def text() -> None:
         for one in known:
-            row(cell(one["name"], 20), one[language(lang)], indent=0)
+            options = " ".join(OPTIONS.get(one["name"], ()))
+            row(cell(one["name"], 20), one[language(lang)], f" [{options}]" if options else "", indent=0)
 
     emit("sandbox_breaks", {"system": "kintone", "breaks": known}, json_, text)
 
@@ -260,5 +282,5 @@ def _said(error: Any) -> FixConfiguration:
     if error.code == "not_running":
         return FixConfiguration("sandbox.not_running", home=facts["home"])
     if error.code == "refused":
-        return FixConfiguration("sandbox.refused", verb=facts["verb"], server=facts["server"], reason=facts["reason"])
-    return FixConfiguration("sandbox.not_up", reason=str(error))
+        return FixConfiguration("sandbox.refused", verb=facts["verb"], server=facts["server"], reason=facts["reason"].rstrip("."))
+    return FixConfiguration("sandbox.not_up", reason=str(error).rstrip("."))

@@ -54,7 +54,7 @@ class GatePolicy:
 @dataclass(frozen=True)
 class StreamState:
     """One stream of an index: its consecutive green days ending yesterday, the days of the window oldest first (enough to hold
-    ``required_days`` days that are not excused), and the reason that last set the count back."""
+    ``required_days`` days that are not excused; none before the first seal), and the reason that last set the count back."""
 
     stream: str
     green_days: int
@@ -104,11 +104,12 @@ def decide(
     states = tuple(StreamState(name, row.green_days, _window(row.days, policy.green_days), row.last_reason) for name, row in rows.items())
     short: list[Reason] = [] if names else [reason("gate.no_streams")]
     for state in states:
-        if state.green_days < policy.green_days:
+        # A stream that was never sealed has no day to explain: its history has yet to begin.
+        if not state.days:
+            short.append(reason("gate.no_sealed_day", stream=state.stream, required_days=policy.green_days))
+        elif state.green_days < policy.green_days:
             short.append(reason("gate.streak_short", stream=state.stream, green_days=state.green_days, required_days=policy.green_days))
-            # A stream that was never sealed has no day to explain: its history has yet to begin.
-            begun = any(seal.stream == state.stream for seal in seals)
-            if begun and state.last_reason is not None and state.last_reason.code.startswith("gate."):
+            if state.last_reason is not None and state.last_reason.code.startswith("gate."):
                 short.append(state.last_reason)
     unready = _policy_reasons(policy, history) + _fact_reasons(index, facts, policy, today)
     eligibility, why = _standing(rows, short, unready, policy.green_days, today, history)
@@ -150,7 +151,7 @@ def state_entry(state: GateState, environment: Environment, clock: ClockKind, no
 
 
 def _walk(stream: str, seals: Sequence[Seal], today: date, history: History) -> _Row:
-    """Count forward from the first seal to yesterday; every day in between must be sealed."""
+    """Count forward from the first seal to yesterday; every day in between must be sealed. Without a seal no day was ever owed: no days."""
     by_day: dict[date, Seal] = {}
     for seal in seals:
         other = by_day.get(seal.day)
@@ -163,7 +164,7 @@ def _walk(stream: str, seals: Sequence[Seal], today: date, history: History) -> 
     restarts: list[date] = []
     counts: dict[date, int] = {}
     before: Seal | None = None
-    day = min(by_day, default=yesterday)
+    day = min(by_day, default=today)
     while day <= yesterday:
         seal = by_day.get(day)
         if seal is None:

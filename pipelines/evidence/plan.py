@@ -7,12 +7,13 @@ from datetime import date, datetime
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
-from pipelines.evidence.calendar import Cadence, Calendar, ClosedDays, StreamPlan
+from pipelines.evidence.calendar import Cadence, Calendar, ClosedDays, StreamPlan, bounds, closed_until
 from pipelines.evidence.chain import ChainRow
 from pipelines.evidence.claims import ClaimStore, Environment
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.gate import GatePolicy, GateState, read_gate
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import SealPolicy
 from pipelines.evidence.witness import STREAM_CHECKS
 from pipelines.project import Project
@@ -37,17 +38,41 @@ def closed_of(project: Project) -> ClosedDays | None:
 
 
 def calendar_of(project: Project, now: datetime) -> Calendar:
-    """Every stream with a contract owes its slot from the day of its first claim: a stream nobody ever pulled has no history to judge."""
+    """Every stream with a contract owes its slot from its first day: a stream nobody ever pulled has no history to judge."""
     due = project.file.schedule
     today = now.astimezone(ZoneInfo(project.file.timezone)).date()
-    first: dict[str, date] = {}
-    for claim in claims_of(project).read():
-        first[claim.stream] = min(first.get(claim.stream, claim.day), claim.day)
+    first = first_days(project)
     plans = tuple(
         StreamPlan(stream, Cadence(due.hour, due.minute, due.days), first.get(stream, today), required_checks=STREAM_CHECKS)
         for stream in sorted(project.contracts)
     )
     return Calendar(project.file.timezone, plans, 24, closed_of(project))
+
+
+def first_days(project: Project) -> dict[str, date]:
+    """The civil day (project's time zone) on which the first pull of each stream that has claims was started.
+
+    The day a claim names is not asked: a backfill may name any day of the past, and nobody owed a pull on that one.
+    """
+    zone = ZoneInfo(project.file.timezone)
+    first: dict[str, date] = {}
+    for claim in claims_of(project).read():
+        started = claim.started_at.astimezone(zone).date()
+        first[claim.stream] = min(first.get(claim.stream, started), started)
+    return first
+
+
+def not_yet(project: Project, now: datetime) -> Reason | None:
+    """Why at ``now`` (aware) there cannot be a day to seal: no first day of any stream has closed. None when there is one."""
+    calendar, first = calendar_of(project, now), first_days(project)
+    owing = sorted((first[plan.stream], plan.stream) for plan in calendar.streams if plan.stream in first)
+    if not owing:
+        return reason("gate.nothing_pulled")
+    day, stream = owing[0]
+    if day <= closed_until(calendar, now):
+        return None
+    closes_at = bounds(day, calendar.timezone, calendar.close_hour).closes_at.astimezone(ZoneInfo(calendar.timezone))
+    return reason("gate.first_day_open", stream=stream, day=day.isoformat(), closes_at=f"{closes_at:%Y-%m-%d %H:%M} ({calendar.timezone})")
 
 
 def seal_policy(project: Project) -> SealPolicy:

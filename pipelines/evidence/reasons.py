@@ -61,6 +61,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "calendar.recorded": ("fingerprint", "terms"),
     # Why an index is not eligible.
     "gate.no_streams": (),
+    "gate.no_sealed_day": ("stream", "required_days"),
     "gate.streak_short": ("stream", "green_days", "required_days"),
     "gate.day_not_sealed": ("stream", "day"),
     "gate.contract_changed": ("stream", "day"),
@@ -78,6 +79,9 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "gate.budget_spent": ("bad_days",),
     "gate.suspended_by": ("actor",),
     "gate.revoked_by": ("actor",),
+    # Why there is no day to seal yet.
+    "gate.first_day_open": ("stream", "day", "closes_at"),
+    "gate.nothing_pulled": (),
     # Where a chain breaks.
     "ledger.unreadable": ("detail",),
     "ledger.not_canonical": (),

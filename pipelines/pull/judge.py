@@ -7,7 +7,7 @@ from connectors.protocol import Access
 from expectations.contract import Contract
 from expectations.suite import judge_values
 from pipelines.pull.fetch import Fetched
-from pipelines.pull.outcome import Check
+from pipelines.pull.outcome import Check, in_short
 
 
 def values_check(contract: Contract, fetched: Fetched) -> Check:
@@ -28,6 +28,9 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
     numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
     facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
     summary = told("check.values" if fetched.profile.rows else "check.values_none", **facts)
+    if failed:
+        wrong = sorted((row for row in rows if row["verdict"] != "pass"), key=lambda row: row["verdict"])  # FAIL before warn
+        summary = told("check.not_held", summary=summary, wrong=in_short(wrong))
     return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
 
 

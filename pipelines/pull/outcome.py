@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from connectors.errors import FortnightError
-from connectors.messages import joined, told
+from connectors.messages import Said, joined, told
 from connectors.protocol import Window
 from expectations.balance import Balance
 from expectations.contract import Severity
@@ -59,8 +59,11 @@ class Check:
 def failing(check: Check) -> str:
     """The first rows of a failed check, as one phrase: what a person must know without opening the table."""
     wrong = [row for row in check.rows if row.get("verdict") == "FAIL"]
-    if not wrong:
-        return check.summary
+    return in_short(wrong) if wrong else check.summary
+
+
+def in_short(wrong: Sequence[Mapping[str, str]]) -> Said:
+    """The first three rules of a check's table, each with its column and what was expected and observed, and how many more there are."""
     listed = [
         told(
             "check.row_wrong",

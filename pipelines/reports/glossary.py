@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import FixConfiguration
+from expectations.contract import first_fault
 
 #: What Delta, Parquet or a contract refuse in a column's name.
 _REFUSED = re.compile(r"[\s/\\.`,;:{}()\[\]=<>\"'$@]+")
@@ -74,9 +75,8 @@ def read_glossary(folder: Path) -> Glossary:
     except YAMLError as error:
         raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "(top)"
-        raise FixConfiguration("project.invalid", path=str(path), place=place, reason=first["msg"]) from None
+        place, reason = first_fault(error)
+        raise FixConfiguration("project.invalid", path=str(path), place=place, reason=reason) from None
     for terms in (file.terms, *file.only.values()):
         for term, name in terms.items():
             if name != column_name(name):

@@ -20,7 +20,7 @@ def test_a_check_that_passed_shows_its_verdict_and_its_table_without_a_click(bro
     assert "This is a blocking asset check" in text
     assert "Evaluation result Passed" in text
     assert f"Partition {today}" in text
-    assert "4 of 4 rules hold over 120 rows read; 0 values rejected" in text
+    assert "4 of 4 rules hold; rows read: 120, values rejected: 0" in text
     assert "expectation column expected observed verdict" in text
     assert "expect_column_values_to_not_be_null code no nulls 0 null of 120 pass" in text
 

@@ -114,6 +114,34 @@ def test_both_languages_are_there_and_name_the_same_facts(code: str) -> None:
         assert text == text.strip() and text
 
 
+def test_every_command_that_a_sentence_advises_is_there_with_its_options() -> None:
+    import typer.main
+    from click import Group
+
+    from pipelines.cli.main import app
+
+    advised = {
+        (code, command)
+        for code, entry in catalogue().items()
+        for text in entry.values()
+        for command in re.findall(r"`fortnight ([^`]+)`", text)
+    }
+    assert len(advised) > 20
+    unknown: set[tuple[str, str]] = set()
+    for code, command in advised:
+        words = command.split()
+        verb = typer.main.get_command(app)
+        while isinstance(verb, Group) and words and words[0] in verb.commands:
+            verb = verb.commands[words.pop(0)]
+        # What is left of a command are arguments and options; what is left of a group is a verb there is not.
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if (isinstance(verb, Group) and words) or not options <= {name for param in verb.params for name in param.opts}:
+            unknown.add((code, command))
+    assert not unknown
+    bare = {code for code, entry in catalogue().items() for text in entry.values() if re.search(r"(?<!`)fortnight [a-z]+ ", text)}
+    assert not bare, "a command stands between backticks, where the check above finds it"
+
+
 def test_errors_carry_every_fact_that_their_sentences_name() -> None:
     """Where an error is made with keywords only, no placeholder may be left without a value."""
     errors, known, short = error_classes(), catalogue(), {}

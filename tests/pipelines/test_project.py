@@ -232,7 +232,7 @@ def test_a_setting_that_a_connector_does_not_know_is_named_without_its_value(tmp
 def test_a_secret_written_into_the_project_file_is_refused_without_being_shown(tmp_path: Path) -> None:
     system = SMALL["systems"]["kintone"] | {"auth": {"api_tokens": ["Very-Secret-Token"]}}
     with pytest.raises(FixConfiguration) as caught:
-        small(tmp_path, systems={"kintone": system}).connect("kintone")
+        small(tmp_path, systems={"kintone": system})
     assert caught.value.code == "project.literal_secret" and caught.value.params["place"] == "systems.kintone.auth.api_tokens.0"
     assert "Very-Secret" not in str(caught.value) and "env:" in caught.value.say("en")
 

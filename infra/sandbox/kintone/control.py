@@ -274,19 +274,21 @@ class _Control:
         return {"name": name, "healable": undo is not None or any(one.name == name for one in self._domain.faults)} | facts
 
     def heal(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Take faults away and undo breaks, the newest first; ``name`` heals that one break only."""
+        """Take faults away and undo breaks, the newest first; ``name`` heals that one break only. ``codes`` are the app codes set again."""
         name = body.get("name")
         if name is not None and name not in BREAKS:
             raise ValueError(f"no such break; there are: {', '.join(BREAKS)}")
         domain = self._domain
         healed = {one.name for one in domain.faults if one.name and name in (None, one.name)}
         domain.faults = [] if name is None else [one for one in domain.faults if one.name != name]
+        codes: list[dict[str, str]] = []
         for entry in reversed(list(domain.broken)):
             if name in (None, entry[0]):
                 domain.broken.remove(entry)
-                entry[1]()
+                again = entry[1]()
+                codes += [] if again is None else [again]
                 healed.add(entry[0])
-        return {"faults": [one.kind for one in domain.faults], "healed": sorted(healed)}
+        return {"faults": [one.kind for one in domain.faults], "healed": sorted(healed), "codes": codes}
 
     def _app(self, body: dict[str, Any]) -> App:
         return find_app(self._domain, str(body["app"]))

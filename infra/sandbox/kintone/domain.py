@@ -90,7 +90,7 @@ class Domain:
         self.cursors: dict[str, Cursor] = {}
         self.faults: list[Fault] = []
         #: Breaks that can be undone: name → how. The newest last.
-        self.broken: list[tuple[str, Callable[[], None]]] = []
+        self.broken: list[tuple[str, Callable[[], dict[str, Any] | None]]] = []
         self.late: list[Late] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self.traffic = Traffic()

@@ -17,7 +17,8 @@ from infra.sandbox.kintone.spaces import Space
 from infra.sandbox.kintone.store import App
 
 Facts = dict[str, Any]
-Undo = Callable[[], None]
+#: The way back. It returns a code it had to set again besides (``{"app", "code"}``), for whoever heals to be told of it.
+Undo = Callable[[], Facts | None]
 
 
 def find_app(domain: Domain, wanted: object) -> App:
@@ -258,7 +259,8 @@ def recreate_app(domain: Domain, body: Facts) -> tuple[Facts, Undo]:
 
     def undo() -> None:
         domain.apps.pop(new.id, None)
-        restore(domain, app.id, keep_code=True)
+        if app.id in domain.trash:
+            restore(domain, app.id, keep_code=True)
 
     return deployed(domain, new) | {"was": str(app.id), "code": new.code, "api_token": token}, undo
 
@@ -281,9 +283,22 @@ def restore(domain: Domain, number: int, *, keep_code: bool = False) -> Facts:
 
 
 def delete_app(domain: Domain, body: Facts) -> tuple[Facts, Undo]:
+    """Its way back is what an administrator does: restore the app, then set its code again, which restoring does not bring back."""
     app = app_in(domain, body)
+    code = app.code
     _delete(domain, app)
-    return {"app": str(app.id), "code": app.code}, lambda: (restore(domain, app.id), None)[1] if app.id in domain.trash else None
+
+    def undo() -> Facts | None:
+        if app.id in domain.trash:
+            restore(domain, app.id)
+        # Somebody may have given the app, or another one, a code meanwhile.
+        if not code or app.code or domain.apps.get(app.id) is not app or any(one.code == code for one in domain.apps.values()):
+            return None
+        app.code = code
+        deployed(domain, app)
+        return {"app": str(app.id), "code": code}
+
+    return {"app": str(app.id), "code": code}, undo
 
 
 def restore_app(domain: Domain, body: Facts) -> tuple[Facts, None]:
@@ -302,7 +317,9 @@ def set_code(domain: Domain, body: Facts) -> tuple[Facts, Undo]:
         app.code = code
         return deployed(domain, app)
 
-    return put(new) | {"code": new, "was": old}, lambda: (put(old), None)[1]
+    # Giving a restored app the code it was made under is a repair: healing takes that away from nobody.
+    repaired = old == "" and new == app.key
+    return put(new) | {"code": new, "was": old}, lambda: None if repaired else (put(old), None)[1]
 
 
 def move_app(domain: Domain, body: Facts) -> tuple[Facts, Undo]:

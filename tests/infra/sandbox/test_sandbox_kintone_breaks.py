@@ -170,6 +170,33 @@ def test_a_deleted_app_is_unknown_and_comes_back_with_its_records_and_without_it
     broken(talk, "set-app-code", app=str(CUSTOMERS), to="CUSTOMERS")
 
 
+def test_healing_a_deleted_app_sets_its_code_again_and_says_so_and_a_later_heal_leaves_it(talk: Talk) -> None:
+    broken(talk, "delete-app", app="CUSTOMERS")
+    healed = talk.control("heal", name="delete-app")
+    assert (healed["healed"], healed["codes"]) == (["delete-app"], [{"app": str(CUSTOMERS), "code": "CUSTOMERS"}])
+    assert talk.control("heal")["codes"] == []
+    assert talk.get("app.json", id=CUSTOMERS).json()["code"] == "CUSTOMERS"
+    assert record(talk, 3, CUSTOMERS)["レコード番号"]["value"] == "CUSTOMERS-3"
+
+
+def test_a_code_set_by_hand_after_a_restore_outlives_every_heal(talk: Talk) -> None:
+    broken(talk, "delete-app", app="FAQ")
+    broken(talk, "restore-app", app="FAQ")
+    broken(talk, "set-app-code", app=str(FAQ), to="FAQ")
+    assert talk.control("heal", name="delete-app")["codes"] == [], "there was nothing left to set"
+    talk.control("heal")
+    assert talk.get("app.json", id=FAQ).json()["code"] == "FAQ"
+
+
+def test_healing_a_deletion_takes_no_code_from_an_app_that_has_it_now(talk: Talk) -> None:
+    broken(talk, "delete-app", app="FAQ")
+    broken(talk, "set-app-code", app="CUSTOMERS", to="FAQ")
+    assert talk.control("heal", name="delete-app")["codes"] == []
+    assert talk.get("app.json", id=FAQ).json()["code"] == ""
+    talk.control("heal")
+    broken(talk, "set-app-code", app=str(FAQ), to="FAQ")
+
+
 def test_a_renumbered_app_and_one_in_another_space(talk: Talk) -> None:
     done = broken(talk, "renumber-app", app="FAQ", id=77)
     assert done["was"] == str(FAQ) and talk.get("app.json", id=77, token_of=FAQ).json()["code"] == "FAQ"
@@ -319,8 +346,8 @@ def test_a_locked_database_and_a_redirect_to_the_login(talk: Talk) -> None:
 def test_latency_lasts_until_it_is_healed(talk: Talk) -> None:
     broken(talk, "latency", milliseconds=1)
     assert talk.get("app.json", id=ORDERS).status_code == 200
-    assert talk.control("heal", name="latency") == {"faults": [], "healed": ["latency"]}
-    assert talk.control("heal", name="latency") == {"faults": [], "healed": []}
+    assert talk.control("heal", name="latency") == {"faults": [], "healed": ["latency"], "codes": []}
+    assert talk.control("heal", name="latency") == {"faults": [], "healed": [], "codes": []}
 
 
 def test_healing_one_break_leaves_the_others(talk: Talk) -> None:

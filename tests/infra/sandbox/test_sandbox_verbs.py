@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from infra.sandbox import process
@@ -55,6 +56,29 @@ def test_without_a_name_every_break_is_listed_with_a_line(project: Path) -> None
         assert all(bool(JAPANESE.search(line)) is (lang == "ja") for line in lines)
 
 
+def test_the_list_says_which_options_each_break_takes_and_all_of_them_are_there(project: Path) -> None:
+    from infra.sandbox.kintone.breaks import BREAKS
+    from pipelines.cli.breaks import OPTIONS
+
+    assert list(OPTIONS) == list(BREAKS)
+    offered = {name for param in get_command(app).commands["sandbox"].commands["break"].params for name in param.opts}  # pyright: ignore
+    assert {option.split()[0] for options in OPTIONS.values() for option in options} <= offered
+    lines = fortnight(project, "break", "kintone", "--lang", "en").output.splitlines()
+    assert next(line for line in lines if line.startswith("delete-field")).endswith("[--app APP --field CODE]")
+
+
+@pytest.mark.parametrize("verb", ["break", "heal"])
+def test_a_break_there_is_not_points_at_the_list_and_does_not_print_it(project: Path, verb: str) -> None:
+    for lang in ("ja", "en"):
+        said = fortnight(project, verb, "kintone", "nonsense", "--lang", lang).output
+        assert "nonsense" in said and "`fortnight sandbox break kintone`" in said and "rename-field" not in said
+
+
+def test_what_the_sandbox_refuses_is_a_sentence_of_its_own(project: Path) -> None:
+    for lang, end in (("ja", "」。"), ("en", ". See")):
+        assert end in fortnight(project, "break", "kintone", "rename-field", "--app", "NONE", "--lang", lang).output
+
+
 def test_a_field_is_renamed_and_healed(project: Path) -> None:
     home = project / ".fortnight" / "sandbox"
     done = answer(project, "break", "kintone", "rename-field", "--app", "FAQ", "--field", "回答", "--to", "答え")
@@ -64,6 +88,16 @@ def test_a_field_is_renamed_and_healed(project: Path) -> None:
     assert answer(project, "heal", "kintone", "rename-field") == {"schema": "fortnight.sandbox_heal/1", "healed": ["rename-field"]}
     assert "回答" in process.control(home, "truth", {"app": "FAQ", "ids": [1]}, server="kintone")["records"][0]
     assert answer(project, "heal")["healed"] == []
+
+
+def test_healing_a_deleted_app_says_that_its_code_was_set_again(project: Path) -> None:
+    for lang in ("ja", "en"):
+        answer(project, "break", "kintone", "delete-app", "--app", "FAQ")
+        first, second = fortnight(project, "heal", "kintone", "delete-app", "--lang", lang).output.splitlines()
+        assert "delete-app" in first
+        assert "FAQ" in second
+        assert bool(JAPANESE.search(second)) is (lang == "ja")
+    assert process.control(project / ".fortnight" / "sandbox", "truth", {"app": "FAQ", "count": True}, server="kintone")["code"] == "FAQ"
 
 
 def test_what_was_broken_is_said_in_the_language_asked_for(project: Path) -> None:
@@ -110,3 +144,17 @@ def test_status_and_down_speak_and_answer_as_json(project: Path) -> None:
     assert done.exit_code == 1 and "動いていません" in done.output
     gone = fortnight(project, "break", "kintone", "latency", "--lang", "ja")
     assert gone.exit_code == 2 and "fortnight sandbox up" in gone.output
+
+
+def test_faults_of_the_other_servers_are_taken_away_by_their_number(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "infra" / "project", folder, ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))
+    home = folder / ".fortnight" / "sandbox"
+    process.up(home, base_port=0, only=("erp", "sharepoint"))
+    try:
+        process.control(home, "fault", {"kind": "503", "count": 1}, server="erp")
+        process.control(home, "fault", {"kind": "503", "count": 2}, server="sharepoint")
+        healed = fortnight(folder, "heal")
+        assert healed.exit_code == 0 and "erp (1)" in healed.stdout and "sharepoint (1)" in healed.stdout, healed.stdout
+    finally:
+        process.down(home)

@@ -254,6 +254,24 @@ def test_doctor_finds_every_broken_thing_at_once_and_its_exit_code_is_the_worst(
     assert not any(subject.startswith("sharepoint") for subject in broken)
 
 
+def test_doctor_exits_three_when_a_source_refuses_and_names_the_streams_it_could_not_examine(project: Project) -> None:
+    done = fortnight(project, "doctor", "kintone", "--lang", "ja", KINTONE_PASSWORD="WrongPassword")
+    assert done.returncode == 3
+    skipped = next(line for line in done.stdout.splitlines() if "調べていません" in line)
+    assert "kintone/orders" in skipped and "kintone/faq" in skipped
+    answer = json.loads(fortnight(project, "doctor", "kintone", "--json", KINTONE_PASSWORD="WrongPassword").stdout)
+    refused = [one for one in answer["findings"] if one["code"] == "kintone.login_refused"]
+    assert refused and {one["exit"] for one in refused} == {3}
+
+
+def test_a_key_nobody_knows_is_told_in_japanese_and_a_library_is_quoted(project: Project) -> None:
+    edited("project.yaml", "systems:", "systms:")(project)
+    assert "このようなキーはありません" in message(fortnight(project, "doctor", "--lang", "ja"))
+    edited("project.yaml", "systms:", "systems:")(project)
+    said = message(fortnight(project, "map", "kintone", "--lang", "ja", KINTONE_URL="kintone"))
+    assert "「base_url is scheme and host only" in said
+
+
 def test_without_a_project_the_message_says_how_to_name_one(tmp_path: Path) -> None:
     done = fortnight(None, "pull", "kintone/faq", "--project", str(tmp_path))
     assert done.returncode == 2 and "FORTNIGHT_PROJECT" in message(done) and str(tmp_path) in message(done)

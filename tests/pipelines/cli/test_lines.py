@@ -184,6 +184,27 @@ def test_ctrl_c_is_answered_in_the_language_asked_for_with_exit_code_four(
     valid(json.loads(as_json.stdout))
 
 
+@pytest.mark.parametrize(("lang", "said"), [("ja", "停止しました"), ("en", "Dagster is stopped.")])
+def test_ctrl_c_is_how_dev_is_stopped_and_no_failure(project: Project, monkeypatch: pytest.MonkeyPatch, lang: str, said: str) -> None:
+    ended: list[str] = []
+
+    class Running:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+        def terminate(self) -> None:
+            ended.append("terminated")
+
+    monkeypatch.setattr("subprocess.Popen", Running)
+    monkeypatch.setattr("pipelines.cli.dev.port_is_free", lambda _: True)
+    done = fortnight(project, "dev", "--lang", lang)
+    assert done.exit_code == 0 and said in done.output and len(ended) == 2
+    as_json = fortnight(project, "dev", "--json")
+    assert as_json.exit_code == 0 and json.loads(as_json.stdout)["schema"] == "fortnight.dev/1"
+
+
 def test_a_request_that_is_tried_again_says_so_in_the_language_of_who_waits(capsys: pytest.CaptureFixture[str]) -> None:
     transport = Transport(
         "https://src.example",

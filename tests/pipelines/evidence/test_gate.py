@@ -87,7 +87,16 @@ def test_the_index_shows_the_least_of_its_streams():
 
 def test_a_stream_without_any_seal_keeps_the_index_closed():
     state = gate("g" * 14, streams=(STREAM, FAQ))
-    assert (state.green_days, codes(state)) == (0, ["gate.streak_short"]), "there is no day to explain: its history has yet to begin"
+    assert (state.green_days, codes(state)) == (0, ["gate.no_sealed_day"]), "there is no day to explain: its history has yet to begin"
+
+
+def test_no_day_is_shown_before_the_first_sealed_one():
+    state = decide(INDEX, (STREAM, FAQ), run("gg", first=3), ready(), POLICY, day(6), RECORDED)
+    assert {each.stream: each.days for each in state.streams} == {
+        FAQ: (),
+        STREAM: ((day(3), "green"), (day(4), "green"), (day(5), "unsealed")),
+    }
+    assert [each.last_reason for each in state.streams if each.stream == FAQ] == [None]
 
 
 def test_an_index_without_streams_is_never_eligible():

@@ -44,7 +44,7 @@ def test_it_lists_every_stream_and_says_where_the_map_is(tmp_path: Path, connect
     assert code == 0
     assert "kintone/orders" in said
     assert "20,000 rows" in said
-    assert "2 systems, 2 streams (0 with a contract), 20,120 rows" in said
+    assert "systems: 2, streams: 2 (with a contract: 0), rows: 20,120" in said
     assert (tmp_path / ".fortnight/map/source-map.html").exists()
     assert not (tmp_path / "contracts").exists()
 

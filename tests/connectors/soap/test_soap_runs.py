@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from soaking import rounds
 from soap_fake import NS, part, reply
 from soap_replies import raw
 
@@ -310,7 +311,7 @@ def test_a_mutated_reply_ends_in_the_rows_it_holds_or_in_a_named_error(seed: int
 
 
 @pytest.mark.soak
-@settings(max_examples=100_000)
+@settings(max_examples=rounds(100_000))
 @given(st.integers(0, 2**48), st.integers(60, 1500))
 def test_mutated_replies_for_long(seed: int, chunk: int) -> None:
     end_of(mutated(MIXED, seed), head=300, chunk=chunk)

@@ -183,6 +183,20 @@ def unknown_scope(id: str) -> Scope:
     return Scope(id, id, (), resolved=False, reason="no rule of the source stands behind this scope any more")
 
 
+def column_scope(restricted: str, row: str) -> str:
+    """The scope of a restricted column in one row: ``restricted`` as ``Access`` gives it, ``row`` the row's own scope.
+
+    An id that ends with ``?`` stands for one scope a row. What the row's values say of it stands behind ``#`` in the row's own scope; of a
+    row that says nothing, nobody reads the column.
+
+    >>> column_scope("kintone:ORDERS:field:cost", "kintone:ORDERS:1@ab")
+    'kintone:ORDERS:field:cost'
+    >>> column_scope("kintone:ORDERS:field:cost?", "kintone:ORDERS:1@ab#owner.user=sato")
+    'kintone:ORDERS:field:cost?owner.user=sato'
+    """
+    return restricted + row.partition("#")[2] if restricted.endswith("?") else restricted
+
+
 @dataclass(frozen=True)
 class Member:
     """``member`` (a principal) belongs to ``group`` (a principal). One edge; closure is taken when somebody asks."""
@@ -206,7 +220,8 @@ class Account:
 class Access:
     """Who may read what in one stream: the scopes its rows point at, membership edges, accounts.
 
-    ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope. ``view`` is a
+    ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope; where it differs from
+    row to row, ``column_scope`` says which it is, and it is not among ``scopes``. ``view`` is a
     fingerprint of what decides which rows these credentials see at all (rules, the login's name): while it moves, absent is not deleted.
     """
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.errors import AccessRefused
 from connectors.kintone.address import App
 from connectors.kintone.client import Client
 from connectors.kintone.directory import Directory, read_directory
+from connectors.kintone.narrow import Narrow, narrow_columns
 from connectors.kintone.rights import Readers, Rights
 from connectors.kintone.rules import Rule, Rules, read_rules
 from connectors.kintone.schema import Form
-from connectors.kintone.scope_ids import REASONS, split, values_of
+from connectors.kintone.scope_ids import HIDDEN, REASONS, column_values, split, split_columns, values_of
 from connectors.protocol import UNRESOLVED, Access, Column, Scope, unknown_scope
 
 
@@ -24,7 +26,7 @@ def read_access(
     """Access of one app now. What can't be resolved is a scope without principals and with a reason; it is never left out.
 
     Scopes that records make by their own values are not among them: ``resolve_scopes`` finds those. A restricted column's scope holds
-    those whom app and field rules both let see it, in every record alike; a reader also needs the row's own scope. ``login`` is the code
+    those whom app and field rules both let see it; a reader also needs the row's own scope. ``login`` is the code
     of the user as whom records are read (``?`` where it is unknown), empty where they come by token. ``table``: the columns are those of this sub-table.
     """
     rules = read_rules(client, app, form)
@@ -39,12 +41,16 @@ def read_access(
     scopes = [judge.rule(rule) for rule in judge.reached if not _by_row(rule)]
     if judge.falls_through:
         scopes.append(judge.no_rule())
-    restricted, more = _restricted(judge, form, columns, table)
+    narrow = narrow_columns(rules, form, columns, table)
+    more = [judge.column(one, one.scope(app)) for one in narrow.values() if not one.people]
+    restricted = {name: one.scope(app) for name, one in narrow.items()}
     view = _digest([rules.digest, login, sorted(directory.memberships(login)) if login else []])
     return Access((*scopes, *more), directory.members(system), directory.accounts, restricted, view)
 
 
-def resolve_scopes(client: Client, app: App, form: Form, ids: Collection[str], *, system: str) -> tuple[Scope, ...]:
+def resolve_scopes(
+    client: Client, app: App, form: Form, columns: Sequence[Column], ids: Collection[str], *, system: str, table: str = ""
+) -> tuple[Scope, ...]:
     """Each id resolved under the rules and the directory of now. An id whose rule is gone, or reads other fields by now, is nobody's."""
     rules = read_rules(client, app, form)
     if rules.unreadable:
@@ -56,16 +62,22 @@ def resolve_scopes(client: Client, app: App, form: Form, ids: Collection[str], *
     judge = _Judge(app, rules, directory, system)
     known = {rules.scope(app, rule.number): rule for rule in judge.reached}
     none = rules.scope(app, 0) if judge.falls_through else None
+    narrow = {one.scope(app): one for one in narrow_columns(rules, form, columns, table).values() if one.people}
     found: list[Scope] = []
     for id in ids:
-        base, rest = split(id)
+        row, _ = split_columns(id)
+        base, rest = split(row)
         rule = known.get(base)
         if rule is not None and rest and _by_row(rule):
             found.append(judge.row(rule, id, rest))
-        elif rule is not None and id == base and not _by_row(rule):
-            found.append(judge.rule(rule))
+        elif rule is not None and row == base and not _by_row(rule):
+            found.append(replace(judge.rule(rule), id=id))
+        elif row == none:
+            found.append(replace(judge.no_rule(), id=id))
+        elif column := narrow.get(f"{base}?"):
+            found.append(judge.column(column, id, rest))
         else:
-            found.append(judge.no_rule() if id == none else unknown_scope(id))
+            found.append(unknown_scope(id))
     return tuple(found)
 
 
@@ -102,33 +114,20 @@ class _Judge:
         why = reason or next((layer.reason for layer in (*self._base, *layers) if layer.reason), "")
         return _unresolved(id, title, why) if why else Scope(id, title, self._readers.principals(*layers, values=values))
 
-    def open_to_all(self, rights: Rights) -> bool:
-        """Whether a field's rights take the field from nobody."""
-        return not rights.reason and all(one.allowed for one in rights.entries) and any(one.everyone for one in rights.entries)
-
-
-def _restricted(judge: _Judge, form: Form, columns: Sequence[Column], table: str) -> tuple[dict[str, str], list[Scope]]:
-    """Columns whose field, or a field of whose sub-table, or whose own sub-table has rights narrower than everyone's.
-
-    A column has one scope for all records. Where the field's rights name persons by a field of the record, only those whom they let
-    in whatever stands there are in it.
-    """
-    narrow = {code: rights for code, rights in judge.rules.fields if not judge.open_to_all(rights)}
-    restricted: dict[str, str] = {}
-    scopes: list[Scope] = []
-    for column in columns:
-        field = form.fields.get(column.source)
-        inner = {child.code for child in field.children} if field else set[str]()
-        if column.children:
-            inner &= {child.source for child in column.children}
-        own = {column.source, *([table] if table and field is None else [])}
-        layers = [rights for code, rights in narrow.items() if code in own or code in inner]
-        if layers:
-            id = f"kintone:{judge.app.label}:field:{column.source}"
-            partly = " (without those whom a field of the record names)" if any(rights.fields for rights in layers) else ""
-            restricted[column.name] = id
-            scopes.append(judge.scope(id, f"{judge.app.name}: {column.source}{partly}", [rights.certain() for rights in layers]))
-    return restricted, scopes
+    def column(self, narrow: Narrow, id: str, rest: str | None = None) -> Scope:
+        """The scope of a restricted column; of one whose readers each record names, in the records whose values are written in ``rest``."""
+        title = f"{self.app.name}: {narrow.source}"
+        if rest is None:
+            return self.scope(id, title, narrow.layers)
+        if rest in REASONS:
+            return _unresolved(id, title, f"{narrow.source}: {REASONS[rest]}")
+        found = column_values(rest)
+        if found is None:
+            return unknown_scope(id)
+        values = {code: found[code, of] for code, of in narrow.people if (code, of) in found}
+        if len(values) < len({code for code, _ in narrow.people}):
+            return _unresolved(id, title, f"{narrow.source}: {REASONS[HIDDEN]}")
+        return self.scope(id, title, narrow.layers, values=values)
 
 
 def _by_row(rule: Rule) -> bool:

@@ -168,8 +168,9 @@ class KintoneConnector:
         return read_access(self._client, run.app, run.form, columns, system=stream.system, login=self._login(), table=run.spec.table)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
-        app, form = self._app(stream)
-        return resolve_scopes(self._client, app, form, ids, system=stream.system)
+        run = self._run(stream)
+        columns = () if run.spec.part else stream.columns
+        return resolve_scopes(self._client, run.app, run.form, columns, ids, system=stream.system, table=run.spec.table)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """The attachment whose ``fileKey`` is ``blob.ref``. The key must come from a record read; upload keys are others and soon dead."""

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from connectors.errors import AccessRefused, BrokenReply
-from connectors.kintone.cells import ABSENT, build
+from connectors.kintone.cells import ABSENT, Plan, build
 from connectors.kintone.client import must_ascend
 from connectors.kintone.columns import PageColumns
 from connectors.kintone.layout import Where, lay_out
@@ -39,7 +39,8 @@ class Decoded:
 
     ``rejected`` are the ids of the ``rejects``, in step.
 
-    ``people`` has, by field code, the codes of those who stand in that field of each row in ``ids``; nobody is an empty tuple.
+    ``people`` has, by field code, the codes of those who stand in that field of each row in ``ids``; nobody is an empty tuple, and None
+    a field that the record does not show.
     """
 
     columns: tuple[pa.Array, ...]
@@ -48,7 +49,7 @@ class Decoded:
     source_rows: int
     last: int | None
     rejects: tuple[Reject, ...]
-    people: Mapping[str, list[tuple[str, ...]]] = field(default_factory=dict[str, list[tuple[str, ...]]])
+    people: Mapping[str, Sequence[tuple[str, ...] | None]] = field(default_factory=dict[str, Sequence[tuple[str, ...] | None]])
     rejected: tuple[int, ...] = ()
 
 
@@ -56,9 +57,20 @@ class PageDecoder:
     """Decodes pages of one app for one set of columns. Made once a pull."""
 
     def __init__(
-        self, form: Form, columns: Sequence[Column], *, host: str, app: str, people: Sequence[str] = (), key: Sequence[str] = ()
+        self,
+        form: Form,
+        columns: Sequence[Column],
+        *,
+        host: str,
+        app: str,
+        people: Sequence[str] = (),
+        some_people: Sequence[str] = (),
+        key: Sequence[str] = (),
     ) -> None:
-        """``key`` names the columns of the contract's key, by which rejects are known (none: by the record's id). ``people`` are codes of fields that hold users, groups or organisations, to be read whether or not a column asks for them.
+        """``key`` names the columns of the contract's key, by which rejects are known (none: by the record's id).
+
+        ``people`` are codes of fields that hold users, groups or organisations, to be read whether or not a column asks for them: a record
+        that does not show one is rejected. ``some_people`` are read too, where they are shown.
 
         Raises FixConfiguration when a column's type can't hold its field, BrokenReply when the form has no such field or it holds no people.
         """
@@ -67,7 +79,8 @@ class PageDecoder:
         places = tuple(at for name in key for at, column in enumerate(self._columns) if column.name == name)
         self._key = () if [self._columns[at].source for at in places] == ["$id"] else places
         self._fields = [self._field(column.source, column.name) for column in self._columns]
-        self._people_fields = [self._field(code, code) for code in dict.fromkeys(people)]
+        self._people_fields = [self._field(code, code) for code in dict.fromkeys((*people, *some_people))]
+        self._needed = frozenset(people)
         for found in self._people_fields:
             if found.shape not in ("entity", "entities"):
                 raise BrokenReply(
@@ -132,7 +145,7 @@ class PageDecoder:
             last=ids[-1] if ids else None,
             rejects=rejects,
             rejected=tuple(ids[at] for at in sorted(bad)),
-            people={code: [codes_of(value) for value in plan.read(kept)] for code, plan in self._layout.people.items()},
+            people={code: _shown(plan, kept) for code, plan in self._layout.people.items()},
         )
 
     def _key_of(self, arrays: Sequence[pa.Array], at: int, id: int) -> str:
@@ -161,6 +174,8 @@ class PageDecoder:
             self._note(wrong, bad, len(records), field=column.source, column=column.name)
         for code, plan in self._layout.people.items():
             _, wrong = build(plan, records)
+            if code not in self._needed:
+                wrong = {at: reason for at, reason in wrong.items() if reason != ABSENT}
             self._note(wrong, bad, len(records), field=code, column=code)
         return arrays, bad
 
@@ -194,3 +209,13 @@ class PageDecoder:
         self._layout = lay_out(self._columns, self._fields, self._people_fields, self._aliases, where)
         self._decoder = self._layout.decoder()
         self._page = PageColumns(self._layout)
+
+
+def _shown(plan: Plan, records: Sequence[Any]) -> list[tuple[str, ...] | None]:
+    found: list[tuple[str, ...] | None] = []
+    for record in records:
+        try:
+            found.append(codes_of(plan.get(record) or None))
+        except AttributeError:
+            found.append(None)
+    return found

@@ -10,7 +10,9 @@ from connectors.errors import BrokenReply, FixConfiguration
 from connectors.kintone.client import Client, seek
 from connectors.kintone.config import SourceSpec
 from connectors.kintone.decode import Decoded, PageDecoder
+from connectors.kintone.narrow import narrow_columns
 from connectors.kintone.pages import key_columns, schema_for
+from connectors.kintone.rights import FieldOf
 from connectors.kintone.rules import RowScopes, Rules, moving, read_rules, searches
 from connectors.kintone.run import Run
 from connectors.kintone.schema import revision_now
@@ -27,6 +29,7 @@ class Reader:
         self.condition = own_condition(stream, run.spec)
         self._decoder = PageDecoder(run.form, stream.columns, host=client.host, app=run.app.label, key=stream.key)
         self._rules: Rules | None = None
+        self._columns: tuple[tuple[str, FieldOf], ...] = ()
 
     def newest(self) -> tuple[int, int]:
         """The highest id of the stream's live records, 0 where there are none, and how many they are: one call."""
@@ -102,13 +105,16 @@ class Reader:
 
     def _read_rules(self) -> None:
         self._rules = read_rules(self.client, self.app, self.form)
-        if self._rules.people:
+        narrow = narrow_columns(self._rules, self.form, self.stream.columns)
+        self._columns = tuple(dict.fromkeys(field for one in narrow.values() for field in one.people))
+        if self._rules.people or self._columns:
             self._decoder = PageDecoder(
                 self.form,
                 self.stream.columns,
                 host=self.client.host,
                 app=self.app.label,
                 people=self._rules.people,
+                some_people=[code for code, _ in self._columns],
                 key=self.stream.key,
             )
 
@@ -117,7 +123,7 @@ class Reader:
             return [UNRESOLVED] * len(decoded.ids)
         if at not in held:
             narrowed = joined(bounds, *([f"$id <= {range.upto}"] if range.upto is not None else []))
-            held[at] = RowScopes(self.client, self.app, self._rules, condition=narrowed, after=range.after)
+            held[at] = RowScopes(self.client, self.app, self._rules, condition=narrowed, after=range.after, columns=self._columns)
         return held[at].of(decoded.ids, decoded.people)
 
 

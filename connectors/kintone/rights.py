@@ -71,16 +71,6 @@ class Rights:
                 entries += [replace(entry, kind=_BOUND[entry.of], code=code, of=None) for code in values[entry.code]]
         return Rights(tuple(entries), self.reason)
 
-    def certain(self) -> Rights:
-        """What holds for every record alike: entries by field that allow are left out, and from one that denies on nobody is let in."""
-        entries: list[Right] = []
-        for entry in self.entries:
-            if entry.of is None:
-                entries.append(entry)
-            elif not entry.allowed:
-                break
-        return Rights(tuple(entries), self.reason)
-
     def readings(self) -> tuple[Rights, ...]:
         """The list as it stands and, where everyone stands above others, with everyone moved to the end."""
         ours = [entry for entry in self.entries if entry.everyone]

@@ -18,9 +18,9 @@ from typing import Any, cast
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply
 from connectors.kintone.address import App
 from connectors.kintone.client import Client
-from connectors.kintone.rights import Rights, rights_of
+from connectors.kintone.rights import FieldOf, Rights, rights_of
 from connectors.kintone.schema import Form
-from connectors.kintone.scope_ids import row_scope
+from connectors.kintone.scope_ids import row_scope, with_columns
 
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 #: Any function call; those unknown today would be no safer. Only these words stand before a parenthesis without being one.
@@ -124,8 +124,11 @@ class RowScopes:
     on one sub-table would have to hold in the same row.
     """
 
-    def __init__(self, client: Client, app: App, rules: Rules, *, condition: str, after: int) -> None:
-        self._app, self._rules = app, rules
+    def __init__(
+        self, client: Client, app: App, rules: Rules, *, condition: str, after: int, columns: Sequence[tuple[str, FieldOf]] = ()
+    ) -> None:
+        """``columns`` are the fields by which the rights of restricted columns name persons."""
+        self._app, self._rules, self._columns = app, rules, columns
         self._named: dict[int, str] = {}
         self._rows: dict[tuple[Any, ...], str] = {}
         self._lists: dict[int, _Ids] = {}
@@ -135,10 +138,11 @@ class RowScopes:
             both = f"({rule.condition}) and {condition}" if condition else rule.condition
             self._lists[rule.number] = _Ids(client.ids(app.id, both, app.guest_space, after=after))
 
-    def of(self, ids: list[int], people: Mapping[str, Sequence[tuple[str, ...]]]) -> list[str]:
+    def of(self, ids: list[int], people: Mapping[str, Sequence[tuple[str, ...] | None]]) -> list[str]:
         """Scopes for ascending ids, each page's ids above those of the page before.
 
-        ``people`` has, for each field of ``Rules.people``, the codes that stand in it, one entry for each id.
+        ``people`` has, for each field of ``Rules.people`` and of ``columns``, the codes that stand in it, one entry for each id; None where
+        a record does not show the field.
         """
         left = set(ids)
         numbers: dict[int, int] = {}
@@ -152,20 +156,23 @@ class RowScopes:
             left -= hits
         return [self._scope(numbers.get(one, 0), people, at) for at, one in enumerate(ids)]
 
-    def _scope(self, number: int, people: Mapping[str, Sequence[tuple[str, ...]]], at: int) -> str:
+    def _scope(self, number: int, people: Mapping[str, Sequence[tuple[str, ...] | None]], at: int) -> str:
         base = self._named.get(number)
         if base is None:
             base = self._named[number] = self._rules.scope(self._app, number)
         rule = self._rules.records[number - 1] if number else None
-        if rule is None or rule.blocked or not rule.rights.fields:
+        readers = () if rule is None or rule.blocked else rule.rights.fields
+        if not readers and not self._columns:
             return base
-        values = {code: people[code][at] for code, _ in rule.rights.fields if code in people}
+        shown = ((code, people[code][at]) for code, _ in dict.fromkeys((*readers, *self._columns)) if code in people)
+        values = {code: codes for code, codes in shown if codes is not None}
         key = (number, *values.items())
         named = self._rows.get(key)
         if named is None:
             if len(self._rows) >= _REMEMBERED:
                 self._rows.clear()
-            named = self._rows[key] = row_scope(base, rule.rights.fields, values)
+            row = row_scope(base, readers, values) if readers else base
+            named = self._rows[key] = with_columns(row, self._columns, values)
         return named
 
 

@@ -4,6 +4,9 @@
 record, the codes in those fields follow: ``…?user=sato,suzuki&org=eigyo``, one part for each field in the rule's order, codes sorted,
 reserved characters percent-encoded. So the name alone is enough to find the readers again under the rules and the directory of a later
 day. A long name is packed (``?z=…``); one that stays too long, or a record that hides its field, gives a name that resolves to nobody.
+
+Where rights of fields name persons by fields of the record, what stands in those follows behind ``#``, each under its own code:
+``…@<digest>#担当者.user=sato``. It says nothing of who reads the record; the scopes of its restricted columns are made of it.
 """
 
 from __future__ import annotations
@@ -26,10 +29,40 @@ REASONS = {
     HIDDEN: "the record does not show the field that names its readers",
     TOO_MANY: "the record names more persons than a scope can carry",
 }
-_RESERVED = re.compile(r"[%,&=?!\s]")
+_RESERVED = re.compile(r"[%,&=?!#\s]")
 
 Fields = Sequence[tuple[str, FieldOf]]
 Values = Mapping[str, Sequence[str]]
+
+
+def with_columns(row: str, fields: Fields, values: Values) -> str:
+    """The scope ``row`` of a record, with what its restricted columns' scopes are made of: the codes in ``fields``.
+
+    A field missing from ``values`` is left out; whose scope needs it is nobody's.
+    """
+    parts = (f"{_clean(code)}.{of}={_codes(values[code])}" for code, of in fields if code in values)
+    return f"{row}#{_short('&'.join(parts), len(row))}" if fields else row
+
+
+def split_columns(id: str) -> tuple[str, str]:
+    """The scope of a record without and with what its columns' scopes are made of."""
+    row, _, columns = id.partition("#")
+    return row, columns
+
+
+def column_values(rest: str) -> dict[tuple[str, str], tuple[str, ...]] | None:
+    """The codes by field and kind that ``with_columns`` was given; None where the name is not of its making."""
+    text = _opened(rest)
+    if text is None:
+        return None
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for part in text.split("&") if text else ():
+        name, equals, codes = part.partition("=")
+        code, dot, kind = name.rpartition(".")
+        if not equals or not dot:
+            return None
+        found[unquote(code), kind] = _listed(codes)
+    return found
 
 
 def row_scope(base: str, fields: Fields, values: Values) -> str:
@@ -42,12 +75,8 @@ def row_scope(base: str, fields: Fields, values: Values) -> str:
         found = values.get(code)
         if found is None:
             return f"{base}?{HIDDEN}"
-        parts.append(f"{of}={','.join(_clean(one) for one in sorted(set(found)))}")
-    text = "&".join(parts)
-    if len(base) + 1 + len(text) <= PLAIN:
-        return f"{base}?{text}"
-    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode("ascii").rstrip("=")
-    return f"{base}?z={packed}" if len(base) + 3 + len(packed) <= LONGEST else f"{base}?{TOO_MANY}"
+        parts.append(f"{of}={_codes(found)}")
+    return f"{base}?{_short('&'.join(parts), len(base))}"
 
 
 def split(id: str) -> tuple[str, str]:
@@ -58,7 +87,7 @@ def split(id: str) -> tuple[str, str]:
 
 def values_of(rest: str, fields: Fields) -> dict[str, tuple[str, ...]] | None:
     """The codes by field that ``row_scope`` was given; None where the name does not fit these fields."""
-    text = _unpacked(rest[2:]) if rest.startswith("z=") else rest
+    text = _opened(rest)
     if text is None:
         return None
     parts = text.split("&")
@@ -69,8 +98,28 @@ def values_of(rest: str, fields: Fields) -> dict[str, tuple[str, ...]] | None:
         kind, equals, codes = part.partition("=")
         if kind != of or not equals:
             return None
-        found[code] = tuple(unquote(one) for one in codes.split(",") if one)
+        found[code] = _listed(codes)
     return found
+
+
+def _short(text: str, before: int) -> str:
+    """The text as it is where the name stays readable, else packed, else given up. ``before`` is the length of what stands before it."""
+    if before + 1 + len(text) <= PLAIN:
+        return text
+    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode("ascii").rstrip("=")
+    return f"z={packed}" if before + 3 + len(packed) <= LONGEST else TOO_MANY
+
+
+def _opened(rest: str) -> str | None:
+    return _unpacked(rest[2:]) if rest.startswith("z=") else rest
+
+
+def _codes(found: Sequence[str]) -> str:
+    return ",".join(_clean(one) for one in sorted(set(found)))
+
+
+def _listed(codes: str) -> tuple[str, ...]:
+    return tuple(unquote(one) for one in codes.split(",") if one)
 
 
 def _clean(code: str) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors.protocol import SCOPE, SOURCE_VERSION, UNRESOLVED
+from connectors.protocol import SCOPE, SOURCE_VERSION, UNRESOLVED, column_scope
 from pipelines.index.blocks import Block
 from pipelines.index.parse import Parser, Unparsed
 
@@ -163,7 +163,8 @@ def documents(
         for values in batch.to_pylist():
             key = key_of(values, shape.key)
             row = _Row(row_id(stream, key), stream, values, values.get(SCOPE) or UNRESOLVED)
-            yield from _of_row(row, shape, key, narrower, files.get(key, ()), read_blob, parser, zone)
+            here = {name: [column_scope(scope, row.scope) for scope in scopes] for name, scopes in narrower.items()}
+            yield from _of_row(row, shape, key, here, files.get(key, ()), read_blob, parser, zone)
             done += 1
             if progress:
                 progress(done, rows.num_rows)

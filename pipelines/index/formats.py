@@ -105,6 +105,18 @@ def _markdown(data: bytes, kind: str) -> str:
         raise Unreadable("damaged", type(error).__name__) from error
 
 
+#: The smallest PDF with a page. kreuzberg unpacks its PDF library into the temporary folder when it reads its first one.
+_SMALLEST_PDF = (
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj "
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\ntrailer<</Root 1 0 R>>\n"
+)
+
+
+def unpack() -> None:
+    """Let the libraries write what they write once, while a process still may. Raises Unreadable where they can't."""
+    _markdown(_SMALLEST_PDF, "pdf")
+
+
 def _docx(data: bytes) -> list[Block]:
     return list(markdown_blocks(_markdown(data, "docx")))
 

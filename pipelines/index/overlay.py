@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from connectors.protocol import SCOPE, UNRESOLVED
+from connectors.protocol import SCOPE, UNRESOLVED, column_scope
 from pipelines.index.chunks import Chunk, principals_of
 from pipelines.index.documents import FILE_MARK, file_suffix, key_of, refs_of, row_id, top_column
 
@@ -38,7 +38,7 @@ class Overlay:
     """Newest access as of ``read_at`` (aware UTC).
 
     ``live`` gives each live row's scope today (``<stream>#<key>`` → scope): a row that is not in it is deleted. ``scopes`` gives each
-    resolved scope's principals and ``restricted`` the narrower scopes of a column, both by stream. ``files`` are the ids of the file
+    resolved scope's principals and ``restricted`` the narrower scopes of a column (as ``Access`` gives them), both by stream. ``files`` are the ids of the file
     documents whose row names the file today and whose bytes we hold: any other file was taken off its row. What is not known is denied.
     """
 
@@ -63,7 +63,7 @@ class Overlay:
         # A column may have been restricted after the release was built: its text then stands in the common chunk.
         for column in chunk.columns:
             for narrow in guarded.get(column, frozenset()):
-                if principals.isdisjoint(scopes.get(narrow, frozenset())):
+                if principals.isdisjoint(scopes.get(column_scope(narrow, scope), frozenset())):
                     return "field"
         return None
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +47,18 @@ class Parser:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._process: subprocess.Popen[bytes] | None = None
+        # A folder of our own: a library that the worker unpacks and then loads must not be one that somebody else put there.
+        self._folder = tempfile.TemporaryDirectory(prefix="fortnight-parse-")
         self.started = 0
 
     def __enter__(self) -> Parser:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._end()
+        self._folder.cleanup()
 
-    def close(self) -> None:
+    def _end(self) -> None:
         """End the worker."""
         process, self._process = self._process, None
         if process is None:
@@ -97,11 +101,11 @@ class Parser:
         if reply is None:
             process.kill()
             code = process.wait()
-            self.close()
+            self._end()
             return Unparsed("too_slow", f"{limits.wall_seconds:g} s") if late.is_set() else Unparsed("worker_died", f"exit {code}")
         answer: dict[str, Any] = json.loads(reply)
         if answer.get("ended"):
-            self.close()
+            self._end()
         if "code" in answer:
             return Unparsed(answer["code"], answer["detail"])
         return Parsed(tuple(_block(raw) for raw in answer["blocks"]))
@@ -109,7 +113,7 @@ class Parser:
     def _worker(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
-        self.close()
+        self._end()
         # No variable of ours is handed down: the environment holds secrets, and the worker reads strangers' files.
         environment = {
             "PATH": os.defpath,
@@ -118,6 +122,7 @@ class Parser:
             "RAYON_NUM_THREADS": "1",
             "TOKIO_WORKER_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
+            "TMPDIR": self._folder.name,
         }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipelines.index.parse_worker", str(self._limits.memory_bytes)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connectors.protocol import UNRESOLVED, Access, Account, Connector, Schema, Scope, Stream
+from connectors.protocol import UNRESOLVED, Access, Account, Connector, Schema, Scope, Stream, column_scope
 from expectations.contract import Contract
 from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
@@ -62,17 +62,20 @@ def view_moved(connector: Connector, stream: Stream, before: Published | None) -
 
 
 def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str]) -> Rights:
-    """The same with the scopes that rows point at and ``access`` did not name, resolved now. Rights carried on keep those they had."""
+    """The same with the scopes that rows and their columns point at and ``access`` did not name, resolved now. Rights carried on keep
+    those they had."""
     named = {scope.id for scope in rights.access.scopes} | {UNRESOLVED}
-    wanted = sorted(((found | memory.scopes()) if rights.fresh else found) - named)
+    rows = (found | memory.scopes()) if rights.fresh else found
+    columns = {column_scope(restricted, row) for row in rows for restricted in set(rights.access.restricted.values())}
+    wanted = sorted((rows | columns) - named)
     if not wanted:
         return rights
     return replace(rights, access=replace(rights.access, scopes=(*rights.access.scopes, *connector.scopes(stream, wanted))))
 
 
 def is_derived(scope: str) -> bool:
-    """Whether a scope's id says which values of a row made it: such ids carry a query."""
-    return "?" in scope
+    """Whether a scope's id says which values of a row made it: such ids carry a query or a fragment."""
+    return "?" in scope or "#" in scope
 
 
 def _stands(contract: Contract, live: Schema, before: Published, now: datetime) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from kintone_world import EVERYONE, World, cell, connector, field_of, order, refused, stream
 
 from connectors.errors import BrokenReply
-from connectors.protocol import Access, Column, Member, Scope, Window
+from connectors.protocol import Access, Column, Member, Scope, Window, column_scope
 
 SUBJECT = Column("subject", "件名", pa.string())
 ALL = ("everyone:kintone",)
@@ -262,14 +262,45 @@ def test_a_field_that_names_nobody_leaves_the_rule_unresolved(code: str) -> None
     assert set(scopes_of_rows(world)) == {found.id}
 
 
-def test_a_field_for_those_whom_the_record_names_is_for_nobody_but_those_certain() -> None:
+def test_a_field_for_those_whom_the_record_names_has_another_scope_in_each_record() -> None:
     world = staffed()
     world.field_acl = [
         {"code": "件名", "entities": [{"entity": group("quality"), "accessibility": "READ", "includeSubs": False},
                                       {"entity": {"type": "FIELD_ENTITY", "code": "担当者"}, "accessibility": "READ", "includeSubs": False}]},
     ]  # fmt: skip
     found = access(world)
-    assert next(one for one in found.scopes if one.id == found.restricted["subject"]).principals == ("group:kintone:quality",)
+    assert found.restricted == {"subject": "kintone:ORDERS:field:件名?"}
+    rows = scopes_of_rows(world)
+    assert [row.partition("#")[2] for row in rows] == ["担当者.user=suzuki", "担当者.user=sato"] * 3
+    columns = [column_scope(found.restricted["subject"], row) for row in rows]
+    by_id = resolved(world, [*rows, *columns])
+    assert {by_id[one].principals for one in rows} == {ALL}, "who reads the record is another matter"
+    assert by_id[columns[0]].principals == ("group:kintone:quality", "user:kintone:suzuki")
+    assert by_id[columns[1]].principals == ("group:kintone:quality", "user:kintone:sato")
+
+
+def test_a_record_that_hides_the_field_which_names_a_columns_readers_keeps_that_column_from_everybody() -> None:
+    world = staffed()
+    reader = {"entity": {"type": "FIELD_ENTITY", "code": "担当者"}, "accessibility": "READ", "includeSubs": False}
+    world.field_acl = [{"code": "件名", "entities": [reader]}]
+    restricted = access(world).restricted["subject"]
+    for record in world.records:
+        del record["担当者"]
+    rows = scopes_of_rows(world)
+    column = column_scope(restricted, rows[0])
+    by_id = resolved(world, [rows[0], column])
+    assert by_id[rows[0]].resolved and not by_id[column].resolved
+    assert "does not show" in by_id[column].reason
+
+
+def test_a_row_landed_before_a_columns_rights_named_its_readers_shows_that_column_to_nobody() -> None:
+    world = staffed()
+    row = scopes_of_rows(world)[0]
+    world.field_acl = [
+        {"code": "件名", "entities": [{"entity": {"type": "FIELD_ENTITY", "code": "担当者"}, "accessibility": "READ", "includeSubs": False}]},
+    ]  # fmt: skip
+    column = column_scope(access(world).restricted["subject"], row)
+    assert not resolved(world, [column])[column].resolved
 
 
 def test_a_guest_reaches_only_what_every_list_names_a_guest_for() -> None:

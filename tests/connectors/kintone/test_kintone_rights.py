@@ -12,8 +12,20 @@ from hypothesis import strategies as st
 
 from connectors.kintone.directory import Directory
 from connectors.kintone.rights import Readers, Rights, rights_of
-from connectors.kintone.scope_ids import HIDDEN, LONGEST, PLAIN, REASONS, TOO_MANY, row_scope, split, values_of
-from connectors.protocol import Account
+from connectors.kintone.scope_ids import (
+    HIDDEN,
+    LONGEST,
+    PLAIN,
+    REASONS,
+    TOO_MANY,
+    column_values,
+    row_scope,
+    split,
+    split_columns,
+    values_of,
+    with_columns,
+)
+from connectors.protocol import Account, column_scope
 
 USERS = ("sato", "suzuki", "ito", "left")
 GROUPS = {"quality": {"sato"}, "sales": {"suzuki", "sato"}, "none": set[str]()}
@@ -120,14 +132,6 @@ def test_whoever_reaches_a_record_is_whom_app_and_rule_let_view_it(
         assert reached(principals, asker) == allowed, (asker, principals)
 
 
-@given(lists(entities), values_in_a_record)
-def test_who_is_certain_for_every_record_is_let_in_by_each(rule: list[dict[str, Any]], values: Values) -> None:
-    certain = Readers([rights([{**EVERYONE, "viewable": True}])], DIRECTORY, "kintone").principals(rights(rule).certain())
-    for asker in USERS:
-        if reached(certain, asker):
-            assert Asker(asker).may(rule, values)
-
-
 @given(
     st.permutations([{**EVERYONE, "viewable": True}, {"entity": {"type": "USER", "code": "sato"}, "includeSubs": False, "viewable": False}])
 )
@@ -168,6 +172,28 @@ def test_a_scopes_name_gives_back_the_codes_it_was_made_of(users: list[str], uni
     if rest not in REASONS:
         assert values_of(rest, SHAPE) == {code: tuple(sorted(set(found))) for code, found in values.items()}
     assert id == row_scope(base, SHAPE, {code: list(reversed(found)) for code, found in values.items()})
+
+
+@given(st.lists(codes, max_size=6), st.lists(codes, max_size=6), codes)
+def test_a_records_scope_carries_what_its_columns_scopes_are_made_of_and_stays_readable_without(
+    readers: list[str], buyers: list[str], field: str
+) -> None:
+    shape = ((field, "user"),)
+    row = row_scope("kintone:ORDERS:3@0123abcd", SHAPE[:1], {"担当者": readers})
+    whole = with_columns(row, shape, {field: buyers})
+    plain, rest = split_columns(whole)
+    assert plain == row
+    column = column_scope("kintone:ORDERS:field:原価?", whole)
+    assert split(column) == ("kintone:ORDERS:field:原価", rest)
+    if rest not in REASONS:
+        assert column_values(rest) == {(field, "user"): tuple(sorted(set(buyers)))}
+
+
+def test_a_column_of_which_the_record_says_nothing_has_a_name_without_values() -> None:
+    assert column_values(split(column_scope("kintone:ORDERS:field:原価?", "kintone:ORDERS:1@ab"))[1]) == {}
+    assert column_values("nonsense") is None and column_values("z=AAAA") is None
+    many = [f"{hashlib.sha256(str(at).encode()).hexdigest()[:12]}@sakura-seiki.example" for at in range(3_000)]
+    assert split_columns(with_columns("kintone:ORDERS:1@ab", SHAPE[:1], {"担当者": many}))[1] == TOO_MANY
 
 
 def test_a_name_of_many_persons_is_packed_and_one_of_too_many_is_nobodys() -> None:

@@ -71,6 +71,20 @@ def test_a_column_inside_a_restricted_sub_table_takes_the_whole_sub_table_along(
     assert text(part) == "明細:\n品番|単価/SX-1|1200.5"
 
 
+def test_a_column_whose_readers_each_row_names_is_a_part_of_its_own_scope_in_each_row(parser: Parser) -> None:
+    table = rows(
+        {**record(1, "見積", answer="来週。", cost="98万円"), "_scope": "all#buyer.user=sato"},
+        {**record(2, "見積", answer="来月。", cost="12万円"), "_scope": "all#buyer.user=mori"},
+    )
+    found = [one for one in made(parser, table, restricted={"cost": "cost?"}) if isinstance(one, Document)]
+    assert [(one.row[-1], one.narrow) for one in found] == [
+        ("1", ""),
+        ("1", "cost?buyer.user=sato"),
+        ("2", ""),
+        ("2", "cost?buyer.user=mori"),
+    ]
+
+
 def test_a_row_without_a_scope_is_in_the_scope_of_nobody(parser: Parser) -> None:
     (found,) = made(parser, rows({**record(1, "題", answer="文。"), "_scope": None}))
     assert isinstance(found, Document) and found.scope == "unresolved"

@@ -51,6 +51,19 @@ def test_a_column_restricted_after_the_build_closes_the_text_it_stands_in() -> N
     assert narrowed.denial(other, frozenset({EVERYONE})) is None
 
 
+def test_a_column_whose_readers_each_row_names_is_denied_by_what_the_row_says_today() -> None:
+    mine, his = ({**record(1, "題", answer="文。", cost="98万円"), "_scope": f"all#buyer.user={one}"} for one in ("sato", "mori"))
+    lists: dict[str, list[str] | None] = {"cost?buyer.user=sato": [SALES], "cost?buyer.user=mori": [QUALITY]}
+    rights = {**lists, mine["_scope"]: [EVERYONE], his["_scope"]: [EVERYONE]}
+    with Parser() as parser:
+        common, part = cut([stream(mine, restricted={"cost": "cost?"}, **rights)], parser).chunks
+    before, after = today(mine, restricted={"cost": "cost?"}, **rights), today(his, restricted={"cost": "cost?"}, **rights)
+    seller = frozenset({EVERYONE, SALES})
+    assert before.allows(part, seller) and before.allows(common, seller)
+    assert after.denial(part, seller) == "field", "the row names somebody else by now"
+    assert after.denial(common, seller) is None
+
+
 def test_a_scope_that_cannot_be_resolved_any_more_is_open_to_nobody() -> None:
     with Parser() as parser:
         (made,) = cut([stream(record(1, "題", answer="文。"))], parser).chunks

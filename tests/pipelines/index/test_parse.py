@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import signal
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -205,3 +207,10 @@ def test_one_worker_reads_a_hundred_and_fifty_files(parser: Parser) -> None:
     before = parser.started
     assert all(isinstance(parser.parse(f"{n}.docx", "", file), Parsed) for n in range(150))
     assert parser.started == before
+
+
+def test_a_pdf_is_read_on_a_machine_where_none_was_read_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Parser() as fresh:
+        assert read(fresh, "first.pdf", pdf([("初回", ["この機械で最初のPDFです。"])]))
+    assert list(tmp_path.iterdir()) == [], "what was unpacked goes with the parser"

@@ -119,10 +119,11 @@ class Ruled(Source):
     view: str = "rules-1"
     read: int = 0
     resolved: list[str] = field(default_factory=list)
+    restricted: dict[str, str] = field(default_factory=dict)
 
     def access(self, stream: Stream) -> Access:
         self.read += 1
-        return Access(self.rights, (), (), view=self.view)
+        return Access(self.rights, (), (), self.restricted, view=self.view)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         self.resolved += ids
@@ -207,6 +208,20 @@ def test_scopes_that_rows_make_by_their_values_are_resolved_and_stay_while_rows_
         "books:3?user=sato": ["user:books:sato"],
     }
     assert source.resolved == ["books:3?user=sato", "books:3?user=mori"], "one that is known is not asked for again"
+
+
+def test_the_scopes_of_columns_that_each_row_makes_are_resolved_beside_those_of_the_rows(tmp_path: Path) -> None:
+    project, source = project_of(tmp_path), Ruled({1: Row(scope="all#buyer.user=sato"), 2: Row(scope="all#buyer.user=mori")})
+    source.restricted = {"name": "books:name?"}
+    run(project, source)
+    scopes = Warehouse(project.root).read("scopes", STREAM)
+    assert scopes is not None
+    found = dict(zip(scopes["scope"].to_pylist(), scopes["principals"].to_pylist(), strict=True))
+    assert found["books:name?buyer.user=sato"] == ["user:books:sato"] and found["books:name?buyer.user=mori"] == ["user:books:mori"]
+    assert set(found) == {
+        "all",
+        *(f"{scope}buyer.user={one}" for scope in ("all#", "books:name?") for one in ("sato", "mori")),
+    }
 
 
 def test_what_the_incremental_way_missed_is_found_within_a_week_mended_and_counted(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ _FOREVER = 1e9
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port alone: a URL may carry credentials, and these three stand in messages and records."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 @dataclass(frozen=True)
 class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
@@ -138,9 +144,8 @@ class Transport:
             raise FixConfiguration("transport.bad_url", url=self._redact(base_url)) from error
         if not usable:
             raise FixConfiguration("transport.bad_url", url=self._redact(base_url))
-        #: Host and port alone: a URL may carry credentials, and these two stand in messages and records.
         self.host = parts.netloc.rpartition("@")[2]
-        self.endpoint = f"{parts.scheme}://{self.host}"
+        self.endpoint = origin_of(base_url)
         self.sandbox = False
         self.server_time: datetime | None = None
         self.calls = 0

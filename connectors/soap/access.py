@@ -16,15 +16,23 @@ from connectors.soap.schema import operation
 
 def scope_of(system: str, spec: SourceSpec) -> str:
     """The scope every row of the stream points at. It stays the same when an access block is declared later: no row lands again."""
-    return f"soap:{system}:{(spec.access and spec.access.is_) or entity_of(spec.operation)}"
+    service = f"{spec.service}/" if spec.service else ""
+    return f"soap:{system}:{service}{_entity(spec)}"
+
+
+def _entity(spec: SourceSpec) -> str:
+    return (spec.access and spec.access.is_) or entity_of(spec.operation)
 
 
 def access(client: SoapClient, stream: Stream, spec: SourceSpec) -> Access:
-    """The scope with its roles, the roles' members, and their accounts. Raises BrokenReply for a row of the list that is not whole."""
+    """The scope with its roles, the roles' members, and their accounts. ``client`` is that of the service which lists them.
+
+    Raises BrokenReply for a row of the list that is not whole.
+    """
     scope = scope_of(stream.system, spec)
     if spec.access is None:
         return Access((Scope(scope, stream.name, (), resolved=False, reason="the contract's source declares no access operation"),), (), ())
-    entity = scope.rpartition(":")[2]
+    entity = _entity(spec)
     roles: dict[str, set[str]] = {}
     for role, of, login in _rows(client, stream, spec.access):
         if (of == entity) if spec.access.is_ else (entity_of(of) == entity):

@@ -50,7 +50,10 @@ _PORTS = {"http": 80, "https": 443}
 class SoapClient:
     """One endpoint. ``handler`` replaces the sockets in tests."""
 
-    def __init__(self, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None, pace: Pace | None = None
+    ) -> None:
+        """``pace`` is shared by all services of a system."""
         self.config = config
         self._options = options
         self._handler = handler
@@ -64,7 +67,7 @@ class SoapClient:
         self._bundle: Bundle | None = None
         self._contract: Contract | None = None
         self._requests: Requests | None = None
-        self._pace = Pace(config.budget)
+        self._pace = pace or Pace(config.budget)
         folder = config.bundle_dir or (options.state / "soap" if options.state is not None else None)
         self._store = Store(folder) if folder is not None else None
 

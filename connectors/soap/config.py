@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,8 +25,25 @@ class Budget(BaseModel):
     seconds: float = Field(gt=0)
 
 
+#: The name of a system's own WSDL among its services.
+MAIN = ""
+
+
+class Service(BaseModel):
+    """A further WSDL of the system. ``auth`` replaces the system's as a whole; what is left out is as for the system."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    wsdl: str
+    endpoint: str | None = None
+    auth: Auth | None = None
+    addressing: Literal["contract", "always", "never"] | None = None
+    hosts: tuple[str, ...] | None = None
+
+
 class Config(BaseModel):
     """``endpoint`` replaces the address the WSDL advertises, for servers that name a host of their inner network.
+
+    ``services`` are further WSDLs of the same system by name; a contract's ``source.service`` says which one a stream is read from.
 
     ``bundle_dir`` keeps every WSDL closure that was read (documents with their sha256), for review and for use without fetching;
     ``offline`` uses what lies there and fetches no contract at all. ``hosts`` are further hosts (``name`` or ``name:port``) that the
@@ -43,6 +61,22 @@ class Config(BaseModel):
     addressing: Literal["contract", "always", "never"] = "contract"
     hosts: tuple[str, ...] = ()
     budget: Budget | None = None
+    services: Mapping[str, Service] = Field(default_factory=dict[str, Service])
+
+    def of(self, service: str) -> Config:
+        """The settings of one service (``MAIN``: the system's own), checked like those of a system."""
+        if service == MAIN:
+            return self.model_copy(update={"services": {}})
+        said = {name: value for name, value in self.services[service] if value is not None}
+        return Config.model_validate({**dict(self), "endpoint": None, "services": {}, **said})
+
+    @field_validator("services")
+    @classmethod
+    def _named(cls, value: Mapping[str, Service]) -> Mapping[str, Service]:
+        for name in value:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+                raise ValueError(f"{name!r} is no name of a service; use lower-case letters, digits and hyphens")
+        return value
 
     @field_validator("wsdl", "endpoint")
     @classmethod
@@ -65,6 +99,12 @@ class Config(BaseModel):
     def _offline_has_a_folder(self) -> Self:
         if self.offline and self.bundle_dir is None:
             raise ValueError("offline needs bundle_dir, the folder that holds the contract")
+        return self
+
+    @model_validator(mode="after")
+    def _services_are_whole(self) -> Self:
+        for name in self.services:
+            self.of(name)
         return self
 
 
@@ -217,7 +257,8 @@ class Count(BaseModel):
 class AccessSpec(BaseModel):
     """The operation that lists who may read what: one row for each role, entity and login; the names are children of its row.
 
-    ``is_`` (YAML ``is``) is the entity's name in that list where it differs from the one in this contract's operation.
+    ``is_`` (YAML ``is``) is the entity's name in that list where it differs from the one in this contract's operation. ``service`` is
+    the service that has the operation, where it is not the stream's own (``main``: the system's own WSDL).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -227,6 +268,7 @@ class AccessSpec(BaseModel):
     login: str
     rows: str | None = None
     is_: str | None = Field(default=None, alias="is")
+    service: str | None = None
 
 
 class SourceSpec(BaseModel):
@@ -236,13 +278,15 @@ class SourceSpec(BaseModel):
     mean "nothing" in typed columns (``0001-01-01``). ``arguments`` are constant request elements. ``empty_as_null`` says that an empty
     element in a typed column is null and not an error.
 
-    ``body`` is a request body written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
+    ``service`` is the WSDL that has the operation, by its name in project.yaml; empty for the system's own. ``body`` is a request body
+    written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
     of, where the contract only names a base of it. ``total`` is where a reply says how many rows there are in all its pages.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str
+    service: str = MAIN
     ok: Ok | None = None
     message: str | None = None
     row_count: str | None = None

@@ -154,20 +154,21 @@ def guess_source(contract: Contract, operation: Operation) -> Mapping[str, Any] 
     return source
 
 
-def offers(client: SoapClient, system: str) -> Iterator[Offer]:
-    """One offer per operation that lists rows."""
+def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer]:
+    """One offer per operation of this service that lists rows. Streams of a further service carry its name before their own."""
     from connectors.soap.pull import count
 
     contract = client.contract(refresh=True)
     for name in sorted(contract.operations):
         operation = contract.operations[name]
-        source = guess_source(contract, operation)
-        if source is None:
+        guessed = guess_source(contract, operation)
+        if guessed is None:
             continue
+        source = {**({"service": service} if service else {}), **guessed}
         spec = SourceSpec.model_validate(source)
         row = row_element(contract, operation, spec.rows)
         live = fields(contract, row)
-        slug = entity_of(name).replace("_", "-")
+        slug = "-".join(filter(None, (service, entity_of(name).replace("_", "-"))))
         schema = describe(contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.endpoint(operation))
         key, notes = _key(live, spec)
         rows: int | None = None

@@ -119,6 +119,8 @@ def environment(home: Path) -> dict[str, str]:
         settings = settings_of(known, known.server("erp"))
         found["ERP_WSDL"] = str(erp["wsdl"]).replace(settings.http_url, settings.https_url)
         found |= {"ERP_USER": erp["user"], "ERP_PASSWORD": erp["password"]}
+        for service in ("hanbai", "zumen"):
+            found |= {f"ERP_{service.upper()}_{name.upper()}": value for name, value in erp[service].items()}
     if sharepoint := described.get("sharepoint"):
         sites = sharepoint["site_urls"]
         first = str(next(iter(sites.values() if isinstance(sites, dict) else sites)))

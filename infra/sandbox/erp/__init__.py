@@ -1,1 +1,1 @@
-"""The sandbox's ERP: an on-premise maker's system that speaks only SOAP, in the style of Dynamics NAV pages."""
+"""The sandbox's ERP: three SOAP services of one on-premise maker, each old in its own way, behind one server."""

@@ -15,6 +15,8 @@ TYPES_NAMESPACE = NAMESPACE + "types"
 
 #: A row: element name to value. A missing name is an absent element, None is ``xsi:nil``, a dict is nested, a list is repeated.
 Row = dict[str, Any]
+#: In a row of an abstract type: which subtype it is.
+TYPE = "xsi:type"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,10 @@ class SimpleType:
 
 @dataclass(frozen=True)
 class Element:
-    """A column, a nested part (``children`` and ``type_name``) or, with ``many``, something repeated."""
+    """A column, a nested part (``children`` and ``type_name``) or, with ``many``, something repeated.
+
+    With ``subtypes`` the part's own type is abstract: a value says by ``TYPE`` which of them it is, and has that one's elements besides.
+    """
 
     name: str
     type: SimpleType | None = None
@@ -47,6 +52,17 @@ class Element:
     many: bool = False
     children: tuple[Element, ...] = ()
     type_name: str = ""
+    subtypes: tuple[tuple[str, tuple[Element, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One entity of a service: ``key`` is its name in control verbs, ``identity`` the element that is its key, ``fixed`` what never changes."""
+
+    key: str
+    identity: str
+    elements: tuple[Element, ...]
+    fixed: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,11 @@ class Entity:
     elements: tuple[Element, ...]
     included: tuple[str, ...] = ()
     include_file: str = ""
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """What the ERP pages by."""
+        return frozenset(("Key", self.identity, "Last_Modified"))
 
     @property
     def namespace(self) -> str:
@@ -97,12 +118,14 @@ class Entity:
 
 
 def _date_time(value: datetime) -> str:
+    if value.tzinfo is None:
+        return value.isoformat(timespec="seconds")
     whole = value.astimezone(UTC)
     return whole.strftime("%Y-%m-%dT%H:%M:%S") + (f".{whole.microsecond // 1000:03d}" if whole.microsecond else "") + "Z"
 
 
 def text_of(value: object) -> str:
-    """The lexical form of a simple value, not yet escaped. Decimals keep their digits, dateTimes are UTC with ``Z``."""
+    """The lexical form of a simple value, not yet escaped. Decimals keep their digits, dateTimes are UTC with ``Z`` or have no zone at all."""
     match value:
         case str():
             return value
@@ -122,22 +145,34 @@ def text_of(value: object) -> str:
             raise TypeError(f"no XML text for {type(value).__name__}")
 
 
+def jsoned(value: Any) -> Any:
+    """A row for a control verb: text where XML has text, null for nil, nothing where nothing is sent."""
+    if isinstance(value, dict):
+        return {key: jsoned(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [jsoned(one) for one in value]
+    return value if value is None or isinstance(value, (str, bool, int, float)) else text_of(value)
+
+
 def _escaped(value: object) -> str:
     return escape(value) if isinstance(value, str) else text_of(value)
 
 
-def writer(name: str, elements: tuple[Element, ...]) -> Callable[[Row], str]:
-    """A function that writes one row as ``<name>…</name>``, elements in the contract's order and without a prefix."""
+def writer(name: str, elements: tuple[Element, ...], attributes: str = "") -> Callable[[Row], str]:
+    """A function that writes one row as ``<name>…</name>``, elements in the contract's order and without a prefix.
+
+    ``attributes`` go into its start tag; where there are subtypes, they bind the prefix ``d`` to the types' namespace.
+    """
     plan: list[tuple[str, bool, str, str, str, Callable[[Any], str]]] = []
     for element in elements:
-        if element.children:
-            write = writer(element.name, element.children)
+        if element.children or element.subtypes:
+            write = _dispatching(element) if element.subtypes else writer(element.name, element.children)
             plan.append((element.name, element.many, "", "", f'<{element.name} xsi:nil="true"/>', write))
         else:
             plan.append(
                 (element.name, element.many, f"<{element.name}>", f"</{element.name}>", f'<{element.name} xsi:nil="true"/>', _escaped)
             )
-    start, end = f"<{name}>", f"</{name}>"
+    start, end = f"<{name}{attributes}>", f"</{name}>"
 
     def render(row: Row) -> str:
         parts = [start]
@@ -155,3 +190,8 @@ def writer(name: str, elements: tuple[Element, ...]) -> Callable[[Row], str]:
         return "".join(parts)
 
     return render
+
+
+def _dispatching(element: Element) -> Callable[[Row], str]:
+    writers = {name: writer(element.name, (*element.children, *own), f' xsi:type="d:{name}"') for name, own in element.subtypes}
+    return lambda row: writers[row[TYPE]](row)

@@ -1,4 +1,4 @@
-"""What can go wrong with the ERP on purpose: replies cut, replaced, delayed or falsified a given number of times."""
+"""What can go wrong on purpose between the ERP and its readers: which request meets which mishap, and for how long."""
 
 from __future__ import annotations
 
@@ -6,48 +6,61 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
+from infra.sandbox.faults import Spell
 
-from infra.sandbox.host import Receive, Scope, Send
+#: Kind → what it does.
+KINDS = {
+    "503": "text with Retry-After",
+    "truncate": "a reply whose bytes end early",
+    "html200": "a login page with status 200",
+    "fault500": "a Fault of the server's",
+    "fault200": "the same with status 200",
+    "empty200": "nothing",
+    "slow": "an answer after a wait",
+    "drip": "an answer that comes a few bytes at a time",
+    "drop": "a connection closed in mid-body",
+    "shift_jis": "a reply declared and written in Shift_JIS, with the characters that part the code pages",
+    "bomb": "a reply with a DOCTYPE whose entities grow to ten thousand million characters",
+    "wrong_count": "a count that is one too high",
+    "app_error": "the service's own database error, inside a 200",
+    "ignore_filter": "every row, whatever filter was sent",
+    "same_page": "the first page again, whatever page was asked for",
+    "shift_rows": "pages after the first begin one row early: one row twice, the last one never",
+    "lost_part": "a multipart reply without the part that its root refers to",
+}
+_ON = ("service", "wsdl", "any")
 
-#: ``503`` text with Retry-After; ``truncate`` a reply whose bytes end early; ``html200`` a login page; ``fault500`` a server-side Fault;
-#: ``fault200`` the same with status 200; ``empty200`` nothing; ``slow`` an answer after a wait; ``drop`` a connection closed in mid-body;
-#: ``wrong_count`` a RowCount (or Count) one too high; ``app_error`` ResultCode DB_ERROR.
-KINDS = ("503", "truncate", "html200", "fault500", "fault200", "empty200", "slow", "drop", "wrong_count", "app_error")
-LOGIN_PAGE = "<!DOCTYPE html><html lang=ja><head><title>ログイン</title></head><body><h1>セッションが切れました</h1></body></html>"
 
+@dataclass(eq=False, kw_only=True)
+class Mishap(Spell):
+    """``service`` is whom it befalls; ``on`` is ``service`` (POST), ``wsdl`` (GET) or ``any``; ``at`` the fraction of the bytes sent.
 
-@dataclass(frozen=True)
-class Mishap:
-    """``on`` is ``service`` (POST), ``wsdl`` (GET) or ``any``; ``at`` the fraction of the bytes sent; ``seconds`` the wait of ``slow``."""
+    ``seconds`` is the wait of ``slow`` and between two pieces of ``drip``, ``bytes`` the size of such a piece.
+    """
 
     kind: str
+    service: str
     on: str = "service"
     at: float = 0.5
     seconds: float = 3.0
+    bytes: int = 64
 
 
 class Mishaps:
     """The queue of mishaps still to come, oldest first; one request meets at most one."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Mishap, int, int]] = []
+        self._waiting: list[Mishap] = []
         self._lock = threading.Lock()
 
-    def add(self, body: dict[str, Any]) -> dict[str, Any]:
-        """``kind``, ``count`` (default 1), ``after`` (requests let through first), ``on``, ``at``, ``seconds``. Raises ValueError."""
-        kind, count, after, on = (
-            str(body.get("kind", "")),
-            int(body.get("count", 1)),
-            int(body.get("after", 0)),
-            str(body.get("on", "service")),
-        )
-        if kind not in KINDS or on not in ("service", "wsdl", "any") or count < 1 or after < 0:
-            raise ValueError(f"a fault is {{kind: {'|'.join(KINDS)}, count >= 1, after >= 0, on: service|wsdl|any}}")
-        mishap = Mishap(kind, on, float(body.get("at", 0.5)), float(body.get("seconds", 3.0)))
+    def add(self, mishap: Mishap) -> Mishap:
+        """Raises ValueError for a mishap that cannot be."""
+        count_is_wrong = mishap.count is not None and mishap.count < 1
+        if mishap.kind not in KINDS or mishap.on not in _ON or count_is_wrong or mishap.skip < 0 or not 0 <= mishap.at <= 1:
+            raise ValueError(f"a fault is {{kind: {'|'.join(KINDS)}, count >= 1, after >= 0, on: {'|'.join(_ON)}, at: 0 to 1}}")
         with self._lock:
-            self._waiting.append((mishap, after, count))
-        return {"kind": kind, "count": count}
+            self._waiting.append(mishap)
+        return mishap
 
     def heal(self) -> int:
         """Forget all that are waiting; returns how many there were."""
@@ -55,33 +68,35 @@ class Mishaps:
             waiting, self._waiting = len(self._waiting), []
         return waiting
 
-    def take(self, where: str) -> Mishap | None:
+    def lift(self, mishap: Mishap) -> bool:
+        """Forget this one; False when it has ended by itself."""
+        with self._lock:
+            found = mishap in self._waiting
+            if found:
+                self._waiting.remove(mishap)
+        return found
+
+    def take(self, service: str, where: str) -> Mishap | None:
         """The mishap this request meets, if any; ``where`` is ``service`` or ``wsdl``."""
         with self._lock:
-            for place, (mishap, after, count) in enumerate(self._waiting):
-                if mishap.on not in (where, "any"):
-                    continue
-                if after:
-                    self._waiting[place] = (mishap, after - 1, count)
-                    return None
-                if count == 1:
-                    del self._waiting[place]
-                else:
-                    self._waiting[place] = (mishap, 0, count - 1)
-                return mishap
+            for mishap in self._waiting:
+                if mishap.service == service and mishap.on in (where, "any"):
+                    struck = mishap.strikes()
+                    if mishap.spent:
+                        self._waiting.remove(mishap)
+                    return mishap if struck else None
         return None
 
 
-class DroppedResponse(Response):
-    """Promises the whole body, sends ``at`` of it and hangs up."""
-
-    def __init__(self, whole: Response, at: float) -> None:
-        super().__init__(
-            bytes(whole.body), whole.status_code, media_type=whole.media_type, headers={"content-type": whole.headers["content-type"]}
-        )
-        self._at = at
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        # Never the last message: the server closes the connection when the app returns with the body unfinished.
-        await send({"type": "http.response.body", "body": bytes(self.body[: int(len(self.body) * self._at)]), "more_body": True})
+def asked(body: dict[str, Any], service: str) -> Mishap:
+    """The mishap a control verb describes: ``kind``, ``count`` (default 1), ``after`` (requests let through first), ``on``, ``at``, ``seconds``, ``bytes``."""
+    return Mishap(
+        kind=str(body.get("kind", "")),
+        service=service,
+        count=int(body.get("count", 1)),
+        skip=int(body.get("after", 0)),
+        on=str(body.get("on", "service")),
+        at=float(body.get("at", 0.5)),
+        seconds=float(body.get("seconds", 3.0)),
+        bytes=int(body.get("bytes", 64)),
+    )

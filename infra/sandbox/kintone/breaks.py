@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from infra.sandbox.breaks import Break, Facts, OverError, Undo
 from infra.sandbox.company.people import PEOPLE
 from infra.sandbox.kintone import evolution, mishaps, shifts
 from infra.sandbox.kintone.directory import NAMES, REGISTER, api_token, user_code
 from infra.sandbox.kintone.domain import PERMISSIONS, Domain, Granted, Late
-from infra.sandbox.kintone.shifts import Facts, Undo, app_in, deployed
+from infra.sandbox.kintone.shifts import app_in, deployed
 from infra.sandbox.kintone.store import App, forget_names, minute
-
-
-@dataclass(frozen=True)
-class Break:
-    """``act`` does it and returns what it did with a way back, where there is one."""
-
-    ja: str
-    en: str
-    act: Callable[[Domain, Facts], tuple[Facts, Undo | None]]
-
 
 # --- rights and identities --------------------------------------------------------------------------------------------------
 
@@ -124,12 +114,17 @@ def _clone(app: App, number: int, at: str) -> Facts:
     return values | {"作成日時": at, "更新日時": at}
 
 
-def _wire(kind: str, **defaults: Any) -> Callable[[Domain, Facts], tuple[Facts, None]]:
-    def act(domain: Domain, body: Facts) -> tuple[Facts, None]:
-        wanted = {"kind": kind} | defaults | {name: value for name, value in body.items() if value is not None}
-        fault = mishaps.made(wanted, str(body["name"]))
+def _wire(kind: str, **defaults: Any) -> Callable[[Domain, Facts], tuple[Facts, Undo]]:
+    def act(domain: Domain, body: Facts) -> tuple[Facts, Undo]:
+        fault = mishaps.made({"kind": kind} | defaults | {name: value for name, value in body.items() if value is not None})
         domain.faults.append(fault)
-        return {"kind": fault.kind, "count": fault.count, "skip": fault.skip, "path": fault.path}, None
+
+        def undo() -> None:
+            if fault not in domain.faults:
+                raise OverError
+            domain.faults.remove(fault)
+
+        return {"kind": fault.kind, "count": fault.count, "skip": fault.skip, "path": fault.path}, undo
 
     return act
 
@@ -141,7 +136,7 @@ def _user(login: object) -> str:
     raise ValueError(f"there is no user {login}")
 
 
-BREAKS: dict[str, Break] = {
+BREAKS: dict[str, Break[Domain]] = {
     "rename-field": Break("フィールドコードを変える", "Rename a field's code", shifts.rename_field),
     "rename-option": Break(
         "選択肢の名前を変える（全レコードの値が更新なしで変わる）", "Rename an option (values change, records do not)", shifts.rename_option

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from infra.sandbox.breaks import Breakage
 from infra.sandbox.company.people import person
 from infra.sandbox.kintone import comments, evolution, mishaps
 from infra.sandbox.kintone.access import Rights
@@ -67,6 +68,7 @@ def verbs(domain: Domain) -> dict[str, Verb]:
 class _Control:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
+        self._breakage = Breakage(domain, BREAKS)
 
     def advanced(self, _: dict[str, Any]) -> None:
         """The clock was moved; the company has lived by the time this runs."""
@@ -261,34 +263,19 @@ class _Control:
 
     def breaks(self, _: dict[str, Any]) -> dict[str, Any]:
         """Every break by name, in both languages."""
-        return {"breaks": [{"name": name, "ja": one.ja, "en": one.en} for name, one in BREAKS.items()]}
+        return {"breaks": self._breakage.listed()}
 
     def break_(self, body: dict[str, Any]) -> dict[str, Any]:
         """``{"name", …}``: one of the breaks; what it did comes back."""
-        name = str(body["name"])
-        if name not in BREAKS:
-            raise ValueError(f"no such break; there are: {', '.join(BREAKS)}")
-        facts, undo = BREAKS[name].act(self._domain, body)
-        if undo is not None:
-            self._domain.broken.append((name, undo))
-        return {"name": name, "healable": undo is not None or any(one.name == name for one in self._domain.faults)} | facts
+        return self._breakage.do(body)
 
     def heal(self, body: dict[str, Any]) -> dict[str, Any]:
         """Take faults away and undo breaks, the newest first; ``name`` heals that one break only. ``codes`` are the app codes set again."""
         name = body.get("name")
-        if name is not None and name not in BREAKS:
-            raise ValueError(f"no such break; there are: {', '.join(BREAKS)}")
-        domain = self._domain
-        healed = {one.name for one in domain.faults if one.name and name in (None, one.name)}
-        domain.faults = [] if name is None else [one for one in domain.faults if one.name != name]
-        codes: list[dict[str, str]] = []
-        for entry in reversed(list(domain.broken)):
-            if name in (None, entry[0]):
-                domain.broken.remove(entry)
-                again = entry[1]()
-                codes += [] if again is None else [again]
-                healed.add(entry[0])
-        return {"faults": [one.kind for one in domain.faults], "healed": sorted(healed), "codes": codes}
+        healed, codes = self._breakage.heal(name)
+        if name is None:
+            self._domain.faults = []
+        return {"faults": [one.kind for one in self._domain.faults], "healed": healed, "codes": codes}
 
     def _app(self, body: dict[str, Any]) -> App:
         return find_app(self._domain, str(body["app"]))

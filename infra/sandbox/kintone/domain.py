@@ -89,8 +89,6 @@ class Domain:
         self.comments: Comments = life.comments
         self.cursors: dict[str, Cursor] = {}
         self.faults: list[Fault] = []
-        #: Breaks that can be undone: name → how. The newest last.
-        self.broken: list[tuple[str, Callable[[], dict[str, Any] | None]]] = []
         self.late: list[Late] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self.traffic = Traffic()
@@ -162,7 +160,7 @@ class Domain:
         struck: list[Fault] = []
         waiting = 0
         for fault in self.faults:
-            if fault.strikes(path):
+            if fault.meets(path):
                 if fault.kind == "slow":
                     waiting += fault.milliseconds
                 else:

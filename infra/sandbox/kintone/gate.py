@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from infra.sandbox.faults import Unfinished
 from infra.sandbox.kintone.call import Call, params_of
 from infra.sandbox.kintone.directory import ADMINISTRATOR, REGISTER, Caller, authenticate
 from infra.sandbox.kintone.domain import MAX_REQUESTS, Domain
 from infra.sandbox.kintone.errors import KintoneError
-from infra.sandbox.kintone.mishaps import WARNING, Fault, Unfinished, instead
+from infra.sandbox.kintone.mishaps import WARNING, Fault, instead
 from infra.sandbox.kintone.routes import FILE_UPLOAD, ROUTES, Endpoint
 
 MAX_TOKENS = 9

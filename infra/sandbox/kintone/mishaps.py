@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
+from infra.sandbox.faults import Spell, Unfinished
 from infra.sandbox.kintone.errors import CATALOGUE
 
 #: Kind → what it does, for the refusal of an unknown one.
@@ -28,32 +28,20 @@ WARNING = "Filter aborted because of too many search results"
 _BUSY_PAGE = "<html><head><title>cybozu.com</title></head><body>一時的な高負荷、またはメンテナンスのため、サービスを利用できません。 Temporary overload or maintenance.</body></html>"
 
 
-@dataclass
-class Fault:
-    """After ``skip`` requests whose path holds ``path``, ``count`` of them suffer (None: all, until healed)."""
+@dataclass(eq=False, kw_only=True)
+class Fault(Spell):
+    """What requests suffer whose path holds ``path``."""
 
     kind: str
-    count: int | None
-    skip: int = 0
     milliseconds: int = 0
     path: str = ""
     bytes: int | None = None
     share: float | None = None
     code: str = ""
-    #: The break that put it on, by which it is healed.
-    name: str = ""
 
-    def strikes(self, path: str) -> bool:
-        """Whether this request suffers; counts it."""
-        if self.path not in path:
-            return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        if self.count is None:
-            return True
-        self.count -= 1
-        return self.count >= 0
+    def meets(self, path: str) -> bool:
+        """Whether this request suffers; counts it where its path is meant."""
+        return self.path in path and self.strikes()
 
     def cut_at(self, size: int) -> int:
         """How many bytes of a body still arrive; always at least one is missing."""
@@ -61,7 +49,7 @@ class Fault:
         return max(0, min(wanted, size - 1))
 
 
-def made(body: dict[str, object], name: str = "") -> Fault:
+def made(body: dict[str, object]) -> Fault:
     """A fault as the control verb describes it. ValueError for what there is not."""
     kind = str(body["kind"])
     if kind not in KINDS:
@@ -71,15 +59,14 @@ def made(body: dict[str, object], name: str = "") -> Fault:
         raise ValueError(f"no such error code; there are: {', '.join(CATALOGUE)}")
     count, cut, share = body.get("count"), body.get("bytes"), body.get("share")
     return Fault(
-        kind,
-        None if count is None else int(str(count)),
+        kind=kind,
+        count=None if count is None else int(str(count)),
         skip=int(str(body.get("skip", 0))),
         milliseconds=int(str(body.get("milliseconds", 150))),
         path=str(body.get("path", "")),
         bytes=None if cut is None else int(str(cut)),
         share=None if share is None else float(str(share)),
         code=code,
-        name=name,
     )
 
 
@@ -96,15 +83,3 @@ def instead(kind: str) -> Response | None:
     if kind == "drop":
         return Unfinished(b'{"records":[', 100_000)
     return None
-
-
-class Unfinished(Response):
-    """An answer that breaks off: ``size`` bytes are promised, ``body`` is all that comes, and the connection is cut."""
-
-    def __init__(self, body: bytes, size: int, headers: dict[str, str] | None = None, status: int = 200) -> None:
-        super().__init__(body, status, headers=headers or {"Content-Type": "application/json;charset=UTF-8"})
-        self.headers["content-length"] = str(size)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": bytes(self.body), "more_body": True})

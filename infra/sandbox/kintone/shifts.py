@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from infra.sandbox.breaks import Facts, Undo
 from infra.sandbox.company.people import PEOPLE
 from infra.sandbox.kintone import evolution
 from infra.sandbox.kintone.directory import api_token, user_code
@@ -15,10 +15,6 @@ from infra.sandbox.kintone.forms import OPTION_TYPES, SYSTEM_TYPES, Field
 from infra.sandbox.kintone.preview import shell_of
 from infra.sandbox.kintone.spaces import Space
 from infra.sandbox.kintone.store import App
-
-Facts = dict[str, Any]
-#: The way back. It returns a code it had to set again besides (``{"app", "code"}``), for whoever heals to be told of it.
-Undo = Callable[[], Facts | None]
 
 
 def find_app(domain: Domain, wanted: object) -> App:

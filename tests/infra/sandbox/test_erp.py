@@ -14,14 +14,15 @@ from lxml import etree
 
 from infra.sandbox.clock import JST, SandboxClock
 from infra.sandbox.company.people import PEOPLE, person
-from infra.sandbox.erp import roles
 from infra.sandbox.erp.contract import Element, Row, SimpleType, writer
-from infra.sandbox.erp.criteria import BadCriteriaError, compile_criteria
 from infra.sandbox.erp.evolution import step
+from infra.sandbox.erp.kikan import roles
+from infra.sandbox.erp.kikan.criteria import BadCriteriaError, compile_criteria
+from infra.sandbox.erp.kikan.pages import ENTITIES, ITEMS
+from infra.sandbox.erp.kikan.store import PAGE_CAP, Store, UnknownBookmarkError
+from infra.sandbox.erp.kikan.wsdl import schemas
 from infra.sandbox.erp.mishaps import Mishaps
-from infra.sandbox.erp.pages import ENTITIES, ITEMS
-from infra.sandbox.erp.store import PAGE_CAP, Store, UnknownBookmarkError
-from infra.sandbox.erp.wsdl import schemas
+from infra.sandbox.erp.mishaps import asked as mishap
 
 ORIGIN = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
 SEED = 7
@@ -331,12 +332,13 @@ def test_roles_let_staff_read_items_and_keep_orders_to_purchasing_and_managers()
 
 def test_a_fault_hits_after_the_requests_let_through_and_as_often_as_asked() -> None:
     mishaps = Mishaps()
-    mishaps.add({"kind": "503", "count": 2, "after": 1})
-    assert [getattr(mishaps.take("service"), "kind", None) for _ in range(4)] == [None, "503", "503", None]
-    mishaps.add({"kind": "drop", "on": "wsdl"})
-    assert mishaps.take("service") is None
+    mishaps.add(mishap({"kind": "503", "count": 2, "after": 1}, "SakuraErp"))
+    assert mishaps.take("hanbai", "service") is None, "it befalls one service"
+    assert [getattr(mishaps.take("SakuraErp", "service"), "kind", None) for _ in range(4)] == [None, "503", "503", None]
+    mishaps.add(mishap({"kind": "drop", "on": "wsdl"}, "SakuraErp"))
+    assert mishaps.take("SakuraErp", "service") is None
     assert mishaps.heal() == 1
-    assert mishaps.take("wsdl") is None
+    assert mishaps.take("SakuraErp", "wsdl") is None
     for wrong in ({"kind": "flood"}, {"kind": "503", "count": 0}, {"kind": "503", "on": "moon"}):
         with pytest.raises(ValueError, match="a fault is"):
-            mishaps.add(wrong)
+            mishaps.add(mishap(wrong, "SakuraErp"))

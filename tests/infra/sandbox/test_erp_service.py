@@ -442,5 +442,5 @@ def test_faults_can_wait_for_a_later_page_or_hit_the_wsdl_and_heal_ends_them(fau
     _control(faulty, "fault", kind="html200", on="wsdl")
     assert [_post(faulty, _read("Items", 1)).status_code for _ in range(2)] == [200, 503]
     assert httpx.get(f"{_url(faulty)}?wsdl", auth=_auth(faulty), trust_env=False).headers["content-type"].startswith("text/html")
-    assert _control(faulty, "heal")["healed"] == 1
+    assert _control(faulty, "heal")["unmet"] == 1
     assert _post(faulty, _read("Items", 1)).status_code == 200

@@ -11,10 +11,10 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from infra.sandbox.erp.contract import TYPES_NAMESPACE
-from infra.sandbox.erp.wsdl import OPERATIONS, SOAP11, SOAP12, Operation
+from infra.sandbox.erp.kikan.wsdl import OPERATIONS, Operation
+from infra.sandbox.erp.parsing import SOAP11, SOAP12, XSI, DoctypeError, parsed
 
 Version = Literal["1.1", "1.2"]
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _NAMESPACES: dict[Version, str] = {"1.1": SOAP11, "1.2": SOAP12}
 MEDIA_TYPES: dict[Version, str] = {"1.1": "text/xml; charset=utf-8", "1.2": "application/soap+xml; charset=utf-8"}
 _CODES_12 = {"Client": "Sender", "Server": "Receiver"}
@@ -42,20 +42,6 @@ class Call:
     set_size: int = 0
 
 
-def _envelope(body: bytes) -> etree._Element:
-    # One parser a request: lxml parsers are not to be shared by threads that parse at the same time.
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise SoapFaultError("MALFORMED", f"要求の XML を解析できません: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise SoapFaultError("DOCTYPE_REFUSED", "DOCTYPE を含む要求は受け付けません。")
-    return root
-
-
 def _tag(element: etree._Element) -> etree.QName:
     return etree.QName(element)
 
@@ -64,13 +50,24 @@ def _text(element: etree._Element) -> str:
     return element.text or ""
 
 
-def parse(body: bytes, soap_action: str) -> Call:
+def broken(media_type: str) -> SoapFaultError:
+    """The Fault of a server that failed, in the version the request's media type tells."""
+    version: Version = "1.2" if media_type.startswith("application/soap+xml") else "1.1"
+    return SoapFaultError("INTERNAL", "内部エラーが発生しました。管理者に連絡してください。", who="Server", version=version)
+
+
+def parse(body: bytes, soap_action: str, action_suffix: str = "") -> Call:
     """The call in a request body; ``soap_action`` is the header's (1.1) or media type parameter's (1.2) text, empty when there is none.
 
     Raises SoapFaultError for XML that is malformed or carries a DOCTYPE, for what is no envelope, and for unknown operations,
     namespaces, arguments and headers that must be understood.
     """
-    root = _envelope(body)
+    try:
+        root = parsed(body)
+    except DoctypeError as error:
+        raise SoapFaultError("DOCTYPE_REFUSED", "DOCTYPE を含む要求は受け付けません。") from error
+    except ValueError as error:
+        raise SoapFaultError("MALFORMED", f"要求の XML を解析できません: {error}") from error
     version: Version | None = next((v for v, namespace in _NAMESPACES.items() if root.tag == f"{{{namespace}}}Envelope"), None)
     if version is None:
         raise SoapFaultError("VERSION_MISMATCH", f"SOAP 1.1 / 1.2 の Envelope ではありません: {root.tag}", who="VersionMismatch")
@@ -92,7 +89,7 @@ def parse(body: bytes, soap_action: str) -> Call:
         raise fault("UNKNOWN_OPERATION", f"操作 {name.localname} はサービスにありません。")
     if name.namespace != operation.namespace:
         raise fault("BAD_NAMESPACE", f"操作 {name.localname} の名前空間 '{name.namespace or ''}' は正しくありません。")
-    if soap_action and soap_action != operation.action:
+    if soap_action and soap_action != operation.action + action_suffix:
         raise fault("ACTION_MISMATCH", f"SOAPAction '{soap_action}' は操作 {operation.name} のものではありません。")
     filters: list[tuple[str, str]] = []
     bookmark: str | None = None
@@ -107,7 +104,7 @@ def parse(body: bytes, soap_action: str) -> Call:
                 raise fault("BAD_ARGUMENT", "filter には Field と Criteria が 1 つずつ必要です。")
             filters.append((parts["Field"], parts["Criteria"]))
         elif tag.localname == "bookmarkKey" and operation.kind == "read":
-            bookmark = None if argument.get(f"{{{_XSI}}}nil") in ("1", "true") else _text(argument).strip() or None
+            bookmark = None if argument.get(f"{{{XSI}}}nil") in ("1", "true") else _text(argument).strip() or None
         elif tag.localname == "setSize" and operation.kind == "read" and _INT.fullmatch(_text(argument).strip()):
             set_size = int(_text(argument))
         else:
@@ -123,7 +120,7 @@ def _wrap(version: Version, body: bytes) -> bytes:
             b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="',
             _NAMESPACES[version].encode(),
             b'" xmlns:xsi="',
-            _XSI.encode(),
+            XSI.encode(),
             b'"><soap:Body>',
             body,
             b"</soap:Body></soap:Envelope>",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
 from infra.sandbox.clock import SandboxClock
-from infra.sandbox.erp import business, masters
 from infra.sandbox.erp.contract import Entity, Row, writer
-from infra.sandbox.erp.criteria import BadCriteriaError, Test, compile_criteria
-from infra.sandbox.erp.evolution import Step, step
-from infra.sandbox.erp.pages import ITEMS, PURCHASE_ORDERS, STOCK_MOVEMENTS, SUPPLIERS
+from infra.sandbox.erp.evolution import Evolution
+from infra.sandbox.erp.kikan import business, masters
+from infra.sandbox.erp.kikan.criteria import BadCriteriaError, Test, compile_criteria
+from infra.sandbox.erp.kikan.pages import ITEMS, PURCHASE_ORDERS, STOCK_MOVEMENTS, SUPPLIERS
+from infra.sandbox.erp.living import LivingStore
 
 #: More rows than this never come in one reply, whatever setSize asks for; a reader goes on until a page is empty.
 PAGE_CAP = 5_000
@@ -25,12 +25,11 @@ class Table:
     """One page's rows in primary-key order. ``entity`` and ``rows`` are as sent now; what was before any evolution stays underneath."""
 
     def __init__(self, entity: Entity, rows: list[Row]) -> None:
-        self._first = entity
+        self._evolution = Evolution(entity)
         self._stored = rows
-        self._steps: list[Step] = []
-        self.entity = entity
         self.rows: list[Row] = []
-        self._xml: list[bytes] = []
+        #: Made when a row is first asked for: most are not while a server starts.
+        self._xml: list[bytes | None] = []
         self._place: dict[str, int] = {}
         self._render()
 
@@ -39,37 +38,36 @@ class Table:
         """Rows by the contract the ERP was built with: what the business works on."""
         return self._stored
 
-    def _adapted(self, row: Row) -> Row:
-        for one in self._steps:
-            row = one.adapt(row)
-        return row
+    @property
+    def entity(self) -> Entity:
+        return self._evolution.shape
 
     def _render(self) -> None:
         self._write = writer(self.entity.row, self.entity.elements)
-        self.rows = [self._adapted(row) for row in self._stored] if self._steps else list(self._stored)
-        self._xml = [self._write(row).encode() for row in self.rows]
+        self.rows = [self._evolution.adapt(row) for row in self._stored] if self._evolution.changed else list(self._stored)
+        self._xml = [None] * len(self.rows)
         self._place = {row["Key"]: place for place, row in enumerate(self.rows)}
 
     def put(self, rows: Iterable[Row]) -> None:
         """Replace rows that are there and append those that are not; appended keys must come after all others."""
         for stored in rows:
-            row = self._adapted(stored)
+            row = self._evolution.adapt(stored)
             place = self._place.setdefault(row["Key"], len(self.rows))
             if place == len(self.rows):
                 self._stored.append(stored)
                 self.rows.append(row)
-                self._xml.append(b"")
-            self._stored[place], self.rows[place] = stored, row
-            self._xml[place] = self._write(row).encode()
+                self._xml.append(None)
+            self._stored[place], self.rows[place], self._xml[place] = stored, row, None
 
-    def evolve(self, change: dict[str, Any]) -> None:
-        """Apply one change of the contract, or with kind ``restore`` undo them all. Raises ValueError as ``evolution.step`` does."""
-        if change.get("kind") == "restore":
-            self._steps, self.entity = [], self._first
-        else:
-            made = step(self.entity, self.rows, change)
-            self._steps.append(made)
-            self.entity = made.entity
+    def evolve(self, change: dict[str, Any]) -> dict[str, Any]:
+        """Apply one change of the contract, or with kind ``restore`` undo them all; returns it with its defaults. Raises ValueError as ``evolution.step`` does."""
+        made = self._evolution.apply(change, self.rows)
+        self._render()
+        return made
+
+    def withdraw(self, change: dict[str, Any]) -> None:
+        """Undo one change that ``evolve`` returned. Raises ValueError when a later one depends on it."""
+        self._evolution.withdraw(change, self._stored)
         self._render()
 
     def _tests(self, filters: Iterable[tuple[str, str]]) -> list[tuple[str, Test]]:
@@ -100,24 +98,28 @@ class Table:
         else:
             places = range((len(self.rows) if bookmark is None else self._place[bookmark]) - 1, -1, -1)
         if not tests:
-            return [self._xml[place] for place in places[:wanted]]
+            return [self._made(place) for place in places[:wanted]]
         found: list[bytes] = []
         for place in places:
             row = self.rows[place]
             if all(test(row.get(name)) for name, test in tests):
-                found.append(self._xml[place])
+                found.append(self._made(place))
                 if len(found) == wanted:
                     break
         return found
 
+    def _made(self, place: int) -> bytes:
+        made = self._xml[place]
+        if made is None:
+            made = self._xml[place] = self._write(self.rows[place]).encode()
+        return made
 
-class Store:
-    """The four tables, and the days they have lived. Every reader holds ``lock`` and calls ``catch_up`` first."""
+
+class Store(LivingStore):
+    """The four tables. Every reader holds ``lock`` and calls ``catch_up`` first."""
 
     def __init__(self, seed: int, clock: SandboxClock) -> None:
-        self._seed, self._clock, self._lived = seed, clock, 0
-        self._calendar = masters.Calendar(clock.origin)
-        self.lock = threading.RLock()
+        super().__init__(seed, clock)
         self.tables: dict[str, Table] = {
             entity.key: Table(entity, rows)
             for entity, rows in (
@@ -128,19 +130,10 @@ class Store:
             )
         }
 
-    def catch_up(self) -> int:
-        """Live every day the clock has reached and this store has not; returns how many days were added."""
-        added = 0
-        with self.lock:
-            items, orders, movements = (self.tables[key] for key in ("items", "purchase_orders", "stock_movements"))
-            while self._lived < self._clock.days_lived():
-                self._lived += 1
-                added += 1
-                day = business.live(
-                    self._seed, self._lived, self._calendar, orders=orders.stored, items=items.stored, last_entry=len(movements.stored)
-                )
-                movements.put(day.movements)
-                orders.put(day.changed_orders)
-                orders.put(day.orders)
-                items.put({**row, **day.changed_items[row["No"]]} for row in list(items.stored) if row["No"] in day.changed_items)
-        return added
+    def _live(self, number: int) -> None:
+        items, orders, movements = (self.tables[key] for key in ("items", "purchase_orders", "stock_movements"))
+        day = business.live(self._seed, number, self._calendar, orders=orders.stored, items=items.stored, last_entry=len(movements.stored))
+        movements.put(day.movements)
+        orders.put(day.changed_orders)
+        orders.put(day.orders)
+        items.put({**row, **day.changed_items[row["No"]]} for row in list(items.stored) if row["No"] in day.changed_items)

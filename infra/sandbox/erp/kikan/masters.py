@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 
-from infra.sandbox.clock import JST
 from infra.sandbox.company import trade
 from infra.sandbox.company.people import PEOPLE
 from infra.sandbox.erp.contract import Row
-from infra.sandbox.erp.pages import ITEMS, SUPPLIERS
+from infra.sandbox.erp.kikan.pages import ITEMS, SUPPLIERS
+from infra.sandbox.erp.living import Calendar
 
 _FULL_WIDTH = str.maketrans("0123456789-", "０１２３４５６７８９－")
 PURCHASERS = tuple(p.login for p in PEOPLE if p.organisation == "kobai")
@@ -21,23 +20,6 @@ PURCHASERS = tuple(p.login for p in PEOPLE if p.organisation == "kobai")
 def full_width(text: str) -> str:
     """Digits and hyphens as Japanese users type them: ``１２－３``."""
     return text.translate(_FULL_WIDTH)
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """Business days counted from the clock's origin. Day 0 is the origin's JST date; day -1 the day before."""
-
-    origin: datetime
-
-    def day(self, number: int) -> date:
-        return self.origin.astimezone(JST).date() + timedelta(days=number)
-
-    def midnight(self, number: int) -> datetime:
-        """The night batch that posts the business of day ``number - 1``: 00:00 JST as UTC."""
-        return datetime.combine(self.day(number), time(), JST).astimezone(UTC)
-
-    def at(self, number: int, minutes: int) -> datetime:
-        return self.midnight(number) + timedelta(minutes=minutes)
 
 
 def _jan(rng: random.Random) -> int:

@@ -10,8 +10,9 @@ from decimal import Decimal
 from infra.sandbox.company import trade
 from infra.sandbox.company.people import COMPANY, PEOPLE
 from infra.sandbox.erp.contract import Row
-from infra.sandbox.erp.masters import PURCHASERS, Calendar, full_width
-from infra.sandbox.erp.pages import MOVEMENT_TYPE, PURCHASE_ORDERS, STOCK_MOVEMENTS
+from infra.sandbox.erp.kikan.masters import PURCHASERS, full_width
+from infra.sandbox.erp.kikan.pages import MOVEMENT_TYPE, PURCHASE_ORDERS, STOCK_MOVEMENTS
+from infra.sandbox.erp.living import Calendar
 
 BASE_ORDERS = 1_500
 BASE_MOVEMENTS = 30_000

@@ -24,13 +24,13 @@ from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixCon
 from connectors.kintone.address import App
 from connectors.kintone.client import PAGE, Client
 from connectors.kintone.decode import Decoded
-from connectors.kintone.pages import gone, schema_for
 from connectors.kintone.parts import RECORD, RECORD_ID, Keys, Tally, fingerprint_of, keys_of, named, parents, settled, with_records
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
 from connectors.kintone.schema import ENTITY, TIMESTAMP
 from connectors.kintone.seek import Fetched, Range
+from connectors.pages import gone, page_schema
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Offer, Page, Schema, Stream, Window
 
 #: Records whose comments are read again in each window with ``since``, besides the changed ones: one call each.
@@ -162,8 +162,7 @@ def _pages(
             continue
         read.append(id)
         rows += [{**_row(stream, run, client.host, id, one), OP: "upsert", SOURCE_VERSION: "1", SCOPE: scope} for one in found]
-    schema = pa.schema([*schema_for(stream.columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())])
-    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    batch = pa.RecordBatch.from_pylist(rows, schema=page_schema(stream.columns))
     of, parts = batch.column(keys.record.name).cast(pa.int64()), batch.column(keys.part.name).cast(pa.int64())
     stale = tally.take(pa.array(read, pa.int64()), of, parts)
     if stale is not None:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import FixConfiguration
-from connectors.kintone.pages import empty, gone
 from connectors.kintone.reader import Reader
 from connectors.kintone.seek import Range
+from connectors.pages import empty, gone
 from connectors.protocol import Column, Cursor, Known, LiveField, Page, Stream, Window
 
 #: The source code of the column that holds the parent's record id.

@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from connectors.errors import BrokenReply, FixConfiguration
 from connectors.kintone.decode import Decoded
-from connectors.kintone.pages import empty, page_of
+from connectors.kintone.pages import page_of
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
 from connectors.kintone.schema import Form
 from connectors.kintone.seek import Range, ranges_of
 from connectors.kintone.settle import Settling
 from connectors.kintone.steady import Revisions, steadied
+from connectors.pages import empty
 from connectors.protocol import Cursor, Known, Page, Window
 
 

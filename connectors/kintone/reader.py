@@ -11,12 +11,12 @@ from connectors.kintone.client import Client, seek
 from connectors.kintone.config import SourceSpec
 from connectors.kintone.decode import Decoded, PageDecoder
 from connectors.kintone.narrow import narrow_columns
-from connectors.kintone.pages import key_columns, schema_for
 from connectors.kintone.rights import FieldOf
 from connectors.kintone.rules import RowScopes, Rules, moving, read_rules, searches
 from connectors.kintone.run import Run
 from connectors.kintone.schema import revision_now
 from connectors.kintone.seek import Fetched, Range, ahead, bracketed, joined, listing
+from connectors.pages import key_columns, schema_for
 from connectors.protocol import SOURCE_VERSION, UNRESOLVED, Stream
 
 

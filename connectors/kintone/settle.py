@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 
 from connectors.kintone.client import PAGE
 from connectors.kintone.gone import Held, differences, held_ids, joined_ids
-from connectors.kintone.pages import empty, gone, key_columns, page_of
+from connectors.kintone.pages import page_of
 from connectors.kintone.reader import Reader
 from connectors.kintone.seek import Range
+from connectors.pages import empty, gone, key_columns
 from connectors.protocol import SOURCE_VERSION, Cursor, Known, Page
 
 #: A source that keeps moving is looked at this often; then the pipeline's own books decide.

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 
 from connectors.errors import FixConfiguration
 from connectors.kintone.client import Client
-from connectors.kintone.pages import empty, gone, schema_for
 from connectors.kintone.parts import RECORD, RECORD_ID, Tally, fingerprint_of, held_key, keys_of, named, parents, settled, with_records
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
 from connectors.kintone.schema import Field
+from connectors.pages import empty, gone, page_schema
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Reject, Schema, Stream, Window
 
 #: Source codes of what a row has besides its fields.
@@ -112,8 +112,7 @@ def _rows(stream: Stream, records: pa.RecordBatch) -> tuple[pa.RecordBatch, int]
     arrays += [records.column(name).take(at) for name in (OP, SOURCE_VERSION, SCOPE)]
     if not len(flat):
         return empty(stream.columns, Cursor({}), None).rows, 0
-    schema = pa.schema([*schema_for(stream.columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())])
-    return pa.RecordBatch.from_arrays(arrays, schema=schema), len(flat)
+    return pa.RecordBatch.from_arrays(arrays, schema=page_schema(stream.columns)), len(flat)
 
 
 def _starts(lists: pa.Array) -> list[int]:

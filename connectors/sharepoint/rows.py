@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Page, Reject, Stream, Window
+from connectors.pages import page_schema
+from connectors.protocol import Column, Cursor, Page, Reject, Stream, Window
 from connectors.sharepoint.feed import Spool
 
 #: Rows in a page: small enough to hold, large enough that a page's cost is its rows.
@@ -62,10 +63,7 @@ class Rows:
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
         marks = [pa.array([mark[at] for mark in self._marks], type=pa.string()) for at in range(3)]
-        shape = pa.schema(
-            [*((column.name, column.type) for column in columns), *((name, pa.string()) for name in (OP, SOURCE_VERSION, SCOPE))]
-        )
-        return Page(pa.record_batch([*arrays, *marks], schema=shape), cursor, len(self), tuple(self._rejects))
+        return Page(pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects))
 
 
 def fit(value: Any, type: pa.DataType, children: Sequence[Column]) -> Any:

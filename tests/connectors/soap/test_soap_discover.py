@@ -80,7 +80,7 @@ ROWS = reply(part("A"), part("B"))
 def probed(fake: Fake, **source: object) -> Finding:
     what = stream(**source)
     spec: SourceSpec = source_spec(what.id, what.source)
-    return probe_filter(fake.connector()._client, Stream(what.system, what.name, what.source, (), ()), spec)
+    return probe_filter(fake.connector()._services.client("", stream="-"), Stream(what.system, what.name, what.source, (), ()), spec)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_application_headers_and_addressing_stand_before_security() -> None:
 def test_a_try_after_a_failure_carries_a_nonce_of_its_own(auth: dict[str, Any]) -> None:
     fake = Fake(httpx.Response(503), reply(part("A")), EMPTY)
     connector = fake.connector(auth=auth)
-    connector._client._options = TransportOptions(attempts=2)
+    connector._services.client("", stream="-")._options = TransportOptions(attempts=2)
     list(connector.pull(stream(), Window()))
     nonces = [re.findall(r"[Nn]once[^>]*>([^<]+)<", body) for body in fake.asked]
     assert len(nonces) == 3 and all(len(found) == 1 for found in nonces) and len({found[0] for found in nonces}) == 3
@@ -227,7 +227,7 @@ def test_credentials_in_the_body_are_sent_and_never_said() -> None:
         list(connector.pull(stream(paging={"kind": "none"}, arguments={"setSize": 1}), Window()))
     assert PASSWORD in fake.asked[0]
     error: FortnightError = caught.value
-    assert PASSWORD not in f"{error} {error.say('ja')} {error.params} {connector._client.config!r}"
+    assert PASSWORD not in f"{error} {error.say('ja')} {error.params} {connector._services.client('', stream='-').config!r}"
 
 
 def test_a_logged_request_shows_its_form_and_none_of_its_credentials(caplog: pytest.LogCaptureFixture) -> None:

@@ -402,4 +402,4 @@ def test_all_requests_of_a_system_pass_its_budget() -> None:
     fake = Fake(httpx.Response(200, content=EMPTY, headers={"Content-Type": "text/xml"}))
     connector = fake.connector(budget={"calls": 1000, "seconds": 60})
     list(connector.pull(stream(), Window()))
-    assert len(connector._client._pace._sent) == len(fake.asked) == 1
+    assert len(connector._services.client("", stream="-")._pace._sent) == len(fake.asked) == 1

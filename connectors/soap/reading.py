@@ -1,0 +1,60 @@
+"""How a contract says that a column's text is to be read where its XSD type does not: declared column by column, in ``source.read``.
+
+An ERP's contract often says less than its data: money as a string, dates as seconds, ``Yes`` for a boolean, a document inside a text. The
+declaration names the type that the WSDL gives (``from``), so that a WSDL which gives another one is drift and not a silent change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Inner(BaseModel):
+    """A table inside a text. ``xml``: ``rows`` is the path of its repeated element below the document element, and the sources of the inner
+    columns are paths below that (``No``, ``Amount@currency``). ``csv`` (RFC 4180): the first line names the columns, and they are the sources.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal["xml", "csv"]
+    rows: str = ""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+    @model_validator(mode="after")
+    def _rows_where_there_are_elements(self) -> Self:
+        if (self.format == "xml") is not bool(self.rows):
+            raise ValueError("inner xml needs `rows`, the path of its repeated element; inner csv has none")
+        return self
+
+
+class Reading(BaseModel):
+    """One column. ``from`` is the built-in of the WSDL's type (``string``, ``int``); with it the contract's own type for the column holds.
+
+    ``values`` maps texts as they are sent to texts as XSD writes them (``Yes: "true"``); a text it does not name is read as it is.
+    ``null_values`` mean "nothing" here, besides those of the stream. ``empty``: what an empty element is, ``null`` or an ``error``, where that
+    differs from the stream's. ``timezone`` (IANA) is what a dateTime without a zone means here. ``epoch`` says that a number counts
+    ``seconds`` or ``milliseconds`` since 1970 UTC. ``mask`` keeps of a text that it is there, and nothing more. ``inner`` is a table in a text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    from_: str | None = Field(default=None, alias="from")
+    values: Mapping[str, str] = Field(default_factory=dict[str, str])
+    null_values: tuple[str, ...] = ()
+    empty: Literal["null", "error"] | None = None
+    timezone: str | None = None
+    epoch: Literal["seconds", "milliseconds"] | None = None
+    mask: bool = False
+    inner: Inner | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.timezone is not None and self.timezone not in available_timezones():
+            raise ValueError(f"{self.timezone} is no IANA time zone name (Asia/Tokyo is one)")
+        if self.mask and (self.inner or self.epoch):
+            raise ValueError("a masked column has no inner table and no epoch")
+        if (self.epoch or self.inner) and self.from_ is None:
+            raise ValueError("epoch and inner need `from`, the type that the WSDL gives")
+        return self

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from connectors.errors import AccessRefused, BrokenReply
+from connectors.keys import key_text
 from connectors.kintone.cells import ABSENT, Plan, build
 from connectors.kintone.client import must_ascend
 from connectors.kintone.columns import PageColumns
@@ -29,8 +30,6 @@ class _RawPage(msgspec.Struct):
 
 
 _RAW = msgspec.json.Decoder(_RawPage)
-#: As ``pipelines.landing.rows.key_text`` writes a key of several columns.
-_CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class PageDecoder:
         values: list[Any] = [arrays[place][at].as_py() for place in self._key]
         if any(value is None for value in values):
             values = [f"$id={id}", *([None] * (len(values) - 1))]
-        return str(values[0]) if len(values) == 1 else _CANONICAL.encode(values).decode()
+        return key_text(values)
 
     def _records(self, body: bytes) -> list[Any]:
         try:

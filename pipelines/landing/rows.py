@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from connectors.keys import key_text
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION
 
 if TYPE_CHECKING:
@@ -50,13 +51,6 @@ def landed_schema(contract_columns: pa.Schema) -> pa.Schema:
             pa.field(SCOPE, pa.string()),
         ]
     )
-
-
-def key_text(values: Sequence[Any]) -> str:
-    """A row's key as one text: the bare value for a single column, canonical JSON for several."""
-    if len(values) == 1:
-        return str(values[0])
-    return _canonical.encode(list(values)).decode()
 
 
 def keys_of(batch: pa.RecordBatch, key: Sequence[str]) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import AddressUnknown, BrokenReply
+from connectors.keys import key_text
 from connectors.protocol import Blob, Connector, Stream
 from expectations.contract import ContentSpec, Contract
-from pipelines.landing.rows import key_text
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.outcome import Progress, Report
 

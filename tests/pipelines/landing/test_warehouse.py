@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import AnswerIsNo
+from connectors.keys import key_text
 from pipelines.landing.published import Published
-from pipelines.landing.rows import Stamp, key_text, keys_of, landed_schema, row_hashes, stamped, tombstones
+from pipelines.landing.rows import Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 

@@ -1,0 +1,114 @@
+"""A repeated element of a row as a stream of its own: one row for each of its items, with what it needs of the row they stand in.
+
+An item has no life of its own: it comes with its row and goes with it. So when a row was read, every item that we hold of it and that did
+not come is gone. A row that can't be typed is held as a whole, and its items with it. The place of an item is data and has a source,
+``$row``, which counts from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import FixConfiguration
+from connectors.keys import key_text
+from connectors.pages import empty, gone, page_schema
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Schema, Stream, Window
+
+#: The source of the column that holds an item's place.
+ROW = "$row"
+_ITEMS = "items of the row"
+
+
+def table_schema(schema: Schema, table: str) -> Schema:
+    """The schema of the items: their own fields under the table's path, the place, and the single fields of the row they stand in."""
+    found = next((one for one in schema.fields if one.source == table and one.children), None)
+    place = LiveField(ROW, ROW, pa.int32(), "xsd:int", required=True)
+    inner = () if found is None else tuple(replace(child, source=f"{table}/{child.source}") for child in found.children)
+    rest = tuple(one for one in schema.fields if one is not found)
+    return replace(schema, fields=(*rest, place, *inner) if found is not None else ())
+
+
+def row_stream(stream: Stream, table: str) -> Stream:
+    """The stream of the rows themselves: their columns that are asked for, and the table as a list of structs.
+
+    Raises FixConfiguration where the key has no column of the row, by which its items are known.
+    """
+    own = tuple(column for column in stream.columns if not _of_table(column, table))
+    inner = tuple(
+        replace(column, source=column.source.removeprefix(f"{table}/"))
+        for column in stream.columns
+        if _of_table(column, table) and column.source != ROW
+    )
+    key = tuple(name for name in stream.key if name in {column.name for column in own})
+    if not key or len(key) == len(stream.key):
+        raise FixConfiguration("soap.table_key", stream=stream.id, table=table, row=ROW)
+    kind = pa.list_(pa.struct([(column.name, column.type) for column in inner]))
+    return replace(stream, key=key, columns=(*own, Column(_ITEMS, table, kind, children=inner)))
+
+
+def table_pages(stream: Stream, table: str, pages: Iterator[Page], window: Window, known: Known | None) -> Iterator[Page]:
+    """The items of the rows of ``pages``, and then, where less than everything was read, the keys of items that went from those rows."""
+    seen = _Seen(stream, row_stream(stream, table).key)
+    cursor = Cursor({})
+    for page in pages:
+        cursor = page.cursor
+        batch = _items(stream, table, page.rows)
+        if not window.full:
+            seen.take(page, batch)
+        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects)
+    if known is not None and not window.full:
+        left = seen.gone(known)
+        yield from gone(stream.columns, left, cursor, None) if left.num_rows else iter((empty(stream.columns, cursor, None),))
+
+
+def _of_table(column: Column, table: str) -> bool:
+    return column.source == ROW or column.source.startswith(f"{table}/")
+
+
+def _items(stream: Stream, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+    lists = rows.column(_ITEMS)
+    at = pc.list_parent_indices(lists).cast(pa.int64())
+    flat = pc.list_flatten(lists)
+    places: list[int] = [place for length in pc.fill_null(pc.list_value_length(lists), 0).to_pylist() for place in range(1, length + 1)]
+    inner = {flat.type.field(number).name: number for number in range(flat.type.num_fields)}
+    arrays: list[pa.Array] = []
+    for column in stream.columns:
+        if column.source == ROW:
+            arrays.append(pa.array(places, column.type))
+        elif _of_table(column, table):
+            arrays.append(pc.struct_field(flat, inner[column.name]))
+        else:
+            arrays.append(rows.column(column.name).take(at))
+    arrays += [rows.column(name).take(at) for name in (OP, SOURCE_VERSION, SCOPE)]
+    return pa.RecordBatch.from_arrays(arrays, schema=page_schema(stream.columns))
+
+
+@dataclass
+class _Seen:
+    """The rows that were read, by key, and the items they had."""
+
+    stream: Stream
+    row_key: tuple[str, ...]
+    rows: set[str] = field(default_factory=set[str])
+    items: set[str] = field(default_factory=set[str])
+
+    def take(self, page: Page, items: pa.RecordBatch) -> None:
+        self.rows.update(_keys(page.rows, self.row_key), (reject.key for reject in page.rejects))
+        self.items.update(_keys(items, self.stream.key))
+
+    def gone(self, known: Known) -> pa.Table:
+        """The keys of the items that we hold of those rows and that did not come."""
+        held = known.rows().select(list(self.stream.key))
+        mask: list[bool] = []
+        for batch in held.to_batches():
+            pairs = zip(_keys(batch, self.row_key), _keys(batch, self.stream.key), strict=True)
+            mask += [row in self.rows and item not in self.items for row, item in pairs]
+        return held.filter(pa.array(mask, pa.bool_()))
+
+
+def _keys(rows: pa.RecordBatch, names: tuple[str, ...]) -> list[str]:
+    return [key_text(values) for values in zip(*(rows.column(name).to_pylist() for name in names), strict=True)]

@@ -86,6 +86,8 @@ def advance(home: Path, days: float) -> datetime:
 def control(home: Path, verb: str, body: dict[str, Any], *, server: str | None = None) -> dict[str, Any]:
     """Call one control verb on one server, or on all; returns the (last) answer. Raises SandboxError with the server's own sentence."""
     known = _running(home)
+    if server is not None and server not in [one.name for one in known.servers]:
+        raise SandboxError(f"the sandbox in {home} runs without {server}; start it again with it", code="without", server=server)
     answer: dict[str, Any] = {}
     for one in known.servers if server is None else (known.server(server),):
         got = _control(known, one, verb, body, timeout=120.0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The local, protocol-faithful kintone, ERP and SharePoint.", no_args_is_help=True)
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65520, help="First of seven ports on localhost; 0 takes any free ones.")]
-SystemArgument = Annotated[str, typer.Argument(help="The system: kintone.")]
+SystemArgument = Annotated[str, typer.Argument(help="The system: kintone or erp.")]
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[dhm]?)")
 _MINUTES = {"": 1_440, "d": 1_440, "h": 60, "m": 1}
 
@@ -62,6 +62,8 @@ def up(
         for name, address in (
             ("kintone", found["kintone"]["base_url"]),
             ("ERP", found["erp"]["wsdl"]),
+            ("", found["erp"]["hanbai"]["wsdl"]),
+            ("", found["erp"]["zumen"]["wsdl"]),
             ("SharePoint", found["sharepoint"]["graph"]),
         ):
             row(cell(name, 11), address, indent=0)
@@ -125,30 +127,36 @@ def break_(
     system: SystemArgument,
     name: Annotated[str | None, typer.Argument(help="What to break; without it, everything that can be broken is listed.")] = None,
     target: Annotated[str | None, typer.Option("--app", help="The app's code or id; default: ORDERS.")] = None,
-    field: Annotated[str | None, typer.Option("--field", help="A field's code.")] = None,
-    option: Annotated[str | None, typer.Option("--option", help="An option of the field, or a state.")] = None,
+    service: Annotated[str | None, typer.Option("--service", help="One of the ERP's services: SakuraErp, hanbai or zumen.")] = None,
+    field: Annotated[str | None, typer.Option("--field", help="A field's code, or an element's name.")] = None,
+    option: Annotated[str | None, typer.Option("--option", help="An option of the field, a state, or an enumeration's value.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="The new code or name.")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="The new field's type; for maintenance, 503 or 502.")] = None,
     login: Annotated[str | None, typer.Option("--login", help="A user's login.")] = None,
     identity: Annotated[int | None, typer.Option("--id", min=1, help="The new id of an app, or the space to move it to.")] = None,
     count: Annotated[int | None, typer.Option("--count", min=1, help="How many requests or records.")] = None,
     skip: Annotated[int | None, typer.Option("--skip", min=0, help="How many requests go by first.")] = None,
-    bytes_: Annotated[int | None, typer.Option("--bytes", min=0, help="After how many bytes an answer is cut.")] = None,
-    milliseconds: Annotated[int | None, typer.Option("--ms", min=0, help="How long every answer waits.")] = None,
+    bytes_: Annotated[
+        int | None, typer.Option("--bytes", min=0, help="After how many bytes an answer is cut, or how many come at a time.")
+    ] = None,
+    milliseconds: Annotated[
+        int | None, typer.Option("--ms", min=0, help="How long every answer, or the next few bytes of it, waits.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="After how long late records are seen.")] = None,
     path: Annotated[str | None, typer.Option("--path", help="Only requests whose path holds this.")] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Break something in the sandbox's kintone, as an app owner, an administrator or the network would; or list what there is."""
+    """Break something in the sandbox's kintone or ERP, as an owner, an administrator or the network would; or list what there is."""
     with _sandbox(lang, json_):
         _known(system)
         home = home_of(project)
         if name is None:
-            return _list(home, json_, lang)
+            return _list(home, system, json_, lang)
         given: dict[str, Any] = {
             "app": target,
+            "service": service,
             "field": field,
             "option": option,
             "to": to,
@@ -162,25 +170,25 @@ def break_(
             "minutes": minutes,
             "path": path,
         }
-        _existing(home, name)
+        _existing(home, system, name)
         from infra.sandbox import process
 
         body = {"name": name} | {key: value for key, value in given.items() if value is not None}
-        done = process.control(home, "break", body, server="kintone")
+        done = process.control(home, "break", body, server=system)
     facts = {key: value for key, value in done.items() if key not in ("name", "healable")}
 
     def text() -> None:
-        line("sandbox.broken", lang, name=name)
+        line("sandbox.broken", lang, system=system, name=name)
         for key, value in facts.items():
             row(cell(key, 12), str(value))
-        line("sandbox.heal_with" if done["healable"] else "sandbox.not_healable", lang, name=name)
+        line("sandbox.heal_with" if done["healable"] else "sandbox.not_healable", lang, system=system, name=name)
 
     emit("sandbox_break", {"system": system, "name": name, "healable": done["healable"], "facts": facts}, json_, text)
 
 
 @app.command()
 def heal(
-    system: Annotated[str | None, typer.Argument(help="The system: kintone; without it, faults of all are taken away.")] = None,
+    system: Annotated[str | None, typer.Argument(help="The system: kintone or erp; without it, faults of all are taken away.")] = None,
     name: Annotated[str | None, typer.Argument(help="One break; without it, all of them.")] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
@@ -194,15 +202,15 @@ def heal(
             _known(system)
         home = home_of(project)
         running = {one.name for one in (process.status(home) or _not_running(home)).servers}
-        if name is not None:
-            _existing(home, name)
+        if system is not None and name is not None:
+            _existing(home, system, name)
         healed: list[str] = []
         codes: list[dict[str, str]] = []
         for server in sorted(running if system is None else {system}):
             answer = process.control(home, "heal", {} if name is None else {"name": name}, server=server)
-            found = answer.get("healed", answer.get("unmet"))
-            # Only kintone has breaks with names; the others count the faults they took away.
-            healed += [str(one) for one in found] if isinstance(found, list) else [f"{server} ({found})"] if found else []
+            healed += [str(one) for one in answer.get("healed", ())]
+            # Faults without a name are counted.
+            healed += [f"{server} ({answer['unmet']})"] if answer.get("unmet") else []
             codes += answer.get("codes") or ()
 
     def text() -> None:
@@ -213,30 +221,30 @@ def heal(
     emit("sandbox_heal", {"healed": healed}, json_, text)
 
 
-def _known_breaks(home: Path) -> list[dict[str, str]]:
+def _known_breaks(home: Path, system: str) -> list[dict[str, str]]:
     from infra.sandbox import process
 
-    return process.control(home, "breaks", {}, server="kintone")["breaks"]
+    return process.control(home, "breaks", {}, server=system)["breaks"]
 
 
-def _existing(home: Path, name: str) -> None:
+def _existing(home: Path, system: str, name: str) -> None:
     from connectors.errors import FixConfiguration
 
-    if name not in [one["name"] for one in _known_breaks(home)]:
-        raise FixConfiguration("sandbox.no_such_break", name=name)
+    if name not in [one["name"] for one in _known_breaks(home, system)]:
+        raise FixConfiguration("sandbox.no_such_break", system=system, name=name)
 
 
-def _list(home: Path, json_: bool, lang: str | None) -> None:
+def _list(home: Path, system: str, json_: bool, lang: str | None) -> None:
     from pipelines.cli.breaks import OPTIONS
 
-    known = _known_breaks(home)
+    known = _known_breaks(home, system)
 
     def text() -> None:
         for one in known:
-            options = " ".join(OPTIONS.get(one["name"], ()))
+            options = " ".join(OPTIONS[system].get(one["name"], ()))
             row(cell(one["name"], 20), one[language(lang)], f" [{options}]" if options else "", indent=0)
 
-    emit("sandbox_breaks", {"system": "kintone", "breaks": known}, json_, text)
+    emit("sandbox_breaks", {"system": system, "breaks": known}, json_, text)
 
 
 def _minutes(duration: str) -> float:
@@ -250,8 +258,9 @@ def _minutes(duration: str) -> float:
 
 def _known(system: str) -> None:
     from connectors.errors import FixConfiguration
+    from pipelines.cli.breaks import OPTIONS
 
-    if system != "kintone":
+    if system not in OPTIONS:
         raise FixConfiguration("sandbox.no_breaks", system=system)
 
 
@@ -281,6 +290,8 @@ def _said(error: Any) -> FixConfiguration:
         return FixConfiguration("sandbox.port_taken", port=facts["port"])
     if error.code == "not_running":
         return FixConfiguration("sandbox.not_running", home=facts["home"])
+    if error.code == "without":
+        return FixConfiguration("sandbox.without", system=facts["server"])
     if error.code == "refused":
         return FixConfiguration("sandbox.refused", verb=facts["verb"], server=facts["server"], reason=facts["reason"].rstrip("."))
     return FixConfiguration("sandbox.not_up", reason=str(error).rstrip("."))

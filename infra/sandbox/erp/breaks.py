@@ -80,7 +80,7 @@ def _wire(kind: str, among: tuple[str, ...] = _ALL, **defaults: Any) -> Act:
                 skip=int(wanted.get("skip", 0)),
                 at=float(wanted.get("share", 0.5)),
                 seconds=float(wanted.get("milliseconds", 50)) / 1_000,
-                bytes=int(wanted.get("bytes", 64)),
+                bytes=None if wanted.get("bytes") is None else int(wanted["bytes"]),
             )
         )
 

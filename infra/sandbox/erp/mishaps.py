@@ -33,9 +33,10 @@ _ON = ("service", "wsdl", "any")
 
 @dataclass(eq=False, kw_only=True)
 class Mishap(Spell):
-    """``service`` is whom it befalls; ``on`` is ``service`` (POST), ``wsdl`` (GET) or ``any``; ``at`` the fraction of the bytes sent.
+    """``service`` is whom it befalls; ``on`` is ``service`` (POST), ``wsdl`` (GET) or ``any``.
 
-    ``seconds`` is the wait of ``slow`` and between two pieces of ``drip``, ``bytes`` the size of such a piece.
+    A reply is cut after ``bytes``, or at the fraction ``at``. ``seconds`` is the wait of ``slow`` and between two pieces of ``drip``, of
+    ``bytes`` each.
     """
 
     kind: str
@@ -43,7 +44,11 @@ class Mishap(Spell):
     on: str = "service"
     at: float = 0.5
     seconds: float = 3.0
-    bytes: int = 64
+    bytes: int | None = None
+
+    def cut_at(self, size: int) -> int:
+        """How many bytes of a body still arrive; always at least one is missing."""
+        return max(0, min(int(size * self.at) if self.bytes is None else self.bytes, size - 1))
 
 
 class Mishaps:
@@ -98,5 +103,5 @@ def asked(body: dict[str, Any], service: str) -> Mishap:
         on=str(body.get("on", "service")),
         at=float(body.get("at", 0.5)),
         seconds=float(body.get("seconds", 3.0)),
-        bytes=int(body.get("bytes", 64)),
+        bytes=None if body.get("bytes") is None else int(body["bytes"]),
     )

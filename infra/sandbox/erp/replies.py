@@ -16,6 +16,8 @@ LOGIN_PAGE = "<!DOCTYPE html><html lang=ja><head><title>ログイン</title></he
 MOVED_PAGE = "<!DOCTYPE html><html lang=ja><head><title>404</title></head><body><h1>ページが見つかりません</h1></body></html>"
 #: What parts the code pages called Shift_JIS: 0x5C alone and as a second byte, NEC and IBM rows, the wave dash.
 HARD_TEXT = "C:\\図面\\表示 ソフト㈱髙嶺 ①～③ ﾊﾝｶｸ ~"
+#: How many bytes of a dripping reply come at a time.
+_DROP = 64
 _DECLARATION = re.compile(r'(<\?xml[^>]*encoding=")[^"]*(")')
 _TEXT = re.compile(rb">[^<>]+(?=</)")
 _ROOT = re.compile(rb"<(?![?!])")
@@ -60,7 +62,7 @@ def sent(answer: Reply, mishap: Mishap | None) -> Response:
     """The response of an answer, as the mishap leaves it."""
     if mishap is None:
         return _streamed(answer)
-    cut = int(answer.length * mishap.at)
+    cut = mishap.cut_at(answer.length)
     match mishap.kind:
         case "empty200":
             return Response(b"", 200, headers={"content-type": answer.content_type})
@@ -96,10 +98,12 @@ def _first(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def _dripping(answer: Reply, mishap: Mishap) -> Response:
+    size = max(1, _DROP if mishap.bytes is None else mishap.bytes)
+
     async def drops() -> AsyncIterator[bytes]:
         for chunk in answer.chunks:
-            for start in range(0, len(chunk), mishap.bytes):
-                yield chunk[start : start + mishap.bytes]
+            for start in range(0, len(chunk), size):
+                yield chunk[start : start + size]
                 await asyncio.sleep(mishap.seconds)
 
     return StreamingResponse(drops(), answer.status, headers=_head(answer))

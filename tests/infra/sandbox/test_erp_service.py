@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,59 +13,29 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import requests
-import uvicorn
 import zeep
+from erp_talk import ADMIN, ORIGIN, serving
 from lxml import etree
 
-from infra.sandbox import ca
-from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.trade import DEFAULT_SEED, items, suppliers
-from infra.sandbox.erp.app import build, describe
-from infra.sandbox.host import MarkedApp
+from infra.sandbox.erp.app import describe
 from infra.sandbox.settings import Settings
 
-ORIGIN = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
 NS = "urn:sakura-seiki.example:erp:"
 SOAP11, SOAP12 = "http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"
-ADMIN = "letmein"
-
-
-@contextmanager
-def _serving(folder: Path, *, tls: bool = False) -> Iterator[Settings]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        port = listener.getsockname()[1]
-        certificates = ca.ensure(folder) if tls else None
-        ca_file = certificates.ca_file if certificates else folder / "ca.pem"
-        settings = Settings(SandboxClock(ORIGIN), port, port, folder, ca_file, ADMIN)
-        options: dict[str, Any] = {"log_level": "critical", "lifespan": "off"}
-        if certificates:
-            options |= {"ssl_certfile": str(certificates.cert_file), "ssl_keyfile": str(certificates.key_file)}
-        server = uvicorn.Server(uvicorn.Config(MarkedApp(build(settings), settings.clock), **options))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield settings
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A server at its origin that no test moves, evolves or leaves faulty."""
-    with _serving(tmp_path_factory.mktemp("erp")) as settings:
+    with serving(tmp_path_factory.mktemp("erp")) as settings:
         yield settings
 
 
 @pytest.fixture
 def moving(tmp_path: Path) -> Iterator[Settings]:
     """A server of this test alone."""
-    with _serving(tmp_path) as settings:
+    with serving(tmp_path) as settings:
         yield settings
 
 
@@ -325,7 +291,7 @@ def test_every_answer_is_marked_as_coming_from_the_sandbox(still: Settings) -> N
 
 
 def test_over_tls_the_wsdl_points_to_https(tmp_path: Path) -> None:
-    with _serving(tmp_path, tls=True) as settings:
+    with serving(tmp_path, tls=True) as settings:
         trust = ssl.create_default_context(cafile=str(settings.ca_file))
         told = describe(settings)
         reply = httpx.get(told["wsdl"], auth=(told["user"], told["password"]), verify=trust, trust_env=False)

@@ -57,12 +57,13 @@ def test_without_a_name_every_break_is_listed_with_a_line(project: Path) -> None
 
 
 def test_the_list_says_which_options_each_break_takes_and_all_of_them_are_there(project: Path) -> None:
-    from infra.sandbox.kintone.breaks import BREAKS
+    from infra.sandbox.erp.breaks import BREAKS as OF_ERP
+    from infra.sandbox.kintone.breaks import BREAKS as OF_KINTONE
     from pipelines.cli.breaks import OPTIONS
 
-    assert list(OPTIONS) == list(BREAKS)
+    assert {system: list(breaks) for system, breaks in OPTIONS.items()} == {"kintone": list(OF_KINTONE), "erp": list(OF_ERP)}
     offered = {name for param in get_command(app).commands["sandbox"].commands["break"].params for name in param.opts}  # pyright: ignore
-    assert {option.split()[0] for options in OPTIONS.values() for option in options} <= offered
+    assert {option.split()[0] for breaks in OPTIONS.values() for options in breaks.values() for option in options} <= offered
     lines = fortnight(project, "break", "kintone", "--lang", "en").output.splitlines()
     assert next(line for line in lines if line.startswith("delete-field")).endswith("[--app APP --field CODE]")
 

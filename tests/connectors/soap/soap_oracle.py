@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from lxml import etree
-from soap_oracle_types import EMPTY_IS_A_VALUE, BadValue, Kind, Value, read, spaced
+from soap_oracle_types import LISTS, TEXTS, BadValue, Kind, Value, read, spaced
 
 ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-#: The sheet: depth 300 and a text of 11 MB are refused, what libxml2 allows by default (256, 10 MB) is read.
-MAX_DEPTH, MAX_TEXT = 256, 10_000_000
+#: The sheet (7.13): depth 300 is refused. Between these two a reader may refuse, and above the last two it may, where nobody wants the text.
+USUAL_DEPTH, MAX_DEPTH, MAX_TEXT = 64, 299, 5_000_000
 #: Names under which Windows-31J travels; Python's cp932 is the reading of all of them (the sheet, 0.7 and 7.10).
 SHIFT_JIS = frozenset(
     {"shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji", "csshiftjis", "windows-31j", "cswindows31j", "ms932", "cp932"}
@@ -62,7 +62,9 @@ class Shape:
     empty_values: tuple[str, ...] = ()
     refused_values: tuple[str, ...] = ()
     count: tuple[str, ...] = ()
-    row_type: str = ""
+    type_column: str = ""
+    row_types: tuple[str, ...] = ()
+    """The column that says which type a row has by xsi:type, and the types there may be, as ``{namespace}local``."""
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
 
@@ -149,9 +151,9 @@ def _tree(content: bytes, notes: _Notes) -> etree._Element:
         raise _Refused("BrokenReply", "DOCTYPE")
     depth = max(len(list(element.iterancestors())) + 1 for element in root.iter())
     longest = max(len(_own_text(element)) for element in root.iter())
-    if depth > MAX_DEPTH or longest > MAX_TEXT:
-        raise _Refused("BrokenReply", "beyond the limits")
-    if depth > 64 or longest > MAX_TEXT // 2:
+    if depth > MAX_DEPTH:
+        raise _Refused("BrokenReply", "deeper than any reply")
+    if depth > USUAL_DEPTH or longest > MAX_TEXT:
         notes.odd.append("near the limits")
     return root
 
@@ -174,11 +176,13 @@ def _body(root: etree._Element, notes: _Notes) -> etree._Element:
     if space is None:
         raise _Refused("BrokenReply", "no envelope")
     bodies = [child for child in _children(root) if child.tag == f"{{{space}}}Body"]
-    if len(bodies) != 1:
-        raise _Refused("BrokenReply", f"{len(bodies)} bodies")
+    if not bodies:
+        raise _Refused("BrokenReply", "no body")
+    if len(bodies) > 1:
+        notes.odd.append("more than one body")
     if any(child.tag not in (f"{{{space}}}Header", f"{{{space}}}Body") for child in _children(root)):
         notes.odd.append("an element beside Header and Body")
-    inside = _children(bodies[0])
+    inside = [child for body in bodies for child in _children(body)]
     if not inside:
         raise _Refused("BrokenReply", "nothing in the body")
     if any(child.tag == f"{{{space}}}Fault" for child in inside):
@@ -206,6 +210,8 @@ def _judged(wrapper: etree._Element, shape: Shape, notes: _Notes) -> Rows | Fail
             raise _Refused("SourceError", f"the application says {said}")
     if shape.count and not empty:
         said = _scalar(wrapper, shape.count, shape, notes).strip(" \t\r\n")
+        if said.startswith("+"):
+            notes.odd.append("a count with a sign")
         if not re.fullmatch(r"\+?[0-9]+", said):
             raise _Refused("BrokenReply", f"{said!r} is no count")
         if int(said) != len(rows):
@@ -239,6 +245,8 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
     good: list[Mapping[str, Value]] = []
     bad: list[Rejected] = []
     for number, row in enumerate(rows, 1):
+        if row.get(f"{{{XSI}}}nil", "false").strip(" \t\r\n") not in ("false", "0"):
+            raise _Refused("BrokenReply", "a row that is nil")
         values: dict[str, Value] = {}
         wrong: set[str] = set()
         for column in shape.fields:
@@ -246,13 +254,11 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
                 values[column.column] = _cell(row, column, shape)
             except BadValue:
                 wrong.add(column.column)
-        nil, kind = row.get(f"{{{XSI}}}nil"), row.get(f"{{{XSI}}}type")
-        if nil is not None and nil.strip() not in ("false", "0"):
-            wrong |= {column.column for column in shape.fields}
-            notes.odd.append("a row that is nil")
-        if kind is not None and not _is_type(kind, row, shape):
-            wrong |= {column.column for column in shape.fields}
-            notes.odd.append("a row of a type the contract does not know")
+        kind = row.get(f"{{{XSI}}}type")
+        if shape.type_column:
+            values[shape.type_column] = None if kind is None else _type_name(kind, row)
+            if kind is not None and values[shape.type_column] not in shape.row_types:
+                wrong.add(shape.type_column)
         if wrong:
             bad.append(Rejected(number, frozenset(wrong)))
         else:
@@ -260,9 +266,11 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
     return Rows(tuple(good), tuple(bad), tuple(notes.odd))
 
 
-def _is_type(name: str, row: etree._Element, shape: Shape) -> bool:
+def _type_name(name: str, row: etree._Element) -> str:
+    """``{namespace}local`` by the prefixes in scope at the row; as written where the prefix means nothing."""
     prefix, colon, local = name.strip(" \t\r\n").rpartition(":")
-    return row.nsmap.get(prefix if colon else None) == shape.namespace and local == shape.row_type
+    space = row.nsmap.get(prefix if colon else None)
+    return f"{{{space}}}{local}" if space else name
 
 
 def _cell(row: etree._Element, column: Field, shape: Shape) -> Value:
@@ -272,11 +280,13 @@ def _cell(row: etree._Element, column: Field, shape: Shape) -> Value:
     last = column.steps[-1]
     if last.many:
         items = [child for parent in parents for child in _named(parent, last, shape)]
-        return [_value(item, last, column, shape) for item in items] if parents else None
-    value = None
+        if not items and column.required:
+            raise BadValue("required")
+        return [_value(item, column, shape) for item in items] if items else None
+    value: Value = None
     for parent in parents:
         for element in _once(parent, last, shape):
-            value = _attribute(element, last, column, shape) if column.attribute else _value(element, last, column, shape)
+            value = _attribute(element, column, shape) if column.attribute else _value(element, column, shape)
     if value is None and column.required:
         raise BadValue("required")
     return value
@@ -287,12 +297,10 @@ def _named(parent: etree._Element, step: Step, shape: Shape) -> list[etree._Elem
 
 
 def _once(parent: etree._Element, step: Step, shape: Shape) -> list[etree._Element]:
-    """The element of this step, or nothing where it may be absent or is nil and may be."""
+    """The element of this step, or nothing where it is absent: whether a value has to be there is the contract's word (``required``)."""
     found = _named(parent, step, shape)
     if len(found) > 1:
         raise BadValue(f"{step.name} stands there {len(found)} times")
-    if not found and step.required and not _is_nil(parent):
-        raise BadValue(f"{step.name} is not there")
     return found
 
 
@@ -306,14 +314,14 @@ def _is_nil(element: etree._Element) -> bool:
     return True
 
 
-def _attribute(element: etree._Element, step: Step, column: Field, shape: Shape) -> Value:
+def _attribute(element: etree._Element, column: Field, shape: Shape) -> Value:
     text = element.get(column.attribute or "")
     return None if text is None else _convert(text, element, column, shape)
 
 
-def _value(element: etree._Element, step: Step, column: Field, shape: Shape) -> Value:
+def _value(element: etree._Element, column: Field, shape: Shape) -> Value:
     if _is_nil(element):
-        if not step.nillable:
+        if not any(step.nillable or not step.required for step in column.steps):
             raise BadValue("nil where the contract allows none")
         return None
     if _children(element):
@@ -330,9 +338,9 @@ def _value(element: etree._Element, step: Step, column: Field, shape: Shape) -> 
 def _convert(text: str, element: etree._Element, column: Field, shape: Shape) -> Value:
     kind = column.kind
     plain = spaced(text, kind.xsd)
-    if kind.xsd not in EMPTY_IS_A_VALUE:
+    if kind.xsd not in TEXTS and kind.xsd not in LISTS and not kind.listed:
         if plain in shape.null_values:
             return None
         if not plain and shape.empty_as_null:
             return None
-    return read(plain, replace(kind), {prefix: uri for prefix, uri in element.nsmap.items()})
+    return read(plain, kind, dict(element.nsmap))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -96,9 +95,7 @@ def decoded(fuzzed: Fuzzed, content: bytes, **how: Any) -> Came | None:
     """The reply by the decoder alone; None when it is refused. What is said around the rows is not judged."""
     contract = read(fetch(URL, lambda _: (fuzzed.wsdl.encode(), "text/xml")))
     spec = source_spec(fuzzed.stream.id, fuzzed.stream.source)
-    plan = compile_plan(
-        contract, contract.operations["Read"], rows=spec.rows, columns=fuzzed.stream.columns, scalars=scalar_paths(spec)
-    )
+    plan = compile_plan(contract, contract.operations["Read"], rows=spec.rows, columns=fuzzed.stream.columns, scalars=scalar_paths(spec))
     rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
     came = Came([], [])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
 from lxml import etree
@@ -109,7 +109,8 @@ def judge(content: bytes, shape: Shape) -> Rows | Failure:
         body = _body(_tree(content, notes), notes)
         return _judged(body, shape, notes)
     except _Refused as refused:
-        return refused.failure
+        # Where something was odd before, a reader may have stopped there.
+        return replace(refused.failure, error="SourceError") if notes.odd else refused.failure
 
 
 # --- bytes to a tree ---------------------------------------------------------------------------------------------------------------------

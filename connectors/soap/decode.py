@@ -31,6 +31,11 @@ _LONGEST = 32 * 1024 * 1024
 _PATIENCE = 4
 #: What servers call the one Japanese encoding they mean. libxml2 and the W3C tables differ from what these servers send; Microsoft's fits.
 _CP932 = frozenset({"shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932", "ms_kanji", "csshiftjis", "cswindows31j"})
+#: Which of Python's codecs are encodings of text that a document may be in. Others unpack archives, or decode what is no character.
+_ENCODINGS = re.compile(
+    r"utf-(8|16|16-le|16-be|32|32-le|32-be)|ascii|iso8859-\d+|cp\d+|koi8-[rtu]|mac-roman|euc_(jp|jis_2004|jisx0213|kr)|iso2022_jp(_\w+)?|iso2022_kr"
+    r"|shift_jis(_2004|x0213)|johab|gb2312|gbk|gb18030|hz|big5(hkscs)?|tis-620|ptcp154|kz1048"
+)
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 
 
@@ -45,9 +50,12 @@ def encoding_of(head: bytes, charset: str | None) -> str:
     if name in _CP932:
         return "cp932"
     try:
-        return codecs.lookup(name).name
-    except LookupError as error:
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError) as error:
         raise BrokenXml(f"the encoding {name[:40]} is unknown") from error
+    if not _ENCODINGS.fullmatch(codec):
+        raise BrokenXml(f"the encoding {name[:40]} is unknown")
+    return codec
 
 
 def decode(
@@ -74,7 +82,7 @@ def decode(
             splitter.take(decoder.decode(part).encode() if decoder else part)
             part = source.read(chunk)
         splitter.end(decoder.decode(b"", True).encode() if decoder else b"")
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         if not part:
             raise IncompleteXml("the reply ends inside a character") from error
         raise BrokenXml(f"bytes that are not {encoding}, which the reply declares") from error

@@ -9,13 +9,12 @@ from xml.parsers import expat
 from connectors.soap.plan import XSI_TYPE, Kind, Plan, Step
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.runs import RunReader, suits
-from connectors.soap.tags import typed_name
+from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
 from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
 
 BLOCK = 8192
 MAX_DEPTH = 100
 MAX_TEXT = 10 * 1024 * 1024
-_NIL = "http://www.w3.org/2001/XMLSchema-instance}nil"
 #: Where raw rows go: at most BLOCK at a time from expat, a run at a time from arrays (``raw.Block``).
 Sink = Callable[[Sequence[RawRow]], None]
 
@@ -96,7 +95,7 @@ class Machine:
     def parser(self) -> expat.XMLParserType:
         reply, block, hand_over, came = self.reply, self._block, self._hand_over, self._came
         root = self._plan.root
-        absent, nil_value, twice = Presence.ABSENT, Presence.NIL, Presence.TWICE
+        absent, nil_value, twice, mixed = Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED
         row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
         scalar, fault_text, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.ANSWER
         current: Step = root
@@ -105,6 +104,10 @@ class Machine:
         text: list[str] = []
         skip = 0
         nil = False
+        # Whether what is being read can be no value, whatever its text: an element stands in it, or its xsi:nil is no boolean.
+        odd = False
+        # For each open raw row, the wrappers and the bearers of attributes that came in it: these come once.
+        once: list[set[int]] = []
         # Whether text is wanted here; and whether it was, where an element inside it is being passed over.
         collect = False
         suspended: list[bool] = []
@@ -114,11 +117,22 @@ class Machine:
             for key, slot in step.attributes.items():
                 value = attributes.get(key, absent)
                 if key == XSI_TYPE and isinstance(value, str):
-                    value = typed_name(value, {prefix: uris[-1] for prefix, uris in self._scope.items() if uris})
-                row[slot] = value
+                    value = typed_name(value, scope())
+                elif key in step.qualified and isinstance(value, str):
+                    value = qualified_name(value, scope())
+                row[slot] = value if row[slot] is absent else twice
+
+        def again(step: Step) -> bool:
+            """Whether the step's element came before in this row; then nothing below it can be told apart."""
+            came_before = id(step) in once[-1]
+            if came_before:
+                for slot in step.below():
+                    rows[-1][slot] = twice
+            once[-1].add(id(step))
+            return came_before
 
         def start(name: str, attributes: dict[str, str]) -> None:
-            nonlocal current, skip, nil, collect, row_parent
+            nonlocal current, skip, nil, odd, collect, row_parent
             if skip:
                 skip += 1
                 if skip > MAX_DEPTH:
@@ -132,15 +146,19 @@ class Machine:
                     raise NotSoap(f"the Body holds <{name.rpartition('}')[2]}>, which is not this operation's answer")
                 skip = 1
                 suspended.append(collect)
+                odd = odd or collect
                 collect = False
                 return
             stack.append(current)
             current = step
             kind = step.kind
-            nil = attributes.get(_NIL) in ("true", "1") if attributes else False
+            nil = odd = False
+            if attributes and (stated := attributes.get(XSI_NIL)) is not None:
+                said = says_nil(stated)
+                nil, odd = said is True, said is None
             if kind is leaf or kind is leaves:
                 collect = True
-                if step.attributes:
+                if step.attributes and not again(step):
                     take(step, attributes, rows[-1])
                 return
             if kind is row_kind or kind is group or kind is groups:
@@ -148,13 +166,14 @@ class Machine:
                     row_parent, self._row = stack[-1], (step, name)
                 raw: RawRow = [absent] * step.width
                 if kind is group:
-                    rows[-1][step.slot] = (nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
+                    rows[-1][step.slot] = (mixed if odd else nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
                 elif kind is groups:
-                    _append(rows[-1], step.slot, nil_value if nil else raw)
-                elif nil:
+                    _append(rows[-1], step.slot, mixed if odd else nil_value if nil else raw)
+                elif nil or odd:
                     raise NotSoap("a row is xsi:nil")
                 take(step, attributes, raw)
                 rows.append(raw)
+                once.append(set())
                 return
             if kind is answer:
                 reply.answers += 1
@@ -164,14 +183,26 @@ class Machine:
                 collect = True
                 text.clear()
             elif rows:
-                if step.slot >= 0:
-                    rows[-1][step.slot] = nil_value if nil else []
-                take(step, attributes, rows[-1])
+                if not again(step):
+                    if step.slot >= 0:
+                        rows[-1][step.slot] = nil_value if nil else []
+                    take(step, attributes, rows[-1])
             elif step.name:
                 came.add(step.name)
             for key, path in step.scalars.items():
                 # An attribute such as SOAP-ENC:arrayType is named by its local name.
                 reply.scalars[path] = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
+
+        def value(step: Step) -> Raw:
+            whole = text[0] if len(text) == 1 else "".join(text)
+            if odd or (nil and whole.strip(" \t\n\r")):
+                return mixed
+            if nil:
+                return nil_value
+            return qualified_name(whole, scope()) if "" in step.qualified else whole
+
+        def scope() -> dict[str, str]:
+            return {prefix: uris[-1] for prefix, uris in self._scope.items() if uris}
 
         def end(_: str) -> None:
             nonlocal current, skip, collect
@@ -186,20 +217,35 @@ class Machine:
             collect = False
             if kind is leaf:
                 row, slot = rows[-1], step.slot
-                row[slot] = (nil_value if nil else text[0] if len(text) == 1 else "".join(text)) if row[slot] is absent else twice
+                if row[slot] is not absent:
+                    row[slot] = twice
+                elif nil or odd or step.qualified:
+                    row[slot] = value(step)
+                else:
+                    row[slot] = text[0] if len(text) == 1 else "".join(text)
                 text.clear()
             elif kind is row_kind:
                 block.append(rows.pop())
+                once.pop()
                 reply.rows += 1
                 self.row_end = parser.CurrentByteIndex
                 if len(block) >= BLOCK:
                     hand_over()
             elif kind is leaves:
-                _append(rows[-1], step.slot, nil_value if nil else "".join(text))
+                _append(rows[-1], step.slot, value(step))
                 text.clear()
             elif kind is group or kind is groups:
-                rows.pop()
+                inner, owner = rows.pop(), rows[-1]
+                once.pop()
+                if any(one is not absent for one in inner):
+                    # Said to be nil, and something stood in it.
+                    if owner[step.slot] is nil_value:
+                        owner[step.slot] = mixed
+                    elif kind is groups and owner[step.slot] is not twice and owner[step.slot][-1] is nil_value:
+                        owner[step.slot][-1] = mixed
             elif kind is scalar:
+                if odd and "".join(text).strip():
+                    raise NotSoap(f"<{step.name}> holds more than a value")
                 if step.name in reply.scalars:
                     raise NotSoap(f"<{step.name}> comes twice")
                 reply.scalars[step.name] = None if nil else "".join(text).strip()
@@ -244,6 +290,8 @@ def _row_suits(step: Step) -> bool:
 
 
 def _append(row: RawRow, slot: int, value: Raw) -> None:
+    if row[slot] is Presence.TWICE:
+        return
     if not isinstance(row[slot], list):
         row[slot] = []
     row[slot].append(value)

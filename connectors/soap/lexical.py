@@ -14,13 +14,16 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from connectors.soap.components import SimpleType
-from connectors.soap.plan import Cell
+from connectors.soap.facets import facets_of
+from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 
-_INTEGER = r"^[+-]?[0-9]+$"
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 FLOAT = r"^(([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)|-?INF|NaN)$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+_FLOAT = re.compile(FLOAT[1:-1])
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+OFFSET = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{OFFSET})?", re.ASCII)
 _ZONE = f"{OFFSET}?"
 #: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
@@ -29,7 +32,7 @@ FORMS = {
     "gYear": r"-?\d{4,}" + _ZONE,
     "gYearMonth": r"-?\d{4,}-(0[1-9]|1[0-2])" + _ZONE,
     "gMonth": r"--(0[1-9]|1[0-2])" + _ZONE,
-    "gMonthDay": r"--(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])" + _ZONE,
+    "gMonthDay": r"--((0[1-9]|1[0-2])-(0[1-9]|[12]\d)|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)" + _ZONE,
     "gDay": r"---(0[1-9]|[12]\d|3[01])" + _ZONE,
     "duration": r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?",
 }
@@ -48,8 +51,17 @@ WHOLE: dict[str, tuple[int | None, int | None]] = {
     "negativeInteger": (None, -1),
 }
 #: The whitespace of XML, and no other: an ideographic space is a character like any other.
+_SPACE = " \t\n\r"
 _SPACES = str.maketrans("\t\n\r", "   ")
+#: What an expanded QName is, and nothing that still has a prefix.
+_EXPANDED = re.compile(r"(\{[^{}]*\})?[^\W\d][\w.\-\u00b7]*")
+_HEX = re.compile(r"([0-9A-Fa-f]{2})*")
+#: XSD part 2 §3.2.16: the bits that the last character carries beyond the last byte are zero.
+_BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?")
 _GREATEST_FLOAT32 = 3.4028235677973366e38
+
+
+_MIXED = "value.mixed (an element inside of a value, or a value in what is said to be nil)"
 
 
 class Unfit(ValueError):
@@ -74,18 +86,25 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     if isinstance(raw, Presence):
         if raw is Presence.TWICE:
             raise Unfit("value.twice (an element that comes once came again)", raw)
+        if raw is Presence.MIXED:
+            raise Unfit(_MIXED, raw)
         if cell.column.required or (raw is Presence.NIL and not cell.nillable):
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
     if cell.many:
         return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
-    return _item(cell, cell.default if raw == "" and cell.default is not None else raw, rules, 0)
+    made = _item(cell, cell.default if raw == "" and cell.default is not None else raw, rules, 0)
+    if cell.fixed and cell.default is not None and made is not None and made != _item(cell, cell.default, rules, 0):
+        raise Unfit("value.fixed (not the one value that the contract allows)", raw)
+    return made
 
 
 def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
     at = f"[{index}]" if index else ""
     try:
+        if raw is Presence.MIXED:
+            raise Unfit(_MIXED, raw)
         if cell.simple is None:
             if isinstance(raw, Presence):
                 return None
@@ -110,7 +129,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
 def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
     """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
     if isinstance(kind, pa.ListType):
-        return [scalar(one, kind.value_type, simple, rules) for one in text.split()]
+        return [scalar(one, kind.value_type, simple, rules) for one in text.translate(_SPACES).split(" ") if one]
     if pa.types.is_string(kind):
         kept = text.translate(_SPACES) if simple.builtin == "normalizedString" or simple.builtin in COLLAPSED else text
         kept = re.sub(" +", " ", kept).strip(" ") if simple.builtin in COLLAPSED else kept
@@ -120,13 +139,15 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
                 return None
             if not form.fullmatch(kept):
                 raise Unfit(f"value.lexical (not an xsd:{simple.builtin})", text)
-        return _allowed(kept, simple, text)
-    stripped = text.strip(" \t\r\n")
+        if simple.builtin in QUALIFIED and not _EXPANDED.fullmatch(kept):
+            raise Unfit("value.lexical (not a qualified name, or its prefix is bound to nothing)", text)
+        return _faceted(_allowed(kept, simple, text), kept, kind, simple, rules, text)
+    stripped = text.strip(_SPACE)
     if stripped in rules.null_values or (not stripped and rules.empty_as_null):
         return None
     _allowed(stripped, simple, text)
     try:
-        return _typed(stripped, kind, simple, rules)
+        return _faceted(_typed(stripped, kind, simple, rules), stripped, kind, simple, rules, text)
     except Unfit as error:
         raise Unfit(error.why, text) from error
     except (ValueError, ArithmeticError, binascii.Error) as error:
@@ -137,6 +158,13 @@ def _allowed(value: str, simple: SimpleType, raw: str) -> str:
     allowed = simple.facets.get("enumeration")
     if isinstance(allowed, tuple) and value not in allowed:
         raise Unfit("value.enumeration (not among the values the contract lists)", raw)
+    return value
+
+
+def _faceted(value: Any, text: str, kind: pa.DataType, simple: SimpleType, rules: Rules, raw: str) -> Any:
+    facets = facets_of(simple)
+    if facets is not None and (why := facets.broken(text, value, lambda bound: _typed(bound, kind, simple, rules))):
+        raise Unfit(why, raw)
     return value
 
 
@@ -156,7 +184,7 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
             _bounded(int(_matching(_INTEGER, text)), simple.builtin, text)
         return _decimal(text, kind)
     if pa.types.is_floating(kind):
-        made = float(_matching(FLOAT, text).replace("INF", "inf"))
+        made = float(_matching(_FLOAT, text).replace("INF", "inf"))
         greatest = _GREATEST_FLOAT32 if pa.types.is_float32(kind) else float("inf")
         if abs(made) >= greatest and "INF" not in text:
             raise Unfit(f"value.range (does not fit {kind})", text)
@@ -166,8 +194,9 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
     if isinstance(kind, pa.TimestampType):
         return _instant(text, kind, rules)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        packed = "".join(text.split())
-        return bytes.fromhex(packed) if simple.builtin == "hexBinary" else base64.b64decode(packed, validate=True)
+        if simple.builtin == "hexBinary":
+            return bytes.fromhex(_matching(_HEX, text))
+        return base64.b64decode(_matching(_BASE64, re.sub("[ \t\n\r]", "", text)))
     raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
 
 
@@ -178,14 +207,14 @@ def _bounded(number: int, builtin: str, text: str) -> int:
     return number
 
 
-def _matching(pattern: str, text: str) -> str:
-    if not re.fullmatch(pattern[1:-1], text, re.ASCII):
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
         raise ValueError(text)
     return text
 
 
 def _decimal(text: str, kind: pa.Decimal128Type) -> Decimal:
-    number = Decimal(_matching(r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$", text))
+    number = Decimal(_matching(_DECIMAL, text))
     whole, _, fraction = text.lstrip("+-").partition(".")
     if len(fraction.rstrip("0")) > kind.scale:
         raise Unfit(f"value.inexact (more than {kind.scale} digits after the point)", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -18,6 +18,7 @@ from connectors.soap.xmltree import local
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 #: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
 XSI_TYPE = f"{XSI}}}type"
+QUALIFIED = frozenset({"QName", "NOTATION"})
 ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 
@@ -41,7 +42,8 @@ class Step:
     """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
 
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths.
+    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
+    the text, that are QNames: their prefix means something only where it stands.
     """
 
     kind: Kind = Kind.THROUGH
@@ -51,13 +53,21 @@ class Step:
     children: dict[str, Step] = field(default_factory=dict[str, "Step"])
     attributes: dict[str, int] = field(default_factory=dict[str, int])
     scalars: dict[str, str] = field(default_factory=dict[str, str])
+    qualified: set[str] = field(default_factory=set[str])
+
+    def below(self) -> Iterator[int]:
+        """The slots of this raw row that one element of this step may fill."""
+        yield from (slot for slot in (self.slot, *self.attributes.values()) if slot >= 0)
+        if self.kind in (Kind.THROUGH, Kind.LEAF):
+            for child in self.children.values():
+                yield from child.below()
 
 
 @dataclass(frozen=True)
 class Cell:
     """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
 
-    ``default`` is what an element that is there and empty stands for.
+    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there.
     """
 
     column: Column
@@ -67,6 +77,7 @@ class Cell:
     nillable: bool = True
     children: tuple[Cell, ...] = ()
     default: str | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +179,10 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             have = ", ".join(one.name for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
             raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
         step.attributes[attribute] = slot
-        return Cell(column, slot, contract.simple(found.type), nillable=not found.required)
+        said = contract.simple(found.type)
+        if said.builtin in QUALIFIED:
+            step.qualified.add(attribute)
+        return Cell(column, slot, said, nillable=not found.required)
     if len(trail) > 1 and last.many:
         step.slot = slot
     name = _expat(last.name)
@@ -182,7 +196,11 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     elif here.kind is not wanted or here.slot != slot:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if simple:
-        return Cell(column, slot, contract.simple(last.type), last.many, nillable, default=None if last.many else last.default)
+        text = contract.simple(last.type)
+        if text.builtin in QUALIFIED:
+            here.qualified.add("")
+        default = None if last.many else last.default
+        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed)
     inner = _Slots()
     children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
     here.width = len(inner.of)

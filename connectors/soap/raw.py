@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
 
 class Presence(Enum):
-    """Why a value is not there. TWICE: an element that may come once came again."""
+    """Why a value is not there. TWICE: an element that may come once came again. MIXED: an element stands in the value, a value in what
+    says that it is nil, or nil says neither yes nor no.
+    """
 
     ABSENT = "absent"
     NIL = "nil"
     TWICE = "twice"
+    MIXED = "mixed"
 
 
 #: A raw value: text, why there is none, a nested raw row, or a list of either.
 Raw = Any
 RawRow = list[Raw]
 #: What ``Texts.gaps`` holds: 0 is text, the others stand for a presence in this order.
-GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE)
-ABSENT, NIL, TWICE = 1, 2, 3
+GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED)
+ABSENT, NIL, TWICE, MIXED = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ _REFERENCE = 10
 
 
 def suits(row: Step) -> bool:
-    """Whether rows of this plan can be read so: single values, however deep, and attributes; no lists and no structs."""
+    """Whether rows of this plan can be read so: single values, however deep, and attributes; no lists, structs and qualified names."""
     for name, step in row.children.items():
-        if name == "*" or step.scalars or step.kind not in (Kind.LEAF, Kind.THROUGH):
+        if name == "*" or step.scalars or step.qualified or step.kind not in (Kind.LEAF, Kind.THROUGH):
             return False
         if (step.kind is Kind.THROUGH and step.slot >= 0) or (step.kind is Kind.LEAF and step.children) or not suits(step):
             return False
@@ -141,10 +141,18 @@ class RunReader:
             leaves = np.array([step.kind is Kind.LEAF for step in self._steps] + [False], np.bool_)[state]
             if not bool(closed[here[leaves]].all()):
                 return None
-            collected.leaves(self._steps, state, here, row_of)
+            if not collected.leaves(self._steps, state, here, row_of):
+                return None
             for at in _distinct(state):
-                if at >= 0 and self._steps[at].attributes:
-                    collected.attributes(self._steps[at], here[state == at], row_of)
+                step = self._steps[at]
+                if at < 0 or not (step.attributes or step.kind is Kind.THROUGH):
+                    continue
+                elements = here[state == at]
+                rows = row_of[elements]
+                if bool((rows[1:] == rows[:-1]).any()):
+                    # A wrapper that comes twice in its row: what that means, events say.
+                    return None
+                collected.attributes(step, elements, row_of)
 
 
 @dataclass(frozen=True)
@@ -205,9 +213,11 @@ class _Columns:
         self._nil = np.array([one.nil for one in read], np.bool_)
         self._row_of: NDArray[np.int32] | None = None
 
-    def leaves(self, steps: list[Step], state: NDArray[np.int32], here: Ints, row_of: NDArray[np.int32]) -> None:
-        """Note the elements that are values, by slot."""
+    def leaves(self, steps: list[Step], state: NDArray[np.int32], here: Ints, row_of: NDArray[np.int32]) -> bool:
+        """Note the elements that are values, by slot. False: one is nil and holds a value all the same."""
         import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
         self._row_of = row_of
         slots = np.array([step.slot if step.kind is Kind.LEAF else -1 for step in steps] + [-1], np.int16)[state]
@@ -217,6 +227,10 @@ class _Columns:
             first, last = bounds[slot + 1], bounds[slot + 2]
             if last > first:
                 self._tokens.setdefault(slot, []).append(here[order[first:last]])
+        if not self._any_nil:
+            return True
+        nil = here[(slots >= 0) & self._nil[self._found.codes[here]] & ~self._empty[here]]
+        return not len(nil) or not pc.any(pc.greater(pc.binary_length(self._found.parts.take(pa.array(2 * nil + 1))), 0)).as_py()
 
     def attributes(self, step: Step, elements: Ints, row_of: NDArray[np.int32]) -> None:
         """The columns that are attributes of one step's elements."""

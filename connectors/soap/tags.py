@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connectors.soap.plan import XSI, XSI_TYPE
 
+XSI_NIL = f"{XSI}}}nil"
 _XML, _XMLNS = "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"
 OPEN, CLOSE, EMPTY = 0, 1, 2
 
@@ -40,7 +41,7 @@ class Tag:
 
     @property
     def nil(self) -> bool:
-        return bool(self.attributes) and self.attributes.get(f"{XSI}}}nil") in ("true", "1")
+        return bool(self.attributes) and bool(says_nil(self.attributes.get(XSI_NIL, "false")))
 
 
 def read_tag(text: str, scope: Mapping[str, str]) -> Tag | None:
@@ -78,6 +79,8 @@ def read_tag(text: str, scope: Mapping[str, str]) -> Tag | None:
             if value.strip().rpartition(":")[0] not in ("", *inner):
                 return None
             value = typed_name(value, inner)
+        if expanded == XSI_NIL and says_nil(value) is None:
+            return None
         attributes[expanded] = value
     if name is None:
         return None
@@ -85,11 +88,23 @@ def read_tag(text: str, scope: Mapping[str, str]) -> Tag | None:
     return Tag(kind, raw, name, attributes, scoped)
 
 
+def says_nil(value: str) -> bool | None:
+    """An xsi:nil as the boolean it is (XSD part 2 §3.2.2, white space around it allowed); None when it is none."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(value.strip(" \t\n\r"))
+
+
 def typed_name(value: str, scope: Mapping[str, str]) -> str:
     """What xsi:type says, ``p:Name``, as ``{namespace}Name``; as it is when the prefix means nothing here."""
     prefix, colon, local = value.strip().rpartition(":")
     uri = scope.get(prefix)
     return value if colon and uri is None else f"{{{uri}}}{local}" if uri else local
+
+
+def qualified_name(text: str, scope: Mapping[str, str]) -> str:
+    """An xsd:QName as ``{namespace}local``; as it is written when its prefix means nothing here. Without a prefix the default holds."""
+    prefix, colon, local = text.strip(" \t\n\r").rpartition(":")
+    uri = scope.get(prefix) if prefix or not colon else None
+    return f"{{{uri}}}{local}" if uri else text if colon else local
 
 
 def _expanded(name: str, scope: Mapping[str, str], default: str) -> str | None:

@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
-from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, value_of
-from connectors.soap.plan import Cell
+from connectors.soap.components import SimpleType
+from connectors.soap.facets import facets_of
+from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, scalar, value_of
+from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 
 __all__ = ["Rules", "Unfit", "Where", "batch", "page_schema"]
@@ -93,7 +95,7 @@ def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where
 
 def _plain(cell: Cell, raw: Raw) -> Any:
     if isinstance(raw, Presence):
-        return None if raw is not Presence.TWICE else {"#": "twice"}
+        return {"#": raw.value} if raw in (Presence.TWICE, Presence.MIXED) else None
     if isinstance(raw, str) or cell.simple is not None:
         return raw if isinstance(raw, str) else [one if isinstance(one, str) else None for one in raw]
     if cell.many:
@@ -164,6 +166,8 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         if cell.column.required:
             careful = _or(careful, gone)
         texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
+    if cell.fixed:
+        careful = _or(careful, pc.not_equal(texts, pa.scalar(cell.default, pa.string())))
     allowed = simple.facets.get("enumeration")
     if isinstance(allowed, tuple):
         careful = _or(careful, pc.invert(pc.is_in(texts, value_set=pa.array([*allowed, None], pa.string()))))
@@ -182,14 +186,22 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         made = _cast(texts, kind, rules)
     except pa.ArrowInvalid:
         return pa.nulls(len(texts), kind), whole
-    return (made, careful) if _within(made, simple.builtin, texts) else (pa.nulls(len(texts), kind), whole)
+    if not _within(made, simple.builtin, texts):
+        return pa.nulls(len(texts), kind), whole
+    facets = facets_of(simple)
+    if facets is None:
+        return made, careful
+    suspects = facets.suspects(texts, made, simple.builtin, lambda bound: scalar(bound, kind, SimpleType("", simple.builtin), rules))
+    if suspects is True:
+        return made, whole
+    return made, careful if suspects is None else _or(careful, suspects)
 
 
 def _gaps(cell: Cell, column: Texts) -> pa.BooleanArray | None:
     """Rows whose value is not there though it has to be, or is there twice."""
     if column.gaps is None:
         return None
-    wrong = (column.gaps != 0) if cell.column.required else (column.gaps == TWICE)
+    wrong = (column.gaps != 0) if cell.column.required else (column.gaps >= TWICE)
     if not cell.nillable:
         wrong |= column.gaps == NIL
     return pa.array(wrong) if wrong.any() else None
@@ -237,6 +249,8 @@ def _pattern(kind: pa.DataType, builtin: str, rules: Rules) -> str | None:
     """What texts must look like for the kernels to be right about them. Empty: anything; None: there is no kernel."""
     if pa.types.is_string(kind):
         form = FORMS.get(builtin)
+        if builtin in QUALIFIED:
+            return None
         return "" if form is None else None if "(?=" in form else f"^({form})$"
     if pa.types.is_boolean(kind):
         return "^(true|false|1|0)$"

@@ -1,0 +1,189 @@
+"""Mutated SOAP replies against the reference model: the connector ends in exactly the model's rows and rejects, or in a named error."""
+
+from __future__ import annotations
+
+import io
+import math
+import signal
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from soaking import rounds
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from soap_contracts import URL, Fuzzed, contracts, damaged_replies, encoded, replies
+from soap_oracle import Failure, Rows, judge
+
+from connectors import errors
+from connectors.errors import FortnightError
+from connectors.protocol import Reject, Window
+from connectors.soap.bundle import fetch
+from connectors.soap.config import Config, source_spec
+from connectors.soap.connector import SoapConnector
+from connectors.soap.decode import IncompleteXml, NotSoap, decode
+from connectors.soap.plan import compile_plan
+from connectors.soap.pull import scalar_paths
+from connectors.soap.raw import RawRow
+from connectors.soap.values import Rules, Where, batch
+from connectors.soap.wsdl import read
+from connectors.soap.xmltree import BrokenXml, UnsafeXml
+from connectors.transport import TransportOptions
+
+_BROKEN = (BrokenXml, UnsafeXml, NotSoap, IncompleteXml)
+#: No example works for more than a few milliseconds; one that takes this long hangs.
+_HANGS = 120
+
+
+@dataclass(frozen=True)
+class Came:
+    """What a reader gave: rows as Python values, rejects as the key's text and the column that is blamed."""
+
+    rows: list[dict[str, Any]]
+    rejects: list[Reject]
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """A guard against hanging for ever, where the platform has one: never a measure of speed."""
+
+    def hang(*_: object) -> None:
+        raise AssertionError(f"still reading after {_HANGS} seconds")
+
+    before = signal.signal(signal.SIGALRM, hang) if hasattr(signal, "SIGALRM") else None
+    signal.alarm(_HANGS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def pulled(fuzzed: Fuzzed, content: bytes) -> Came | FortnightError:
+    """The reply by a whole pull: contract, transport, decoder, judgement, types, stage. Any exception beside the named ones fails the test."""
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        answer = fuzzed.wsdl.encode() if request.method == "GET" else content
+        return httpx.Response(200, content=answer, headers={"Content-Type": "text/xml"})
+
+    connector = SoapConnector("erp", Config(wsdl=URL), TransportOptions(attempts=1), httpx.MockTransport(serve))
+    try:
+        pages = list(connector.pull(fuzzed.stream, Window()))
+    except FortnightError as error:
+        return error
+    finally:
+        connector.close()
+    assert sum(page.source_rows for page in pages) == sum(page.rows.num_rows + len(page.rejects) for page in pages)
+    names = [column.name for column in fuzzed.stream.columns]
+    return Came(
+        [row for page in pages for row in page.rows.select(names).to_pylist()], [reject for page in pages for reject in page.rejects]
+    )
+
+
+def decoded(fuzzed: Fuzzed, content: bytes, **how: Any) -> Came | None:
+    """The reply by the decoder alone; None when it is refused. What is said around the rows is not judged."""
+    contract = read(fetch(URL, lambda _: (fuzzed.wsdl.encode(), "text/xml")))
+    spec = source_spec(fuzzed.stream.id, fuzzed.stream.source)
+    plan = compile_plan(contract, contract.operations["Read"], rows=spec.rows, columns=fuzzed.stream.columns, scalars=scalar_paths(spec))
+    rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
+    came = Came([], [])
+
+    def sink(block: Sequence[RawRow]) -> None:
+        where = Where("Read", spec.rows, len(came.rows) + len(came.rejects) + 1)
+        good, bad = batch(plan.cells, block, rules, where, key=("code",), versions=[""] * len(block), scope="")
+        came.rows.extend(good.select([column.name for column in fuzzed.stream.columns]).to_pylist())
+        came.rejects.extend(bad)
+
+    try:
+        decode(io.BytesIO(content), plan, sink, **how)
+    except _BROKEN:
+        return None
+    return came
+
+
+def plain(value: Any) -> Any:
+    """A value that equals another one only if a reader would say so: 1 is not True, NaN is NaN, 0.0 is not -0.0, instants have a zone."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else ("float", struct.pack("<d", value))
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None) - (value.utcoffset() or datetime.resolution * 0), value.tzinfo is not None
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        return "number", Decimal(value)
+    return type(value).__name__, value
+
+
+def agree(expected: Rows | Failure, came: Came | FortnightError) -> None:
+    """Fails unless the connector ended as the model says."""
+    if isinstance(expected, Failure):
+        assert isinstance(came, FortnightError), f"rows came out of a reply that is refused: {expected.why}"
+        assert isinstance(came, getattr(errors, expected.error)), f"{came!r} instead of {expected}"
+        return
+    if isinstance(came, FortnightError):
+        assert expected.odd, f"{came!r} for a good reply"
+        return
+    assert plain(came.rows) == [plain(dict(row)) for row in expected.rows]
+    assert len(came.rejects) == len(expected.rejected), came.rejects
+    for reject, wanted in zip(came.rejects, expected.rejected, strict=True):
+        assert reject.column in wanted.columns, (reject, wanted)
+
+
+def holds(fuzzed: Fuzzed, content: bytes, head: int, chunk: int) -> None:
+    """The property, for one contract and one reply."""
+    with watched():
+        came = pulled(fuzzed, content)
+        agree(judge(content, fuzzed.shape), came)
+        by_events = decoded(fuzzed, content, arrays=False, head=head, chunk=chunk)
+        by_arrays = decoded(fuzzed, content, arrays=True, head=head, chunk=chunk)
+    assert plain(_bare(by_events)) == plain(_bare(by_arrays))
+    if isinstance(came, Came):
+        assert plain(_bare(came)) == plain(_bare(by_events))
+
+
+def _bare(came: Came | None) -> Any:
+    return None if came is None else [came.rows, [[one.key, one.column, one.reason, one.raw] for one in came.rejects]]
+
+
+@st.composite
+def cases(draw: st.DrawFn, damaged: bool) -> tuple[Fuzzed, bytes, int, int]:
+    fuzzed = draw(contracts())
+    content = draw(damaged_replies(fuzzed.shape)) if damaged else encoded(draw(replies(fuzzed.shape)))
+    return fuzzed, content, draw(st.integers(1, 2000)), draw(st.integers(1, 2000))
+
+
+_unhurried = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@given(cases(damaged=False))
+@settings(_unhurried, max_examples=150)
+def test_a_reply_that_is_whole_gives_exactly_the_rows_and_rejects_of_the_reference_model(case: tuple[Fuzzed, bytes, int, int]) -> None:
+    holds(*case)
+
+
+@given(cases(damaged=True))
+@settings(_unhurried, max_examples=300)
+def test_a_damaged_reply_gives_the_rows_of_the_reference_model_or_a_named_error(case: tuple[Fuzzed, bytes, int, int]) -> None:
+    holds(*case)
+
+
+@pytest.mark.soak
+def test_thousands_of_damaged_replies_give_the_rows_of_the_reference_model_or_a_named_error() -> None:
+    settings(_unhurried, max_examples=rounds(20_000))(given(cases(damaged=True))(holds_case))()
+
+
+def holds_case(case: tuple[Fuzzed, bytes, int, int]) -> None:
+    holds(*case)

@@ -139,7 +139,7 @@ def test_zeep_filters_counts_and_reads_roles(still: Settings) -> None:
     assert client.service.CountStockMovements().Count == 30_000
     roles = client.service.ReadRoles()
     assert roles.RowCount == len(roles.Roles.Role_Entry) == _control(still, "truth", entity="roles")["count"]
-    assert {"ALL_STAFF", "PURCHASING", "PLANT"} == {row.Role for row in roles.Roles.Role_Entry}
+    assert {"ALL_STAFF", "PURCHASING", "SALES", "ENGINEERING", "PLANT"} == {row.Role for row in roles.Roles.Role_Entry}
 
 
 def test_filters_on_two_columns_both_hold(still: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Who may read which page in the ERP: roles, and the logins that hold them."""
+"""Who may read which entity of the ERP's three services: roles, and the logins that hold them. The oldest service keeps them for all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "PURCHASING": (
         ("purchase_orders", "suppliers"),
         tuple(sorted({p.login for p in PEOPLE if p.organisation == "kobai"} | flat_members("managers"))),
+    ),
+    "SALES": (
+        ("invoices", "customers"),
+        tuple(sorted({p.login for p in PEOPLE if p.organisation.startswith("eigyo")} | flat_members("managers"))),
+    ),
+    "ENGINEERING": (
+        ("drawings", "approvals"),
+        tuple(sorted(p.login for p in PEOPLE if p.organisation in ("gijutsu", "seizo", "hinshitsu"))),
     ),
     "PLANT": (("stock_movements",), tuple(sorted(p.login for p in PEOPLE if p.organisation in ("seizo", "kobai", "gijutsu")))),
 }

@@ -265,6 +265,9 @@ def _literal_secret(value: Any, written: Any) -> str:
     elif isinstance(value, tuple | list) and isinstance(written, list):
         both = zip(cast("tuple[Any, ...]", value), cast("list[Any]", written), strict=True)
         inner = [(str(number), one, given) for number, (one, given) in enumerate(both)]
+    elif isinstance(value, Mapping) and isinstance(written, Mapping):
+        said = cast("Mapping[str, Any]", written)
+        inner = [(name, one, said.get(name)) for name, one in cast("Mapping[str, Any]", value).items()]
     else:
         return ""
     found = ((name, _literal_secret(one, given)) for name, one, given in inner)

@@ -128,7 +128,7 @@ def guess_source(contract: Contract, operation: Operation) -> Mapping[str, Any] 
     row = row_element(contract, operation, rows)
     outputs = _leaves(contract, operation.output)
     source: dict[str, Any] = {"operation": operation.name, "rows": rows}
-    code = next((one for one in outputs if _OK.search(one[0])), None)
+    code = next((one for one in outputs if _OK.search(one[0].rpartition("/")[2])), None)
     if code:
         allowed = code[1].facets.get("enumeration")
         good = [value for value in _OK_VALUES if isinstance(allowed, tuple) and value in allowed]
@@ -139,6 +139,9 @@ def guess_source(contract: Contract, operation: Operation) -> Mapping[str, Any] 
     count = next((name for name, kind in outputs if _ROW_COUNT.search(name) and kind.builtin in _INTEGERS), None)
     if count:
         source["row_count"] = count
+    elif operation.use == "encoded" and rows.endswith("/*"):
+        # SOAP 1.1 §5.4.2: an encoded array states its own length.
+        source["row_count"] = f"{rows.removesuffix('/*')}@arrayType"
     paging = _paging(contract, operation, row)
     if paging:
         source["paging"] = paging
@@ -189,6 +192,8 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
         looks = _looks(contract, operation, spec.rows)
         if not spec.paging.request and looks != "none":
             notes.append(f"it looks like {looks} paging, which needs your hand: declare source.paging")
+        if not spec.ok:
+            notes.append("no result code found: an error inside a reply that HTTP calls good can't be told from an empty list")
         if not spec.row_count:
             notes.append("the reply states no row count: a reply that leaves rows out can't be told from a whole one")
         yield Offer(
@@ -221,7 +226,8 @@ def _probed(client: SoapClient, stream: Stream, spec: SourceSpec) -> list[str]:
 
 
 def row_title(row: Element) -> str:
-    return row.label or local(row.name)
+    """What a row is called; an item of an encoded array has no name of its own, but its type has."""
+    return row.label or local(row.name if local(row.name) != "*" else row.type)
 
 
 def _leaves(contract: Contract, element: Element) -> list[tuple[str, SimpleType]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from connectors.soap.components import Contract, Element, Operation, SimpleType
 from connectors.soap.xmltree import local, space
 
 _ENTRY = "/0000.xml"
+_ADDRESSING = ("http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing")
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
@@ -44,7 +46,9 @@ class Requests:
         self._contract = contract
         settings: Any = Settings(strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=True)  # pyright: ignore[reportCallIssue]
         try:
-            self._client: Any = Client(_ENTRY, transport=cast(Any, _BundleTransport(_rewritten(bundle))), settings=settings)
+            # What zeep has to say of operations it leaves out, our own reading of the contract said before, by name.
+            with warnings.catch_warnings(action="ignore"):
+                self._client: Any = Client(_ENTRY, transport=cast(Any, _BundleTransport(_rewritten(bundle))), settings=settings)
         except (Error, ZeepSyntaxError, KeyError, ValueError, LookupError) as error:
             raise FixConfiguration(
                 "soap.request_unbuildable", why=f"zeep can't read the contract ({type(error).__name__}: {str(error)[:160]})"
@@ -55,7 +59,7 @@ class Requests:
         from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
         from zeep.exceptions import Error
 
-        given = {**self._blanks(operation, arguments), **arguments}
+        given = self._filled(self._contract.children(operation.input), arguments)
         try:
             service = self._client.bind(operation.service, operation.port)
             envelope = self._client.create_message(service, operation.name, **given)
@@ -66,6 +70,7 @@ class Requests:
                 names=", ".join(given) or "-",
                 why=f"{type(error).__name__}: {str(error)[:160]}",
             ) from error
+        _without_addressing(envelope)
         if operation.use == "encoded":
             self._encode(envelope, operation)
         content: bytes = etree.tostring(envelope, encoding="utf-8", xml_declaration=True)
@@ -97,17 +102,20 @@ class Requests:
             envelope, top_nsmap={prefix: uri for uri, prefix in prefixes.items()}, keep_ns_prefixes=list(prefixes.values())
         )
 
-    def _blanks(self, operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Required request elements that nobody set, where an empty one is harmless: empty texts, and a filter without criteria."""
-        blanks: dict[str, Any] = {}
-        for element in self._contract.children(operation.input):
+    def _filled(self, elements: Iterable[Element], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with what the contract requires and nobody set, where an empty one is harmless: empty texts, and a filter without
+        criteria; inside of what is partly given too."""
+        filled: dict[str, Any] = {}
+        for element in elements:
             name = local(element.name)
-            if element.minimum == 0 or element.nillable or name in arguments:
+            given = arguments.get(name)
+            if isinstance(given, Mapping) and not element.many:
+                filled[name] = self._filled(self._contract.children(element), cast("Mapping[str, Any]", given))
+            elif name in arguments or element.minimum == 0 or element.nillable:
                 continue
-            blank = self._blank(element)
-            if blank is not None:
-                blanks[name] = [blank] if element.many else blank
-        return blanks
+            elif (blank := self._blank(element)) is not None:
+                filled[name] = [blank] if element.many else blank
+        return {**arguments, **filled}
 
     def _blank(self, element: Element) -> Any:
         kind = self._contract.type(element)
@@ -122,6 +130,15 @@ class Requests:
             )
         inside = {local(child.name): self._blank(child) for child in kind.elements if child.minimum > 0}
         return None if not inside or any(value is None for value in inside.values()) else inside
+
+
+def _without_addressing(envelope: Any) -> None:
+    """Take out what zeep put in by itself where the binding asks for WS-Addressing: ``security`` makes those headers anew at each try."""
+    header: Any = envelope.find(f"{{{envelope.tag[1:].partition('}')[0]}}}Header")
+    if header is not None:
+        for child in tuple(header):
+            if child.tag.startswith(tuple(f"{{{uri}}}" for uri in _ADDRESSING)):
+                header.remove(child)
 
 
 def with_credentials(auth: Auth, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,29 +20,9 @@ from pipelines.project import Project, load
 
 #: Fixed, so that the company lives the same days in every run: a Monday, 10:00 in Tokyo.
 ORIGIN = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)
-SYSTEMS: dict[str, dict[str, Any]] = {
-    "kintone": {
-        "kind": "kintone",
-        "base_url": {"env": "KINTONE_URL"},
-        "auth": {
-            "api_tokens": [{"env": f"KINTONE_TOKEN_{code}"} for code in ("CUSTOMERS", "ORDERS", "FAQ", "DEFECTS")],
-            "password": {"login": {"env": "KINTONE_LOGIN"}, "password": {"env": "KINTONE_PASSWORD"}},
-        },
-    },
-    "erp": {
-        "kind": "soap",
-        "wsdl": {"env": "ERP_WSDL"},
-        "auth": {"basic": {"user": {"env": "ERP_USER"}, "password": {"env": "ERP_PASSWORD"}}},
-    },
-    "sharepoint": {
-        "kind": "sharepoint",
-        **{
-            name: {"env": f"SHAREPOINT_{name.upper()}"}
-            for name in ("tenant", "client_id", "client_secret", "certificate", "authority", "graph", "host")
-        },
-        "sites": ["/sites/quality", "/sites/jinji"],
-    },
-}
+#: The systems as the example project knows them.
+EXAMPLE = Path(__file__).resolve().parents[2] / "infra" / "project" / "project.yaml"
+SYSTEMS: dict[str, dict[str, Any]] = YAML(typ="safe").load(EXAMPLE.read_text(encoding="utf-8"))["systems"]
 
 
 def without_our_variables() -> dict[str, str]:

@@ -46,3 +46,18 @@ class TestErpWithoutPaging(TestErp):
     def stream(self) -> Stream:
         whole = self.systems.stream("suppliers")
         return narrowed(whole, paging={**whole.source["paging"], "page": 15})
+
+
+class TestDrawings(TestErp):
+    """On the drawing office: signed requests, WS-Addressing, pages by number."""
+
+    def stream(self) -> Stream:
+        whole = self.systems.stream("zumen-drawings")
+        return narrowed(whole, paging={**whole.source["paging"], "page": 80})
+
+
+class TestSalesCustomers(TestErp):
+    """On the old sales system: RPC/encoded, credentials in the body, everything in one reply."""
+
+    def stream(self) -> Stream:
+        return self.systems.stream("hanbai-customers")

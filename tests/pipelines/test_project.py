@@ -237,6 +237,18 @@ def test_a_secret_written_into_the_project_file_is_refused_without_being_shown(t
     assert "Very-Secret" not in str(caught.value) and "env:" in caught.value.say("en")
 
 
+def test_a_secret_written_into_a_mapping_or_a_further_service_is_refused_too(tmp_path: Path) -> None:
+    wsdl = "https://erp.example/ws?wsdl"
+    body = {"kind": "soap", "wsdl": wsdl, "auth": {"body": {"authentication/key": "Very-Secret-Key"}}}
+    service = {"kind": "soap", "wsdl": wsdl, "services": {"sales": {"wsdl": wsdl, "auth": {"bearer": "Very-Secret-Token"}}}}
+    project = small(tmp_path, systems={"erp": body, "more": service})
+    for system, place in (("erp", "systems.erp.auth.body.authentication/key"), ("more", "systems.more.services.sales.auth.bearer")):
+        with pytest.raises(FixConfiguration) as caught:
+            project.connect(system)
+        assert caught.value.code == "project.literal_secret" and caught.value.params["place"] == place
+        assert "Very-Secret" not in str(caught.value)
+
+
 def test_a_relative_ca_file_lies_beside_the_project_wherever_the_command_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import certifi
 

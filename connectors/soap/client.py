@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,9 +59,13 @@ class SoapClient:
         self._auth = WireSecurity(config.auth)
         if config.auth.certificate is not None:
             shown = ClientCertificate(config.auth.certificate.file, config.auth.certificate.password.get_secret_value())
-            self._options = replace(options, client_certificate=shown)
+            self._options = replace(self._options, client_certificate=shown)
+        if config.auth.ntlm is not None:
+            # A login by NTLM holds for one connection: there must be one only.
+            self._options = replace(self._options, concurrency=1)
         self._redact = Redactor(self._secrets)
         self._transports: dict[tuple[str, str, int], Transport] = {}
+        self._opening = threading.Lock()
         self._bundle: Bundle | None = None
         self._contract: Contract | None = None
         self._requests: Requests | None = None
@@ -71,18 +76,22 @@ class SoapClient:
     def transport(self, url: str | None = None) -> Transport:
         """The transport for a URL's origin (the WSDL's when none is given)."""
         origin = _origin(url or self.config.wsdl)
-        if origin not in self._transports:
-            # Hosts that only serve schemas are told nothing of who asks.
-            own = origin in (_origin(self.config.wsdl), _origin(self.config.endpoint or self.config.wsdl))
-            parts = urlsplit(url or self.config.wsdl)
-            self._transports[origin] = Transport(
-                f"{parts.scheme}://{parts.netloc}",
-                options=self._options if own else replace(self._options, client_certificate=None),
-                auth=self._auth if own else None,
-                secrets=self._secrets,
-                handler=self._handler,
-            )
-        return self._transports[origin]
+        with self._opening:
+            if origin not in self._transports:
+                self._transports[origin] = self._opened(url or self.config.wsdl, origin)
+            return self._transports[origin]
+
+    def _opened(self, url: str, origin: tuple[str, str, int]) -> Transport:
+        # Hosts that only serve schemas are told nothing of who asks.
+        own = origin in (_origin(self.config.wsdl), _origin(self.config.endpoint or self.config.wsdl))
+        parts = urlsplit(url)
+        return Transport(
+            f"{parts.scheme}://{parts.netloc}",
+            options=self._options if own else replace(self._options, client_certificate=None),
+            auth=self._auth if own else None,
+            secrets=self._secrets,
+            handler=self._handler,
+        )
 
     def close(self) -> None:
         for transport in self._transports.values():

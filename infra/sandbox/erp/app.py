@@ -12,10 +12,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from infra.sandbox import host
-from infra.sandbox.erp import roles, soap
+from infra.sandbox.erp import ntlm, roles, soap
 from infra.sandbox.erp.contract import Element, Row, text_of, writer
 from infra.sandbox.erp.criteria import BadCriteriaError
 from infra.sandbox.erp.mishaps import LOGIN_PAGE, DroppedResponse, Mishap, Mishaps
@@ -25,6 +25,8 @@ from infra.sandbox.erp.wsdl import schemas, wsdl
 from infra.sandbox.settings import Settings
 
 PATH = "/erp/ws/SakuraErp"
+#: The same service behind Windows authentication.
+NTLM_PATH = "/erp/ntlm/ws/SakuraErp"
 _MAX_REQUEST = 1_000_000
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:]+\](:[0-9]+)?")
 _USER = "renkei-reader"
@@ -35,9 +37,10 @@ def _password(seed: int) -> str:
     return hashlib.sha256(f"erp:password:{seed}".encode()).hexdigest()[:24]
 
 
-def describe(settings: Settings) -> dict[str, str]:
-    """Where the WSDL is and who may read: ``wsdl``, ``user``, ``password``."""
-    return {"wsdl": f"{settings.https_url}{PATH}?wsdl", "user": _USER, "password": _password(settings.seed)}
+def describe(settings: Settings) -> dict[str, Any]:
+    """Where the WSDL is and who may read: ``wsdl``, ``user``, ``password``; ``ntlm`` is the same behind Windows authentication."""
+    windows = {"wsdl": f"{settings.https_url}{NTLM_PATH}?wsdl", "user": _USER, "password": _password(settings.seed), "domain": ntlm.DOMAIN}
+    return {"wsdl": f"{settings.https_url}{PATH}?wsdl", "user": _USER, "password": _password(settings.seed), "ntlm": windows}
 
 
 def _json(value: Any) -> Any:
@@ -104,7 +107,7 @@ def build(settings: Settings) -> Starlette:
     wanted = b"Basic " + base64.b64encode(f"{_USER}:{_password(settings.seed)}".encode())
 
     def refused(request: Request) -> Response | None:
-        if secrets.compare_digest(request.headers.get("authorization", "").encode(), wanted):
+        if ntlm.USER in request.scope or secrets.compare_digest(request.headers.get("authorization", "").encode(), wanted):
             return None
         return PlainTextResponse("401 Unauthorized", 401, {"WWW-Authenticate": 'Basic realm="SakuraErp", charset="UTF-8"'})
 
@@ -118,7 +121,7 @@ def build(settings: Settings) -> Starlette:
         with store.lock:
             entities = {key: table.entity for key, table in store.tables.items()}
         if "wsdl" in asked:
-            text: str | None = wsdl(entities, f"{request.url.scheme}://{here}{PATH}")
+            text: str | None = wsdl(entities, f"{request.url.scheme}://{here}{request.url.path}")
         else:
             text = schemas(entities).get(asked.get("xsd", ""))
         if text is None:
@@ -178,6 +181,10 @@ def build(settings: Settings) -> Starlette:
         "heal": lambda _: {"healed": mishaps.heal()},
         "advanced": lambda _: store.catch_up(),
     }
-    return Starlette(
-        routes=[Route(PATH, documents, methods=["GET"]), Route(PATH, service, methods=["POST"]), *host.control_routes(settings, verbs)]
-    )
+
+    def served(path: str) -> list[Route]:
+        return [Route(path, documents, methods=["GET"]), Route(path, service, methods=["POST"])]
+
+    ntlm.accounts(settings.state / "ntlm-accounts", [(ntlm.DOMAIN, _USER, _password(settings.seed)), ("", _USER, _password(settings.seed))])
+    windows = Mount("/erp/ntlm", ntlm.Door(Starlette(routes=served(NTLM_PATH.removeprefix("/erp/ntlm")))))
+    return Starlette(routes=[*served(PATH), windows, *host.control_routes(settings, verbs)])

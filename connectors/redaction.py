@@ -15,6 +15,8 @@ _SHAPES = (
         r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)(?:['\"]?\s*[:=]|['\"]\s*,)\s*)([^\r\n]+)"
     ),
     re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"),
+    re.compile(r"(?i)\b((?:ntlm|negotiate)\s+)[A-Za-z0-9+/]{40,}=*"),
+    re.compile(r"(TlRMTVNT)[A-Za-z0-9+/=]{8,}"),
     re.compile(r"(?i)([?&](?:sig|password|token|key)=)[^&\s\"']+"),
     re.compile(r"(?i)(\b(?:access_token|refresh_token|client_assertion|client_secret|tempauth)=)[^&\s\"']+"),
     re.compile(r"(?i)([\"'](?:access_token|refresh_token|client_assertion|client_secret|password)[\"']\s*:\s*[\"'])[^\"']+"),

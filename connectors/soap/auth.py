@@ -20,6 +20,24 @@ class Basic(_Strict):
     password: SecretStr
 
 
+class Ntlm(Basic):
+    """A Windows login. ``user`` may say its domain itself, as ``DOMAIN\\user`` or ``user@domain.example``; else ``domain`` does, if any."""
+
+    domain: str = ""
+
+    @model_validator(mode="after")
+    def _one_domain(self) -> Self:
+        if self.domain and any(sign in self.user.get_secret_value() for sign in "\\@"):
+            raise ValueError("user names its domain itself; leave `domain` out")
+        return self
+
+    @property
+    def account(self) -> str:
+        """User and domain as Windows writes them."""
+        user = self.user.get_secret_value()
+        return f"{self.domain}\\{user}" if self.domain else user
+
+
 class Pfx(_Strict):
     """A certificate with its private key, as a PFX file (PKCS #12)."""
 
@@ -55,7 +73,7 @@ class SoapHeader(_Strict):
 
 
 class Auth(_Strict):
-    """At most one of ``basic``, ``digest`` and ``bearer`` (they share one HTTP header); everything else may stand together.
+    """At most one of ``basic``, ``digest``, ``bearer`` and ``ntlm`` (they share one HTTP header); everything else may stand together.
 
     ``certificate`` is shown in TLS; ``signature`` signs the envelope (X.509, RSA). ``body`` maps paths inside the request (local names
     from the Body's child down, without it) to credentials that the application wants there; a body template names them by their last step.
@@ -64,6 +82,7 @@ class Auth(_Strict):
     basic: Basic | None = None
     digest: Basic | None = None
     bearer: SecretStr | None = None
+    ntlm: Ntlm | None = None
     certificate: Pfx | None = None
     username_token: UsernameToken | None = None
     signature: Pfx | None = None
@@ -73,13 +92,13 @@ class Auth(_Strict):
 
     @model_validator(mode="after")
     def _one_scheme(self) -> Self:
-        if sum(one is not None for one in (self.basic, self.digest, self.bearer)) > 1:
-            raise ValueError("basic, digest and bearer exclude each other: they are sent in the same header")
+        if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.ntlm)) > 1:
+            raise ValueError("basic, digest, bearer and ntlm exclude each other: they are sent in the same header")
         return self
 
     def secrets(self) -> Iterator[str]:
         """Every value that must never be shown. Logins are shown by many servers themselves and stay."""
-        for login in (self.basic, self.digest, self.username_token):
+        for login in (self.basic, self.digest, self.ntlm, self.username_token):
             if login is not None:
                 yield login.password.get_secret_value()
         for pfx in (self.certificate, self.signature):

@@ -9,10 +9,9 @@ import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import FixConfiguration
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.soap import access as access_module
-from connectors.soap import discover, pull, schema
+from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
 from connectors.soap.services import Services
@@ -52,6 +51,8 @@ class SoapConnector:
         spec, client = self._of(stream)
         contract = client.contract(refresh=True)
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
+        if spec.files is not None:
+            files.plan_of(contract, stream, spec.files, client.config.wsdl)
         return schema.describe(contract, stream, spec, client.config.wsdl, client.endpoint(chosen))
 
     def count(self, stream: Stream) -> int:
@@ -71,6 +72,8 @@ class SoapConnector:
         for page in pull.pages(client, stream, spec, window, cursor, scope):
             self._remember(stream, window, page.rows)
             yield page
+            # A page may be as large as an attachment: it is not held while the next one is made.
+            del page
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         spec, client = self._of(stream)
@@ -87,7 +90,9 @@ class SoapConnector:
         return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
-        raise FixConfiguration("soap.no_files", stream=stream.id, name=blob.name)
+        """``blob.ref`` is what the contract's ``files.argument`` is given."""
+        spec, client = self._of(stream)
+        return files.content(client, stream, spec, blob)
 
     def watermark(self) -> datetime:
         """The ``Date`` header of a fresh answer. Where a server sends none, the newest update time that this connector saw in every stream

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from connectors.soap.aside import SPACES, Attachment
 from connectors.soap.components import SimpleType
 from connectors.soap.facets import facets_of
 from connectors.soap.plan import QUALIFIED, Cell
@@ -117,6 +118,8 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
             return made
         if isinstance(raw, Presence):
             return None
+        if isinstance(raw, Attachment):
+            return read(raw, cell.simple)
         kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
         made_value = scalar(raw, kind, cell.simple, rules)
     except Unfit as error:
@@ -124,6 +127,13 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
     if made_value is None and cell.column.required and not cell.many:
         raise Unfit("value.empty (a value is required)", raw, at)
     return made_value
+
+
+def read(found: Attachment, simple: SimpleType) -> bytes:
+    """The bytes that were put aside. Raises Unfit for text that was not of its form."""
+    if found.unfit:
+        raise Unfit(f"value.lexical (not an xsd:{simple.builtin})", found)
+    return b"".join(found.pieces())
 
 
 def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
@@ -196,7 +206,7 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         if simple.builtin == "hexBinary":
             return bytes.fromhex(_matching(_HEX, text))
-        return base64.b64decode(_matching(_BASE64, re.sub("[ \t\n\r]", "", text)))
+        return base64.b64decode(_matching(_BASE64, text.translate(SPACES)))
     raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
 
 

@@ -19,6 +19,7 @@ import httpx
 
 from connectors.soap import wsse
 from connectors.soap.auth import Auth, SoapHeader, TokenPassport
+from connectors.soap.ntlm import NtlmAuth
 
 ACTION_HEADER = "X-Fortnight-Wsa-Action"
 _ADDRESSING = "http://www.w3.org/2005/08/addressing"
@@ -142,6 +143,8 @@ def _http_scheme(auth: Auth) -> httpx.Auth | None:
         return httpx.BasicAuth(auth.basic.user.get_secret_value(), auth.basic.password.get_secret_value())
     if auth.digest is not None:
         return httpx.DigestAuth(auth.digest.user.get_secret_value(), auth.digest.password.get_secret_value())
+    if auth.ntlm is not None:
+        return NtlmAuth(auth.ntlm)
     return _Bearer(auth.bearer.get_secret_value()) if auth.bearer is not None else None
 
 

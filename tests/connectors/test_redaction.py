@@ -72,6 +72,9 @@ def test_masking_twice_is_masking_once(secret: str, around: str) -> None:
         ("https://user:hunter2222@src.example/", "hunter2222"),
         ("ftp://user:hunter2222@src.example/", "hunter2222"),
         ("<wsse:Password Type='x'>hunter2222</wsse:Password>", "hunter2222"),
+        ("WWW-Authenticate: NTLM TlRMTVNTUAACAAAADAAMADgAAAAVgoriMTIzNDU2Nzg", "TUAACAAAADAAMADgAAAAVgoriMTIzNDU2Nzg"),
+        ("Negotiate oYIBdzCCAXOgAwoBAaKCAVQEggFQTlRMTVNTUAADAAAAGAAYAH==", "oYIBdzCCAXOgAwoBAaKCAVQEggFQTlRMTVNTUAADAAAAGAAYAH"),
+        ("step input: TlRMTVNTUAADAAAAGAAYAIgAAAA=", "UAADAAAAGAAYAIgAAAA"),
         ("token eyJ0eXAiOiJKV1QiLCJhbGciOi.eyJhdWQiOiJodHRwcz.c2lnbmF0dXJl", "eyJhdWQiOiJodHRwcz"),
     ],
 )
@@ -88,6 +91,7 @@ def test_what_is_shaped_like_a_credential_is_masked_without_being_known(said: st
         "HTTP 401 from src.example:8443; Basic authentication was refused",
         "https://src.example/k/v1/records.json?query=limit+500&fields[0]=%24id",
         "the field 'password_policy' was added",
+        "HTTP 401: it offers Negotiate, NTLM and Basic; negotiate internationalization",
     ],
 )
 def test_an_ordinary_sentence_is_left_as_it_is(said: str) -> None:

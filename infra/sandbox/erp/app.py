@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from infra.sandbox import host
 from infra.sandbox.breaks import Breakage
-from infra.sandbox.erp import mishaps
+from infra.sandbox.erp import mishaps, ntlm
 from infra.sandbox.erp.breaks import BREAKS, Erp
 from infra.sandbox.erp.front import Service
 from infra.sandbox.erp.hanbai.service import Hanbai
@@ -21,11 +22,18 @@ from infra.sandbox.settings import Settings
 
 
 def describe(settings: Settings) -> dict[str, Any]:
-    """Where each WSDL is and who may read: ``wsdl``, ``user``, ``password`` of SakuraErp; the other two under their names, with keys of their own."""
+    """Where each WSDL is and who may read: ``wsdl``, ``user``, ``password`` of SakuraErp, which is also behind Windows
+    authentication (``ntlm``); the other two under their names, with keys of their own."""
     return {
         "wsdl": f"{settings.https_url}{SakuraErp.path}?wsdl",
         "user": kikan.USER,
         "password": kikan.password(settings.seed),
+        "ntlm": {
+            "wsdl": f"{settings.https_url}{kikan.WINDOWS_PATH}?wsdl",
+            "user": kikan.USER,
+            "password": kikan.password(settings.seed),
+            "domain": ntlm.DOMAIN,
+        },
         "hanbai": describe_hanbai(settings),
         "zumen": describe_zumen(settings),
     }
@@ -37,7 +45,20 @@ def build(settings: Settings) -> Starlette:
     services: list[Service] = [SakuraErp(settings, queue), Hanbai(settings, queue), Zumen(settings, queue)]
     control = _Control(Erp({one.name: one for one in services}, queue))
     routes = [route for one in services for route in one.routes()]
-    return Starlette(routes=[*routes, *host.control_routes(settings, control.verbs())])
+    accounts = [(domain, kikan.USER, kikan.password(settings.seed)) for domain in (ntlm.DOMAIN, "")]
+    ntlm.accounts(settings.state / "ntlm-accounts", accounts)
+    return Starlette(routes=[*routes, *host.control_routes(settings, control.verbs())], middleware=[Middleware(_Windows)])
+
+
+class _Windows:
+    """Lets what lies behind Windows authentication in by its door only."""
+
+    def __init__(self, app: ntlm.Application) -> None:
+        self._app, self._door = app, ntlm.Door(app)
+
+    async def __call__(self, scope: ntlm.Scope, receive: ntlm.Receive, send: ntlm.Send) -> None:
+        behind = scope["type"] == "http" and scope["path"] == kikan.WINDOWS_PATH
+        await (self._door if behind else self._app)(scope, receive, send)
 
 
 class _Control:

@@ -38,6 +38,8 @@ class Service(ABC):
     path: ClassVar[str]
     #: The entity whose contract changes where a break does not say which.
     evolving: ClassVar[str]
+    #: Further paths of the same service, each behind a door of its own.
+    doors: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, store: LivingStore, mishaps: Mishaps) -> None:
         self.store = store
@@ -83,12 +85,12 @@ class Service(ABC):
 
     def routes(self) -> list[Route]:
         found: list[Route] = []
-        for path in (self.path, self.moved_path):
+        for path in (self.path, self.moved_path, *self.doors):
             found += [Route(path, self._documents, methods=["GET"]), Route(path, self._serve, methods=["POST"])]
         return found
 
     def _here(self, request: Request) -> bool:
-        return request.url.path == (self.moved_path if self.moved else self.path)
+        return request.url.path in ((self.moved_path,) if self.moved else (self.path, *self.doors))
 
     async def _documents(self, request: Request) -> Response:
         if request.url.path == self.moved_path and not self.moved:

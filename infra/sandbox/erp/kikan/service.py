@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from infra.sandbox.erp import ntlm
 from infra.sandbox.erp.contract import Element, jsoned, writer
 from infra.sandbox.erp.front import Incoming, Service
 from infra.sandbox.erp.kikan import roles, soap
@@ -22,6 +23,8 @@ from infra.sandbox.erp.replies import HARD_TEXT, Reply, reply
 from infra.sandbox.settings import Settings
 
 USER = "renkei-reader"
+#: The same service behind Windows authentication.
+WINDOWS_PATH = "/erp/ntlm/ws/SakuraErp"
 _ROLE_ENTRY = writer("Role_Entry", (Element("Role", CODE20), Element("Entity", CODE20), Element("Login", LOGIN)))
 
 
@@ -35,6 +38,7 @@ class SakuraErp(Service):
     name = "SakuraErp"
     path = "/erp/ws/SakuraErp"
     evolving = "items"
+    doors = (WINDOWS_PATH,)
 
     def __init__(self, settings: Settings, mishaps: Mishaps) -> None:
         self._store = Store(settings.seed, settings.clock)
@@ -43,7 +47,7 @@ class SakuraErp(Service):
 
     def refused(self, request: Request) -> Response | None:
         wanted = b"Basic " + base64.b64encode(f"{USER}:{self._password}{self.password_suffix}".encode())
-        if secrets.compare_digest(request.headers.get("authorization", "").encode(), wanted):
+        if ntlm.USER in request.scope or secrets.compare_digest(request.headers.get("authorization", "").encode(), wanted):
             return None
         return PlainTextResponse("401 Unauthorized", 401, {"WWW-Authenticate": 'Basic realm="SakuraErp", charset="UTF-8"'})
 

@@ -218,7 +218,8 @@ class SoapClient:
                 head = arriving.peek(512).lstrip().lower()
                 if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
                     raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
-                if status >= 400 and not head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff")):
+                xml = head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff"))
+                if status >= 400 and not xml and media_type != "multipart/related":
                     raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
                 with _as_one(cast(IO[bytes], arriving), response, operation, aside) as (whole, stated, parts):
                     reply = decode(whole, plan, sink, charset=stated or charset, aside=aside, parts=parts)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from soap_fake import EMPTY, SCHEMA, Fake, part, reply, stream
+from soap_fake import EMPTY, SCHEMA, Fake, envelope, part, reply, stream
 from soap_multipart import INCLUDE, PICTURE, PICTURES, TYPE, XSD_URL, multipart, piece
 
 from connectors.errors import BrokenReply
@@ -79,6 +79,15 @@ def test_an_include_in_what_says_that_all_is_well_is_refused() -> None:
     include = INCLUDE.format("a").replace("<Picture>", "").replace("</Picture>", "")
     root = reply(part("A")).replace(b"<ResultCode>OK", b"<ResultCode>" + include.encode())
     refused(multipart(piece("root@erp", root), piece("a", b"OK")), "soap.attachment_misplaced")
+
+
+def test_a_fault_that_comes_as_a_part_is_a_fault() -> None:
+    fault = envelope("<e:Fault><faultcode>e:Client</faultcode><faultstring>no such list</faultstring></e:Fault>")
+    fake = Fake(
+        httpx.Response(500, content=multipart(piece("root@erp", fault)), headers={"Content-Type": TYPE}), documents={XSD_URL: PICTURES}
+    )
+    with pytest.raises(BrokenReply, match="no such list"):
+        list(fake.connector().pull(stream(PICTURE), Window()))
 
 
 def test_an_attachment_that_no_column_reads_costs_no_row() -> None:
@@ -255,7 +264,7 @@ CONTENT = WHOLE.index(PHOTO), WHOLE.index(PHOTO) + len(PHOTO)
     cut=st.integers(0, 60),
     put=st.sampled_from([b"", b"\0", b"--", b"\r\n--MIME==b\r\n", b"<", b"%", b"a", b"&#0;"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_mutated_multipart_reply_gives_its_rows_or_a_named_error(at: int, cut: int, put: bytes) -> None:
     try:
         page = page_of(WHOLE[:at] + put + WHOLE[at + cut :], PICTURE)
@@ -357,10 +366,8 @@ FIFTY = 50 * 1024 * 1024
 
 @pytest.mark.parametrize("how", ["mtom", "inline"])
 def test_fifty_megabytes_are_exact_and_memory_holds_one_such_value_and_not_all(how: str) -> None:
-    rows, same, _ = child(how, 1, FIFTY)
-    assert rows == same == 1
-    rows, same, megabytes = child(how, 4, FIFTY)
-    assert rows == same == 4 and megabytes < 85
+    rows, same, megabytes = child(how, 2, FIFTY)
+    assert rows == same == 2 and megabytes < 85
 
 
 def test_many_smaller_attachments_are_let_go_of_in_portions() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from connectors.errors import BrokenReply
 from connectors.protocol import Access, Account, Member, Scope, Stream, Window, principal
 from connectors.soap.client import SoapClient
-from connectors.soap.config import AccessSpec, SourceSpec
+from connectors.soap.config import SourceSpec
 from connectors.soap.discover import entity_of, guess_source
 from connectors.soap.pull import pages, text_columns
 from connectors.soap.schema import operation
+from connectors.soap.sources import AccessSpec
 
 
 def scope_of(system: str, spec: SourceSpec) -> str:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any, cast
@@ -19,11 +19,13 @@ import httpx
 from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError, SourceUnavailable
 from connectors.redaction import Redactor
-from connectors.soap.attachments import BrokenAttachment, unpacked
+from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
+from connectors.soap.attachments import Multipart
 from connectors.soap.bundle import MAX_DOCUMENT, Bundle, fetch
 from connectors.soap.components import Contract, Operation
-from connectors.soap.config import Config, Ok
+from connectors.soap.config import Config
 from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
+from connectors.soap.events import MAX_TEXT, Parts
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.pace import Pace
 from connectors.soap.paging import number
@@ -31,6 +33,7 @@ from connectors.soap.plan import Plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, with_credentials
 from connectors.soap.security import ACTION_HEADER, WireSecurity
+from connectors.soap.sources import Ok
 from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
@@ -148,8 +151,10 @@ class SoapClient:
         message: str | None = None,
         row_count: str | None = None,
         body: str | None = None,
+        aside: Aside | None = None,
     ) -> Reply:
         """One exchange. ``sink`` makes a fresh receiver of raw rows for each attempt; what it received counts only once this returns.
+        ``aside`` is where large values lie, for as long as the caller keeps it; without one, values beyond a text's limit are refused.
 
         Raises AccessRefused, AddressUnknown, SourceUnavailable, BrokenReply, and SourceError for an application error inside the reply.
         """
@@ -163,7 +168,10 @@ class SoapClient:
         for attempt in range(1, ATTEMPTS + 1):
             self._pace.take()
             try:
-                reply = self._exchange(url, content, headers, operation, plan, sink())
+                with ExitStack() as stack:
+                    kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
+                    kept.clear()
+                    reply = self._exchange(url, content, headers, operation, plan, sink(), kept)
                 break
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:
@@ -191,7 +199,9 @@ class SoapClient:
             return operation.addressing or operation.action or operation.name
         return operation.addressing if self.config.addressing == "contract" else ""
 
-    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Sink) -> Reply:
+    def _exchange(
+        self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Sink, aside: Aside
+    ) -> Reply:
         host = urlsplit(url).netloc
 
         def classify(response: httpx.Response) -> Again | None:
@@ -205,14 +215,20 @@ class SoapClient:
                 head = arriving.peek(512).lstrip().lower()
                 if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
                     raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
-                if status >= 400 and not head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff")):
+                xml = head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff"))
+                if status >= 400 and not xml and media_type != "multipart/related":
                     raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
-                with _as_one(cast(IO[bytes], arriving), response, operation) as (whole, stated):
-                    reply = decode(whole, plan, sink, charset=stated or charset)
+                with _as_one(cast(IO[bytes], arriving), response, operation, aside) as (whole, stated, parts):
+                    reply = decode(whole, plan, sink, charset=stated or charset, aside=aside, parts=parts)
             except (IncompleteXml, httpx.RequestError):
                 raise
             except BrokenAttachment as error:
                 raise BrokenReply("soap.mtom", operation=operation.name, host=host, why=str(error)) from error
+            except MisplacedAttachment as error:
+                raise BrokenReply("soap.attachment_misplaced", operation=operation.name, host=host, element=error.element) from error
+            except LargeAttachment as error:
+                limit = error.limit // MEGABYTE
+                raise BrokenReply("soap.attachment_too_large", operation=operation.name, element=error.element, limit=limit) from error
             except TooLarge as error:
                 raise BrokenReply("soap.reply_too_large", operation=operation.name, host=host, limit=MAX_REPLY) from error
             except (BrokenXml, UnsafeXml, NotSoap) as error:
@@ -294,18 +310,20 @@ class SoapClient:
 
 
 @contextmanager
-def _as_one(arriving: IO[bytes], response: httpx.Response, operation: Operation) -> Generator[tuple[IO[bytes], str | None]]:
-    """The reply as one document: attachments filled in, references of SOAP encoding resolved. All else passes as it arrives."""
+def _as_one(
+    arriving: IO[bytes], response: httpx.Response, operation: Operation, aside: Aside
+) -> Generator[tuple[IO[bytes], str | None, Parts | None]]:
+    """The reply as one document, the charset its part states, and its other parts. References of SOAP encoding are resolved."""
     if _media_type(response) == "multipart/related":
-        with unpacked(arriving, response.headers.get("Content-Type", "")) as found:
-            yield found
+        found = Multipart(arriving, response.headers.get("Content-Type", ""), aside)
+        yield found.root, found.charset, found.part
     elif operation.use == "encoded":
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             shutil.copyfileobj(arriving, spool, 256 * 1024)
             held = cast(IO[bytes], spool)
-            yield (resolved(held) if has_references(held) else held), None
+            yield (resolved(held) if has_references(held) else held), None, None
     else:
-        yield arriving, None
+        yield arriving, None, None
 
 
 def _origin(url: str) -> tuple[str, str, int]:

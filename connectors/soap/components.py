@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 XSD = "http://www.w3.org/2001/XMLSchema"
+#: The path of a column that is the row itself: children of the row are gathered into a struct.
+ITSELF = "."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from connectors.errors import AccessRefused, FixConfiguration, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.soap import access as access_module
-from connectors.soap import discover, pull, schema
+from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import Config, SourceSpec, source_spec
 from connectors.transport import TransportOptions
@@ -79,6 +79,8 @@ class SoapConnector:
         spec = source_spec(stream.id, stream.source)
         contract = self._client.contract(refresh=True)
         chosen = schema.operation(contract, spec.operation, self._config.wsdl)
+        if spec.files is not None:
+            files.plan_of(contract, stream, spec.files, self._config.wsdl)
         return schema.describe(contract, stream, spec, self._config.wsdl, self._client.endpoint(chosen))
 
     def count(self, stream: Stream) -> int:
@@ -98,6 +100,8 @@ class SoapConnector:
         for page in pull.pages(self._client, stream, spec, window, cursor, scope):
             self._remember(stream, window, page.rows)
             yield page
+            # A page may be as large as an attachment: it is not held while the next one is made.
+            del page
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         return pull.keys(self._client, stream, source_spec(stream.id, stream.source))
@@ -110,7 +114,8 @@ class SoapConnector:
         return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
-        raise FixConfiguration("soap.no_files", stream=stream.id, name=blob.name)
+        """``blob.ref`` is what the contract's ``files.argument`` is given."""
+        return files.content(self._client, stream, source_spec(stream.id, stream.source), blob)
 
     def watermark(self) -> datetime:
         """The ``Date`` header of a fresh answer. Where a server sends none, the newest update time that this connector saw in every stream

@@ -13,7 +13,8 @@ import re
 from typing import IO
 from xml.parsers import expat
 
-from connectors.soap.events import BLOCK, IncompleteXml, Machine, NotSoap, Reply, Sink
+from connectors.soap.aside import Aside
+from connectors.soap.events import BLOCK, IncompleteXml, Machine, NotSoap, Parts, Reply, Sink
 from connectors.soap.plan import Plan
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.runs import RunReader
@@ -51,14 +52,24 @@ def encoding_of(head: bytes, charset: str | None) -> str:
 
 
 def decode(
-    source: IO[bytes], plan: Plan, sink: Sink, *, charset: str | None = None, arrays: bool = True, head: int = _HEAD, chunk: int = _CHUNK
+    source: IO[bytes],
+    plan: Plan,
+    sink: Sink,
+    *,
+    charset: str | None = None,
+    aside: Aside | None = None,
+    parts: Parts | None = None,
+    arrays: bool = True,
+    head: int = _HEAD,
+    chunk: int = _CHUNK,
 ) -> Reply:
     """Read one reply as it comes. Raw rows go to ``sink`` in blocks, in the order of the document.
 
-    ``arrays`` allows runs of rows to be read by whole arrays; the result is the same without. ``head`` and ``chunk`` are the bytes asked
-    for first and then. Raises IncompleteXml, BrokenXml, UnsafeXml or NotSoap; then what the sink was given is worth nothing.
+    Values that are wanted as bytes and too long for memory are put ``aside``; ``parts`` are those of a multipart reply. ``arrays`` allows
+    runs of rows to be read by whole arrays; the result is the same without. ``head`` and ``chunk`` are the bytes asked for first and then.
+    Raises IncompleteXml, BrokenXml, UnsafeXml, NotSoap or LargeAttachment; then what the sink was given is worth nothing.
     """
-    machine = Machine(plan, sink)
+    machine = Machine(plan, sink, aside, parts)
     first = source.read(head)
     while first and len(first) < 64 and (more := source.read(head)):
         first += more
@@ -161,7 +172,7 @@ class _Splitter:
         self._fed += len(data)
         self._parser.Parse(data, False)
         self._runs = None
-        if machine.in_row() and self._fed - max(machine.row_end, 0) > _LONGEST:
+        if machine.in_row() and self._fed - max(machine.row_end, 0) - machine.set_aside > _LONGEST:
             raise UnsafeXml(f"a row is longer than {_LONGEST} bytes")
         if self._fed - self._parser.CurrentByteIndex > _LONGEST:
             raise UnsafeXml(f"a tag or comment is longer than {_LONGEST} bytes")

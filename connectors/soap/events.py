@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from connectors.soap.aside import Aside, Attachment, BrokenAttachment, MisplacedAttachment, Writer
 from connectors.soap.plan import XSI_TYPE, Kind, Plan, Step
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.runs import RunReader, suits
@@ -13,6 +14,11 @@ from connectors.soap.tags import typed_name
 from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
 
 BLOCK = 8192
+#: A block of rows is handed over early when so many bytes of the document lie in it.
+_BLOCK_BYTES = 8 * 1024 * 1024
+#: A longer text goes aside, where bytes are wanted.
+_LONG_TEXT = 1024 * 1024
+_INCLUDE = "http://www.w3.org/2004/08/xop/include}Include"
 MAX_DEPTH = 100
 MAX_TEXT = 10 * 1024 * 1024
 _NIL = "http://www.w3.org/2001/XMLSchema-instance}nil"
@@ -32,7 +38,8 @@ class NotSoap(ValueError):
 class Reply:
     """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
 
-    ``missing`` names elements on the way to the rows that the contract requires and that did not come.
+    ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
+    plan asked for outside of the rows; they last as long as the ``Aside`` they lie in.
     """
 
     rows: int = 0
@@ -40,16 +47,26 @@ class Reply:
     missing: tuple[str, ...] = ()
     scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
     fault: dict[str, str] | None = None
+    content: Attachment | None = None
+
+
+#: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.
+Parts = Callable[[str], Attachment]
 
 
 class Machine:
-    """The handlers of one parse. Closures over locals rather than attributes: this is the connector's innermost loop."""
+    """The handlers of one parse. Closures over locals rather than attributes: this is the connector's innermost loop.
+
+    ``aside`` takes texts that are too long, where bytes are wanted; ``parts`` answers Includes. Without them both are refused.
+    """
 
     between_rows: Callable[[], bool]
     in_row: Callable[[], bool]
 
-    def __init__(self, plan: Plan, sink: Sink) -> None:
+    def __init__(self, plan: Plan, sink: Sink, aside: Aside | None = None, parts: Parts | None = None) -> None:
         self.reply = Reply()
+        self._aside = aside
+        self._parts = parts
         self._plan = plan
         self._sink = sink
         self._block: list[RawRow] = []
@@ -60,6 +77,8 @@ class Machine:
         self._reader: RunReader | None = None
         #: Where expat saw the last row's end begin, in bytes that it was given.
         self.row_end = -1
+        #: Bytes of the row under way that went aside: they are not held, and count for nothing.
+        self.set_aside = 0
         self.suited = _row_suits(plan.root)
 
     def finish(self) -> Reply:
@@ -109,6 +128,41 @@ class Machine:
         collect = False
         suspended: list[bool] = []
         row_parent: Step | None = None
+        # The value under way that is not held as text: long text on its way aside, or the part that an Include named.
+        large: Writer | Attachment | None = None
+        block_from = 0
+
+        def include(attributes: dict[str, str]) -> None:
+            nonlocal large
+            if current.form is None:
+                raise MisplacedAttachment(current.name)
+            if self._parts is None or self._aside is None:
+                raise BrokenAttachment("an Include stands in a reply without parts")
+            if large is not None:
+                raise BrokenAttachment(f"<{current.name}> holds more than one Include")
+            large = self._aside.give(self._parts(attributes.get("href", "")), current.name)
+
+        def move(step: Step) -> None:
+            """Let the text so far go to the disk."""
+            nonlocal large
+            assert step.form is not None and self._aside is not None
+            if isinstance(large, Attachment):
+                raise BrokenAttachment(f"<{step.name}> holds text beside its Include")
+            data = "".join(text).encode()
+            text.clear()
+            large = large or Writer(self._aside, step.form, step.name)
+            large.write(data)
+            self.set_aside += len(data)
+
+        def whole(step: Step) -> Attachment:
+            """The value that is not held as text, when it has come to its end."""
+            nonlocal large
+            if large is None or any(piece.strip(" \t\r\n") for piece in text):
+                move(step)
+            text.clear()
+            found, large = large, None
+            assert found is not None and self._aside is not None
+            return found if isinstance(found, Attachment) else self._aside.give(found.done(), step.name)
 
         def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
             for key, slot in step.attributes.items():
@@ -126,6 +180,8 @@ class Machine:
                 return
             step = current.children.get(name) or current.children.get("*")
             if step is None:
+                if name == _INCLUDE and current.kind in (leaf, leaves, scalar, fault_text):
+                    include(attributes)
                 if current is root:
                     raise NotSoap(f"the document is <{name.rpartition('}')[2]}>, not a SOAP Envelope")
                 if current.kind is Kind.BODY:
@@ -174,7 +230,7 @@ class Machine:
                 reply.scalars[path] = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
 
         def end(_: str) -> None:
-            nonlocal current, skip, collect
+            nonlocal current, skip, collect, block_from
             if skip:
                 skip -= 1
                 if not skip:
@@ -186,19 +242,29 @@ class Machine:
             collect = False
             if kind is leaf:
                 row, slot = rows[-1], step.slot
-                row[slot] = (nil_value if nil else text[0] if len(text) == 1 else "".join(text)) if row[slot] is absent else twice
+                if large is None:
+                    value: Raw = nil_value if nil else text[0] if len(text) == 1 else "".join(text)
+                else:
+                    value = whole(step)
+                row[slot] = value if row[slot] is absent else twice
                 text.clear()
             elif kind is row_kind:
                 block.append(rows.pop())
                 reply.rows += 1
                 self.row_end = parser.CurrentByteIndex
-                if len(block) >= BLOCK:
+                self.set_aside = 0
+                if len(block) >= BLOCK or self.row_end - block_from > _BLOCK_BYTES:
                     hand_over()
+                    block_from = self.row_end
             elif kind is leaves:
-                _append(rows[-1], step.slot, nil_value if nil else "".join(text))
+                _append(rows[-1], step.slot, whole(step) if large is not None else nil_value if nil else "".join(text))
                 text.clear()
             elif kind is group or kind is groups:
                 rows.pop()
+            elif kind is scalar and step.form is not None:
+                if reply.content is not None:
+                    raise NotSoap(f"<{step.name}> comes twice")
+                reply.content = None if nil else whole(step)
             elif kind is scalar:
                 if step.name in reply.scalars:
                     raise NotSoap(f"<{step.name}> comes twice")
@@ -214,8 +280,11 @@ class Machine:
         def characters(data: str) -> None:
             if collect:
                 text.append(data)
-                if len(text) > 1 and sum(map(len, text)) > MAX_TEXT:
-                    raise UnsafeXml(f"a text is longer than {MAX_TEXT} characters")
+                if len(text) > 1 and (size := sum(map(len, text))) > _LONG_TEXT:
+                    if current.form is not None and self._aside is not None:
+                        move(current)
+                    elif size > MAX_TEXT:
+                        raise UnsafeXml(f"a text is longer than {MAX_TEXT} characters")
 
         def bound(prefix: str | None, uri: str | None) -> None:
             self._scope.setdefault(prefix or "", []).append(uri or "")

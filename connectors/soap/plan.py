@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
-from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.aside import Form
+from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.schema import row_element
 from connectors.soap.xmltree import local
 
@@ -41,13 +42,15 @@ class Step:
     """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
 
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths.
+    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths. ``form`` is how the element's bytes are written,
+    where they are wanted as bytes; empty where it is text.
     """
 
     kind: Kind = Kind.THROUGH
     name: str = ""
     slot: int = -1
     width: int = 0
+    form: Form | None = None
     children: dict[str, Step] = field(default_factory=dict[str, "Step"])
     attributes: dict[str, int] = field(default_factory=dict[str, int])
     scalars: dict[str, str] = field(default_factory=dict[str, str])
@@ -57,7 +60,7 @@ class Step:
 class Cell:
     """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
 
-    ``default`` is what an element that is there and empty stands for.
+    ``default`` is what an element that is there and empty stands for. ``gathers``: the children are the row's own, not those of an element.
     """
 
     column: Column
@@ -67,13 +70,14 @@ class Cell:
     nillable: bool = True
     children: tuple[Cell, ...] = ()
     default: str | None = None
+    gathers: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
     """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
 
-    ``required`` names the elements between the Body's child and the row that must come.
+    ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
     """
 
     operation: str
@@ -83,6 +87,7 @@ class Plan:
     cells: tuple[Cell, ...]
     slots: dict[str, int]
     required: tuple[str, ...] = ()
+    binary: bool = False
 
 
 class _Slots:
@@ -103,11 +108,12 @@ def compile_plan(
     columns: Iterable[Column] = (),
     extra: Iterable[str] = (),
     scalars: Iterable[str] = (),
+    content: tuple[str, Form] | None = None,
 ) -> Plan:
     """The plan for an operation's replies.
 
     ``columns`` are children of the row; ``extra`` further single sources of the row (bookmark, version); ``scalars`` paths outside of it
-    that may end in ``@attribute``. Raises AddressUnknown when the row path is gone and ContractBroken when a column is.
+    that may end in ``@attribute``. ``content`` is the path of an element outside of the rows that is wanted as bytes, and its form. Raises AddressUnknown when the row path is gone and ContractBroken when a column is.
     """
     answer = Step(Kind.ANSWER)
     slots = _Slots()
@@ -124,18 +130,44 @@ def compile_plan(
         row = Step(Kind.ROW, local(trail[-1].name))
         step.children[_expat(trail[-1].name)] = row
         for column in columns:
-            cells.append(_cell(contract, operation.name, trail[-1], row, slots, column))
+            make = _gathering if column.source == ITSELF else _cell
+            cells.append(make(contract, operation.name, trail[-1], row, slots, column))
         for source in extra:
             if source not in slots.of:
                 _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
         row.width = len(slots.of)
     for path in scalars:
         _scalar(contract, operation, answer, path)
+    if content is not None:
+        _scalar(contract, operation, answer, *content)
     envelope = Step(children={})
     for uri in ENVELOPES:
         body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required))
+    binary = any(_holds_bytes(cell) for cell in cells)
+    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary)
+
+
+def form_of(simple: SimpleType) -> Form | None:
+    """How the bytes of such a value are written; None for what is no bytes."""
+    return {"base64Binary": "base64", "base64": "base64", "hexBinary": "hex"}.get(simple.builtin)  # type: ignore[return-value]
+
+
+def _holds_bytes(cell: Cell) -> bool:
+    return _form(cell.column.type, cell.simple) is not None or any(map(_holds_bytes, cell.children))
+
+
+def _form(kind: pa.DataType, simple: SimpleType | None) -> Form | None:
+    item = kind.value_type if isinstance(kind, pa.ListType) else kind
+    return form_of(simple) if simple is not None and (pa.types.is_binary(item) or pa.types.is_large_binary(item)) else None
+
+
+def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
+    if not pa.types.is_struct(kind) or not column.children:
+        raise FixConfiguration("soap.column_itself", operation=operation, column=column.name)
+    children = tuple(_cell(contract, operation, owner, step, slots, child) for child in column.children)
+    return Cell(column, -1, None, children=children, gathers=True)
 
 
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
@@ -174,12 +206,13 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     name = _expat(last.name)
     simple = isinstance(kind, SimpleType) or kind.text is not None
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
+    form = _form(column.type, contract.simple(last.type)) if simple else None
     here = step.children.get(name)
     if here is None:
-        here = step.children[name] = Step(wanted, local(last.name), slot)
+        here = step.children[name] = Step(wanted, local(last.name), slot, form=form)
     elif here.kind is Kind.THROUGH and simple and not here.children:
-        here.kind, here.slot = wanted, slot
-    elif here.kind is not wanted or here.slot != slot:
+        here.kind, here.slot, here.form = wanted, slot, form
+    elif here.kind is not wanted or here.slot != slot or here.form != form:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if simple:
         return Cell(column, slot, contract.simple(last.type), last.many, nillable, default=None if last.many else last.default)
@@ -204,7 +237,7 @@ def _derived(contract: Contract, name: str) -> tuple[str, ...]:
     return tuple(other for other, kind in contract.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
 
 
-def _scalar(contract: Contract, operation: Operation, answer: Step, path: str) -> None:
+def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> None:
     names, _, attribute = path.partition("@")
     try:
         trail = contract.walk(operation.output, names)
@@ -218,7 +251,7 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str) -
     if attribute:
         step.scalars[attribute] = path
     else:
-        step.kind, step.name = Kind.SCALAR, path
+        step.kind, step.name, step.form = Kind.SCALAR, path, form
 
 
 def _fault(uri: str) -> Step:

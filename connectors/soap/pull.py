@@ -17,14 +17,17 @@ import pyarrow.compute as pc
 
 from connectors.errors import BrokenReply, FixConfiguration
 from connectors.protocol import Column, Cursor, Page, Stream, Window
+from connectors.soap.aside import MEGABYTE, Aside
+from connectors.soap.binary import portions
 from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
-from connectors.soap.config import Ok, SourceSpec
+from connectors.soap.config import SourceSpec
 from connectors.soap.decode import RawRow, Sink
 from connectors.soap.paging import Pager
 from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.schema import chosen, operation, with_rows
+from connectors.soap.sources import Ok
 from connectors.soap.staging import Stage
 from connectors.soap.template import names
 from connectors.soap.values import Rules, Where, batch, page_schema
@@ -63,17 +66,28 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
             return lambda rows: _receive(into[0], rows, plan, rules, stream, asker.version, scope)
 
         try:
-            reply = client.call(
-                ask.operation, ask.arguments, ask.plan, receiver, ok=ask.ok, message=ask.message, row_count=spec.row_count, body=ask.body
-            )
+            # Rows are typed as they come, so what lies aside is no longer needed once the reply is whole.
+            with Aside(spec.max_attachment * MEGABYTE) as aside:
+                reply = client.call(
+                    ask.operation,
+                    ask.arguments,
+                    ask.plan,
+                    receiver,
+                    ok=ask.ok,
+                    message=ask.message,
+                    row_count=spec.row_count,
+                    body=ask.body,
+                    aside=aside,
+                )
             page = gathered[0]
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
             pager.took(page.rows, bookmark if isinstance(bookmark, str) else None, reply.scalars, page.fingerprint)
             if page.rows:
                 for part in _parts(page, stream, window, before, Cursor(pager.state), cursor if not yielded else None):
-                    yield once.new(part) if once else part
                     yielded = True
+                    yield once.new(part) if once else part
+                    del part
         finally:
             for attempt in gathered:
                 attempt.stage.close()
@@ -231,14 +245,15 @@ def keys(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[pa.Re
         yield page.rows.select([column.name for column in columns])
 
 
-def _receive(into: _Gathered, rows: Sequence[RawRow], plan: Plan, rules: Rules, stream: Stream, version: str, scope: str) -> None:
+def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules, stream: Stream, version: str, scope: str) -> None:
     slot = plan.slots.get(version, -1)
-    versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
-    where = Where(plan.operation, plan.rows, into.rows + 1)
-    into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope))
-    into.first = into.first if into.first is not None else rows[0]
-    into.last = rows[-1]
-    into.rows += len(rows)
+    into.first = into.first if into.first is not None else block[0]
+    into.last = block[-1]
+    for rows in portions(block, plan):
+        versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
+        where = Where(plan.operation, plan.rows, into.rows + 1)
+        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope))
+        into.rows += len(rows)
 
 
 def _parts(
@@ -249,21 +264,21 @@ def _parts(
     """
     state = resumed.state if resumed is not None else {}
     left = int(state["part"]) if state.get("of") == page.fingerprint else 0
-    done = 0
-    held: Page | None = None
+    done = told = 0
     for rows, rejects in page.stage.parts():
         done += rows.num_rows
+        told += rows.num_rows + len(rejects)
         rest = rows.slice(min(left, rows.num_rows))
         left -= rows.num_rows - rest.num_rows
-        if rows.num_rows and not rest.num_rows and not rejects:
+        last = told == page.rows
+        if rows.num_rows and not rest.num_rows and not rejects and not last:
             continue
-        if held is not None:
-            yield held
         inside = _inside(rest, stream, window)
-        state = {**before, "part": done, "of": page.fingerprint}
-        held = Page(inside, Cursor(state), inside.num_rows + len(rejects), rejects)
-    held = held or Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), after, 0)
-    yield replace(held, cursor=after)
+        del rows, rest
+        yield Page(
+            inside, after if last else Cursor({**before, "part": done, "of": page.fingerprint}), inside.num_rows + len(rejects), rejects
+        )
+        del inside
 
 
 def _inside(rows: pa.RecordBatch, stream: Stream, window: Window) -> pa.RecordBatch:

@@ -21,7 +21,7 @@ class Presence(Enum):
     TWICE = "twice"
 
 
-#: A raw value: text, why there is none, a nested raw row, or a list of either.
+#: A raw value: text, bytes that wait on disk (``aside.Attachment``), why there is none, a nested raw row, or a list of either.
 Raw = Any
 RawRow = list[Raw]
 #: What ``Texts.gaps`` holds: 0 is text, the others stand for a presence in this order.

@@ -1,13 +1,7 @@
-"""What a stream looks like today: XSD types as Arrow types, the fields of its row, and two fingerprints of the contract.
-
-``reader`` covers the operation and the selected columns, ``contract`` everything; neither sees prefixes, file splits, comments, the
-order of declarations, nor the host (which stands in ``Schema.identity``).
-"""
+"""What a stream looks like today: XSD types as Arrow types, and the fields of its row."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,8 +10,9 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
-from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
+from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -218,8 +213,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     row = row_element(contract, called, spec.rows)
     live = fields(contract, row)
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
-    inside = (found for column in deeper if (found := _deep(contract, row, column.source)) is not None)
-    reader = reader_fingerprint(contract, called, spec, stream.columns)
+    inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
+    reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
     return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
 
 
@@ -252,6 +247,17 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
+def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:
+    if column.source != ITSELF:
+        return _deep(contract, row, column.source)
+    by_source = {one.source: one for one in live}
+    inner = (by_source.get(child.source) or _deep(contract, row, child.source) for child in column.children)
+    children = tuple(one for one in inner if one is not None)
+    struct = pa.struct([pa.field(child.source, child.type) for child in children])
+    kind = pa.list_(struct) if isinstance(column.type, pa.ListType) else struct
+    return LiveField(ITSELF, column.name, kind, "row", False, children=children)
+
+
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
     path, _, attribute = source.partition("@")
@@ -267,132 +273,5 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     return next((one for one in inside if one.source == source), None)
 
 
-def contract_fingerprint(contract: Contract) -> str:
-    """Hash of everything the contract says, documentation and endpoint left out."""
-    types: dict[str, Any] = {}
-    for name, kind in contract.types.items():
-        if isinstance(kind, SimpleType):
-            types[name] = _simple(kind)
-        else:
-            types[name] = {
-                "elements": [_flat(one) for one in kind.elements],
-                "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
-                "text": kind.text,
-                "open": kind.open,
-                "abstract": kind.abstract,
-                "mixed": kind.mixed,
-                "bases": list(kind.bases),
-            }
-    return _hash(
-        {
-            "types": types,
-            "elements": {name: _flat(one) for name, one in contract.elements.items()},
-            "operations": {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()},
-            "broken": sorted(contract.broken),
-        }
-    )
-
-
-def reader_fingerprint(contract: Contract, called: Operation, spec: SourceSpec, columns: Iterable[Column] = ()) -> str:
-    """Hash of what a reader of these columns depends on; a column whose element is gone counts as nothing."""
-    row = row_element(contract, called, spec.rows)
-    wanted = tuple(columns) or _every_column(fields(contract, row))
-    selected = {column.source: _column(contract, row, column) for column in wanted}
-    scalars = {path: _tail(contract, called.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
-    asked = [spec.paging.request, spec.paging.size, *spec.arguments]
-    return _hash(
-        {
-            "operation": _signature(called),
-            "input": called.input.name,
-            "output": called.output.name,
-            "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(called.output, spec.rows)],
-            "columns": selected,
-            "scalars": scalars,
-            "request": {name: _tail(contract, called.input, name) for name in asked if name},
-            "filter": _filter(contract, called, spec),
-        }
-    )
-
-
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:
     return tuple(Column(one.source, one.source, one.type, one.required, _every_column(one.children)) for one in live)
-
-
-def _signature(called: Operation) -> list[Any]:
-    return [
-        called.name,
-        called.service,
-        called.port,
-        called.binding,
-        called.version,
-        called.transport,
-        called.style,
-        called.use,
-        called.action,
-        list(called.headers),
-        list(called.faults),
-        *filter(None, (called.policy, called.addressing)),
-    ]
-
-
-def _flat(element: Element) -> list[Any]:
-    found = [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
-    return [*found, element.choice, element.fixed] if element.choice or element.fixed else found
-
-
-def _simple(kind: SimpleType) -> list[Any]:
-    return [kind.builtin, kind.variety, {name: list(v) if isinstance(v, tuple) else v for name, v in kind.facets.items()}]
-
-
-def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: Iterable[Column] = ()) -> Any:
-    """An element with its types written out instead of named, so that renaming a type changes nothing."""
-    occurs = [element.name, element.minimum, element.maximum, element.nillable, element.default]
-    kind = contract.type(element)
-    if isinstance(kind, SimpleType):
-        return [occurs, _simple(kind)]
-    if element.type in trail:
-        return [occurs, "recursive"]
-    wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
-    chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
-    inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
-    attributes = [[one.name, _simple(contract.simple(one.type)), one.required] for one in kind.attributes]
-    return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
-
-
-def _column(contract: Contract, row: Element, column: Column) -> Any:
-    path, _, attribute = column.source.partition("@")
-    try:
-        trail = contract.walk(row, path) if path else (row,)
-    except UnknownPath:
-        return None
-    if attribute:
-        kind = contract.type(trail[-1])
-        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
-        return [[one.name, _simple(contract.simple(one.type)), one.required] for one in found]
-    return [[[one.name, one.minimum, one.maximum, one.nillable] for one in trail[:-1]], _shape(contract, trail[-1], (), column.children)]
-
-
-def _tail(contract: Contract, element: Element, path: str) -> Any:
-    try:
-        return _shape(contract, contract.walk(element, path.partition("@")[0])[-1], ())
-    except UnknownPath:
-        return None
-
-
-def _filter(contract: Contract, called: Operation, spec: SourceSpec) -> Any:
-    """The filter's form, and whether it lets our field be named: its list of other fields is nobody's concern."""
-    if spec.changed_since is None:
-        return None
-    try:
-        element = contract.walk(called.input, spec.filter.element)[-1]
-        names = contract.walk(element, spec.filter.field)[-1]
-        allowed = contract.simple(names.type).facets.get("enumeration")
-        known = not isinstance(allowed, tuple) or spec.changed_since.field in allowed
-        return [element.name, element.maximum, names.name, contract.walk(element, spec.filter.criteria)[-1].name, known]
-    except UnknownPath:
-        return None
-
-
-def _hash(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -13,8 +13,9 @@ from connectors.protocol import Reject
 
 #: What one reply may hold in memory; the rest of it goes to disk.
 IN_MEMORY = 8 * 1024 * 1024
-#: Rows of one part of a reply as it is released.
+#: Rows of one part of a reply as it is released, and its bytes where that is fewer rows. A single row may have more.
 PART = 32_768
+PART_BYTES = 32 * 1024 * 1024
 _REJECTS = pa.schema([(name, pa.string()) for name in ("key", "column", "reason", "raw")])
 
 
@@ -124,6 +125,8 @@ class Stage:
         for rows in good:
             some = True
             yield rows, _rejects(next(bad, None))
+            # Nothing here holds on to a part while the next is read: one may be as large as an attachment.
+            del rows
         for rejects in bad:
             some = True
             yield empty, _rejects(rejects)
@@ -146,14 +149,26 @@ def _rejects(batch: pa.RecordBatch | None) -> tuple[Reject, ...]:
 
 
 def _joined(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Small batches put together until they have ``size`` rows."""
+    """Small batches put together until they have ``size`` rows or PART_BYTES bytes."""
     held: list[pa.RecordBatch] = []
-    rows = 0
+    rows = weight = 0
     for batch in batches:
-        if held and rows + batch.num_rows > size:
-            yield pa.concat_batches(held)
-            held, rows = [], 0
+        if held and (rows + batch.num_rows > size or weight + batch.nbytes > PART_BYTES):
+            yield _one(held)
+            rows = weight = 0
         held.append(batch)
         rows += batch.num_rows
+        weight += batch.nbytes
+        del batch
+        if weight > PART_BYTES:
+            yield _one(held)
+            rows = weight = 0
     if held:
-        yield pa.concat_batches(held)
+        yield _one(held)
+
+
+def _one(held: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """The batches as one; they are let go of, for a batch may be as large as an attachment."""
+    made = held[0] if len(held) == 1 else pa.concat_batches(held)
+    held.clear()
+    return made

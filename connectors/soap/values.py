@@ -7,7 +7,7 @@ good values.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
+from connectors.soap.aside import Attachment
+from connectors.soap.binary import column_of_bytes
 from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, value_of
 from connectors.soap.plan import Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
@@ -54,9 +56,12 @@ def batch(
     columns = list(zip(*rows, strict=True)) if rows and block is None else []
     wrong: dict[int, tuple[Cell, Unfit]] = {}
     arrays: list[pa.Array[Any]] = []
+
+    def raw(slot: int) -> Sequence[Raw] | Texts:
+        return block.column(slot) if block is not None else columns[slot] if columns else ()
+
     for cell in cells:
-        raw = block.column(cell.slot) if block is not None else columns[cell.slot] if columns else ()
-        array, unfit = _column(cell, raw, rules)
+        array, unfit = _gathered(cell, raw, rules) if cell.gathers else _column(cell, raw(cell.slot), rules)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell, error))
@@ -77,10 +82,11 @@ def page_schema(columns: Sequence[Column]) -> pa.Schema:
 
 
 def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where, index: int, cell: Cell, error: Unfit) -> Reject:
-    raw = {one.column.source: _plain(one, row[one.slot]) for one in cells}
-    texts = {one.column.name: row[one.slot] for one in cells}
+    flat = [one for whole in cells for one in (whole.children if whole.gathers else (whole,))]
+    raw = {one.column.source: _plain(one, row[one.slot]) for one in flat}
+    texts = {one.column.name: row[one.slot] for one in cells if not one.gathers}
     path = f"{where.rows}[{where.first + index}]/{cell.column.source}{error.path}"
-    shown = repr(error.raw if isinstance(error.raw, str) else getattr(error.raw, "value", ""))
+    shown = repr(error.raw if isinstance(error.raw, str | Attachment) else getattr(error.raw, "value", ""))
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "…"
     return Reject(
@@ -94,8 +100,10 @@ def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where
 def _plain(cell: Cell, raw: Raw) -> Any:
     if isinstance(raw, Presence):
         return None if raw is not Presence.TWICE else {"#": "twice"}
+    if isinstance(raw, Attachment):
+        return {"#": "attachment", "size": raw.size}
     if isinstance(raw, str) or cell.simple is not None:
-        return raw if isinstance(raw, str) else [one if isinstance(one, str) else None for one in raw]
+        return raw if isinstance(raw, str) else [None if isinstance(one, Presence) else _plain(cell, one) for one in raw]
     if cell.many:
         return [_struct(cell, one) for one in raw]
     return _struct(cell, raw)
@@ -107,6 +115,8 @@ def _struct(cell: Cell, raw: Raw) -> Any:
 
 def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column, null in the rows that are unfit."""
+    if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
+        return column_of_bytes(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
     if cell.simple is None or cell.many or cell.simple.variety != "atomic":
         return _one_by_one(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
     column = raw if isinstance(raw, Texts) else _as_texts(raw)
@@ -123,6 +133,27 @@ def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules) -> tuple[pa.Ar
             unfit[index] = error
     made = pa.array(values, cell.column.type)
     return (made if len(made) == len(array) else pc.replace_with_mask(array, careful, made)), unfit
+
+
+def _gathered(cell: Cell, raw: Callable[[int], Sequence[Raw] | Texts], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+    """A struct whose parts are children of the row itself; there is none where its first part is null or empty."""
+    parts: list[pa.Array[Any]] = []
+    unfit: dict[int, Unfit] = {}
+    for child in cell.children:
+        array, wrong = _column(child, raw(child.slot), rules)
+        parts.append(array)
+        for index, error in wrong.items():
+            unfit.setdefault(index, Unfit(error.why, error.raw, f"/{child.column.source}{error.path}"))
+    kind = cell.column.type
+    struct = kind.value_type if isinstance(kind, pa.ListType) else kind
+    there = pc.is_valid(parts[0])
+    if pa.types.is_string(parts[0].type):
+        there = pc.and_(there, pc.fill_null(pc.not_equal(parts[0], ""), False))
+    made = pa.StructArray.from_arrays(parts, fields=[struct.field(index) for index in range(struct.num_fields)])
+    if not isinstance(kind, pa.ListType):
+        return pc.if_else(there, made, pa.scalar(None, struct)), unfit
+    offsets = pa.array([0, *pc.cumulative_sum(there.cast(pa.int32())).to_pylist()], pa.int32())
+    return pa.ListArray.from_arrays(offsets, made.filter(there), type=kind), unfit
 
 
 def _one_by_one(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:

@@ -11,29 +11,12 @@ import httpx
 import pyarrow as pa
 import pytest
 from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, envelope, part, reply, stream
+from soap_multipart import INCLUDE, PICTURE, PICTURES, TYPE, XSD_URL, multipart, piece
 
 from connectors.errors import BrokenReply
 from connectors.protocol import Column, Stream, Window
-from connectors.soap.attachments import BrokenAttachment, unpacked
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
-
-XSD_URL = "https://erp.example/ws/Parts?xsd=parts.xsd"
-PICTURES = SCHEMA.replace(
-    '<xs:element name="Since"', '<xs:element name="Picture" type="xs:base64Binary" minOccurs="0"/><xs:element name="Since"'
-)
-PICTURE = Column("picture", "Picture", pa.binary())
-INCLUDE = '<Picture><x:Include xmlns:x="http://www.w3.org/2004/08/xop/include" href="cid:{}"/></Picture>'
-TYPE = 'multipart/related; type="application/xop+xml"; start="<root@erp>"; start-info="text/xml"; boundary="MIME==b"'
-
-
-def piece(id: str, content: bytes, *headers: str) -> bytes:
-    lines = [f"Content-ID: <{id}>", "Content-Type: application/xop+xml; charset=utf-8", *headers]
-    return b"\r\n--MIME==b\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + content
-
-
-def multipart(*pieces: bytes) -> bytes:
-    return b"".join(pieces)[2:] + b"\r\n--MIME==b--\r\n"
 
 
 def pulled(content: bytes, content_type: str = TYPE, *, schema: str = PICTURES) -> list[Any]:
@@ -81,21 +64,6 @@ def test_a_multipart_reply_that_is_cut_is_asked_for_again_and_then_refused(share
     with pytest.raises(BrokenReply) as caught:
         pulled(whole[: int(len(whole) * share)])
     assert caught.value.code == "soap.incomplete"
-
-
-def test_a_large_part_passes_through_the_spool_unchanged() -> None:
-    large = os.urandom(1024) * 6000
-    source = io.BytesIO(multipart(piece("root@erp", b"<a>" + INCLUDE.format("a").encode() + b"</a>"), piece("a", large)))
-    with unpacked(source, TYPE) as (whole, charset):
-        import base64
-
-        content = whole.read()
-    assert base64.b64decode(content[len(b"<a><Picture>") : -len(b"</Picture></a>")]) == large and charset == "utf-8"
-
-
-def test_a_multipart_reply_without_a_boundary_is_refused() -> None:
-    with pytest.raises(BrokenAttachment, match="no boundary"), unpacked(io.BytesIO(b""), "multipart/related"):
-        pass
 
 
 def refs(body: str) -> bytes:

@@ -1,0 +1,155 @@
+"""Two fingerprints of a contract: ``reader`` covers the operation and the selected columns, ``contract`` everything.
+
+Neither sees prefixes, file splits, comments, the order of declarations, nor the host (which stands in ``Schema.identity``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from connectors.protocol import Column
+from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.config import SourceSpec
+from connectors.soap.xmltree import local
+
+
+def contract_fingerprint(contract: Contract) -> str:
+    """Hash of everything the contract says, documentation and endpoint left out."""
+    types: dict[str, Any] = {}
+    for name, kind in contract.types.items():
+        if isinstance(kind, SimpleType):
+            types[name] = _simple(kind)
+        else:
+            types[name] = {
+                "elements": [_flat(one) for one in kind.elements],
+                "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
+                "text": kind.text,
+                "open": kind.open,
+                "abstract": kind.abstract,
+                "mixed": kind.mixed,
+                "bases": list(kind.bases),
+            }
+    return _hash(
+        {
+            "types": types,
+            "elements": {name: _flat(one) for name, one in contract.elements.items()},
+            "operations": {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()},
+            "broken": sorted(contract.broken),
+        }
+    )
+
+
+def reader_fingerprint(contract: Contract, called: Operation, row: Element, spec: SourceSpec, columns: Iterable[Column]) -> str:
+    """Hash of what a reader of these columns of ``row`` depends on; a column whose element is gone counts as nothing."""
+    selected = {column.source: _column(contract, row, column) for column in columns}
+    scalars = {path: _tail(contract, called.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
+    asked = [spec.paging.request, spec.paging.size, *spec.arguments]
+    return _hash(
+        {
+            "operation": _signature(called),
+            "input": called.input.name,
+            "output": called.output.name,
+            "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(called.output, spec.rows)],
+            "columns": selected,
+            "scalars": scalars,
+            "request": {name: _tail(contract, called.input, name) for name in asked if name},
+            "filter": _filter(contract, called, spec),
+            **_files(contract, spec),
+        }
+    )
+
+
+def _signature(called: Operation) -> list[Any]:
+    return [
+        called.name,
+        called.service,
+        called.port,
+        called.binding,
+        called.version,
+        called.transport,
+        called.style,
+        called.use,
+        called.action,
+        list(called.headers),
+        list(called.faults),
+        *filter(None, (called.policy, called.addressing)),
+    ]
+
+
+def _flat(element: Element) -> list[Any]:
+    found = [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
+    return [*found, element.choice, element.fixed] if element.choice or element.fixed else found
+
+
+def _simple(kind: SimpleType) -> list[Any]:
+    return [kind.builtin, kind.variety, {name: list(v) if isinstance(v, tuple) else v for name, v in kind.facets.items()}]
+
+
+def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: Iterable[Column] = ()) -> Any:
+    """An element with its types written out instead of named, so that renaming a type changes nothing."""
+    occurs = [element.name, element.minimum, element.maximum, element.nillable, element.default]
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        return [occurs, _simple(kind)]
+    if element.type in trail:
+        return [occurs, "recursive"]
+    wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
+    chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
+    inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
+    attributes = [[one.name, _simple(contract.simple(one.type)), one.required] for one in kind.attributes]
+    return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
+
+
+def _column(contract: Contract, row: Element, column: Column) -> Any:
+    if column.source == ITSELF:
+        return [_column(contract, row, child) for child in column.children]
+    path, _, attribute = column.source.partition("@")
+    try:
+        trail = contract.walk(row, path) if path else (row,)
+    except UnknownPath:
+        return None
+    if attribute:
+        kind = contract.type(trail[-1])
+        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
+        return [[one.name, _simple(contract.simple(one.type)), one.required] for one in found]
+    return [[[one.name, one.minimum, one.maximum, one.nillable] for one in trail[:-1]], _shape(contract, trail[-1], (), column.children)]
+
+
+def _tail(contract: Contract, element: Element, path: str) -> Any:
+    try:
+        return _shape(contract, contract.walk(element, path.partition("@")[0])[-1], ())
+    except UnknownPath:
+        return None
+
+
+def _files(contract: Contract, spec: SourceSpec) -> dict[str, Any]:
+    files = spec.files
+    called = contract.operations.get(files.operation) if files else None
+    if files is None or called is None:
+        return {}
+    scalars = [path for path in (files.content, files.size, files.ok and files.ok.path) if path]
+    asked = [path for path in (files.argument, *files.arguments) if path]
+    read, sent = {one: _tail(contract, called.output, one) for one in scalars}, {one: _tail(contract, called.input, one) for one in asked}
+    return {"files": [_signature(called), called.input.name, called.output.name, read, sent]}
+
+
+def _filter(contract: Contract, called: Operation, spec: SourceSpec) -> Any:
+    """The filter's form, and whether it lets our field be named: its list of other fields is nobody's concern."""
+    if spec.changed_since is None:
+        return None
+    try:
+        element = contract.walk(called.input, spec.filter.element)[-1]
+        names = contract.walk(element, spec.filter.field)[-1]
+        allowed = contract.simple(names.type).facets.get("enumeration")
+        known = not isinstance(allowed, tuple) or spec.changed_since.field in allowed
+        return [element.name, element.maximum, names.name, contract.walk(element, spec.filter.criteria)[-1].name, known]
+    except UnknownPath:
+        return None
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""What a contract's ``source:`` block is made of: one model for each thing that a system may do in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from connectors.soap import template
+
+
+class Ok(BaseModel):
+    """How the application says that all is well, inside HTTP 200. A value in none of the lists is an error with its message.
+
+    ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried; ``retry``
+    values a server that can't just now. ``optional``: a reply without the path is good (a log that comes only with something in it).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    values: tuple[str, ...] = Field(min_length=1)
+    empty: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    retry: tuple[str, ...] = ()
+    optional: bool = False
+
+
+class More(BaseModel):
+    """The operation that gives the pages after the first, where that is another one. Without ``rows`` they lie where the first's do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    rows: str | None = None
+    body: str | None = None
+    ok: Ok | None = None
+
+
+class End(BaseModel):
+    """What says that a page was the last, beside an empty one. Paths lead into the reply, outside of the rows.
+
+    ``flag``: the value at ``path`` is ``value``. ``pages``: the value at ``path`` is the number of pages. ``total``: it is the number of
+    rows. ``short``: the page has fewer rows than were asked for; only where the vendor promises full pages.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rule: Literal["flag", "pages", "total", "short"]
+    path: str = ""
+    value: str = "true"
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Self:
+        if self.rule != "short" and not self.path:
+            raise ValueError(f"end rule {self.rule} needs `path`, where the reply says it")
+        return self
+
+
+class Handles(BaseModel):
+    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    rows: str
+    source: str
+    ok: Ok | None = None
+
+
+class Paging(BaseModel):
+    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so.
+
+    ``bookmark`` and ``last_id``: ``request`` carries ``from`` (a child of the row) of the last row. ``offset``: ``request`` carries the
+    rows read so far. ``page``: ``request`` carries the page's number from ``first`` on. ``token``: ``request`` carries the text at the
+    path ``from`` of the reply before. ``query_more``: the same with another operation, ``more``, from the second page on. ``handles``:
+    ``request`` carries the next ``page`` handles of a list. ``none``: one reply is all.
+
+    ``request`` and ``size`` are paths of local names inside the request; a body written by hand has ``{position}`` and ``{size}``.
+    ``distinct``: the server may give a row on two pages; the second one is left out, by the stream's key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    kind: Literal["bookmark", "last_id", "offset", "page", "token", "query_more", "handles", "none"] = "none"
+    request: str = ""
+    size: str = ""
+    page: int = Field(default=4000, ge=1, le=100_000)
+    from_: str = Field(default="", alias="from")
+    first: int = 1
+    more: More | None = None
+    end: End | None = None
+    handles: Handles | None = None
+    distinct: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind not in ("none", "query_more") and not self.request and self.more is None:
+            raise ValueError(f"paging of kind {self.kind} needs `request`, the element that carries the position")
+        if self.kind in ("bookmark", "last_id") and not self.from_:
+            raise ValueError(f"paging of kind {self.kind} needs `from`, the row's element that holds the bookmark")
+        if self.kind in ("token", "query_more") and not self.from_:
+            raise ValueError(f"paging of kind {self.kind} needs `from`, the path of the token in the reply")
+        if self.kind == "query_more" and (self.more is None or self.end is None):
+            raise ValueError("paging of kind query_more needs `more`, the operation of further pages, and `end`")
+        if (self.kind == "handles") is (self.handles is None):
+            raise ValueError("`handles` and paging of kind handles belong together")
+        return self
+
+    @property
+    def by_row(self) -> str:
+        """The row's child that carries the position, empty where the reply itself does."""
+        return self.from_ if self.kind in ("bookmark", "last_id") else ""
+
+
+class Filter(BaseModel):
+    """The request's repeated filter element and the names of its two children (NAV's are the defaults)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    element: str = "filter"
+    field: str = "Field"
+    criteria: str = "Criteria"
+
+
+class ChangedSince(BaseModel):
+    """``field`` is filtered by ``criteria``, in which ``{since}`` stands for the instant, in the field's own XSD form.
+
+    ``between`` is used when the window has an end too; its end may be inclusive, for rows on the bound are dropped here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    field: str
+    criteria: str = "{since}.."
+    until: str = "..{until}"
+    between: str = "{since}..{until}"
+
+
+class Chunks(BaseModel):
+    """Ranges of a key that are read one after the other: below the first bound, between each two, and from the last on.
+
+    ``field`` is filtered by ``criteria`` (``first`` and ``last`` for the open ends); a body written by hand has ``{from?}`` and ``{to?}``.
+    A server's ranges may include both ends: a row on a bound that comes twice is left out once, by the stream's key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    field: str = ""
+    bounds: tuple[str, ...] = Field(min_length=1)
+    first: str = "..{to}"
+    criteria: str = "{from}..{to}"
+    last: str = "{from}.."
+
+    def ranges(self) -> tuple[tuple[str | None, str | None], ...]:
+        """Every range as its two ends."""
+        return tuple(zip((None, *self.bounds), (*self.bounds, None), strict=True))
+
+
+class Count(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    path: str
+
+
+class AccessSpec(BaseModel):
+    """The operation that lists who may read what: one row for each role, entity and login; the names are children of its row.
+
+    ``is_`` (YAML ``is``) is the entity's name in that list where it differs from the one in this contract's operation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    operation: str
+    role: str
+    entity: str
+    login: str
+    rows: str | None = None
+    is_: str | None = Field(default=None, alias="is")
+
+
+class Files(BaseModel):
+    """The operation that gives one file, for streams whose rows name one: ``argument`` is the path in its request that carries the file's
+    name (a body written by hand has ``{ref}``), ``content`` the path of the bytes in its reply, as base64Binary or hexBinary.
+
+    ``encoding`` is for a server that puts base64 or hex into an element that its contract calls text. ``size`` is where the reply says how
+    many bytes the file has; fewer or more are an error. ``arguments`` are constant request elements.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    content: str
+    argument: str = ""
+    arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    body: str | None = None
+    encoding: Literal["base64", "hex"] | None = None
+    size: str | None = None
+    ok: Ok | None = None
+    message: str | None = None
+
+    @field_validator("body")
+    @classmethod
+    def _an_element(cls, value: str | None) -> str | None:
+        if value is not None:
+            template.check(value)
+        return value
+
+    @model_validator(mode="after")
+    def _asks_for_one(self) -> Self:
+        if not self.argument and (self.body is None or "ref" not in template.names(self.body)):
+            raise ValueError("files needs `argument`, the element that carries the file's name, or a body with {ref}")
+        return self

@@ -107,6 +107,10 @@ class Aside:
         return self._file, at
 
 
+_SPACES = b" \t\r\n"
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+
+
 class Writer:
     """One value on its way to the file. Values are written one at a time, so each lies in one piece.
 
@@ -120,6 +124,7 @@ class Writer:
         self._left = b""
         self._ended = False
         self._unfit = False
+        self._over = False
 
     def write(self, data: bytes) -> None:
         """More of the value as it was written. Raises LargeAttachment."""
@@ -137,7 +142,14 @@ class Writer:
     def _decoded(self, data: bytes) -> bytes:
         if self._unfit:
             return b""
-        data = self._left + data.translate(None, b" \t\r\n")
+        if self._form == "hex":
+            # White space may stand around xsd:hexBinary and not inside of it (XSD part 2 §3.2.15).
+            data = data.lstrip(_SPACES) if not self._size and not self._left else data
+            inside = data.rstrip(_SPACES)
+            self._unfit = (self._over and bool(inside)) or bool(inside.strip(_HEX_DIGITS))
+            self._over = self._over or len(inside) < len(data)
+            data = inside
+        data = self._left + data.translate(None, _SPACES)
         group = 4 if self._form == "base64" else 2
         whole = len(data) - len(data) % group
         data, self._left = data[:whole], data[whole:]

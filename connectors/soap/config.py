@@ -15,6 +15,7 @@ from connectors.errors import FixConfiguration
 from connectors.soap import template
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
+from connectors.soap.reading import Reading
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Files, Filter, Ok, Paging
 
 
@@ -119,7 +120,8 @@ class SourceSpec(BaseModel):
     ``service`` is the WSDL that has the operation, by its name in project.yaml; empty for the system's own. ``body`` is a request body
     written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
     of, where the contract only names a base of it. ``total`` is where a reply says how many rows there are in all its pages.
-    ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
+    ``read`` says by a column's source how its text is read where its XSD type does not (``lines/*/total`` for a column of a list). ``table``
+    is the path of a repeated element of the row whose items are the stream's rows. ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -136,6 +138,8 @@ class SourceSpec(BaseModel):
     access: AccessSpec | None = None
     files: Files | None = None
     max_attachment: int = Field(default=100, ge=1, le=1000)
+    read: Mapping[str, Reading] = Field(default_factory=dict[str, Reading])
+    table: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     body: str | None = None
     row_type: str | None = None

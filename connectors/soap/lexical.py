@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from connectors.soap.aside import SPACES, Attachment
 from connectors.soap.components import SimpleType
+from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
+from connectors.soap.reading import Reading
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -81,9 +83,17 @@ class Rules:
     null_values: frozenset[str] = frozenset()
     empty_as_null: bool = False
 
+    def of(self, reading: Reading | None) -> Rules:
+        """The same for one column, as far as it declares something of its own."""
+        if reading is None or (reading.timezone is None and reading.empty is None):
+            return self
+        empty = self.empty_as_null if reading.empty is None else reading.empty == "null"
+        return replace(self, timezone=reading.timezone or self.timezone, empty_as_null=empty)
+
 
 def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
+    rules = rules.of(cell.reading)
     if isinstance(raw, Presence):
         if raw is Presence.TWICE:
             raise Unfit("value.twice (an element that comes once came again)", raw)
@@ -121,12 +131,25 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
         if isinstance(raw, Attachment):
             return read(raw, cell.simple)
         kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
-        made_value = scalar(raw, kind, cell.simple, rules)
+        made_value = scalar(raw, kind, cell.simple, rules) if cell.reading is None else _declared(cell, cell.reading, raw, kind, rules)
     except Unfit as error:
         raise Unfit(error.why, error.raw, at + error.path) from error
     if made_value is None and cell.column.required and not cell.many:
         raise Unfit("value.empty (a value is required)", raw, at)
     return made_value
+
+
+def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules) -> Any:
+    assert cell.simple is not None
+    allowed = cell.simple.facets.get("enumeration")
+    if isinstance(allowed, tuple):
+        _allowed(raw.strip(" \t\r\n"), cell.simple, raw)
+    try:
+        return read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules))
+    except Unfit as error:
+        raise Unfit(error.why, raw, error.path) from error
+    except ValueError as error:
+        raise Unfit(str(error), raw) from error
 
 
 def read(found: Attachment, simple: SimpleType) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -13,6 +13,7 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.reading import Reading
 from connectors.soap.schema import row_element
 from connectors.soap.xmltree import local
 
@@ -71,7 +72,7 @@ class Cell:
     """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. ``gathers``: the
-    children are the row's own, not those of an element.
+    children are the row's own, not those of an element. ``reading`` is what the contract declares of the text.
     """
 
     column: Column
@@ -83,6 +84,7 @@ class Cell:
     default: str | None = None
     fixed: bool = False
     gathers: bool = False
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,17 @@ class Plan:
 
 
 class _Slots:
-    """Slots of one raw row; two columns that read the same source share one."""
+    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
         self.of: dict[str, int] = {}
+        self.readings, self.at, self.encoded = readings, at, encoded
+
+    def reading(self, source: str) -> Reading | None:
+        return self.readings.get(self.at + source)
+
+    def below(self, source: str) -> _Slots:
+        return _Slots(self.readings, f"{self.at}{source}/", encoded=self.encoded)
 
     def take(self, source: str) -> int:
         return self.of.setdefault(source, len(self.of))
@@ -121,14 +130,17 @@ def compile_plan(
     extra: Iterable[str] = (),
     scalars: Iterable[str] = (),
     content: tuple[str, Form] | None = None,
+    readings: Mapping[str, Reading] | None = None,
 ) -> Plan:
     """The plan for an operation's replies.
 
     ``columns`` are children of the row; ``extra`` further single sources of the row (bookmark, version); ``scalars`` paths outside of it
-    that may end in ``@attribute``. ``content`` is the path of an element outside of the rows that is wanted as bytes, and its form. Raises AddressUnknown when the row path is gone and ContractBroken when a column is.
+    that may end in ``@attribute``. ``content`` is the path of an element outside of the rows that is wanted as bytes, and its form.
+    ``readings`` are the contract's own declarations by source path. Raises AddressUnknown when the row path is gone and ContractBroken when
+    a column is.
     """
     answer = Step(Kind.ANSWER)
-    slots = _Slots()
+    slots = _Slots(readings or {}, encoded=operation.use == "encoded")
     cells: list[Cell] = []
     required: list[str] = []
     if rows is not None:
@@ -190,7 +202,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         raise ContractBroken(
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
         ) from error
-    slot = slots.take(column.source)
+    slot, reading = slots.take(column.source), slots.reading(column.source)
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
         raise FixConfiguration(
@@ -205,7 +217,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if attribute == "xsi:type":
         step.attributes[XSI_TYPE] = slot
         return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *_derived(contract, last.type))}))
-    nillable = any(element.nillable or element.minimum == 0 for element in trail)
+    # SOAP 1.1 §5.1: any accessor of an encoded value may be nil, whatever the schema says.
+    nillable = slots.encoded or any(element.nillable or element.minimum == 0 for element in trail)
     if attribute:
         found = next((one for one in kind.attributes if one.name == attribute), None) if isinstance(kind, ComplexType) else None
         if found is None:
@@ -215,7 +228,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         said = contract.simple(found.type)
         if said.builtin in QUALIFIED:
             step.qualified.add(attribute)
-        return Cell(column, slot, said, nillable=not found.required)
+        return Cell(column, slot, said, nillable=not found.required, reading=reading)
     if len(trail) > 1 and last.many:
         step.slot = slot
     name = _expat(last.name)
@@ -229,13 +242,15 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         here.kind, here.slot, here.form = wanted, slot, form
     elif here.kind is not wanted or here.slot != slot or here.form != form:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    if reading is not None and reading.sent_as:
+        step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
     if simple:
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
         default = None if last.many else last.default
-        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed)
-    inner = _Slots()
+        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
+    inner = slots.below(column.source)
     children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)

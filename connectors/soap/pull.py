@@ -156,7 +156,7 @@ class Asker:
             if called.name != spec.operation
             else scalar_paths(spec)
         )
-        return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars)
+        return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars, readings=spec.read)
 
     def _handles(self) -> list[str]:
         listing = self._spec.paging.handles

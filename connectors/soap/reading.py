@@ -37,6 +37,7 @@ class Reading(BaseModel):
     ``null_values`` mean "nothing" here, besides those of the stream. ``empty``: what an empty element is, ``null`` or an ``error``, where that
     differs from the stream's. ``timezone`` (IANA) is what a dateTime without a zone means here. ``epoch`` says that a number counts
     ``seconds`` or ``milliseconds`` since 1970 UTC. ``mask`` keeps of a text that it is there, and nothing more. ``inner`` is a table in a text.
+    ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -48,6 +49,12 @@ class Reading(BaseModel):
     epoch: Literal["seconds", "milliseconds"] | None = None
     mask: bool = False
     inner: Inner | None = None
+    sent_as: str = ""
+
+    @property
+    def by_value(self) -> bool:
+        """Whether no kernel knows how to read such a column."""
+        return bool(self.values or self.null_values or self.epoch or self.mask or self.inner or self.empty)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

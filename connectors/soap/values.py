@@ -14,7 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.keys import key_text
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
+from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
 from connectors.soap.components import SimpleType
@@ -73,7 +75,9 @@ def batch(
     if not wrong:
         return whole, []
     kept = whole.filter(pa.array([index not in wrong for index in range(len(rows))]))
-    return kept, [_reject(cells, rows[index], key, where, index, *wrong[index]) for index in sorted(wrong)]
+    keys = {name: whole.column(name) for name in key if name in whole.schema.names}
+    named = {index: [keys[name][index].as_py() for name in keys] for index in wrong}
+    return kept, [_reject(cells, rows[index], named[index], key, where, index, *wrong[index]) for index in sorted(wrong)]
 
 
 def page_schema(columns: Sequence[Column]) -> pa.Schema:
@@ -83,7 +87,10 @@ def page_schema(columns: Sequence[Column]) -> pa.Schema:
     )
 
 
-def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where, index: int, cell: Cell, error: Unfit) -> Reject:
+def _reject(
+    cells: Sequence[Cell], row: RawRow, named: Sequence[Any], key: Sequence[str], where: Where, index: int, cell: Cell, error: Unfit
+) -> Reject:
+    """``named`` is the row's typed key. Where that does not fit itself, the key is what was sent: no row is known by it."""
     flat = [one for whole in cells for one in (whole.children if whole.gathers else (whole,))]
     raw = {one.column.source: _plain(one, row[one.slot]) for one in flat}
     texts = {one.column.name: row[one.slot] for one in cells if not one.gathers}
@@ -92,7 +99,9 @@ def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "…"
     return Reject(
-        key="/".join(text if isinstance(text := texts.get(name), str) else "" for name in key),
+        key=key_text(named)
+        if named and None not in named
+        else "/".join(text if isinstance(text := texts.get(name), str) else "" for name in key),
         column=cell.column.name,
         reason=f"{error.why}: {where.operation} {path} = {shown}",
         raw=json.dumps(raw, ensure_ascii=False),
@@ -100,6 +109,8 @@ def _reject(cells: Sequence[Cell], row: RawRow, key: Sequence[str], where: Where
 
 
 def _plain(cell: Cell, raw: Raw) -> Any:
+    if cell.reading is not None and cell.reading.mask and not isinstance(raw, Presence):
+        return MASK
     if isinstance(raw, Presence):
         return {"#": raw.value} if raw in (Presence.TWICE, Presence.MIXED) else None
     if isinstance(raw, Attachment):
@@ -117,6 +128,9 @@ def _struct(cell: Cell, raw: Raw) -> Any:
 
 def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column, null in the rows that are unfit."""
+    rules = rules.of(cell.reading)
+    if cell.reading is not None and cell.reading.by_value:
+        return _one_by_one(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
     if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
         return column_of_bytes(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
     if cell.simple is None or cell.many or cell.simple.variety != "atomic":

@@ -1,0 +1,108 @@
+"""Values and live fields of columns that the contract declares to be read otherwise than their XSD type says (``source.read``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.protocol import Column, LiveField, Schema
+from connectors.redaction import MASK
+from connectors.soap.components import SimpleType
+from connectors.soap.inner import rows_of
+from connectors.soap.reading import Reading
+
+#: Reads one text as a value of an Arrow type by the rules of an XSD type.
+Plain = Callable[[str, pa.DataType, SimpleType], Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_BUILTINS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_integer, "integer"),
+    (pa.types.is_decimal, "decimal"),
+    (pa.types.is_floating, "double"),
+    (pa.types.is_date32, "date"),
+    (pa.types.is_timestamp, "dateTime"),
+)
+
+
+def read_as(reading: Reading, text: str, column: Column, kind: pa.DataType, simple: SimpleType, plain: Plain) -> Any:
+    """The text as the declaration has it, null for a declared nothing. Raises ValueError with the reason, and what ``plain`` raises."""
+    bare = text.strip(" \t\r\n")
+    if reading.mask:
+        return MASK if bare else ""
+    if bare in reading.null_values or (not bare and reading.empty == "null"):
+        return None
+    if not bare and reading.empty == "error":
+        raise ValueError("value.empty (an empty element, which is declared an error)")
+    for said in (text, bare):
+        if said in reading.values:
+            return plain(reading.values[said], kind, _of(kind))
+    if reading.epoch:
+        if not _WHOLE.fullmatch(bare):
+            raise ValueError("value.lexical (not a whole number of an epoch)")
+        unit = timedelta(seconds=1) if reading.epoch == "seconds" else timedelta(milliseconds=1)
+        try:
+            instant = _EPOCH + int(bare) * unit
+        except OverflowError as error:
+            raise ValueError("value.range (no instant of the calendar)") from error
+        return instant if isinstance(kind, pa.TimestampType) and kind.tz else instant.replace(tzinfo=None)
+    if reading.inner is not None:
+        return _table(reading, text, column, plain)
+    return plain(text, kind, simple)
+
+
+def _table(reading: Reading, text: str, column: Column, plain: Plain) -> list[dict[str, Any]]:
+    assert reading.inner is not None
+    try:
+        rows = rows_of(text, reading.inner, [child.source for child in column.children])
+    except ValueError as error:
+        raise ValueError(f"value.inner (not the {reading.inner.format} it is declared to be: {error})") from error
+    return [{child.name: _child(child, row, number, plain) for child in column.children} for number, row in enumerate(rows, 1)]
+
+
+def _child(child: Column, row: Mapping[str, str], number: int, plain: Plain) -> Any:
+    text = row.get(child.source)
+    if text is None or (text == "" and not pa.types.is_string(child.type)):
+        if child.required:
+            raise ValueError(f"value.absent (a value is required: row {number} of the inner table, {child.source})")
+        return None
+    return plain(text, child.type, _of(child.type))
+
+
+def _of(kind: pa.DataType) -> SimpleType:
+    """The built-in by whose rules a text becomes this Arrow type, where the WSDL's own type does not say."""
+    builtin = next((name for fits, name in _BUILTINS if fits(kind)), "string")
+    return SimpleType("declared", builtin)
+
+
+def with_declared(schema: Schema, columns: Sequence[Column], readings: Mapping[str, Reading]) -> Schema:
+    """The live schema with the contract's own types where the contract declares the type that the WSDL still gives."""
+    return replace(schema, fields=_fields(schema.fields, columns, readings, "")) if readings else schema
+
+
+def _fields(live: Sequence[LiveField], columns: Sequence[Column], readings: Mapping[str, Reading], at: str) -> tuple[LiveField, ...]:
+    by_source = {column.source: column for column in columns}
+    return tuple(_field(one, by_source.get(one.source), readings, at + one.source) for one in live)
+
+
+def _field(live: LiveField, column: Column | None, readings: Mapping[str, Reading], path: str) -> LiveField:
+    if column is None:
+        return live
+    reading = readings.get(path)
+    if reading is not None and reading.from_ is not None and live.vendor_type == f"xsd:{reading.from_}":
+        inner = tuple(
+            LiveField(child.source, child.source, child.type, "inner", child.required)
+            for child in (column.children if reading.inner else ())
+        )
+        required = live.required and column.required
+        return replace(live, type=column.type, children=inner or live.children, required=required)
+    if not live.children:
+        return live
+    children = _fields(live.children, column.children, readings, f"{path}/")
+    struct = pa.struct([pa.field(child.source, child.type) for child in children])
+    return replace(live, children=children, type=pa.list_(struct) if isinstance(live.type, pa.ListType) else struct)

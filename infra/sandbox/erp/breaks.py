@@ -55,17 +55,10 @@ def _evolution(kind: str, among: tuple[str, ...] = _ALL) -> Act:
     def act(erp: Erp, body: Facts) -> tuple[Facts, Undo]:
         service = erp.service(body, among)
         made = service.evolve({"kind": kind} | {ours: body[theirs] for theirs, ours in _CHANGE.items() if body.get(theirs) is not None})
-        told = {name: value for name, value in made.items() if name != "kind"}
-        return {
-            "service": service.name,
-            "entity": service.evolving,
-            **{_TOLD.get(k, k): v for k, v in told.items()},
-        }, lambda: service.withdraw(made)
+        told = {"element" if name == "name" else name: value for name, value in made.items() if name != "kind"}
+        return {"service": service.name, "entity": service.evolving} | told, lambda: service.withdraw(made)
 
     return act
-
-
-_TOLD = {"name": "element"}
 
 
 def _wire(kind: str, among: tuple[str, ...] = _ALL, **defaults: Any) -> Act:
@@ -100,11 +93,11 @@ def _moved(erp: Erp, body: Facts) -> tuple[Facts, Undo]:
     return {"service": service.name, "from": service.path, "to": service.moved_path}, lambda: setattr(service, "moved", before)
 
 
-def _suffixed(attribute: str, suffix: str, among: tuple[str, ...] = _ALL) -> Act:
+def _suffixed(attribute: str, suffix: str) -> Act:
     """Whatever stands in ``attribute`` gets something behind it."""
 
     def act(erp: Erp, body: Facts) -> tuple[Facts, Undo]:
-        service = erp.service(body, among)
+        service = erp.service(body)
         before = getattr(service, attribute)
         setattr(service, attribute, before + suffix)
         return {"service": service.name}, lambda: setattr(service, attribute, before)

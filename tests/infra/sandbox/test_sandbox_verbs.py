@@ -147,6 +147,68 @@ def test_status_and_down_speak_and_answer_as_json(project: Path) -> None:
     assert gone.exit_code == 2 and "fortnight sandbox up" in gone.output
 
 
+@pytest.fixture(scope="module")
+def with_erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The example project with the ERP of its sandbox running."""
+    folder = tmp_path_factory.mktemp("erp-verbs") / "project"
+    shutil.copytree(ROOT / "infra" / "project", folder, ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))
+    home = folder / ".fortnight" / "sandbox"
+    process.up(home, base_port=0, only=("erp",))
+    yield folder
+    process.down(home)
+
+
+def test_what_can_be_broken_in_the_erp_is_listed_in_both_languages_with_its_options(with_erp: Path) -> None:
+    listed = answer(with_erp, "break", "erp")
+    assert listed["system"] == "erp" and len(listed["breaks"]) == 28
+    for lang in ("ja", "en"):
+        lines = fortnight(with_erp, "break", "erp", "--lang", lang).output.splitlines()
+        assert len(lines) == len(listed["breaks"])
+        assert next(line for line in lines if line.startswith("add-value")).endswith("[--service NAME --field NAME --option VALUE]")
+
+
+def test_an_element_of_the_erp_is_renamed_in_the_service_named_and_healed(with_erp: Path) -> None:
+    home = with_erp / ".fortnight" / "sandbox"
+
+    def titles() -> set[str]:
+        rows = process.control(home, "truth", {"service": "zumen", "entity": "drawings"}, server="erp")["rows"]
+        return {name for name in rows[0] if name in ("Title", "名称")}
+
+    done = answer(with_erp, "break", "erp", "rename-element", "--service", "zumen", "--field", "Title", "--to", "名称")
+    assert (done["system"], done["healable"], done["facts"]["service"], done["facts"]["to"]) == ("erp", True, "zumen", "名称")
+    assert titles() == {"名称"}
+    assert answer(with_erp, "heal", "erp", "rename-element")["healed"] == ["rename-element"]
+    assert titles() == {"Title"}
+
+
+def test_what_was_broken_in_the_erp_is_said_with_the_way_back(with_erp: Path) -> None:
+    told = {lang: fortnight(with_erp, "break", "erp", "login-page", "--count", "3", "--lang", lang).output for lang in ("ja", "en")}
+    assert "erp を壊しました：login-page" in told["ja"] and "Broken in erp: login-page" in told["en"]
+    for said in told.values():
+        assert "`fortnight sandbox heal erp login-page`" in said and "SakuraErp" in said
+    assert "Healed: login-page" in fortnight(with_erp, "heal", "erp", "--lang", "en").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "points_at"),
+    [
+        (("break", "erp", "explode"), "sandbox.no_such_break", "`fortnight sandbox break erp`"),
+        (("heal", "erp", "explode"), "sandbox.no_such_break", "`fortnight sandbox break erp`"),
+        (("break", "erp", "login-page", "--service", "kaikei"), "sandbox.refused", "SakuraErp, hanbai, zumen"),
+        (("break", "erp", "lose-part", "--service", "hanbai"), "sandbox.refused", "zumen"),
+        (("break", "erp", "rename-element", "--field", "Nope"), "sandbox.refused", "Nope"),
+        (("break", "kintone", "latency"), "sandbox.without", "`fortnight sandbox up`"),
+        (("break", "sharepoint", "latency"), "sandbox.no_breaks", "kintone"),
+    ],
+)
+def test_a_bad_name_is_one_clear_sentence(with_erp: Path, arguments: tuple[str, ...], code: str, points_at: str) -> None:
+    assert json.loads(fortnight(with_erp, *arguments, "--json").output)["code"] == code
+    for lang in ("ja", "en"):
+        done = fortnight(with_erp, *arguments, "--lang", lang)
+        assert done.exit_code == 2 and points_at in done.output and bool(JAPANESE.search(done.output)) is (lang == "ja"), done.output
+        assert "Traceback" not in done.output
+
+
 def test_faults_of_the_other_servers_are_taken_away_by_their_number(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     shutil.copytree(ROOT / "infra" / "project", folder, ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))

@@ -44,12 +44,9 @@ class Guard:
             raise security("InvalidSecurity", "この操作には Body への X.509 署名が必要です。")
 
     def _check_timestamp(self, found: etree._Element, now: datetime) -> None:
-        for name, late in (("Created", -FRESH), ("Expires", timedelta(0))):
-            text = found.findtext(f"{{{WSU}}}Timestamp/{{{WSU}}}{name}")
-            if text is not None and (
-                (name == "Expires" and _instant(text) < now + late) or (name == "Created" and _instant(text) > now + FRESH)
-            ):
-                raise security("MessageExpired", "wsu:Timestamp の期限が切れているか、未来の時刻です。")
+        created, expires = (found.findtext(f"{{{WSU}}}Timestamp/{{{WSU}}}{name}") for name in ("Created", "Expires"))
+        if (created is not None and _instant(created) > now + FRESH) or (expires is not None and _instant(expires) < now):
+            raise security("MessageExpired", "wsu:Timestamp の期限が切れているか、未来の時刻です。")
 
     def _check_token(self, found: etree._Element, password: str, now: datetime) -> None:
         token = found.find(f"{{{WSSE}}}UsernameToken")

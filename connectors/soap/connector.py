@@ -9,12 +9,15 @@ import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.errors import FixConfiguration
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
+from connectors.soap.declared import unknown, with_declared
 from connectors.soap.services import Services
+from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
 
 #: A watermark that knows nothing: the next window starts here and reads everything again. Twice is better than never.
@@ -53,11 +56,17 @@ class SoapConnector:
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
         if spec.files is not None:
             files.plan_of(contract, stream, spec.files, client.config.wsdl)
-        return schema.describe(contract, stream, spec, client.config.wsdl, client.endpoint(chosen))
+        rows = row_stream(stream, spec.table) if spec.table and stream.columns else stream
+        found = schema.describe(contract, rows, spec, client.config.wsdl, client.endpoint(chosen))
+        found = with_declared(found, rows.columns, spec.read)
+        return table_schema(found, spec.table, stream.id) if spec.table else found
 
     def count(self, stream: Stream) -> int:
         """By the declared count operation; without one, by reading the key of every row."""
         spec, client = self._of(stream)
+        if spec.table:
+            # Counted as they are pulled: a row that can't be typed holds its items back and counts as one.
+            return sum(page.source_rows for page in self.pull(stream, Window()))
         if spec.count is not None:
             return pull.count(client, spec)
         return sum(batch.num_rows for batch in pull.keys(client, stream, spec))
@@ -69,7 +78,9 @@ class SoapConnector:
             # The one reply was read whole before: a page without rows says so.
             yield Page(pa.RecordBatch.from_pylist([], schema=pull.page_schema(stream.columns)), cursor, 0)
             return
-        for page in pull.pages(client, stream, spec, window, cursor, scope):
+        rows = row_stream(stream, spec.table) if spec.table else stream
+        pages = pull.pages(client, rows, spec, window, cursor, scope)
+        for page in table_pages(stream, spec.table, pages, window, known) if spec.table else pages:
             self._remember(stream, window, page.rows)
             yield page
             # A page may be as large as an attachment: it is not held while the next one is made.
@@ -77,7 +88,9 @@ class SoapConnector:
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         spec, client = self._of(stream)
-        return pull.keys(client, stream, spec)
+        if not spec.table:
+            return pull.keys(client, stream, spec)
+        return table_keys(stream, spec.table, pull.pages(client, row_stream(stream, spec.table), spec, Window(), None, ""))
 
     def access(self, stream: Stream) -> Access:
         spec, client = self._of(stream)
@@ -106,8 +119,10 @@ class SoapConnector:
         self._services.close()
 
     def _of(self, stream: Stream) -> tuple[SourceSpec, SoapClient]:
-        """The stream's settings and the client of its service."""
+        """The stream's settings and the client of its service. Raises FixConfiguration for a declaration that no column has."""
         spec = source_spec(stream.id, stream.source)
+        if stream.columns and (strange := unknown(stream.columns, spec.read)):
+            raise FixConfiguration("soap.source_invalid", stream=stream.id, where=f"read.{strange[0]}", why="no column has this source")
         return spec, self._services.client(spec.service, stream=stream.id)
 
     def _remember(self, stream: Stream, window: Window, rows: pa.RecordBatch) -> None:

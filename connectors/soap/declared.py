@@ -80,6 +80,19 @@ def _of(kind: pa.DataType) -> SimpleType:
     return SimpleType("declared", builtin)
 
 
+def unknown(columns: Sequence[Column], readings: Mapping[str, Reading]) -> tuple[str, ...]:
+    """The declared paths that are no column's source."""
+    known: set[str] = set()
+
+    def walk(below: Sequence[Column], at: str) -> None:
+        for column in below:
+            known.add(at + column.source)
+            walk(column.children, f"{at}{column.source}/")
+
+    walk(columns, "")
+    return tuple(path for path in readings if path not in known)
+
+
 def with_declared(schema: Schema, columns: Sequence[Column], readings: Mapping[str, Reading]) -> Schema:
     """The live schema with the contract's own types where the contract declares the type that the WSDL still gives."""
     return replace(schema, fields=_fields(schema.fields, columns, readings, "")) if readings else schema

@@ -60,6 +60,9 @@ def _xml(text: str, inner: Inner, sources: Sequence[str]) -> Iterator[_Row]:
         raise BrokenInner(f"{expat.ErrorString(error.code)} at line {error.lineno}") from error
     except (BrokenXml, UnsafeXml) as error:
         raise BrokenInner(str(error)) from error
+    if reader.deepest < len(reader.rows_at) - 1:
+        # An empty list still has the element it would stand in; without that, the path is another document's.
+        raise BrokenInner(f"no element {reader.rows_at[reader.deepest]}")
     yield from reader.rows
 
 
@@ -68,7 +71,9 @@ class _Reader:
 
     def __init__(self, rows: Sequence[str], sources: Sequence[str]) -> None:
         self.rows: list[dict[str, str]] = []
-        self._where, self._row_at = list[str](), list(rows)
+        self._where, self.rows_at = list[str](), list(rows)
+        #: How much of the path to the rows was met.
+        self.deepest = 0
         self._sources = frozenset(sources)
         self._row: dict[str, str] | None = None
         self._texts: list[list[str]] = []
@@ -78,7 +83,10 @@ class _Reader:
         if len(self._where) > _DEEPEST:
             raise UnsafeXml(f"an inner document deeper than {_DEEPEST} elements")
         # The document element has a name of its own, and the path begins below it.
-        if self._where[1:] == self._row_at:
+        below = self._where[1:]
+        if below == self.rows_at[: len(below)]:
+            self.deepest = max(self.deepest, len(below))
+        if below == self.rows_at:
             self._row = {}
         self._texts.append([])
         for key, value in attributes.items():
@@ -90,7 +98,7 @@ class _Reader:
 
     def end(self, name: str) -> None:
         text = "".join(self._texts.pop())
-        if self._where[1:] == self._row_at:
+        if self._where[1:] == self.rows_at:
             assert self._row is not None
             self.rows.append(self._row)
             self._row = None
@@ -99,7 +107,7 @@ class _Reader:
         self._where.pop()
 
     def _path(self) -> str:
-        return "/".join(self._where[1 + len(self._row_at) :])
+        return "/".join(self._where[1 + len(self.rows_at) :])
 
     def _take(self, path: str, value: str) -> None:
         if self._row is None or path not in self._sources:

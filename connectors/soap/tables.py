@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import FixConfiguration
+from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.keys import key_text
 from connectors.pages import empty, gone, page_schema
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Schema, Stream, Window
@@ -23,13 +23,19 @@ ROW = "$row"
 _ITEMS = "items of the row"
 
 
-def table_schema(schema: Schema, table: str) -> Schema:
-    """The schema of the items: their own fields under the table's path, the place, and the single fields of the row they stand in."""
+def table_schema(schema: Schema, table: str, stream: str) -> Schema:
+    """The schema of the items: their own fields under the table's path, the place, and the single fields of the row they stand in.
+
+    Raises AddressUnknown where the row has no such table.
+    """
     found = next((one for one in schema.fields if one.source == table and one.children), None)
     place = LiveField(ROW, ROW, pa.int32(), "xsd:int", required=True)
     inner = () if found is None else tuple(replace(child, source=f"{table}/{child.source}") for child in found.children)
     rest = tuple(one for one in schema.fields if one is not found)
-    return replace(schema, fields=(*rest, place, *inner) if found is not None else ())
+    if found is None:
+        lists = ", ".join(one.source for one in schema.fields if one.children) or "-"
+        raise AddressUnknown("soap.no_table", stream=stream, table=table, candidates=lists)
+    return replace(schema, fields=(*rest, place, *inner))
 
 
 def row_stream(stream: Stream, table: str) -> Stream:
@@ -63,6 +69,12 @@ def table_pages(stream: Stream, table: str, pages: Iterator[Page], window: Windo
     if known is not None and not window.full:
         left = seen.gone(known)
         yield from gone(stream.columns, left, cursor, None) if left.num_rows else iter((empty(stream.columns, cursor, None),))
+
+
+def table_keys(stream: Stream, table: str, pages: Iterator[Page]) -> Iterator[pa.RecordBatch]:
+    """The keys of all items. A row that is held has none here: its items are not counted as being there."""
+    for page in pages:
+        yield _items(stream, table, page.rows).select([*stream.key, SOURCE_VERSION])
 
 
 def _of_table(column: Column, table: str) -> bool:

@@ -60,7 +60,6 @@ _NAMES = (
     "Qty",
     "Ship",
     "Flag",
-    "Ａ",
     "x_1",
     "Row",
     "a.b",

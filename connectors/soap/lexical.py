@@ -168,9 +168,17 @@ def _allowed(value: str, simple: SimpleType, raw: str) -> str:
 
 def _faceted(value: Any, text: str, kind: pa.DataType, simple: SimpleType, rules: Rules, raw: str) -> Any:
     facets = facets_of(simple)
-    if facets is not None and (why := facets.broken(text, value, lambda bound: _typed(bound, kind, simple, rules))):
+    if facets is not None and (why := facets.broken(text, value, lambda bound: bound_of(bound, kind, simple, rules))):
         raise Unfit(why, raw)
     return value
+
+
+def bound_of(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
+    """A bound that the schema states, to compare values of this Arrow type with. A number may be beyond what the type holds."""
+    if pa.types.is_decimal(kind) or pa.types.is_integer(kind):
+        number = Decimal(_matching(_DECIMAL, text))
+        return int(number) if number == number.to_integral_value() else number
+    return _typed(text, kind, simple, rules)
 
 
 def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:

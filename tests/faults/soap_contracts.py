@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "connectors" / "soap"))
 
 from soap_oracle import ENVELOPES, Field, Shape, Step
-from soap_oracle_types import RANGES, TEXTS, Facets, Kind
+from soap_oracle_types import RANGES, TEXTS, BadValue, Facets, Kind, read, spaced
 
 from connectors.protocol import Column, Stream
 
@@ -118,7 +118,7 @@ def _facets(xsd: str) -> st.SearchStrategy[Facets]:
             st.just(Facets(max_exclusive="100.5")),
         )
     if xsd in RANGES:
-        return st.one_of(none, st.just(Facets(max_inclusive="0" if xsd.startswith(("neg", "nonPos")) else "120")))
+        return st.one_of(none, st.just(Facets(max_inclusive={"negativeInteger": "-1", "nonPositiveInteger": "0"}.get(xsd, "120"))))
     return st.one_of(none, st.just(Facets(max_length=3))) if xsd in ("base64Binary", "hexBinary") else none
 
 
@@ -261,23 +261,30 @@ def _wsdl(fields: Sequence[Field]) -> str:
 # --- replies -----------------------------------------------------------------------------------------------------------------------------
 
 
+def fits(text: str, kind: Kind) -> bool:
+    """Whether the reference model takes the text as a value of the kind."""
+    try:
+        read(spaced(text, kind.xsd), kind, {None: NS, "p": NS})
+    except BadValue:
+        return False
+    return True
+
+
 def texts(kind: Kind) -> st.SearchStrategy[str]:
-    """Mostly good texts of the kind, some nearly good, some of no kind at all."""
-    good: st.SearchStrategy[str]
+    """Good texts of the kind."""
     if kind.listed:
-        good = st.lists(st.integers(-5, 5), max_size=3).map(lambda items: " ".join(map(str, items)))
-    elif kind.facets.enumeration:
-        good = st.sampled_from(kind.facets.enumeration)
-    elif kind.xsd in RANGES:
+        return st.lists(st.integers(-5, 5), max_size=3).map(lambda items: " ".join(map(str, items)))
+    if kind.facets.enumeration:
+        return st.sampled_from(kind.facets.enumeration)
+    if kind.xsd in RANGES:
         low, high = RANGES[kind.xsd]
-        good = st.integers(-(10**20) if low is None else low, 10**20 if high is None else high).map(str)
-    elif kind.xsd in GOOD:
-        good = st.sampled_from(GOOD[kind.xsd])
-    else:
-        good = st.one_of(
-            st.sampled_from(WORDS), st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=8)
-        )
-    return st.one_of(good, good, good, good, st.sampled_from(NEARLY) if kind.xsd not in TEXTS else st.sampled_from(WORDS))
+        high = 10**20 if high is None else high
+        high = high if kind.facets.max_inclusive is None else min(high, int(kind.facets.max_inclusive))
+        return st.integers(min(-(10**20), high) if low is None else low, high).map(str)
+    listed = st.sampled_from([text for text in (*GOOD.get(kind.xsd, ()), *WORDS, "AB", "0", "0.0001") if fits(text, kind)])
+    if kind.xsd not in TEXTS or kind.xsd == "QName" or kind.facets != Facets():
+        return listed
+    return st.one_of(listed, st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=8))
 
 
 @st.composite
@@ -285,16 +292,20 @@ def _element(draw: st.DrawFn, one: Field, prefix: str, unit: bool) -> str:
     """One value as servers write it: plain, in CDATA, by references, with comments between; or nil, empty, with a prefix of its own."""
     step = one.steps[-1]
     way = draw(st.integers(0, 19))
+    slip = draw(st.integers(0, 59)) == 0
+    nil = slip or any(step.nillable or not step.required for step in one.steps)
     own = "" if prefix else draw(st.sampled_from(["", "", "", "", "z:"]))
     name = f"{prefix or own}{step.name}"
     said = f' xmlns:z="{NS}"' if own else ""
     if unit:
         said += draw(st.sampled_from(["", ' unit="個"', " unit='A&amp;B'", ' unit=""']))
-    if way == 0:
+    if way == 0 and nil and not (one.required and not slip):
         return f'<{name}{said} xsi:nil="{draw(st.sampled_from(["true", "1"]))}"/>'
-    if way == 1:
+    if way == 1 and (slip or fits("", one.kind) or one.default):
         return f"<{name}{said}/>"
-    text = draw(texts(one.kind))
+    text = draw(st.sampled_from(NEARLY + WORDS) if slip else texts(one.kind))
+    if one.fixed and not slip:
+        text = one.fixed
     written = escape(text).replace("\r", "&#13;")
     if way == 2 and "]]>" not in text:
         written = f"<![CDATA[{text}]]>"
@@ -317,7 +328,7 @@ def _row(draw: st.DrawFn, shape: Shape, at: int, prefix: str) -> str:
     for one in shape.fields[1:]:
         if one.attribute:
             continue
-        times = draw(st.integers(0, 2)) if one.steps[-1].many else draw(st.sampled_from([0, 1, 1, 1, 1, 1]))
+        times = draw(st.integers(0, 2)) if one.steps[-1].many else draw(st.sampled_from([1] if one.required else [0, 1, 1, 1, 1, 1]))
         for _ in range(times):
             (own if len(one.steps) == 1 else place).append(draw(_element(one, prefix, one.steps in with_unit)))
     if place:

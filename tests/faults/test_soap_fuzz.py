@@ -181,13 +181,13 @@ _unhurried = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(cases(damaged=False))
-@settings(_unhurried, max_examples=120)
+@settings(_unhurried, max_examples=100)
 def test_a_reply_that_is_whole_gives_exactly_the_rows_and_rejects_of_the_reference_model(case: tuple[Fuzzed, bytes, int, int]) -> None:
     holds(*case)
 
 
 @given(cases(damaged=True))
-@settings(_unhurried, max_examples=250)
+@settings(_unhurried, max_examples=200)
 def test_a_damaged_reply_gives_the_rows_of_the_reference_model_or_a_named_error(case: tuple[Fuzzed, bytes, int, int]) -> None:
     holds(*case)
 
@@ -196,7 +196,7 @@ def test_what_is_generated_is_neither_all_good_nor_all_bad() -> None:
     """Fuzzing proves nothing where every reply is refused: of the damaged ones many are still read, with rows that are right and wrong."""
     seen = {"rows": 0, "rejects": 0, "refused": 0}
 
-    @settings(_unhurried, max_examples=150, phases=[Phase.generate], database=None)
+    @settings(_unhurried, max_examples=80, phases=[Phase.generate], database=None)
     @given(cases(damaged=True))
     def look(case: tuple[Fuzzed, bytes, int, int]) -> None:
         said = judge(case[1], case[0].shape)
@@ -206,7 +206,7 @@ def test_what_is_generated_is_neither_all_good_nor_all_bad() -> None:
         seen["refused"] += isinstance(said, Failure)
 
     look()
-    assert all(count >= 8 for count in seen.values()), seen
+    assert all(count >= 5 for count in seen.values()), seen
 
 
 @pytest.mark.soak

@@ -158,7 +158,7 @@ def _expat_reads(plain: bytes) -> bool:
 
 
 def _tree(content: bytes, notes: _Notes) -> etree._Element:
-    text = re.sub(r"^(<\?xml\s[^>]*?)\s+encoding\s*=\s*(\"[^\"]*\"|'[^']*')", r"\1", _text(content, notes), count=1)
+    text = re.sub(r"^(<\?xml\s[^>]*?)\s+encoding\s*=\s*[\"'][A-Za-z][A-Za-z0-9._\-]*[\"']", r"\1", _text(content, notes), count=1)
     plain = text.encode("utf-8", "surrogatepass")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, recover=False)
     try:

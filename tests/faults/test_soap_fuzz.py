@@ -24,8 +24,9 @@ from soaking import rounds
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from soap_contracts import URL, Fuzzed, contracts, damaged_replies, encoded, replies
+from soap_contracts import URL, Fuzzed, contracts
 from soap_oracle import Failure, Rows, Unsure, judge
+from soap_replies_damaged import damaged_replies, encoded, replies
 
 from connectors import errors
 from connectors.errors import FortnightError

@@ -82,9 +82,13 @@ class Facets:
         if not self._implied(kind, builtin):
             return True
         for name, text in self.bounds:
+            limit = bound(text)
+            if pa.types.is_integer(kind) and not isinstance(limit, int):
+                # Arrow would cut the bound at its point.
+                return True
             try:
-                wrong = _either(wrong, _BREAKS[name](made, pa.scalar(bound(text), kind)))
-            except (pa.ArrowInvalid, ValueError, OverflowError):
+                wrong = _either(wrong, _BREAKS[name](made, pa.scalar(limit, kind)))
+            except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OverflowError):
                 return True
         return wrong
 

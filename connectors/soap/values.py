@@ -19,9 +19,8 @@ from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
 from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
-from connectors.soap.components import SimpleType
 from connectors.soap.facets import facets_of
-from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, scalar, value_of
+from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, bound_of, value_of
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 
@@ -236,7 +235,7 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
     facets = facets_of(simple)
     if facets is None:
         return made, careful
-    suspects = facets.suspects(texts, made, simple.builtin, lambda bound: scalar(bound, kind, SimpleType("", simple.builtin), rules))
+    suspects = facets.suspects(texts, made, simple.builtin, lambda bound: bound_of(bound, kind, simple, rules))
     if suspects is True:
         return made, whole
     return made, careful if suspects is None else _or(careful, suspects)

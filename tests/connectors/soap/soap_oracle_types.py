@@ -294,7 +294,7 @@ def _within(text: str, value: Value, kind: Kind) -> None:
             facets.fraction_digits is not None and fraction > facets.fraction_digits
         ):
             raise BadValue(f"{text!r} has too many digits")
-    plain = Kind(kind.xsd, digits=kind.digits, zoned=kind.zoned, timezone=kind.timezone)
+    plain = Kind(kind.xsd, zoned=kind.zoned, timezone=kind.timezone)
     for bound, holds in (
         (facets.min_inclusive, lambda a, b: a >= b),
         (facets.max_inclusive, lambda a, b: a <= b),

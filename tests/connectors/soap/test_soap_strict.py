@@ -24,12 +24,13 @@ TYPES = """<xs:simpleType name="Short"><xs:restriction base="xs:string"><xs:minL
 <xs:simpleType name="Sku"><xs:restriction base="xs:token"><xs:pattern value="[A-Z]\\d{2}|ー+"/></xs:restriction></xs:simpleType>
 <xs:simpleType name="Percent"><xs:restriction base="xs:int"><xs:minInclusive value="0"/><xs:maxExclusive value="101"/></xs:restriction></xs:simpleType>
 <xs:simpleType name="Amount"><xs:restriction base="xs:decimal"><xs:totalDigits value="4"/><xs:fractionDigits value="1"/></xs:restriction></xs:simpleType>
+<xs:simpleType name="Half"><xs:restriction base="xs:decimal"><xs:minInclusive value="100.5"/></xs:restriction></xs:simpleType>
 <xs:simpleType name="Late"><xs:restriction base="xs:date"><xs:minInclusive value="2020-01-01"/></xs:restriction></xs:simpleType>
 <xs:simpleType name="Two"><xs:restriction base="xs:hexBinary"><xs:length value="2"/></xs:restriction></xs:simpleType>
 </xs:schema>"""
 ELEMENTS = """<xs:element name="Short" type="p:Short" minOccurs="0"/><xs:element name="Sku" type="p:Sku" minOccurs="0"/>
 <xs:element name="Percent" type="p:Percent" minOccurs="0"/><xs:element name="Amount" type="p:Amount" minOccurs="0"/>
-<xs:element name="Late" type="p:Late" minOccurs="0"/><xs:element name="Two" type="p:Two" minOccurs="0"/>
+<xs:element name="Half" type="p:Half" minOccurs="0"/><xs:element name="Late" type="p:Late" minOccurs="0"/><xs:element name="Two" type="p:Two" minOccurs="0"/>
 <xs:element name="Fixed" type="xs:int" minOccurs="0" fixed="7"/><xs:element name="Name" type="xs:QName" minOccurs="0"/>
 <xs:element name="Hex" type="xs:hexBinary" minOccurs="0"/><xs:element name="B64" type="xs:base64Binary" minOccurs="0"/>
 <xs:element name="Day" type="xs:gMonthDay" minOccurs="0"/><xs:element name="Words" type="xs:NMTOKENS" minOccurs="0"/>
@@ -133,6 +134,8 @@ def test_a_wrapper_that_comes_twice_is_said_and_never_merged(arrays: bool, inner
         ("Amount", pa.decimal128(4, 1), "100.50", "100.55"),
         ("Amount", pa.decimal128(20, 10), "-0123.4000", "12.34"),
         ("Amount", pa.decimal128(20, 10), "1234", "12345"),
+        ("Percent", pa.decimal128(2, 1), "9", "-1"),
+        ("Half", pa.int32(), "101", "100"),
         ("Late", pa.date32(), "2020-01-01", "2019-12-31"),
         ("Two", pa.binary(), "0aFF", "0aFFFF"),
         ("Fixed", pa.int32(), "07", "8"),

@@ -41,12 +41,17 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     import pyarrow as pa
 
     names = {field.source: field.name for field in contract.fields}
-    types = [(names.get(field.source, field.source), _live_type(field)) for field in live.fields]
     wanted = {field.name: _promised_type(field) for field in contract.fields}
+
+    def column(source: str) -> str:
+        """What a source's field is called in the frame. One that the contract leaves out may have the name of a column."""
+        return names.get(source) or (f"{source} (source)" if source in wanted else source)
+
+    types = [(column(field.source), _live_type(field)) for field in live.fields]
     empty = pa.schema(types).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
     present = set(empty.columns)
     exact = contract.drift.added != "report"
-    columns = [*wanted, *contract.exclude] if exact else list(wanted)
+    columns = [*wanted, *map(column, contract.exclude)] if exact else list(wanted)
     by_dtype: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=exact)]
     by_text: list[Any] = []
     shown: dict[str, str] = {}

@@ -29,7 +29,7 @@ def table_schema(schema: Schema, table: str, stream: str) -> Schema:
     Raises AddressUnknown where the row has no such table.
     """
     found = next((one for one in schema.fields if one.source == table and one.children), None)
-    place = LiveField(ROW, ROW, pa.int32(), "xsd:int", required=True)
+    place = LiveField(ROW, "", pa.int32(), "xsd:int", required=True)
     inner = () if found is None else tuple(replace(child, source=f"{table}/{child.source}") for child in found.children)
     rest = tuple(one for one in schema.fields if one is not found)
     if found is None:

@@ -109,3 +109,12 @@ def test_a_page_without_rows_can_be_judged_by_every_rule() -> None:
     )
     assert [v.passed for v in judge_values(promise, profile_of(promise, []), 7)] == [True]
     assert [v.passed for v in judge_values(promise, profile_of(promise, []), 0)] == [False]
+
+
+def test_a_field_the_contract_leaves_out_may_have_the_name_of_one_of_its_columns() -> None:
+    promise = contract()
+    live = (*live_fields(promise), LiveField("amount", "", pa.string(), ""))
+    assert all(verdict.passed for verdict in judge_schema(promise, Schema(live, "", "", {})))
+    strict = Contract.model_validate({**promise.model_dump(by_alias=True), "drift": {"added": "stop"}, "exclude": ["amount"]})
+    assert all(verdict.passed for verdict in judge_schema(strict, Schema(live, "", "", {})))
+    assert not all(verdict.passed for verdict in judge_schema(strict.model_copy(update={"exclude": ()}), Schema(live, "", "", {})))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from infra.sandbox.company.people import PEOPLE, flat_members
 
+#: What the other two services keep; this one keeps the rights to it.
+ELSEWHERE = ("invoices", "customers", "drawings", "approvals")
 #: Role to (pages it may read, logins that hold it, sorted).
 ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ALL_STAFF": (("items",), tuple(sorted(p.login for p in PEOPLE if not p.guest))),

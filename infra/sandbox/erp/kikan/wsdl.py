@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from infra.sandbox.erp import xsd
 from infra.sandbox.erp.contract import NAMESPACE, TYPES_NAMESPACE, Entity, SimpleType
+from infra.sandbox.erp.kikan import roles
 from infra.sandbox.erp.kikan.pages import ENTITIES, LOGIN, SHARED_TYPES
 from infra.sandbox.erp.parsing import XSD
 
@@ -77,7 +78,7 @@ def _entity_schema(entity: Entity) -> str:
 
 
 def _roles_schema(entities: Iterable[str]) -> str:
-    body = xsd.simple_type(SimpleType("string", values=tuple(entities)), "Entity_Name") + "\n"
+    body = xsd.simple_type(SimpleType("string", values=(*entities, *roles.ELSEWHERE)), "Entity_Name") + "\n"
     body += '<xsd:complexType name="Role_Entry"><xsd:sequence><xsd:element name="Role" type="t:Code20"/><xsd:element name="Entity" type="tns:Entity_Name"/>'
     body += f'<xsd:element name="Login" type="t:{LOGIN.name}"/></xsd:sequence></xsd:complexType>\n'
     body += '<xsd:complexType name="Role_Entry_List"><xsd:sequence><xsd:element name="Role_Entry" type="tns:Role_Entry" minOccurs="0" maxOccurs="unbounded"/></xsd:sequence></xsd:complexType>\n'

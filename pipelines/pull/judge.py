@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from connectors.messages import told
 from connectors.protocol import Access
 from expectations.contract import Contract
@@ -25,11 +27,22 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         }
         for v in verdicts
     )
+    reasons = Counter((reject.column, reject.reason.partition(" (")[0]) for reject in fetched.rejects)
+    rows += tuple(
+        {"expectation": "held", "column": column, "expected": "0", "observed": f"{count}: {reason}", "verdict": "held"}
+        for (column, reason), count in reasons.most_common(20)
+    )
     numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
     facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
     summary = told("check.values" if fetched.profile.rows else "check.values_none", **facts)
+    if fetched.rejects:
+        first = max(fetched.rejects, key=lambda reject: reasons[reject.column, reject.reason.partition(" (")[0]])
+        count = reasons[first.column, first.reason.partition(" (")[0]]
+        # The value itself stays in quarantine: a check is read by more people than the data.
+        reason = first.reason.partition(" = ")[0]
+        summary = told("check.rows_held", summary=summary, count=count, column=first.column, reason=reason)
     if failed:
-        wrong = sorted((row for row in rows if row["verdict"] != "pass"), key=lambda row: row["verdict"])  # FAIL before warn
+        wrong = sorted((row for row in rows if row["verdict"] in ("FAIL", "warn")), key=lambda row: row["verdict"])  # FAIL before warn
         summary = told("check.not_held", summary=summary, wrong=in_short(wrong))
     return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
 

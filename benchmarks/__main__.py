@@ -37,17 +37,26 @@ def main() -> int:
             print(measure.line(), flush=True)
             found.append(measure)
     if given.write:
-        text = TABLE.read_text(encoding="utf-8").split(MARK)[0] + MARK + "\n\n" + _table(found) + "\n"
-        TABLE.write_text(text, encoding="utf-8")
+        before, _, table = TABLE.read_text(encoding="utf-8").partition(MARK)
+        others = [line for line in table.splitlines() if (family := _family(line)) in FAMILIES and family not in (given.names or FAMILIES)]
+        TABLE.write_text(f"{before}{MARK}\n\n{_table(found, others)}\n", encoding="utf-8")
     return 1 if any(measure.holds is False for measure in found) else 0
 
 
-def _table(found: list[Measure]) -> str:
-    lines = ["| measure | ours | peer | unit | ratio | spread | peak MB | bound | holds |", "|---|---|---|---|---|---|---|---|---|"]
+def _family(line: str) -> str:
+    """The family that a line of the table belongs to; empty for its head."""
+    return line.removeprefix("| ").partition(".")[0]
+
+
+def _table(found: list[Measure], others: list[str]) -> str:
+    """``others`` are lines of families that were not measured now, and stay."""
+    head = ["| measure | ours | peer | unit | ratio | spread | peak MB | bound | holds |", "|---|---|---|---|---|---|---|---|---|"]
+    lines: list[str] = []
     for m in found:
         spread = f"{m.spread[0]} to {m.spread[1]}" if m.spread else ""
         lines.append(f"| {m.name} | {m.ours} | {m.peer} | {m.unit} | {m.ratio} | {spread} | {m.peak_mb} | {m.bound} | {m.holds} |")
-    return "\n".join(lines)
+    order = {name: at for at, name in enumerate(FAMILIES)}
+    return "\n".join([*head, *sorted([*others, *lines], key=lambda line: order[_family(line)])])
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def measures() -> Iterator[Measure]:
             given = {"folder": str(home), "stream": stream}
             try:
                 yield in_turn(
-                    f"{system}.full.records_per_second",
+                    f"pull.{system}.records_per_second",
                     "records/s",
                     f"full pull of {stream} to typed Arrow pages; the peer re-sends the same requests with bare httpx and drops the bodies",
                     lambda given=given: in_child(_OURS.format(**given)),
@@ -80,4 +80,4 @@ def measures() -> Iterator[Measure]:
                     holds=None,
                 )
             except RuntimeError as error:
-                yield could_not(f"{system}.full.records_per_second", str(error))
+                yield could_not(f"pull.{system}.records_per_second", str(error))

@@ -25,6 +25,8 @@ _ADDRESS = ("app_code", "guest_space", "operation", "site", "kind", "name")
 _NUMBERS = ("app_id", "id")
 #: Parts of an object that are streams of their own, under the object's address. Sources count objects, not their parts.
 _PARTS = ("table", "part")
+#: Which of a system's services has the object: the same name in another one is another object.
+_PLACES = ("service",)
 _CALLS = re.compile(r"([\d,]+) API calls")
 
 
@@ -189,7 +191,7 @@ def claimed(offer: Offer, contracts: Mapping[str, Contract]) -> Contract | None:
     names = [name for name in _ADDRESS if name in offer.source] or [name for name in _NUMBERS if name in offer.source]
     for contract in contracts.values():
         same = all(contract.source.get(name) == offer.source[name] for name in names)
-        if names and same and all(contract.source.get(name) == offer.source.get(name) for name in _PARTS):
+        if names and same and all(contract.source.get(name) == offer.source.get(name) for name in (*_PARTS, *_PLACES)):
             return contract
     return None
 
@@ -224,7 +226,7 @@ def _stream(connector: Connector, kind: str, offer: Offer, contract: Contract | 
     changes = compare(proposed, live).changes if live else ()
     if changes and contract is not None:
         questions.append(Question("map.drifted", {"stream": stream, "count": len(changes)}))
-    if offer.rows is None and not any(name in offer.source for name in _PARTS):
+    if offer.rows is None and contract is None and not any(name in offer.source for name in _PARTS):
         questions.append(Question("map.rows_unknown", {}))
     access = _access(connector, proposed, questions)
     return MappedStream(offer, proposed, contract is not None, tuple(questions), changes, access, predicted_calls(offer))

@@ -54,10 +54,3 @@ class TestDrawings(TestErp):
     def stream(self) -> Stream:
         whole = self.systems.stream("zumen-drawings")
         return narrowed(whole, paging={**whole.source["paging"], "page": 80})
-
-
-class TestSalesCustomers(TestErp):
-    """On the old sales system: RPC/encoded, credentials in the body, everything in one reply."""
-
-    def stream(self) -> Stream:
-        return self.systems.stream("hanbai-customers")

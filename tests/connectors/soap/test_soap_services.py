@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import httpx
 import pyarrow as pa
@@ -14,9 +18,10 @@ from conformance.systems import Systems
 from soap_fake import EMPTY, NS, SCHEMA, WSDL, WSDL_URL, Fake, part, reply, stream
 
 from connectors.errors import FixConfiguration, SourceError
-from connectors.protocol import Connector, Window
+from connectors.protocol import Blob, Connector, Stream, Window
 from connectors.soap.config import Config
 from connectors.transport import TransportOptions
+from infra.sandbox import process
 
 OTHER_URL = "https://parts.example/ws/More?wsdl"
 OTHER = WSDL.replace("https://erp.example/ws/Parts", "https://parts.example/ws/More")
@@ -146,3 +151,55 @@ def test_the_three_services_of_the_sandbox_company_are_one_system(company: tuple
     health = connector.check()
     assert health.ok, health.probes
     assert any(not passed and "getListOfPayments" in name for name, passed, _ in health.probes), "an operation the WSDL leaves in pieces"
+
+
+def truth(home: Path, service: str, entity: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = process.control(home, "truth", {"service": service, "entity": entity}, server="erp")["rows"]
+    return rows
+
+
+def pulled(connector: Connector, told: Stream) -> list[dict[str, Any]]:
+    pages = list(connector.pull(told, Window()))
+    assert not [reject for page in pages for reject in page.rejects]
+    return [row for page in pages for row in page.rows.to_pylist()]
+
+
+def test_what_the_old_sales_system_spells_oddly_is_read_as_its_contract_declares(company: tuple[Systems, Connector], sandbox: Path) -> None:
+    systems, connector = company
+    customers = pulled(connector, systems.stream("hanbai-customers"))
+    assert [(one["customer_id"], one["address"], one["fax"]) for one in customers] == [
+        (one["id"], one["address"], one["fax"]) for one in truth(sandbox, "hanbai", "customers")
+    ]
+    invoices = {one["invoice_id"]: one for one in pulled(connector, systems.stream("hanbai-invoices"))}
+    real = truth(sandbox, "hanbai", "invoices")
+    assert len(invoices) == len(real) > 500
+    for one in real:
+        ours = invoices[one["id"]]
+        assert (ours["total"], ours["net"], ours["payment_mode"]) == (Decimal(one["total"]), Decimal(one["total_net"]), one["payment_mode"])
+        assert ours["modified_at"] == datetime.fromtimestamp(one["tms"], UTC)
+    lines = pulled(connector, systems.stream("hanbai-invoice-lines"))
+    assert [(one["invoice_id"], one["line_id"], one["place"], one["total"]) for one in lines] == [
+        (one["id"], line["id"], place, Decimal(line["total"])) for one in real for place, line in enumerate(one["lines"], 1)
+    ]
+
+
+def test_drawings_are_read_page_by_page_with_tokyos_time_and_their_sheets_byte_for_byte(
+    company: tuple[Systems, Connector], sandbox: Path
+) -> None:
+    systems, connector = company
+    told = systems.stream("zumen-drawings")
+    drawings = pulled(connector, told)
+    real = truth(sandbox, "zumen", "drawings")
+    assert [one["drawing_no"] for one in drawings] == [one["Drawing_No"] for one in real]
+    tokyo = ZoneInfo("Asia/Tokyo")
+    assert [one["modified_at"] for one in drawings] == [datetime.fromisoformat(one["Modified_At"]).replace(tzinfo=tokyo) for one in real]
+    assert [one["related"] for one in drawings] == [(one.get("Related") or {}).get("Drawing_No") for one in real]
+    number = drawings[7]["drawing_no"]
+    sheet = b"".join(connector.blob(told, Blob(number, f"{number}.pdf", "application/pdf", None)))
+    known = process.control(sandbox, "truth", {"service": "zumen", "entity": "file", "number": number}, server="erp")
+    assert sheet.startswith(b"%PDF-") and hashlib.sha256(sheet).hexdigest() in repr(known)
+
+
+def test_what_wants_a_signed_request_gets_one(company: tuple[Systems, Connector], sandbox: Path) -> None:
+    systems, connector = company
+    assert len(pulled(connector, systems.stream("zumen-approvals"))) == len(truth(sandbox, "zumen", "approvals"))

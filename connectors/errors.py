@@ -5,6 +5,7 @@ FortnightError
 │   └── MissingSecret
 ├── SourceError           exit 3   the source did not give what was asked
 │   ├── AccessRefused              credentials or rights: mend them, never retried
+│   │   └── FileRefused            this one file only; the credentials are good, and the pull goes on without its bytes
 │   ├── AddressUnknown             the app, list, site or operation is not there: look, choose, accept
 │   ├── SourceUnavailable          down, throttled, timed out: retried already, run it again later
 │   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
@@ -57,6 +58,10 @@ class SourceError(FortnightError):
 
 
 class AccessRefused(SourceError):
+    pass
+
+
+class FileRefused(AccessRefused):
     pass
 
 

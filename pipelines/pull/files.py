@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import AddressUnknown, BrokenReply
+from connectors.errors import AddressUnknown, BrokenReply, FileRefused
 from connectors.keys import key_text
 from connectors.protocol import Blob, Connector, Stream
 from expectations.contract import ContentSpec, Contract
@@ -55,7 +55,8 @@ def fetch_files(
 ) -> pa.Table:
     """Download the files of these rows, one at a time through ``folder``: a file is never whole in memory.
 
-    A file over the cap, gone or refused by the source is listed with that status and no hash.
+    A file over the cap, gone, broken or refused by the source is listed with that status, its reason and no hash. What refuses the
+    credentials (AccessRefused) refuses every file, and is raised.
     """
     import pyarrow as pa
 
@@ -74,6 +75,8 @@ def fetch_files(
                     kept = _download(connector, stream, blob, spec.max_bytes, folder / "file")
                 except AddressUnknown:
                     status = "gone"
+                except FileRefused as error:
+                    status = f"refused: {error.code}"
                 except BrokenReply as error:
                     status = f"broken: {error.code}"
                 else:

@@ -7,6 +7,7 @@ FortnightError
 │   ├── AccessRefused              credentials or rights: mend them, never retried
 │   │   └── FileRefused            this one file only; the credentials are good, and the pull goes on without its bytes
 │   ├── AddressUnknown             the app, list, site or operation is not there: look, choose, accept
+│   │   └── NoContent              it is there, but is no file (a folder, a notebook): its row has no bytes behind it
 │   ├── SourceUnavailable          down, throttled, timed out: retried already, run it again later
 │   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
 ├── AnswerIsNo            exit 1   it ran, and the answer is no: drift, failed check, closed gate, unbalanced books
@@ -66,6 +67,10 @@ class FileRefused(AccessRefused):
 
 
 class AddressUnknown(SourceError):
+    pass
+
+
+class NoContent(AddressUnknown):
     pass
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, SourceUnavailable
+from connectors.errors import AccessRefused, BrokenReply, FileRefused, NoContent, SourceUnavailable
 from connectors.sharepoint.client import Tenant, classify, error_code
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.quickxor import QuickXor
@@ -29,15 +29,15 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions)
     """The file's bytes in order, fetched in at most ``options.attempts`` pieces.
 
     The link is a secret: it is asked without our token and without being logged, through a transport of its own. Raises AddressUnknown
-    when the file is gone, FileRefused when the source keeps back this one file (malware, a policy, a lock), AccessRefused when it refuses
-    us, BrokenReply when what came is not what SharePoint hashed.
+    when the file is gone, NoContent for a folder or a notebook, FileRefused when the source keeps back this one file (malware, a policy,
+    a lock), AccessRefused when it refuses us, BrokenReply when what came is not what SharePoint hashed.
     """
     about = tenant.graph.json(f"drives/{place.id}/items/{item}", params={"$select": "id,name,size,file,malware,package"})
     name = str(about.get("name", item))
     if about.get("malware") is not None:
         raise FileRefused("sharepoint.file_blocked", name=name, host=tenant.graph.transport.endpoint)
     if about.get("file") is None:
-        raise AddressUnknown("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
+        raise NoContent("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
     hashing, got = QuickXor(), 0
     for attempt in range(1, options.attempts + 1):
         transport, link = _link(tenant, place, item, name, options)

@@ -25,7 +25,7 @@ from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import compare_schema, in_words, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
-from pipelines.pull.files import fetch_files
+from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
@@ -224,7 +224,7 @@ class _Walk:
         }
         if content is not None:
             counts["files"] = content.num_rows
-            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
+            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status not in (OK, NO_CONTENT))
         return counts
 
     def _watermark_of(self, before: Published | None) -> datetime | None:

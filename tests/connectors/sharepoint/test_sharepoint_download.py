@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sharepoint_world import Table, tenant
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, SourceUnavailable
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, NoContent, SourceUnavailable
 from connectors.sharepoint.download import download
 from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.quickxor import quick_xor
@@ -152,6 +152,12 @@ def test_a_file_that_cannot_even_be_seen_is_not_taken_for_a_blocked_one() -> Non
     assert not isinstance(refused.value, FileRefused)
 
 
-def test_a_notebook_has_no_content(stores: list[Store]) -> None:
-    with pytest.raises(AddressUnknown):
+def test_a_notebook_is_there_and_has_no_content(stores: list[Store]) -> None:
+    with pytest.raises(NoContent, match="会議ノート"):
         fetched(stores, about={"id": "F", "name": "会議ノート", "package": {"type": "oneNote"}})
+
+
+def test_a_file_that_is_gone_is_not_taken_for_a_notebook() -> None:
+    with pytest.raises(AddressUnknown) as unknown:
+        list(download(tenant(Table()), PLACE, "F", OPTIONS))
+    assert not isinstance(unknown.value, NoContent)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scripted import STREAM, Row, Source, names, project_of, run
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, FortnightError
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, FortnightError, NoContent
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
@@ -44,6 +44,13 @@ def test_a_file_that_cannot_be_had_is_listed_with_its_reason_and_the_others_come
     assert found["2"] == (status, None)
     assert [found[ref][0] for ref in ("1", "3")] == ["ok", "ok"] and found["1"][1] and found["3"][1]
     assert (result.counts["files"], result.counts["files_failed"]) == (3, 1)
+
+
+def test_a_row_without_content_of_its_own_is_neither_gone_nor_a_failure(project: Project) -> None:
+    notebook = NoContent("sharepoint.not_a_file", name="会議ノート", host="https://books.example")
+    result = run(project, Source({1: Row(), 2: Row()}, files={"1": b"one", "2": notebook}))
+    assert result.error is None and content(project)["2"] == ("no_content", None)
+    assert (result.counts["files"], result.counts["files_failed"]) == (2, 0)
 
 
 def test_credentials_that_are_refused_while_files_are_fetched_fail_the_pull_whole(project: Project) -> None:

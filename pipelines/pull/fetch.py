@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Fetched:
     """What came: the spool holds the rows to land, in the landed schema.
 
-    ``vanished`` are deletions nobody named: what the source no longer shows. ``missed`` are rows that an earlier pull should have brought.
+    ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what the source no longer shows. ``missed`` are rows that an earlier pull should have brought.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version.
     """
@@ -211,8 +211,10 @@ class _Reading:
         if fresh:
             taken = rows.take(pa.array(fresh))
             found.spool_batch(writer, stamped(taken, found.schema, [keys[n] for n in fresh], [hashes[n] for n in fresh], self.stamp))
-            if self.contract.content is not None:
-                found.changed_rows.update(zip([keys[n] for n in fresh], taken.select(self.columns).to_pylist(), strict=True))
+        # A row whose scope alone moved is landed anew; the bytes behind it are those we have.
+        if news and self.contract.content is not None:
+            moved = rows.take(pa.array(news)).select(self.columns).to_pylist()
+            found.changed_rows.update(zip([keys[n] for n in news], moved, strict=True))
         found.changed += len(fresh)
         found.unchanged += len(keys) - len(fresh)
         found.missed += self._missed(rows, news)

@@ -58,7 +58,7 @@ class Row:
 class Source:
     """``pages`` and ``counted`` take over what a pull and a count say; ``before_pull`` and ``after_pull`` act while the pull is under way.
 
-    ``files`` holds what asking for a file by its ref meets, and ``fetched`` the refs that were asked for.
+    ``files`` holds what asking for a file by its ref meets, and ``fetched`` the refs that were asked for. ``cursor`` is what pages carry.
     """
 
     rows: dict[int, Row] = field(default_factory=dict)
@@ -73,6 +73,7 @@ class Source:
     asked: list[Window] = field(default_factory=list)
     listed: int = 0
     files: dict[str, bytes | FortnightError] = field(default_factory=dict)
+    cursor: dict[str, Any] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     kind: str = "scripted"
     endpoint: str = "https://books.example"
@@ -155,7 +156,7 @@ class Source:
             if not row.bad
         ]
         rejects = tuple(Reject(str(number), "名前", "type.mismatch", json.dumps({"id": number})) for number, row in rows if row.bad)
-        return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor({}), len(rows), rejects)
+        return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor(self.cursor), len(rows), rejects)
 
 
 def project_of(folder: Path, **contract: Any) -> Project:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from scripted import STREAM, Row, Source, names, project_of, run
 
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, FortnightError, NoContent
+from connectors.protocol import Scope
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
@@ -44,6 +46,29 @@ def test_a_file_that_cannot_be_had_is_listed_with_its_reason_and_the_others_come
     assert found["2"] == (status, None)
     assert [found[ref][0] for ref in ("1", "3")] == ["ok", "ok"] and found["1"][1] and found["3"][1]
     assert (result.counts["files"], result.counts["files_failed"]) == (3, 1)
+
+
+def test_a_row_that_moved_to_another_scope_keeps_the_bytes_we_have(project: Project) -> None:
+    source = Source({1: Row(), 2: Row()}, files={"1": b"one", "2": b"two"})
+    run(project, source)
+    before = content(project)
+    source.later()
+    source.rights = (*source.rights, Scope("few", "few", ("user:kintone:a",)))
+    source.rows[2] = replace(source.rows[2], scope="few")
+    source.fetched.clear()
+    assert run(project, source).counts["changed"] == 1
+    assert source.fetched == [] and content(project) == before
+
+
+def test_a_row_that_changed_has_its_file_fetched_again(project: Project) -> None:
+    source = Source({1: Row(), 2: Row()}, files={"1": b"one", "2": b"two"})
+    run(project, source)
+    source.later()
+    source.put(2, name="別名")
+    source.files["2"], source.fetched[:] = b"new", []
+    before = content(project)
+    run(project, source)
+    assert source.fetched == ["2"] and content(project)["2"] != before["2"] and content(project)["1"] == before["1"]
 
 
 def test_a_row_without_content_of_its_own_is_neither_gone_nor_a_failure(project: Project) -> None:

@@ -11,7 +11,7 @@ from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
-from pipelines.pull.window import duration
+from pipelines.pull.window import duration, follows_feed
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ def rights(
     changes = (*rights_changed(before.view, access.view), *logins_changed(_accounts(warehouse, stream), access.accounts))
     moved = rules_moved or any(change.reload for change in changes)
     # Who goes on from a feed knows by its own cursor under which scope each row left, and brings those that are under another one now.
-    resumes = contract.cursor is not None and contract.cursor.deletes == "feed" and bool(before.cursor)
-    if not moved and not resumes:
+    if not moved and not (follows_feed(contract) and before.cursor):
         known = _known(warehouse, stream)
         moved = {scope for scope in known if not is_derived(scope)} != {scope.id for scope in access.scopes}
     return Rights(access, now, fresh=True, moved=moved, view_moved=view_moved, changes=changes)

@@ -132,11 +132,13 @@ class _Walk:
                     count=count,
                     spool=folder / "rows.arrows",
                     report=self.report,
-                    watermark=self._watermark_of(before) if plan.reconciles else None,
+                    # What a feed told up to now is read first; else only what lies before the last pull was missed by it.
+                    watermark=(watermark if plan.resume else self._watermark_of(before)) if plan.reconciles else None,
                 )
             guard(
                 self.contract,
                 vanished=fetched.vanished,
+                absent=fetched.absent,
                 live=memory.live,
                 view_moved=held.view_moved or (fetched.vanished > 0 and not held.fresh and view_moved(connector, stream, before)),
                 accepted=self.request.accept_gone,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conformance.live import ORIGIN, contract_of, project_for, write_contract
 
 from connectors.protocol import Offer
 from infra.sandbox import process
-from pipelines.clock import WallClock
+from pipelines.clock import FixedClock, WallClock
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -103,3 +104,15 @@ def test_a_grant_on_one_folder_moves_the_rows_below_it_and_downloads_nothing(lib
     assert wire.count("/delta?token") == 1, "the feed is read once, from where it was left"
     assert wire.count("/children") == len({after[id]["path"].rpartition("/")[0] for id in below}), "one request a folder of moved files"
     assert len(wire.asked) <= FOLDER_GRANT
+
+
+def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(library: Project, home: Path, wire: Wire) -> None:
+    process.advance(home, 5)
+    at = FixedClock(WallClock().now() + timedelta(days=8))
+    result = pull(library, Request(LIBRARY), at)
+    assert result.error is None
+    assert result.counts["missed"] == 0 < result.counts["changed"]
+    assert wire.count("/delta?token") == 1 and wire.count("/delta") > 1, "first what the feed tells, then everything"
+    wire.asked.clear()
+    assert pull(library, Request(LIBRARY), at).counts["changed"] == 0
+    assert wire.count("/delta?token") == 1, "and the feed is gone on with"

@@ -79,15 +79,16 @@ def file_ids(graph: Api, place: Place) -> Iterator[str]:
 
 
 def pull_library(
-    graph: Api, place: Place, read_scopes: Callable[[], ScopeMap], stream: Stream, window: Window, cursor: Cursor | None
+    graph: Api, place: Place, read_scopes: Callable[[bool], ScopeMap], stream: Stream, window: Window, cursor: Cursor | None
 ) -> Iterator[Page]:
-    """See ``Connector.pull``. The scope map is read after the feed, so that it knows every item the feed named."""
+    """See ``Connector.pull``. ``read_scopes`` is asked after the feed, and told whether that brought nothing: the map has to know every item
+    the feed named."""
     state: Mapping[str, Any] = cursor.state if cursor is not None else {}
     start, word = state.get("start"), state.get("tree")
     with Spool() as spool:
         settled = settle(graph, _delta_url(place), start, spool)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])
-        scopes = read_scopes()
+        scopes = read_scopes(not settled.complete and _only_root(spool))
         read_at = graph.transport.server_time
         before = Tree.load(word)
         now = _applied(graph, place, before, spool, scopes, complete=settled.complete, last=state.get("at"))
@@ -119,6 +120,7 @@ def pull_library(
                 {"v": 1, "start": start, "at": state.get("at"), "tree": word, "to": settled.link, "after": id, "scopes": digest}
             ),
             end=Cursor({"v": 1, "start": settled.link, "at": read_at.isoformat() if read_at else None, "tree": now.dump()}),
+            total=len(now.files),
         )  # fmt: skip
 
 
@@ -130,9 +132,11 @@ def _nothing_since(graph: Api, place: Place, link: str) -> bool:
     """Whether the feed has nothing new behind ``link``; the root alone, which some answers repeat, is nothing."""
     with Spool() as later:
         settled = settle(graph, _delta_url(place), link, later)
-        return not settled.complete and all(
-            body is not None and msgspec.json.decode(body, type=_Item).root is not None for _, body in later.items()
-        )
+        return not settled.complete and _only_root(later)
+
+
+def _only_root(spool: Spool) -> bool:
+    return all(body is not None and msgspec.json.decode(body, type=_Item).root is not None for _, body in spool.items())
 
 
 def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: ScopeMap, *, complete: bool, last: str | None) -> Tree:

@@ -33,7 +33,7 @@ from pipelines.pull.outcome import Check, Progress, Report, Request, Result, fai
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, view_moved, with_derived
 from pipelines.pull.spool import spool
-from pipelines.pull.window import reading
+from pipelines.pull.window import follows_feed, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,8 +114,10 @@ class _Walk:
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
         if plan.why:
             _log.info("%s: reading everything (%s)", stream.id, plan.why)
-        # Counted beforehand where everything is read: it is what progress is measured against.
-        count = connector.count(stream) if plan.window.full and not finds_out(self.contract) else None
+        # Counted beforehand where everything is read: it is what progress is measured against. A feed is read to its end before its first
+        # page comes, and counting would walk it once more.
+        counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
+        count = connector.count(stream) if counts else None
         memory = Memory(warehouse, stream, before)
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:

@@ -55,7 +55,7 @@ class Drive(Table):
 
 def pulled(drive: Drive, cursor: Cursor | None = None, scopes: Mapping[str, str] | None = None, window: Window | None = None) -> list[Any]:
     known = {str(number): WEB for number in range(1, 20)} | dict(scopes or {})
-    return list(pull_library(api(drive), PLACE, lambda: ScopeMap(known), STREAM, window or Window(), cursor))
+    return list(pull_library(api(drive), PLACE, lambda quiet: ScopeMap(known), STREAM, window or Window(), cursor))
 
 
 def short(pages: list[Any]) -> list[tuple[str, str, str | None]]:
@@ -78,6 +78,17 @@ def test_a_quiet_day_gives_one_empty_page_with_a_cursor() -> None:
     drive = Drive(file("F1", "a.txt"))
     (page,) = pulled(drive, pulled(drive)[-1].cursor)
     assert page.rows.num_rows == 0 and page.cursor.state["start"].endswith("token=2")
+
+
+def test_every_page_tells_how_many_files_there_are_now_those_that_cannot_be_typed_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PAGE_ROWS", 1)
+    drive = Drive(folder("A", "旧"), file("F1", "a.txt", "A"), file("F2", "b.txt"), file("F3", "c.txt", lastModifiedDateTime="yesterday"))
+    first = pulled(drive)
+    assert {page.total for page in first} == {3} and sum(len(page.rejects) for page in first) == 1
+    drive.log += [{"id": "A", "deleted": {}}, file("F4", "d.txt")]
+    second = pulled(drive, first[-1].cursor)
+    assert {page.total for page in second} == {3}
+    assert [page.total for page in pulled(drive, second[-1].cursor)] == [3]
 
 
 def test_renaming_a_folder_moves_the_paths_of_all_files_below_it() -> None:

@@ -14,6 +14,7 @@ from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
+from connectors.sharepoint.closed import closing
 from connectors.sharepoint.config import Config
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
@@ -65,24 +66,29 @@ class SharePoint:
 
     def describe(self, stream: Stream) -> Schema:
         spec = pulling.spec_of(stream)
-        site = self._at.site(spec)
-        if spec.kind == "pages":
-            return schema(pulling.live_fields(self._tenant, None, spec), {"site": site.path, "site_id": site.id})
-        place = self._at.place(spec, anew=True)
-        return schema(pulling.live_fields(self._tenant, place, spec), identity(place))
+        with closing():
+            site = self._at.site(spec)
+            if spec.kind == "pages":
+                return schema(pulling.live_fields(self._tenant, None, spec), {"site": site.path, "site_id": site.id})
+            place = self._at.place(spec, anew=True)
+            return schema(pulling.live_fields(self._tenant, place, spec), identity(place))
 
     def count(self, stream: Stream) -> int:
         return pulling.count(self._at, stream)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
-        return pulling.pull(self._at, stream, window, cursor)
+        with closing():
+            yield from pulling.pull(self._at, stream, window, cursor)
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         return pulling.keys(self._at, stream)
 
     def access(self, stream: Stream) -> Access:
         spec = pulling.spec_of(stream)
-        return read_access(self._tenant, self._at.site(spec), self._at.scopes(spec))
+        with closing():
+            site, scopes = self._at.site(spec), self._at.scopes(spec)
+        # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
+        return read_access(self._tenant, site, scopes)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""

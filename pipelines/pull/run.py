@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
+from connectors.errors import AnswerIsNo, Closed, ContractBroken, FixConfiguration, FortnightError
 from connectors.messages import told
 from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
@@ -27,6 +27,7 @@ from pipelines.pull.compare import compare_schema, in_words, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns
+from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
@@ -88,6 +89,11 @@ class _Walk:
                         if undone:
                             self.step("restore", len(undone))
                         return self._steps(connector, warehouse)
+                except Closed as error:
+                    with storing(self.project.root):
+                        warehouse.discard_unpublished(self.stream.id)
+                        hide(warehouse, self.stream.id, error, pull_id=self.pull_id, at=self.clock.now())
+                    raise
                 finally:
                     # What was written and not published goes at once where that is possible, and at the next pull where it is not.
                     try:

@@ -5,8 +5,13 @@ FortnightError
 │   └── MissingSecret
 ├── SourceError           exit 3   the source did not give what was asked
 │   ├── AccessRefused              credentials or rights: mend them, never retried
+│   │   └── FileRefused            this one file only; the credentials are good, and the pull goes on without its bytes
 │   ├── AddressUnknown             the app, list, site or operation is not there: look, choose, accept
+│   │   └── NoContent              it is there, but is no file (a folder, a notebook): its row has no bytes behind it
 │   ├── SourceUnavailable          down, throttled, timed out: retried already, run it again later
+│   ├── Closed                     beside one of the first two: nobody may read the whole stream now, so what we hold of it is hidden
+│   │   ├── Locked                 is an AccessRefused, too
+│   │   └── Withdrawn              is an AddressUnknown, too
 │   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
 ├── AnswerIsNo            exit 1   it ran, and the answer is no: drift, failed check, closed gate, unbalanced books
 │   └── ContractBroken
@@ -60,7 +65,27 @@ class AccessRefused(SourceError):
     pass
 
 
+class FileRefused(AccessRefused):
+    pass
+
+
 class AddressUnknown(SourceError):
+    pass
+
+
+class NoContent(AddressUnknown):
+    pass
+
+
+class Closed(SourceError):
+    pass
+
+
+class Locked(AccessRefused, Closed):
+    pass
+
+
+class Withdrawn(AddressUnknown, Closed):
     pass
 
 

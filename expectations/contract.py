@@ -47,7 +47,8 @@ class FieldSpec(_Strict):
 class CursorSpec(_Strict):
     """``field`` is the column with the source's update time; ``lookback`` an ISO 8601 duration re-read on every incremental pull.
 
-    ``deletes``: how rows that are gone are found. ``count-then-bisect`` leaves it to the connector, which is told what we hold; after
+    ``deletes``: how rows that are gone are found. With ``feed`` the connector goes on from its own cursor, which names what is gone and what
+    is under another scope than when it left. ``count-then-bisect`` leaves it to the connector, which is told what we hold; after
     ``reconcile`` a pull reads everything, so that what the incremental way missed is found and counted.
     """
 

@@ -12,7 +12,9 @@ from connectors.messages import Said, told
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
+from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
+from connectors.sharepoint.closed import closing
 from connectors.sharepoint.config import Config
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
@@ -31,6 +33,7 @@ class SharePoint:
     def __init__(self, system: str, config: Config, options: TransportOptions) -> None:
         self._options = options
         self._tenant = connect_tenant(system, config, options)
+        self._at = Addresses(self._tenant)
 
     @property
     def endpoint(self) -> str:
@@ -63,25 +66,29 @@ class SharePoint:
 
     def describe(self, stream: Stream) -> Schema:
         spec = pulling.spec_of(stream)
-        site = pulling.site_of(self._tenant, spec)
-        if spec.kind == "pages":
-            return schema(pulling.live_fields(self._tenant, None, spec), {"site": site.path, "site_id": site.id})
-        place = pulling.place_of(self._tenant, site, spec)
-        return schema(pulling.live_fields(self._tenant, place, spec), identity(place))
+        with closing():
+            site = self._at.site(spec)
+            if spec.kind == "pages":
+                return schema(pulling.live_fields(self._tenant, None, spec), {"site": site.path, "site_id": site.id})
+            place = self._at.place(spec, anew=True)
+            return schema(pulling.live_fields(self._tenant, place, spec), identity(place))
 
     def count(self, stream: Stream) -> int:
-        return pulling.count(self._tenant, stream)
+        return pulling.count(self._at, stream)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
-        return pulling.pull(self._tenant, stream, window, cursor)
+        with closing():
+            yield from pulling.pull(self._at, stream, window, cursor)
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
-        return pulling.keys(self._tenant, stream)
+        return pulling.keys(self._at, stream)
 
     def access(self, stream: Stream) -> Access:
         spec = pulling.spec_of(stream)
-        site = pulling.site_of(self._tenant, spec)
-        return read_access(self._tenant, site, pulling.scopes_of(self._tenant, site, spec))
+        with closing():
+            site, scopes = self._at.site(spec), self._at.scopes(spec)
+        # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
+        return read_access(self._tenant, site, scopes)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""
@@ -89,9 +96,7 @@ class SharePoint:
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """``blob.ref`` is a library row's ``item_id``."""
-        spec = pulling.spec_of(stream)
-        site = pulling.site_of(self._tenant, spec)
-        return download(self._tenant, pulling.place_of(self._tenant, site, spec), blob.ref, self._options)
+        return download(self._tenant, self._at.place(pulling.spec_of(stream)), blob.ref, self._options)
 
     def watermark(self) -> datetime:
         transport = self._tenant.graph.transport

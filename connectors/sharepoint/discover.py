@@ -9,6 +9,7 @@ from connectors.errors import AccessRefused, AddressUnknown
 from connectors.messages import Said
 from connectors.protocol import Offer
 from connectors.sharepoint.client import Tenant
+from connectors.sharepoint.closed import is_closed, reason
 from connectors.sharepoint.library import file_ids
 from connectors.sharepoint.pages import list_pages
 from connectors.sharepoint.places import Place, Site, find_site, libraries, lists
@@ -21,17 +22,22 @@ def discover(tenant: Tenant) -> Iterator[Offer]:
     """Offers, site by site. Names are ASCII (``quality-library-1``) because display names are mostly Japanese; titles hold those.
 
     ``rows`` is what the source lists now, which walks it once. A site that is locked, refused or not there does not keep the others
-    back: their offers come first, and then its AddressUnknown or AccessRefused is raised.
+    back: their offers come first, and then its AddressUnknown or AccessRefused is raised, or one AccessRefused that names them all.
     """
     notes = () if tenant.rest is not None else (NO_CERTIFICATE,)
-    failed: AddressUnknown | AccessRefused | None = None
+    shut: list[tuple[str, AddressUnknown | AccessRefused]] = []
     for path in tenant.config.sites:
         try:
             yield from _offers(tenant, path, notes)
         except (AddressUnknown, AccessRefused) as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
+            if not is_closed(error):
+                raise
+            shut.append((path, error))
+    if len(shut) == 1:
+        raise shut[0][1]
+    if shut:
+        sites = ", ".join(f"{path or '/'} ({reason(error)})" for path, error in shut)
+        raise AccessRefused("sharepoint.sites_closed", host=tenant.graph.transport.endpoint, sites=sites)
 
 
 def _offers(tenant: Tenant, path: str, notes: tuple[str, ...]) -> Iterator[Offer]:

@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceUnavailable
-from connectors.sharepoint.client import Tenant, classify
+from connectors.errors import AccessRefused, BrokenReply, FileRefused, NoContent, SourceUnavailable
+from connectors.sharepoint.client import Tenant, classify, error_code
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.quickxor import QuickXor
 from connectors.transport import Transport, TransportOptions
 
 #: A link of this status has run out: a fresh one is asked for, not the same one again.
 _EXPIRED = frozenset({401, 403, 404, 410})
+#: The same token has just read the item, so what these refuse is its bytes and not us; a refused token is a 401.
+_FILE_ONLY = frozenset({403, 423})
 _CHUNK = 1 << 16
 
 
@@ -27,14 +29,15 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions)
     """The file's bytes in order, fetched in at most ``options.attempts`` pieces.
 
     The link is a secret: it is asked without our token and without being logged, through a transport of its own. Raises AddressUnknown
-    when the file is gone, AccessRefused when the source blocks it (malware), BrokenReply when what came is not what SharePoint hashed.
+    when the file is gone, NoContent for a folder or a notebook, FileRefused when the source keeps back this one file (malware, a policy,
+    a lock), AccessRefused when it refuses us, BrokenReply when what came is not what SharePoint hashed.
     """
     about = tenant.graph.json(f"drives/{place.id}/items/{item}", params={"$select": "id,name,size,file,malware,package"})
     name = str(about.get("name", item))
     if about.get("malware") is not None:
-        raise AccessRefused("sharepoint.file_blocked", name=name, host=tenant.graph.transport.endpoint)
+        raise FileRefused("sharepoint.file_blocked", name=name, host=tenant.graph.transport.endpoint)
     if about.get("file") is None:
-        raise AddressUnknown("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
+        raise NoContent("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
     hashing, got = QuickXor(), 0
     for attempt in range(1, options.attempts + 1):
         transport, link = _link(tenant, place, item, name, options)
@@ -66,13 +69,22 @@ def _judge(about: Mapping[str, Any], name: str, found: str, got: int, host: str)
 
 def _link(tenant: Tenant, place: Place, item: str, name: str, options: TransportOptions) -> tuple[Transport, str]:
     """A fresh pre-authenticated link, with a transport that never heard of our token."""
-    response = tenant.graph.response(f"drives/{place.id}/items/{item}/content")
+    response = tenant.graph.response(f"drives/{place.id}/items/{item}/content", also=_FILE_ONLY)
+    if response.status_code in _FILE_ONLY:
+        raise _kept_back(response, name, tenant.graph.transport.endpoint)
     location = response.headers.get("Location", "")
     if response.status_code not in (301, 302, 303, 307, 308) or not urlsplit(location).netloc:
         raise BrokenReply("sharepoint.no_link", name=name, status=response.status_code, host=tenant.graph.transport.endpoint)
     parts = urlsplit(location)
     secret = [piece for piece in (parts.query, parts.path) if len(piece) > 3]
     return Transport(f"{parts.scheme}://{parts.netloc}", options=options, secrets=secret, classify=classify), location
+
+
+def _kept_back(response: httpx.Response, name: str, host: str) -> FileRefused:
+    code = error_code(response)
+    if code == "malwareDetected":
+        return FileRefused("sharepoint.file_blocked", name=name, host=host)
+    return FileRefused("sharepoint.file_refused", name=name, host=host, status=response.status_code, error_code=code)
 
 
 def _bytes(transport: Transport, link: str, got: int) -> Iterator[bytes]:

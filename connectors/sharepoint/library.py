@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -78,17 +79,19 @@ def file_ids(graph: Api, place: Place) -> Iterator[str]:
 
 
 def pull_library(
-    graph: Api, place: Place, read_scopes: Callable[[], ScopeMap], stream: Stream, window: Window, cursor: Cursor | None
+    graph: Api, place: Place, read_scopes: Callable[[bool], ScopeMap], stream: Stream, window: Window, cursor: Cursor | None
 ) -> Iterator[Page]:
-    """See ``Connector.pull``. The scope map is read after the feed, so that it knows every item the feed named."""
+    """See ``Connector.pull``. ``read_scopes`` is asked after the feed, and told whether that brought nothing: the map has to know every item
+    the feed named."""
     state: Mapping[str, Any] = cursor.state if cursor is not None else {}
     start, word = state.get("start"), state.get("tree")
     with Spool() as spool:
         settled = settle(graph, _delta_url(place), start, spool)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])
-        scopes = read_scopes()
+        scopes = read_scopes(not settled.complete and _only_root(spool))
+        read_at = graph.transport.server_time
         before = Tree.load(word)
-        now = _applied(graph, place, before, spool, scopes, complete=settled.complete)
+        now = _applied(graph, place, before, spool, scopes, complete=settled.complete, last=state.get("at"))
         for parent, ids in _moved(before, now, spool).items():
             spool.put(_children(graph, place, parent, ids))
         paths, digest = now.paths(), scopes.digest()
@@ -113,8 +116,11 @@ def pull_library(
             stream, spool, add=add,
             # A pull that was cut goes on behind its last id only if neither feed nor scopes moved since; else its rows leave again.
             after=state["after"] if same_feed and state.get("scopes") == digest else "",
-            middle=lambda id: Cursor({"v": 1, "start": start, "tree": word, "to": settled.link, "after": id, "scopes": digest}),
-            end=Cursor({"v": 1, "start": settled.link, "tree": now.dump()}),
+            middle=lambda id: Cursor(
+                {"v": 1, "start": start, "at": state.get("at"), "tree": word, "to": settled.link, "after": id, "scopes": digest}
+            ),
+            end=Cursor({"v": 1, "start": settled.link, "at": read_at.isoformat() if read_at else None, "tree": now.dump()}),
+            total=len(now.files),
         )  # fmt: skip
 
 
@@ -126,16 +132,22 @@ def _nothing_since(graph: Api, place: Place, link: str) -> bool:
     """Whether the feed has nothing new behind ``link``; the root alone, which some answers repeat, is nothing."""
     with Spool() as later:
         settled = settle(graph, _delta_url(place), link, later)
-        return not settled.complete and all(
-            body is not None and msgspec.json.decode(body, type=_Item).root is not None for _, body in later.items()
-        )
+        return not settled.complete and _only_root(later)
 
 
-def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: ScopeMap, *, complete: bool) -> Tree:
-    """The tree after the feed. The spool keeps the rows that changed, and gets a deletion for every file that went with its folder."""
+def _only_root(spool: Spool) -> bool:
+    return all(body is not None and msgspec.json.decode(body, type=_Item).root is not None for _, body in spool.items())
+
+
+def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: ScopeMap, *, complete: bool, last: str | None) -> Tree:
+    """The tree after the feed. The spool keeps the rows that changed, and gets a deletion for every file that went with its folder.
+
+    ``last`` is when the feed before this one was read, by the source's clock.
+    """
     now = Tree() if complete else before.copy()
     not_rows: list[str] = []
     deleted: set[str] = set()
+    back: list[str] = []
     for id, body in spool.items():
         if body is None:
             deleted.add(id)
@@ -144,6 +156,8 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: Scope
                 not_rows.append(id)
             continue
         item = msgspec.json.decode(body, type=_Item)
+        if not complete and id not in before.folders and _was_there(item, last):
+            back.append(id)
         if item.holds:
             now.folders[id] = Folder("" if item.root is not None else item.parent, item.name)
         if item.is_row:
@@ -151,6 +165,7 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: Scope
         else:
             not_rows.append(id)
     spool.drop(not_rows)
+    deleted -= _walked(graph, place, before, now, spool, back)
     _find_missing_folders(graph, place, now, deleted)
     paths = now.paths()
     orphans = [id for id, file in now.files.items() if paths.of(file.parent) is None]
@@ -161,6 +176,38 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: Scope
     now.folders = {id: folder for id, folder in now.folders.items() if paths.of(id) is not None}
     now.files = {id: file._replace(scope=scopes.of(file.list_item)) for id, file in now.files.items()}
     return now
+
+
+def _was_there(folder: _Item, last: str | None) -> bool:
+    """Whether a folder we do not know is older than the last feed: restored, or come from elsewhere, and then the feed need not name what
+    lies in it. Of a folder made since then, it names everything that was put there."""
+    if folder.folder is None or folder.root is not None or folder.package is not None:
+        return False
+    try:
+        made = instant(folder.createdDateTime)
+    except MisfitError:
+        made = None
+    return made is None or last is None or made <= datetime.fromisoformat(last)
+
+
+def _walked(graph: Api, place: Place, before: Tree, now: Tree, spool: Spool, folders: list[str]) -> set[str]:
+    """Put all that lies in ``folders`` into tree and spool, down to the last folder that was not known. Returns the ids found there."""
+    found: set[str] = set()
+    todo = list(folders)
+    while todo:
+        rows: list[tuple[str, bytes]] = []
+        parent = todo.pop()
+        for id, body in _children(graph, place, parent):
+            item = msgspec.json.decode(body, type=_Item)
+            if item.holds and id not in found and id not in before.folders:
+                now.folders[id] = Folder(parent, item.name)
+                todo += [id] if item.package is None else []
+            if item.is_row:
+                now.files[id] = File(parent, item.list_item, "")
+                rows.append((id, body))
+            found.add(id)
+        spool.put(rows)
+    return found
 
 
 def _find_missing_folders(graph: Api, place: Place, now: Tree, deleted: set[str]) -> None:
@@ -202,11 +249,11 @@ def _moved(before: Tree, now: Tree, spool: Spool) -> dict[str, set[str]]:
     return found
 
 
-def _children(graph: Api, place: Place, parent: str, ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """The wanted files of a folder, read again. One that left meanwhile comes with the next feed."""
+def _children(graph: Api, place: Place, parent: str, ids: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """What lies in a folder now, or of it the wanted files. One that left meanwhile comes with the next feed."""
     try:
         for child in graph.values(f"drives/{place.id}/items/{parent}/children", params={"$select": _SELECT, "$top": "200"}):
-            if child["id"] in ids:
+            if ids is None or child["id"] in ids:
                 yield str(child["id"]), json.dumps(child).encode()
     except AddressUnknown:
         return

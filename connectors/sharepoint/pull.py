@@ -14,15 +14,16 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import UNRESOLVED, Cursor, LiveField, Page, Stream, Window
+from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import Tenant, parsed
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.library import file_ids, pull_library
 from connectors.sharepoint.pages import list_pages, page_values, read_page
-from connectors.sharepoint.places import Place, Site, find_library, find_list, find_site
+from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import item_ids, pull_list
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
 from connectors.sharepoint.schema import LIBRARY, PAGES, list_fields
-from connectors.sharepoint.scopes import NO_CERTIFICATE, ScopeMap, read_scopes
+from connectors.sharepoint.scopes import ScopeMap
 
 #: SharePoint's time zone numbers for the zones sites of our users are in; others are named in the project file.
 _ZONES = {
@@ -30,7 +31,6 @@ _ZONES = {
     13: "America/Los_Angeles", 20: "Asia/Tokyo", 21: "Asia/Singapore", 23: "Asia/Kolkata", 45: "Asia/Shanghai", 72: "Asia/Seoul",
     75: "Asia/Taipei", 76: "Australia/Sydney", 93: "UTC",
 }  # fmt: skip
-_PAGES_LIBRARY = 119
 Known = dict[str, list[str]]
 
 
@@ -46,31 +46,6 @@ def spec_of(stream: Stream) -> SourceSpec:
         raise FixConfiguration("sharepoint.source_invalid", stream=stream.id, where=where, reason=first["msg"]) from error
 
 
-def site_of(tenant: Tenant, spec: SourceSpec) -> Site:
-    return find_site(tenant.graph, tenant.config.host, spec.site)
-
-
-def place_of(tenant: Tenant, site: Site, spec: SourceSpec) -> Place:
-    """The library or list of a stream, or the Site Pages library behind its pages (through REST; needs the certificate)."""
-    if spec.kind == "library":
-        return find_library(tenant.graph, site, spec)
-    if spec.kind == "list":
-        return find_list(tenant.graph, site, spec)
-    assert tenant.rest is not None  # callers ask for the scopes of pages only with a certificate
-    api = f"{site.path.lstrip('/')}/_api".lstrip("/")
-    for one in tenant.rest.values(f"{api}/web/lists", params={"$select": "Id,Title,BaseTemplate"}):
-        if one.get("BaseTemplate") == _PAGES_LIBRARY:
-            return Place(site, str(one["Id"]), str(one["Id"]).strip("{}"), str(one.get("Title", "")))
-    raise AddressUnknown("sharepoint.list_unknown", kind="pages", name="Site Pages", site=spec.site, candidates="none")
-
-
-def scopes_of(tenant: Tenant, site: Site, spec: SourceSpec, place: Place | None = None) -> ScopeMap:
-    """The scope map of a stream now; empty with its reason where there is no certificate."""
-    if tenant.rest is None:
-        return ScopeMap(reason=NO_CERTIFICATE)
-    return read_scopes(tenant.rest, site, (place or place_of(tenant, site, spec)).list_id)
-
-
 def live_fields(tenant: Tenant, place: Place | None, spec: SourceSpec) -> tuple[LiveField, ...]:
     """The fields of a stream as they are now."""
     if spec.kind == "library":
@@ -80,23 +55,23 @@ def live_fields(tenant: Tenant, place: Place | None, spec: SourceSpec) -> tuple[
     return list_fields(tenant.graph.values(f"sites/{place.site.id}/lists/{place.list_id}/columns"))
 
 
-def pull(tenant: Tenant, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
+def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
     """See ``Connector.pull``. Raises AddressUnknown for a place or column that is not there, before anything is yielded.
 
     With a cursor of an earlier pull's last page the window's bounds do not matter: the feed says what changed since.
     """
-    spec = spec_of(stream)
-    site = site_of(tenant, spec)
+    tenant, spec = at.tenant, spec_of(stream)
+    site = at.site(spec)
     if spec.kind == "pages":
         _known_columns(stream, PAGES)
-        yield from _pull_pages(tenant, site, spec, stream, window, cursor)
+        yield from _pull_pages(at, site, spec, stream, window, cursor)
         return
-    place = place_of(tenant, site, spec)
+    place = at.place(spec)
     fields = live_fields(tenant, place, spec)
     _known_columns(stream, fields)
 
-    def scopes() -> ScopeMap:
-        return scopes_of(tenant, site, spec, place)
+    def scopes(quiet: bool) -> ScopeMap:
+        return at.scopes_behind(spec, quiet=quiet)
 
     if spec.kind == "library":
         yield from pull_library(tenant.graph, place, scopes, stream, window, cursor)
@@ -105,12 +80,12 @@ def pull(tenant: Tenant, stream: Stream, window: Window, cursor: Cursor | None) 
         yield from pull_list(tenant.graph, place, scopes, fields, zone, stream, window, cursor)
 
 
-def keys(tenant: Tenant, stream: Stream) -> Iterator[pa.RecordBatch]:
+def keys(at: Addresses, stream: Stream) -> Iterator[pa.RecordBatch]:
     """The key column of every live row, in slices, each row once."""
     key = [column for column in stream.columns if column.name in stream.key]
     whole = spec_of(stream).kind == "list"
     ids: list[Any] = []
-    for id in _ids(tenant, stream):
+    for id in _ids(at, stream):
         ids.append(int(id) if whole else id)
         if len(ids) == PAGE_ROWS:
             yield _key_batch(ids, key)
@@ -119,46 +94,45 @@ def keys(tenant: Tenant, stream: Stream) -> Iterator[pa.RecordBatch]:
         yield _key_batch(ids, key)
 
 
-def count(tenant: Tenant, stream: Stream) -> int:
+def count(at: Addresses, stream: Stream) -> int:
     """Live rows by the source's own listing: Graph offers no exact count for drives, lists or pages, so its answer is walked."""
-    return sum(1 for _ in _ids(tenant, stream))
+    return sum(1 for _ in _ids(at, stream))
 
 
-def _ids(tenant: Tenant, stream: Stream) -> Iterator[str]:
-    spec = spec_of(stream)
-    site = site_of(tenant, spec)
+def _ids(at: Addresses, stream: Stream) -> Iterator[str]:
+    graph, spec = at.tenant.graph, spec_of(stream)
     if spec.kind == "pages":
-        yield from (str(page["id"]) for page in list_pages(tenant.graph, site))
+        yield from (str(page["id"]) for page in list_pages(graph, at.site(spec)))
     elif spec.kind == "library":
-        yield from file_ids(tenant.graph, place_of(tenant, site, spec))
+        yield from file_ids(graph, at.place(spec))
     else:
-        yield from item_ids(tenant.graph, place_of(tenant, site, spec))
+        yield from item_ids(graph, at.place(spec))
 
 
 def _key_batch(ids: Sequence[Any], key: Sequence[Any]) -> pa.RecordBatch:
     return pa.record_batch([pa.array(ids, type=column.type) for column in key], names=[column.name for column in key])
 
 
-def _pull_pages(tenant: Tenant, site: Site, spec: SourceSpec, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
+def _pull_pages(at: Addresses, site: Site, spec: SourceSpec, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
     """Pages have no delta: the listing is compared with what left before (``known``: id → version and scope), so any cursor resumes.
 
     A layout the source cannot render gives a row with metadata and null text, which the contract may refuse.
     """
     known: Known = {id: list(one) for id, one in cast("Mapping[str, Sequence[str]]", cursor.state["known"]).items()} if cursor else {}
     windowed = cursor is None or bool(cursor.state.get("windowed"))
-    listed = list_pages(tenant.graph, site)
-    scopes = scopes_of(tenant, site, spec)
+    listed = {str(meta["id"]): meta for meta in list_pages(at.tenant.graph, site)}
+    versions = {id: str(meta.get("eTag") or meta.get("lastModifiedDateTime") or "") for id, meta in listed.items()}
+    scopes = at.scopes_behind(spec, quiet=versions == {id: version for id, (version, _) in known.items()})
     rows = Rows(stream)
 
     def here() -> Cursor:
         return Cursor({"v": 1, "known": {id: list(one) for id, one in known.items()}, "windowed": windowed})
 
-    for meta in listed:
-        id, version = str(meta["id"]), str(meta.get("eTag") or meta.get("lastModifiedDateTime") or "")
+    for id, version in versions.items():
         mark = [version, scopes.of_unique(id)]
         if known.get(id) == mark:
             continue
-        page = read_page(tenant.graph, site, id)
+        page = read_page(at.tenant.graph, site, id)
         if page is None:
             continue
         raw = json.dumps(page, ensure_ascii=False).encode()
@@ -170,13 +144,12 @@ def _pull_pages(tenant: Tenant, site: Site, spec: SourceSpec, stream: Stream, wi
             rows.reject(id, "modified_at", str(misfit), raw)
         known[id] = mark
         if len(rows) >= PAGE_ROWS:
-            yield rows.page(here())
+            yield rows.page(here(), len(listed))
             rows = Rows(stream)
-    live = {str(meta["id"]) for meta in listed}
-    for id in sorted(set(known) - live):
+    for id in sorted(known.keys() - listed.keys()):
         rows.remove({"page_id": id}, known.pop(id)[1] or UNRESOLVED)
     windowed = False
-    yield rows.page(here())
+    yield rows.page(here(), len(listed))
 
 
 def _known_columns(stream: Stream, fields: Sequence[LiveField]) -> None:

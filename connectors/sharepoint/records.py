@@ -49,10 +49,11 @@ def item_ids(graph: Api, place: Place) -> Iterator[str]:
 
 
 def pull_list(
-    graph: Api, place: Place, read_scopes: Callable[[], ScopeMap], fields: tuple[LiveField, ...], zone: ZoneInfo | None,
+    graph: Api, place: Place, read_scopes: Callable[[bool], ScopeMap], fields: tuple[LiveField, ...], zone: ZoneInfo | None,
     stream: Stream, window: Window, cursor: Cursor | None,
 ) -> Iterator[Page]:  # fmt: skip
-    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see."""
+    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see; ``read_scopes`` is asked
+    after the feed, and told whether that brought nothing."""
     state: Mapping[str, Any] = cursor.state if cursor is not None else {}
     start = state.get("start")
     before = _loaded(state.get("known"))
@@ -60,7 +61,7 @@ def pull_list(
     with Spool() as spool:
         settled = settle(graph, _delta_url(place), start, spool)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])
-        scopes = read_scopes()
+        scopes = read_scopes(not settled.complete and next(spool.items(), None) is None)
         settled, now = _applied(graph, place, before, spool, scopes, settled)
         digest = scopes.digest()
         windowed = start is None and not window.full
@@ -85,7 +86,7 @@ def pull_list(
         yield from emit(
             stream, spool, add=add, after=state["after"] if same_feed and state.get("scopes") == digest else "",
             middle=lambda id: Cursor({"v": 1, "start": start, "known": state.get("known"), "to": settled.link, "after": id, "scopes": digest}),
-            end=Cursor({"v": 1, "start": settled.link, "known": _dumped(now)}),
+            end=Cursor({"v": 1, "start": settled.link, "known": _dumped(now)}), total=len(now),
         )  # fmt: skip
 
 

@@ -59,11 +59,12 @@ class Rows:
         )
         self._marks.append(("delete", "", scope))
 
-    def page(self, cursor: Cursor) -> Page:
+    def page(self, cursor: Cursor, total: int | None = None) -> Page:
+        """What was gathered. ``total``: the live rows of the stream, by what was read."""
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
         marks = [pa.array([mark[at] for mark in self._marks], type=pa.string()) for at in range(3)]
-        return Page(pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects))
+        return Page(pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects), total)
 
 
 def fit(value: Any, type: pa.DataType, children: Sequence[Column]) -> Any:
@@ -140,15 +141,17 @@ def emit(
     add: Callable[[Rows, str, bytes | None], None],
     middle: Callable[[str], Cursor],
     end: Cursor,
+    total: int,
 ) -> Iterator[Page]:
     """The spool's rows as pages in order of id, each with its cursor; the last one, which may be empty, carries ``end``.
 
-    ``add`` puts one item into the page (``None`` is a deleted one), ``middle`` makes the cursor that goes on after an id.
+    ``add`` puts one item into the page (``None`` is a deleted one), ``middle`` makes the cursor that goes on after an id. ``total`` is how many
+    rows are live once the feed is applied.
     """
     rows = Rows(stream)
     for id, body in spool.items(after):
         add(rows, id, body)
         if len(rows) >= PAGE_ROWS:
-            yield rows.page(middle(id))
+            yield rows.page(middle(id), total)
             rows = Rows(stream)
-    yield rows.page(end)
+    yield rows.page(end, total)

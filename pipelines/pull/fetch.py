@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Page, Reject, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Cursor, Page, Reject, Stream, Window
 from expectations.contract import Contract
 from expectations.profile import Profile, add
 from pipelines.landing.memory import Held, Memory
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Fetched:
     """What came: the spool holds the rows to land, in the landed schema.
 
-    ``vanished`` are deletions nobody named: what the source no longer shows. ``missed`` are rows that an earlier pull should have brought.
+    ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what the source no longer shows (``absent``: of them, those the connector did not name either).
+    ``missed`` are rows that an earlier pull should have brought.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version.
     """
@@ -37,6 +38,7 @@ class Fetched:
     unchanged: int = 0
     deleted: int = 0
     vanished: int = 0
+    absent: int = 0
     missed: int = 0
     unresolved: int = 0
     live_after: int = 0
@@ -102,14 +104,22 @@ def fetch(
     Rows whose hash and scope are held are not landed again. What the source no longer has becomes a tombstone: by absence when
     everything was read, by what the connector finds where the contract leaves it to it, else by listing the source's keys when its count
     differs from ours. Rows in quarantine that a window does not bring again stay there. ``count`` is what the source counted before, None
-    to ask afterwards. ``watermark`` is the last pull's, where its rows can be compared
-    with these: what lies before it and still is news was missed.
+    to ask afterwards. ``watermark`` is up to when all that happened should be held, where everything is read to see whether it is: what
+    lies before it and still is news was missed. With ``resume`` that goes for what the feed tells, which is read first.
     """
     import pyarrow as pa
 
-    reading = _Reading(stream, contract, window, memory, stamp, watermark, Fetched(spool, landed_schema(contract.arrow_schema())))
+    told_first = bool(resume) and window.full
+    reading = _Reading(
+        stream, contract, window, memory, stamp, None if told_first else watermark, Fetched(spool, landed_schema(contract.arrow_schema()))
+    )
     found = reading.found
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
+        if resume and told_first:
+            for page in connector.pull(stream, window, Cursor(resume)):
+                reading.take(page, writer)
+            reading.compare(watermark)
+            resume = None
         for page in _pages(connector, stream, contract, window, resume, memory):
             reading.take(page, writer)
             report(Progress(stream.id, "fetch", found.read, found.total if count is None else count))
@@ -127,8 +137,6 @@ def finds_out(contract: Contract) -> bool:
 def _pages(
     connector: Connector, stream: Stream, contract: Contract, window: Window, resume: Mapping[str, Any] | None, memory: Memory
 ) -> Iterator[Page]:
-    from connectors.protocol import Cursor
-
     cursor = Cursor(resume) if resume else None
     if finds_out(contract) and window.since is not None and window.until is None:
         return connector.pull(stream, window, cursor, memory)
@@ -136,7 +144,10 @@ def _pages(
 
 
 class _Reading:
-    """Pages compared with what is held. ``now`` is what this pull made of the keys it met: None where a row is gone."""
+    """Pages compared with what is held. ``now`` is what this pull made of the keys it met: None where a row is gone.
+
+    ``listed`` are the keys met since everything is read, once a feed has been read before that.
+    """
 
     def __init__(
         self,
@@ -152,10 +163,15 @@ class _Reading:
         self.columns = [column.name for column in stream.columns]
         self.watermark = watermark
         self.now: dict[str, Held | None] = {}
+        self.listed: set[str] | None = None
         self.live = memory.live
         self.waiting: dict[str, Reject] = {} if window.full else dict(memory.waiting)
         if window.full:
             memory.load()
+
+    def compare(self, watermark: datetime | None) -> None:
+        """From here on everything is read: what differs from all that was held and told so far, the feed never told."""
+        self.listed, self.watermark, self.waiting, self.found.profile = set(), watermark, {}, Profile()
 
     def take(self, page: Page, writer: Any) -> None:
         """One page: changed rows to the spool, deletions as tombstones, rejects to the waiting."""
@@ -174,6 +190,8 @@ class _Reading:
         self._keep(rows, keys, writer)
         for key in (*keys, *gone):
             self.waiting.pop(key, None)
+        if self.listed is not None:
+            self.listed.update(keys, (reject.key for reject in page.rejects))
         # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
         for reject in reversed(page.rejects):
             self.waiting[reject.key] = reject
@@ -181,8 +199,10 @@ class _Reading:
 
     def settle(self, connector: Connector, writer: Any) -> None:
         """After the last page: what is gone without a word, and what stays in quarantine."""
-        absent = self._absent(connector)
-        self.found.vanished += self._drop(absent, writer)
+        found = self.found
+        found.absent = self._drop(self._absent(connector), writer)
+        found.vanished += found.absent
+        found.missed += found.absent if self.listed is not None else 0
         self.found.live_after = self.live
         self.found.rejects = list(self.waiting.values())
 
@@ -211,14 +231,16 @@ class _Reading:
         if fresh:
             taken = rows.take(pa.array(fresh))
             found.spool_batch(writer, stamped(taken, found.schema, [keys[n] for n in fresh], [hashes[n] for n in fresh], self.stamp))
-            if self.contract.content is not None:
-                found.changed_rows.update(zip([keys[n] for n in fresh], taken.select(self.columns).to_pylist(), strict=True))
+        # A row whose scope alone moved is landed anew; the bytes behind it are those we have.
+        if news and self.contract.content is not None:
+            moved = rows.take(pa.array(news)).select(self.columns).to_pylist()
+            found.changed_rows.update(zip([keys[n] for n in news], moved, strict=True))
         found.changed += len(fresh)
         found.unchanged += len(keys) - len(fresh)
-        found.missed += self._missed(rows, news)
+        found.missed += self._missed(rows, news if self.listed is None else fresh)
 
     def _missed(self, rows: pa.RecordBatch, news: list[int]) -> int:
-        """Of the new or changed rows, those whose update time lies before the last watermark."""
+        """Of the new or changed rows, those whose update time lies before the watermark."""
         cursor = self.contract.cursor
         if self.watermark is None or cursor is None or not news or not self.window.full:
             return 0
@@ -247,7 +269,8 @@ class _Reading:
 
     def _absent(self, connector: Connector) -> list[str]:
         if self.window.full:
-            return sorted(set(self.memory.load()) - self.now.keys())
+            held = {key for key in (*self.memory.load(), *self.now) if self.now.get(key, self) is not None}
+            return sorted(held - (self.now.keys() if self.listed is None else self.listed))
         if self.live + len(self.waiting) == self.found.total:
             return []
         living: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import AddressUnknown, BrokenReply
+from connectors.errors import AddressUnknown, BrokenReply, FileRefused, NoContent
 from connectors.keys import key_text
 from connectors.protocol import Blob, Connector, Stream
 from expectations.contract import ContentSpec, Contract
@@ -16,6 +16,10 @@ from pipelines.pull.outcome import Progress, Report
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+OK = "ok"
+#: The row is whole: what it stands for has no bytes of its own.
+NO_CONTENT = "no_content"
 
 
 def content_schema() -> pa.Schema:
@@ -55,7 +59,8 @@ def fetch_files(
 ) -> pa.Table:
     """Download the files of these rows, one at a time through ``folder``: a file is never whole in memory.
 
-    A file over the cap, gone or refused by the source is listed with that status and no hash.
+    A file over the cap, gone, broken or refused by the source is listed with that status, its reason and no hash. What refuses the
+    credentials (AccessRefused) refuses every file, and is raised.
     """
     import pyarrow as pa
 
@@ -66,14 +71,18 @@ def fetch_files(
     for number, row in enumerate(rows, start=1):
         key = key_text([row[name] for name in contract.key])
         for blob in _blobs(spec, row):
-            status, digest, size = "ok", None, blob.size
+            status, digest, size = OK, None, blob.size
             if blob.size is not None and blob.size > spec.max_bytes:
                 status = "too_large"
             else:
                 try:
                     kept = _download(connector, stream, blob, spec.max_bytes, folder / "file")
+                except NoContent:
+                    status = NO_CONTENT
                 except AddressUnknown:
                     status = "gone"
+                except FileRefused as error:
+                    status = f"refused: {error.code}"
                 except BrokenReply as error:
                     status = f"broken: {error.code}"
                 else:

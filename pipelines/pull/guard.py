@@ -9,6 +9,7 @@ from expectations.contract import Contract
 from expectations.drift import emptied
 from pipelines.landing.memory import Memory
 from pipelines.pull.fetch import Fetched
+from pipelines.pull.window import follows_feed
 
 
 def guard_columns(contract: Contract, before: Mapping[str, float], fetched: Fetched, memory: Memory) -> None:
@@ -28,13 +29,16 @@ def guard_columns(contract: Contract, before: Mapping[str, float], fetched: Fetc
         raise ContractBroken("pull.emptied", stream=contract.stream, fields=fields)
 
 
-def guard(contract: Contract, *, vanished: int, live: int, view_moved: bool, accepted: bool) -> None:
+def guard(contract: Contract, *, vanished: int, live: int, view_moved: bool, accepted: bool, absent: int = 0) -> None:
     """Ends the pull before anything is landed, unless a person ``accepted`` what is gone.
 
-    ``vanished`` counts rows inferred to be deleted, of ``live`` held before. ``view_moved``: what decides which rows our credentials see
-    changed since the last pull. A feed that names its deletions is believed. Raises AnswerIsNo ``pull.vanished``, ``pull.vanished_with_rights``.
+    ``vanished`` counts rows inferred to be deleted, of ``live`` held before; ``absent`` those of them that nobody named. ``view_moved``: what
+    decides which rows our credentials see changed since the last pull. A feed is believed in what it names. Raises AnswerIsNo
+    ``pull.vanished``, ``pull.vanished_with_rights``.
     """
-    if not vanished or accepted or (contract.cursor is not None and contract.cursor.deletes == "feed"):
+    if follows_feed(contract):
+        vanished = absent
+    if not vanished or accepted:
         return
     if view_moved:
         raise AnswerIsNo("pull.vanished_with_rights", stream=contract.stream, vanished=vanished, live=live)

@@ -11,7 +11,7 @@ from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
-from pipelines.pull.window import duration
+from pipelines.pull.window import duration, follows_feed
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,12 @@ def rights(
     view_moved = bool(access.view and before.view and access.view != before.view)
     # Without a fingerprint of the rules, only the source's revision says that they may have moved.
     rules_moved = access.view != before.view if access.view else before.revision != live.revision
-    named = {scope.id for scope in access.scopes}
-    derived = {scope for scope in _known(warehouse, stream) if is_derived(scope)}
     changes = (*rights_changed(before.view, access.view), *logins_changed(_accounts(warehouse, stream), access.accounts))
-    moved = rules_moved or _known(warehouse, stream) - derived != named or any(change.reload for change in changes)
+    moved = rules_moved or any(change.reload for change in changes)
+    # Who goes on from a feed knows by its own cursor under which scope each row left, and brings those that are under another one now.
+    if not moved and not (follows_feed(contract) and before.cursor):
+        known = _known(warehouse, stream)
+        moved = {scope for scope in known if not is_derived(scope)} != {scope.id for scope in access.scopes}
     return Rights(access, now, fresh=True, moved=moved, view_moved=view_moved, changes=changes)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration, FortnightError
+from connectors.errors import AnswerIsNo, Closed, ContractBroken, FixConfiguration, FortnightError
 from connectors.messages import told
 from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
@@ -25,15 +25,16 @@ from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import compare_schema, in_words, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
-from pipelines.pull.files import fetch_files
+from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns
+from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, view_moved, with_derived
 from pipelines.pull.spool import spool
-from pipelines.pull.window import reading
+from pipelines.pull.window import follows_feed, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,6 +89,11 @@ class _Walk:
                         if undone:
                             self.step("restore", len(undone))
                         return self._steps(connector, warehouse)
+                except Closed as error:
+                    with storing(self.project.root):
+                        warehouse.discard_unpublished(self.stream.id)
+                        hide(warehouse, self.stream.id, error, pull_id=self.pull_id, at=self.clock.now())
+                    raise
                 finally:
                     # What was written and not published goes at once where that is possible, and at the next pull where it is not.
                     try:
@@ -114,8 +120,10 @@ class _Walk:
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
         if plan.why:
             _log.info("%s: reading everything (%s)", stream.id, plan.why)
-        # Counted beforehand where everything is read: it is what progress is measured against.
-        count = connector.count(stream) if plan.window.full and not finds_out(self.contract) else None
+        # Counted beforehand where everything is read: it is what progress is measured against. A feed is read to its end before its first
+        # page comes, and counting would walk it once more.
+        counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
+        count = connector.count(stream) if counts else None
         memory = Memory(warehouse, stream, before)
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:
@@ -132,11 +140,13 @@ class _Walk:
                     count=count,
                     spool=folder / "rows.arrows",
                     report=self.report,
-                    watermark=self._watermark_of(before) if plan.reconciles else None,
+                    # What a feed told up to now is read first; else only what lies before the last pull was missed by it.
+                    watermark=(watermark if plan.resume else self._watermark_of(before)) if plan.reconciles else None,
                 )
             guard(
                 self.contract,
                 vanished=fetched.vanished,
+                absent=fetched.absent,
                 live=memory.live,
                 view_moved=held.view_moved or (fetched.vanished > 0 and not held.fresh and view_moved(connector, stream, before)),
                 accepted=self.request.accept_gone,
@@ -224,7 +234,7 @@ class _Walk:
         }
         if content is not None:
             counts["files"] = content.num_rows
-            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status != "ok")
+            counts["files_failed"] = sum(1 for status in content["status"].to_pylist() if status not in (OK, NO_CONTENT))
         return counts
 
     def _watermark_of(self, before: Published | None) -> datetime | None:

@@ -17,7 +17,10 @@ from pipelines.pull.outcome import Request
 
 @dataclass(frozen=True)
 class Reading:
-    """``window`` with the cursor to ``resume`` from, and ``why`` everything is read when it is (for the log)."""
+    """``window`` with the cursor to ``resume`` from, and ``why`` everything is read when it is (for the log).
+
+    Where everything is read and there is a cursor too, what the feed tells comes first: what is found beyond that, it never told.
+    """
 
     window: Window
     resume: Mapping[str, Any] | None = None
@@ -56,13 +59,18 @@ def reading(
     if request.window is not None:
         return Reading(request.window)
     why = _whole(contract, request, before, live, moved, now)
+    resume = dict(before.cursor) if follows_feed(contract) and before.cursor else None
     if why or before.watermark is None or contract.cursor is None:
-        return Reading(Window(), why=why)
+        return Reading(Window(), resume if why == "reconcile" else None, why)
     since = datetime.fromisoformat(before.watermark) - duration(contract.cursor.lookback)
-    feed = contract.cursor.deletes == "feed"
-    if clock is not None and clock < since and not feed:
+    if clock is not None and clock < since and resume is None:
         return Reading(Window(), why="clock")
-    return Reading(Window(since=since), dict(before.cursor) if feed and before.cursor else None)
+    return Reading(Window(since=since), resume)
+
+
+def follows_feed(contract: Contract) -> bool:
+    """Whether the stream goes on from the connector's own cursor, by a feed that names what is gone."""
+    return contract.cursor is not None and contract.cursor.deletes == "feed"
 
 
 def _whole(contract: Contract, request: Request, before: Published, live: Schema, moved: bool, now: datetime) -> str:
@@ -77,8 +85,6 @@ def _whole(contract: Contract, request: Request, before: Published, live: Schema
     # A source's own revision moves with any setting; what that did to rows shows only when they are read.
     if moved or before.revision != live.revision:
         return "moved"
-    if contract.cursor.deletes == "feed":
-        return ""
     last = datetime.fromisoformat(before.reconciled_at or before.published_at)
     return "reconcile" if now - last >= duration(contract.cursor.reconcile) else ""
 

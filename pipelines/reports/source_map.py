@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import FixConfiguration, FortnightError, SourceError
+from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration, FortnightError, SourceError
 from connectors.protocol import Access, Connector, Offer, Schema
 from expectations.contract import Contract
 from expectations.drift import Change, compare
@@ -63,7 +63,10 @@ class MappedStream:
 
 @dataclass(frozen=True)
 class MappedSystem:
-    """One system. ``error`` says why it could not be mapped (its streams are then none); ``unoffered`` are contracts without an object."""
+    """One system. ``error`` says why it could not be mapped, or why a part of it could not: then what the others offer stands in ``streams``.
+
+    ``unoffered`` are contracts without an object, as far as the whole system was seen.
+    """
 
     name: str
     kind: str
@@ -154,7 +157,7 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
     try:
         health = connector.check()
         endpoint, sandbox, probes = health.endpoint, health.sandbox, health.probes
-        offers = list(connector.discover())
+        offers, closed = _offers(connector)
         offers += _parts(offers, contracts)
         # What a contract already claims keeps its name, whatever the dictionary says today.
         known = {number: found for number, offer in enumerate(offers) if (found := claimed(offer, contracts)) is not None}
@@ -181,9 +184,21 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
     finally:
         connector.close()
     offered = {one.stream for one in streams}
-    return MappedSystem(
-        system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), tuple(name for name in contracts if name not in offered)
-    )
+    unoffered = () if closed else tuple(name for name in contracts if name not in offered)
+    return MappedSystem(system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), unoffered, closed)
+
+
+def _offers(connector: Connector) -> tuple[list[Offer], SourceError | None]:
+    """What the system offers, and why a part of it (a locked site) offered nothing. Raises where it gave nothing at all, or broke off."""
+    offers: list[Offer] = []
+    try:
+        for offer in connector.discover():
+            offers.append(offer)
+    except (AccessRefused, AddressUnknown) as error:
+        if not offers:
+            raise
+        return offers, error
+    return offers, None
 
 
 def claimed(offer: Offer, contracts: Mapping[str, Contract]) -> Contract | None:

@@ -23,6 +23,8 @@ ORIGIN = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)
 #: The systems as the example project knows them.
 EXAMPLE = Path(__file__).resolve().parents[2] / "infra" / "project" / "project.yaml"
 SYSTEMS: dict[str, dict[str, Any]] = YAML(typ="safe").load(EXAMPLE.read_text(encoding="utf-8"))["systems"]
+#: Systems whose change feeds name what is gone, and whose contracts go on from the feed's own cursor.
+FEEDS = frozenset({"sharepoint"})
 
 
 def without_our_variables() -> dict[str, str]:
@@ -84,6 +86,8 @@ def contract_of(offer: Offer, stream: str) -> dict[str, Any]:
     }
     if offer.cursor:
         contract["cursor"] = {"field": column_name(offer.cursor), "lookback": "PT5M"}
+        if stream.split("/")[0] in FEEDS:
+            contract["cursor"]["deletes"] = "feed"
     return contract
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conformance.live import ORIGIN, contract_of, project_for, rows_by_key, without_our_variables, write_contract
 from ruamel.yaml import YAML
@@ -276,7 +277,59 @@ def test_an_expired_certificate_fails_the_pull_with_one_sentence(loaded: Project
 # --- changes: these move the tenant's clock, so they come last ----------------------------------------------------------------------
 
 
-def test_a_delta_link_that_has_expired_is_resynced_and_what_vanished_meanwhile_is_gone(loaded: Project, home: Path) -> None:
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
+    """Every answer of a change feed: its status, and whether it was asked from a place in the feed."""
+    found: list[tuple[int, bool]] = []
+    send = httpx.Client.send
+
+    def heard(client: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
+        response = send(client, request, **how)
+        if request.url.path.endswith("/delta"):
+            found.append((response.status_code, b"token=" in request.url.query))
+        return response
+
+    monkeypatch.setattr(httpx.Client, "send", heard)
+    return found
+
+
+@pytest.mark.parametrize("stream", [LIBRARY, LIST])
+@pytest.mark.parametrize(("kind", "answers"), [("503", [503, 503, 200]), ("drop", [200])])
+def test_a_feed_that_stumbles_is_gone_on_with_from_its_link_and_never_read_whole(
+    loaded: Project, home: Path, told: list[tuple[int, bool]], stream: str, kind: str, answers: list[int]
+) -> None:
+    assert pull(loaded, Request(stream), WallClock()).error is None
+    process.advance(home, 4)
+    told.clear()
+    strike(home, kind, "/delta", count=2)
+    result = pull(loaded, Request(stream), WallClock())
+    assert result.error is None and result.counts["read"] < result.counts["live"]
+    assert process.control(home, "heal", {})["unmet"] == 0
+    assert told[: len(answers)] == [(status, True) for status in answers]
+    source = loaded.contract(stream).source
+    key = "id" if source["kind"] == "library" else "list_item_id"
+    wanted = {str(row[key]): row["etag"] for row in sites_truth(home) if row["list"] == source["name"]}
+    assert {row["_key"].strip('[]"'): row["_source_version"] for row in published(loaded, stream)} == wanted
+
+
+def test_a_pull_that_fails_on_its_link_keeps_the_link_and_the_next_one_goes_on_from_it(
+    loaded: Project, home: Path, told: list[tuple[int, bool]]
+) -> None:
+    assert pull(loaded, Request(LIBRARY), WallClock()).error is None
+    process.advance(home, 4)
+    before = Warehouse(loaded.root).published(LIBRARY)
+    assert before is not None and before.cursor
+    strike(home, "429", "/delta", retry_after=3600)
+    assert isinstance(pull(loaded, Request(LIBRARY), WallClock()).error, SourceUnavailable)
+    assert Warehouse(loaded.root).published(LIBRARY) == before
+    told.clear()
+    assert pull(loaded, Request(LIBRARY), WallClock()).error is None
+    assert told[0] == (200, True)
+
+
+def test_a_delta_link_that_has_expired_is_resynced_and_what_vanished_meanwhile_is_gone(
+    loaded: Project, home: Path, told: list[tuple[int, bool]]
+) -> None:
     streams = (LIBRARY, "sharepoint/hr-notices", LIST)
     process.advance(home, 8)
     for stream in streams:
@@ -286,8 +339,10 @@ def test_a_delta_link_that_has_expired_is_resynced_and_what_vanished_meanwhile_i
     gone = 0
     for stream in streams:
         held = set(rows_by_key(loaded, stream))
+        told.clear()
         result = pull(loaded, Request(stream), WallClock())
         assert result.error is None, result.error
+        assert told[:2] == [(410, True), (200, True)], "the kept link was asked, refused, and its Location followed"
         source = loaded.contract(stream).source
         key = "id" if source["kind"] == "library" else "list_item_id"
         wanted = {str(row[key]): row["etag"] for row in sites_truth(home) if row["list"] == source["name"]}

@@ -89,3 +89,19 @@ def test_a_locked_site_does_not_keep_the_others_from_being_offered() -> None:
     assert next(offers).name == "quality-pages-1"
     with pytest.raises(AccessRefused, match="resourceLocked"):
         next(offers)
+
+
+def test_each_of_several_closed_sites_is_named_with_its_reason() -> None:
+    here = "/v1.0/sites/contoso.sharepoint.example:/sites/"
+    graph = Table({
+        f"{here}archived": (423, {}, {"error": {"code": "resourceLocked"}}),
+        f"{here}private": (403, {}, {"error": {"code": "accessDenied"}}),
+    })  # fmt: skip
+    whole = tenant(graph)
+    object.__setattr__(whole, "config", whole.config.model_copy(update={"sites": ("/sites/archived", "/sites/gone", "/sites/private")}))
+    with pytest.raises(AccessRefused) as refused:
+        list(discover(whole))
+    for said in (refused.value.say("ja"), refused.value.say("en")):
+        assert all(
+            part in said for part in ("/sites/archived (423 resourceLocked)", "/sites/gone (404)", "/sites/private (403 accessDenied)")
+        )

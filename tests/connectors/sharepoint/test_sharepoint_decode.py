@@ -68,7 +68,7 @@ def pulled(
 ) -> list[Any]:
     table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
     known = scopes or ScopeMap({str(number): "s" for number in range(1, 9)})
-    return list(pull_list(api(table), PLACE, lambda: known, LIVE, TOKYO, stream or stream_of({}, LIVE, "id"), Window(), cursor))
+    return list(pull_list(api(table), PLACE, lambda quiet: known, LIVE, TOKYO, stream or stream_of({}, LIVE, "id"), Window(), cursor))
 
 
 def test_a_list_with_one_column_of_every_kind_becomes_typed_rows() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sharepoint_world import Table, tenant
 
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceUnavailable
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FileRefused, NoContent, SourceUnavailable
 from connectors.sharepoint.download import download
 from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.quickxor import quick_xor
@@ -114,10 +114,50 @@ def test_without_a_hash_the_size_is_held_to(stores: list[Store]) -> None:
 
 
 def test_a_file_with_malware_is_not_even_asked_for(stores: list[Store]) -> None:
-    with pytest.raises(AccessRefused, match="malware"):
+    with pytest.raises(FileRefused, match="malware"):
         fetched(stores, about={"id": "F", "name": "x.exe", "file": {}, "malware": {"description": "found"}})
 
 
-def test_a_notebook_has_no_content(stores: list[Store]) -> None:
-    with pytest.raises(AddressUnknown):
+def asked(status: int, code: str) -> None:
+    """Download a file that can be seen, and whose bytes are answered like this."""
+    about = {"id": "F", "name": "図面.pdf", "size": 3, "file": {}}
+    graph = Table({"/v1.0/drives/D/items/F": about, "/v1.0/drives/D/items/F/content": (status, {}, {"error": {"code": code}})})
+    list(download(tenant(graph), PLACE, "F", OPTIONS))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "malwareDetected", "sharepoint.file_blocked"),
+        (403, "accessDenied", "sharepoint.file_refused"),
+        (423, "resourceLocked", "sharepoint.file_refused"),
+    ],
+)
+def test_bytes_that_are_kept_back_of_a_file_we_can_see_are_that_files_matter(status: int, code: str, said: str) -> None:
+    with pytest.raises(FileRefused) as refused:
+        asked(status, code)
+    assert refused.value.code == said and "図面.pdf" in refused.value.say("ja")
+
+
+def test_a_token_that_is_refused_on_the_way_to_the_bytes_is_our_matter() -> None:
+    with pytest.raises(AccessRefused) as refused:
+        asked(401, "unauthenticated")
+    assert not isinstance(refused.value, FileRefused) and refused.value.code == "sharepoint.token_refused"
+
+
+def test_a_file_that_cannot_even_be_seen_is_not_taken_for_a_blocked_one() -> None:
+    graph = Table({"/v1.0/drives/D/items/F": (403, {}, {"error": {"code": "accessDenied"}})})
+    with pytest.raises(AccessRefused) as refused:
+        list(download(tenant(graph), PLACE, "F", OPTIONS))
+    assert not isinstance(refused.value, FileRefused)
+
+
+def test_a_notebook_is_there_and_has_no_content(stores: list[Store]) -> None:
+    with pytest.raises(NoContent, match="会議ノート"):
         fetched(stores, about={"id": "F", "name": "会議ノート", "package": {"type": "oneNote"}})
+
+
+def test_a_file_that_is_gone_is_not_taken_for_a_notebook() -> None:
+    with pytest.raises(AddressUnknown) as unknown:
+        list(download(tenant(Table()), PLACE, "F", OPTIONS))
+    assert not isinstance(unknown.value, NoContent)

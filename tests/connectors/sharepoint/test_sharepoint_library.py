@@ -21,8 +21,8 @@ STREAM = stream_of({"site": "/sites/q", "kind": "library", "name": "製品マニ
 WEB = "sharepoint:c:web"
 
 
-def folder(id: str, name: str, parent: str = "ROOT") -> dict[str, Any]:
-    return {"id": id, "name": name, "folder": {"childCount": 1}, "parentReference": {"id": parent}}
+def folder(id: str, name: str, parent: str = "ROOT", **more: Any) -> dict[str, Any]:
+    return {"id": id, "name": name, "folder": {"childCount": 1}, "parentReference": {"id": parent}, **more}
 
 
 def file(id: str, name: str, parent: str = "ROOT", **more: Any) -> dict[str, Any]:
@@ -41,12 +41,13 @@ class Drive(Table):
     def __init__(self, *log: Mapping[str, Any]) -> None:
         super().__init__()
         self.log: list[Mapping[str, Any]] = [ROOT, *log]
+        self.clock = "Sun, 01 Nov 2026 00:00:00 GMT"
         self["/v1.0/drives/D/root/delta"] = self.delta
 
     def delta(self, request: httpx.Request) -> httpx.Response:
         at = int(parse_qs(request.url.query.decode()).get("token", ["0"])[0])
         link = f"{GRAPH}/v1.0/drives/D/root/delta?token={len(self.log)}"
-        return httpx.Response(200, json={"value": self.log[at:], "@odata.deltaLink": link})
+        return httpx.Response(200, json={"value": self.log[at:], "@odata.deltaLink": link}, headers={"Date": self.clock})
 
     def children(self, parent: str, *items: Mapping[str, Any]) -> None:
         self[f"/v1.0/drives/D/items/{parent}/children"] = {"value": list(items)}
@@ -54,7 +55,7 @@ class Drive(Table):
 
 def pulled(drive: Drive, cursor: Cursor | None = None, scopes: Mapping[str, str] | None = None, window: Window | None = None) -> list[Any]:
     known = {str(number): WEB for number in range(1, 20)} | dict(scopes or {})
-    return list(pull_library(api(drive), PLACE, lambda: ScopeMap(known), STREAM, window or Window(), cursor))
+    return list(pull_library(api(drive), PLACE, lambda quiet: ScopeMap(known), STREAM, window or Window(), cursor))
 
 
 def short(pages: list[Any]) -> list[tuple[str, str, str | None]]:
@@ -79,6 +80,17 @@ def test_a_quiet_day_gives_one_empty_page_with_a_cursor() -> None:
     assert page.rows.num_rows == 0 and page.cursor.state["start"].endswith("token=2")
 
 
+def test_every_page_tells_how_many_files_there_are_now_those_that_cannot_be_typed_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PAGE_ROWS", 1)
+    drive = Drive(folder("A", "旧"), file("F1", "a.txt", "A"), file("F2", "b.txt"), file("F3", "c.txt", lastModifiedDateTime="yesterday"))
+    first = pulled(drive)
+    assert {page.total for page in first} == {3} and sum(len(page.rejects) for page in first) == 1
+    drive.log += [{"id": "A", "deleted": {}}, file("F4", "d.txt")]
+    second = pulled(drive, first[-1].cursor)
+    assert {page.total for page in second} == {3}
+    assert [page.total for page in pulled(drive, second[-1].cursor)] == [3]
+
+
 def test_renaming_a_folder_moves_the_paths_of_all_files_below_it() -> None:
     drive = Drive(folder("A", "旧"), folder("B", "下", "A"), file("F1", "a.txt", "B"), file("F2", "b.txt"))
     first = pulled(drive)
@@ -99,6 +111,40 @@ def test_a_child_that_moved_out_of_a_deleted_folder_in_the_same_round_survives()
     first = pulled(drive)
     drive.log += [{"id": "A", "deleted": {}}, file("F2", "b.txt", "ROOT")]
     assert short(pulled(drive, first[-1].cursor)) == [("delete", "F1", None), ("upsert", "F2", "/b.txt")]
+
+
+def test_a_restored_folder_of_which_the_feed_names_nothing_else_brings_back_all_that_lies_in_it() -> None:
+    drive = Drive(folder("A", "旧"), folder("B", "下", "A"), file("F1", "a.txt", "A"), file("F2", "b.txt", "B"), file("F3", "c.txt"))
+    first = pulled(drive)
+    drive.log.append({"id": "A", "deleted": {}})
+    gone = pulled(drive, first[-1].cursor)
+    assert short(gone) == [("delete", "F1", None), ("delete", "F2", None)]
+    drive.log.append(folder("A", "旧", createdDateTime="2020-01-01T00:00:00Z"))
+    drive.children("A", folder("B", "下", "A"), file("F1", "a.txt", "A"))
+    drive.children("B", file("F2", "b.txt", "B"))
+    back = pulled(drive, gone[-1].cursor)
+    assert short(back) == [("upsert", "F1", "/旧/a.txt"), ("upsert", "F2", "/旧/下/b.txt")]
+    drive.log.append({"id": "A", "deleted": {}})
+    assert short(pulled(drive, back[-1].cursor)) == [("delete", "F1", None), ("delete", "F2", None)]
+
+
+def test_a_folder_restored_and_emptied_again_before_it_is_walked_brings_nothing() -> None:
+    drive = Drive(folder("A", "旧"), file("F1", "a.txt", "A"))
+    first = pulled(drive)
+    drive.log.append({"id": "A", "deleted": {}})
+    gone = pulled(drive, first[-1].cursor)
+    drive.log.append(folder("A", "旧"))
+    assert short(pulled(drive, gone[-1].cursor)) == []
+
+
+def test_a_folder_made_since_the_last_feed_is_not_walked_as_the_feed_names_what_was_put_into_it() -> None:
+    drive = Drive(file("F1", "a.txt"))
+    first = pulled(drive)
+    drive.log += [folder("N", "新", createdDateTime="2026-11-02T09:00:00Z"), file("F2", "b.txt", "N")]
+    drive.clock = "Tue, 03 Nov 2026 00:00:00 GMT"
+    drive.asked.clear()
+    assert short(pulled(drive, first[-1].cursor)) == [("upsert", "F2", "/新/b.txt")]
+    assert [request.url.path for request in drive.asked] == ["/v1.0/drives/D/root/delta"]
 
 
 def test_a_deleted_file_that_was_never_landed_makes_no_row() -> None:

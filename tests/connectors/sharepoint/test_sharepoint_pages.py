@@ -5,6 +5,7 @@ from typing import Any
 from sharepoint_world import Table, rows_of, stream_of, tenant
 
 from connectors.protocol import Cursor, Window
+from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.pages import plain_text
 from connectors.sharepoint.pull import pull
 from connectors.sharepoint.schema import PAGES
@@ -45,7 +46,7 @@ def site(*pages: dict[str, Any], **layouts: Any) -> Table:
 
 
 def pulled(table: Table, cursor: Cursor | None = None) -> list[Any]:
-    return list(pull(tenant(table), STREAM, Window(), cursor))
+    return list(pull(Addresses(tenant(table)), STREAM, Window(), cursor))
 
 
 def test_text_parts_come_in_the_order_people_read_them() -> None:

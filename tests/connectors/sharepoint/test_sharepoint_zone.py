@@ -9,6 +9,7 @@ from sharepoint_world import GRAPH, Table, rows_of, stream_of, tenant
 
 from connectors.errors import FixConfiguration
 from connectors.protocol import Window
+from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.pull import pull
 from connectors.sharepoint.schema import list_fields
 
@@ -25,7 +26,7 @@ def due(rest: Table | None) -> Any:
         "/v1.0/sites/S/lists/L1/columns": {"value": [COLUMN]},
         "/v1.0/sites/S/lists/L1/items/delta": {"value": [item], "@odata.deltaLink": f"{GRAPH}/v1.0/x?token=1"},
     })  # fmt: skip
-    (row,) = rows_of(list(pull(tenant(graph, rest), STREAM, Window(), None)))
+    (row,) = rows_of(list(pull(Addresses(tenant(graph, rest)), STREAM, Window(), None)))
     return str(row["Due"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from conformance.live import write_contract, write_yaml
 
+from connectors.errors import FortnightError
 from connectors.protocol import (
     OP,
     SCOPE,
@@ -55,7 +56,10 @@ class Row:
 
 @dataclass
 class Source:
-    """``pages`` and ``counted`` take over what a pull and a count say; ``before_pull`` and ``after_pull`` act while the pull is under way."""
+    """``pages`` and ``counted`` take over what a pull and a count say; ``before_pull`` and ``after_pull`` act while the pull is under way.
+
+    ``files`` holds what asking for a file by its ref meets, and ``fetched`` the refs that were asked for. ``cursor`` is what pages carry.
+    """
 
     rows: dict[int, Row] = field(default_factory=dict)
     page: int = 10
@@ -68,6 +72,9 @@ class Source:
     after_pull: Callable[[], None] = lambda: None
     asked: list[Window] = field(default_factory=list)
     listed: int = 0
+    files: dict[str, bytes | FortnightError] = field(default_factory=dict)
+    cursor: dict[str, Any] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
     kind: str = "scripted"
     endpoint: str = "https://books.example"
     sandbox: bool = False
@@ -123,7 +130,11 @@ class Source:
         return tuple(unknown_scope(one) for one in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
-        yield b""
+        self.fetched.append(blob.ref)
+        said = self.files.get(blob.ref, b"")
+        if isinstance(said, FortnightError):
+            raise said
+        yield said
 
     def watermark(self) -> datetime:
         return self.now
@@ -145,7 +156,7 @@ class Source:
             if not row.bad
         ]
         rejects = tuple(Reject(str(number), "名前", "type.mismatch", json.dumps({"id": number})) for number, row in rows if row.bad)
-        return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor({}), len(rows), rejects)
+        return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor(self.cursor), len(rows), rejects)
 
 
 def project_of(folder: Path, **contract: Any) -> Project:

@@ -249,6 +249,17 @@ def test_when_rights_or_settings_moved_everything_is_read_and_rows_take_their_ne
     assert result.counts["changed"] == (0 if what == "revision" else 1)
 
 
+def test_a_feed_goes_on_from_its_cursor_when_a_scope_is_new_as_it_brings_the_rows_that_moved(tmp_path: Path) -> None:
+    project = project_of(tmp_path / "project", cursor={"field": "updated_at", "deletes": "feed"})
+    source = Source(rows(3), cursor={"start": "1"})
+    run(project, source)
+    source.later()
+    source.rights = (*source.rights, Scope("few", "few", ("user:kintone:a",)))
+    source.rows[2] = replace(source.rows[2], scope="few", at=source.now)
+    assert run(project, source).counts["changed"] == 1
+    assert not source.asked[-1].full
+
+
 def test_a_stream_without_a_cursor_is_read_whole_each_time(tmp_path: Path) -> None:
     project = project_of(tmp_path / "project", cursor=None)
     source = Source(rows(3))

@@ -18,6 +18,7 @@ from connectors.errors import AnswerIsNo
 from connectors.protocol import SOURCE_VERSION, Access, Cursor, Known, Page, Scope, Stream, Window
 from pipelines.clock import FixedClock
 from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project
 from pipelines.pull.guard import guard
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
@@ -242,6 +243,91 @@ def test_what_the_incremental_way_missed_is_found_within_a_week_mended_and_count
     assert source.asked[-1].full and names(project)[3] == "時刻を変えずに直した部品"
     balance = next(check for check in result.checks if check.name == "balance")
     assert result.counts["missed"] == 1 and balance.numbers["missed"] == 1
+
+
+@dataclass
+class Fed(Source):
+    """A source with a change feed: with a cursor come the entries of ``told`` behind it, without one every row."""
+
+    told: list[tuple[int, Row]] = field(default_factory=list)
+    resumed: list[bool] = field(default_factory=list)
+
+    def tell(self, number: int, **change: Any) -> None:
+        self.put(number, **change)
+        self.told.append((number, self.rows[number]))
+
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+        self.resumed.append(cursor is not None)
+        start = cursor.state["at"] if cursor else 0
+        self.cursor = {"at": len(self.told)}
+        self.pages = (lambda: iter([self.told[start:]])) if cursor else None
+        yield from super().pull(stream, window if cursor is None else Window(), None)
+
+
+def fed(folder: Path, count: int = 40) -> tuple[Project, Fed]:
+    rights = tuple(Scope(id, id, ("everyone:books",)) for id in ("all", "few"))
+    return project_of(folder, cursor={"field": "updated_at", "deletes": "feed"}), Fed(many(count), rights=rights, cursor={"at": 0})
+
+
+def on_day(project: Project, source: Source, day: int) -> Result:
+    return pull(project, Request(STREAM), FixedClock(START + timedelta(days=day)), connector=source)
+
+
+def test_what_a_feed_never_told_is_found_within_a_week_mended_and_counted(tmp_path: Path) -> None:
+    project, source = fed(tmp_path)
+    on_day(project, source, 0)
+    source.later()
+    source.tell(1, name="フィードが言った部品")
+    assert on_day(project, source, 1).counts["missed"] == 0 and source.resumed == [False, True]
+    source.rows[2] = replace(source.rows[2], name="フィードが言わなかった部品")
+    source.rows[3] = replace(source.rows[3], scope="few")
+    del source.rows[4]
+    source.tell(5, name="今週フィードが言った部品")
+    source.later()
+    result = on_day(project, source, 8)
+    assert result.succeeded and result.counts["missed"] == 3
+    assert names(project) == {number: row.name for number, row in source.rows.items()}
+    rows = Warehouse(project.root).current(STREAM)
+    assert rows is not None and dict(zip(rows["id"].to_pylist(), rows["_scope"].to_pylist(), strict=True))[3] == "few"
+    source.later()
+    assert on_day(project, source, 9).succeeded and source.resumed[-1], "and then goes on from the feed"
+
+
+def test_what_is_saved_while_the_weekly_pass_reads_is_no_miss(tmp_path: Path) -> None:
+    project, source = fed(tmp_path)
+    on_day(project, source, 0)
+    source.later()
+
+    def saved() -> None:
+        if not source.resumed[-1]:
+            source.later()
+            source.put(7, name="読んでいる間に直した部品")
+
+    source.before_pull = saved
+    result = on_day(project, source, 8)
+    assert result.counts["changed"] == 1 and result.counts["missed"] == 0
+
+
+def test_a_feed_that_forgot_rows_is_red_no_longer_than_to_the_weekly_pass(tmp_path: Path) -> None:
+    project, source = fed(tmp_path)
+    on_day(project, source, 0)
+    source.later()
+    source.rows[41] = Row("戻された部品")
+    for day in (1, 6):
+        refused = on_day(project, source, day)
+        assert refused.error is not None and refused.error.code == "pull.unbalanced"
+    assert on_day(project, source, 7).counts["missed"] == 1
+    assert names(project)[41] == "戻された部品"
+
+
+def test_a_mass_of_rows_that_no_feed_called_deleted_stops_the_weekly_pass(tmp_path: Path) -> None:
+    project, source = fed(tmp_path)
+    on_day(project, source, 0)
+    source.later()
+    source.rows = many(10)
+    refused = on_day(project, source, 8)
+    assert refused.error is not None and refused.error.code == "pull.vanished"
+    assert len(names(project)) == 40
 
 
 @settings(max_examples=20, deadline=None)

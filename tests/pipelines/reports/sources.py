@@ -107,6 +107,7 @@ class FakeConnector:
     def discover(self) -> Iterator[Offer]:
         self._maybe("discover")
         yield from self.offers
+        self._maybe("discover_last")
 
     def describe(self, stream: Stream) -> Schema:
         self._maybe("describe")

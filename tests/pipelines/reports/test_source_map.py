@@ -64,6 +64,34 @@ def test_a_system_the_project_does_not_have_is_refused(tmp_path: Path) -> None:
         survey(sources.project(tmp_path), ["crm"], Glossary(), CLOCK)
 
 
+LOCKED = AccessRefused(
+    "sharepoint.locked",
+    host="https://graph.example",
+    path="/v1.0/sites/contoso.example:/sites/old",
+    status=423,
+    error_code="resourceLocked",
+)
+
+
+def test_a_part_of_a_system_that_is_locked_is_named_and_the_offers_of_the_others_stand(tmp_path: Path) -> None:
+    sources.project(tmp_path)
+    accept(tmp_path, sources.orders())
+    connector = FakeConnector((sources.defects(),), errors={"discover_last": LOCKED})
+    project = load(tmp_path)
+    found = mapped(project, kintone=connector)
+    (system,) = found.systems
+    assert system.error is LOCKED and [one.offer.title for one in system.streams] == [sources.defects().title]
+    assert system.unoffered == (), "what was not offered may lie in the part that is locked"
+    assert "/sites/old" in render(found) and "not mapped" not in render(found) and "not whole" in render(found)
+    assert write_map(found, project).html.name == "source-map-incomplete.html"
+
+
+def test_a_source_that_breaks_off_while_it_offers_is_not_taken_for_a_smaller_one(tmp_path: Path) -> None:
+    down = SourceUnavailable("source.unavailable", host="erp.example", attempts=3, reason="refused")
+    (system,) = mapped(sources.project(tmp_path), kintone=FakeConnector((sources.orders(),), errors={"discover_last": down})).systems
+    assert system.error is down and system.streams == ()
+
+
 def test_rights_that_cannot_be_read_and_scopes_that_do_not_resolve_become_questions(tmp_path: Path) -> None:
     refused = FakeConnector((sources.orders(),), errors={"access": AccessRefused("kintone.refused", host="kintone.example")})
     unresolved = FakeConnector(

@@ -1,0 +1,133 @@
+"""What a pull of SharePoint asks of the tenant, in requests counted on the wire: only what moved costs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conformance.live import ORIGIN, contract_of, project_for, write_contract
+
+from connectors.protocol import Offer
+from infra.sandbox import process
+from pipelines.clock import FixedClock, WallClock
+from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project, load
+from pipelines.pull.outcome import Request, Result
+from pipelines.pull.run import pull
+
+LIBRARY = "sharepoint/quality-rules"
+#: Requests of a pull for which nothing moved, by the stream's title, rights included: site and place once, the scopes' list once, a request
+#: for each scope, each group and the directory, and the feed once.
+QUIET = {"品質規程": 25, "是正処置一覧": 25, "品質ポータル ページ": 21}
+#: Requests of the pull after a right was given on one folder: the whole of it, rights included.
+FOLDER_GRANT = 30
+CONTENT = {"kind": "file", "ref": "item_id", "name": "name", "media_type": "media_type", "size": "size"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("tenant")
+    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
+    yield folder
+    process.down(folder)
+
+
+@pytest.fixture(scope="module")
+def offers(home: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Offer]:
+    connector = project_for(tmp_path_factory.mktemp("offers"), home).connect("sharepoint")
+    try:
+        return list(connector.discover())
+    finally:
+        connector.close()
+
+
+@dataclass
+class Wire:
+    """Every request that left, as its path; a place in a change feed shows as ``?token``."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def count(self, part: str) -> int:
+        return sum(part in path for path in self.asked)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    found, send = Wire(), httpx.Client.send
+
+    def heard(client: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
+        found.asked.append(request.url.path + ("?token" if b"token=" in request.url.query else ""))
+        return send(client, request, **how)
+
+    monkeypatch.setattr(httpx.Client, "send", heard)
+    return found
+
+
+@pytest.fixture
+def library(tmp_path: Path, home: Path, offers: list[Offer]) -> Project:
+    """A library with its files, pulled once."""
+    project = project_for(tmp_path / "project", home)
+    offer = next(offer for offer in offers if offer.source.get("name") == "品質規程")
+    write_contract(project, contract_of(offer, LIBRARY) | {"content": CONTENT})
+    project = load(project.folder)
+    done(project, LIBRARY)
+    return project
+
+
+@pytest.mark.parametrize("title", sorted(QUIET))
+def test_a_quiet_tick_asks_no_more_than_this(tmp_path: Path, home: Path, offers: list[Offer], wire: Wire, title: str) -> None:
+    project = project_for(tmp_path / "project", home)
+    write_contract(project, contract_of(next(offer for offer in offers if offer.title == title), "sharepoint/tested"))
+    project = load(project.folder)
+    done(project, "sharepoint/tested")
+    wire.asked.clear()
+    result = done(project, "sharepoint/tested")
+    assert result.counts["changed"] == result.counts["deleted"] == 0 < result.counts["live"]
+    assert len(wire.asked) <= QUIET[title]
+
+
+def done(project: Project, stream: str, **request: Any) -> Result:
+    result = pull(project, Request(stream, **request), WallClock())
+    assert result.error is None, result.error
+    return result
+
+
+def rows(project: Project, table: str = "current") -> dict[str, dict[str, Any]]:
+    found = Warehouse(project.root).read(table, LIBRARY)
+    assert found is not None
+    return {row["item_id" if table == "current" else "ref"]: row for row in found.to_pylist()}
+
+
+def test_a_grant_on_one_folder_moves_the_rows_below_it_and_downloads_nothing(library: Project, home: Path, wire: Wire) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    folder = next(row for row in truth if row["kind"] == "folder" and not row["unique"])
+    below = {row["id"] for row in truth if row["kind"] == "file" and row["path"].startswith(folder["path"] + "/")}
+    before, files = rows(library), rows(library, "content")
+    assert below and all(files[id]["status"] == "ok" for id in below)
+    process.control(home, "grant", {"item": folder["id"], "login": "emma.wilson"})
+    result = done(library, LIBRARY)
+    after = rows(library)
+    assert {id for id in after if after[id]["_scope"] != before[id]["_scope"]} == below
+    assert {after[id]["_scope"].rpartition(":")[2] for id in below} == {folder["unique_id"]}
+    assert result.counts["changed"] == len(below) and rows(library, "content") == files
+    assert wire.count("download.aspx") == wire.count("/content") == 0
+    assert wire.count("/delta?token") == 1, "the feed is read once, from where it was left"
+    assert wire.count("/children") == len({after[id]["path"].rpartition("/")[0] for id in below}), "one request a folder of moved files"
+    assert len(wire.asked) <= FOLDER_GRANT
+
+
+def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(library: Project, home: Path, wire: Wire) -> None:
+    process.advance(home, 5)
+    at = FixedClock(WallClock().now() + timedelta(days=8))
+    result = pull(library, Request(LIBRARY), at)
+    assert result.error is None
+    assert result.counts["missed"] == 0 < result.counts["changed"]
+    assert wire.count("/delta?token") == 1 and wire.count("/delta") > 1, "first what the feed tells, then everything"
+    wire.asked.clear()
+    assert pull(library, Request(LIBRARY), at).counts["changed"] == 0
+    assert wire.count("/delta?token") == 1, "and the feed is gone on with"

@@ -92,8 +92,9 @@ def _check(client: SoapClient) -> tuple[bool, list[Probe]]:
         contract = client.contract(refresh=True)
         listed = sum(1 for one in discover.shapes(contract) if one.rows)
         probes.append((told("soap.probe.contract"), True, told("soap.probe.operations", count=len(contract.operations), listed=listed)))
-        # An operation nobody reads may be broken; it is shown and condemns nothing.
-        probes += [(told("soap.probe.operation", name=name), False, why) for name, why in sorted(contract.broken.items())]
+        # Shown, and no failure: nobody may want it, and who does is told when a stream of it is described.
+        broken = sorted(contract.broken.items())
+        probes += [(told("soap.probe.operation", name=name), True, told("soap.probe.left_out", why=why)) for name, why in broken]
         probes.append(_credentials(client))
     except (SourceError, FixConfiguration) as error:
         refused = isinstance(error, AccessRefused)

@@ -87,9 +87,12 @@ def decode(
     # UTF-8 goes on as it is; anything else is transcoded first, for expat knows few encodings and Shift_JIS not at all.
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("strict")
     splitter = _Splitter(machine, arrays)
+    doubt = _Doubt() if encoding == "cp932" else None
     part = first
     try:
         while part:
+            if doubt is not None:
+                doubt.take(part)
             splitter.take(decoder.decode(part).encode() if decoder else part)
             part = source.read(chunk)
         splitter.end(decoder.decode(b"", True).encode() if decoder else b"")
@@ -102,12 +105,43 @@ def decode(
         if error.code in _CUT:
             raise IncompleteXml(f"the reply ends before its Envelope does ({why})") from error
         raise BrokenXml(why) from error
+    if doubt is not None and doubt.is_utf8:
+        raise BrokenXml("the bytes are UTF-8, though the reply declares Shift_JIS")
     return machine.finish()
 
 
 #: What expat says at the end of the input when the document is not finished: 3 no element, 4 not well-formed in the last token, 5 unclosed
 #: token, 6 partial character, 20 unclosed CDATA.
 _CUT = frozenset({3, 5, 6, 20})
+
+
+_WIDE = re.compile("[^\x00-\u07ff]")
+
+
+class _Doubt:
+    """Whether bytes that are declared Shift_JIS are really UTF-8: many pairs of its bytes are kanji, and no codec would complain.
+
+    Real Shift_JIS is no UTF-8 for long, but for half-width kana, whose pairs may be characters of two bytes there. So what is UTF-8 and
+    has characters of three bytes was declared wrongly.
+    """
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")("strict")
+        self._wide = False
+
+    def take(self, data: bytes) -> None:
+        if self._decoder is None:
+            return
+        try:
+            text = self._decoder.decode(data)
+            self._wide = self._wide or _WIDE.search(text) is not None
+        except UnicodeDecodeError:
+            self._decoder = None
+
+    @property
+    def is_utf8(self) -> bool:
+        """After the last byte."""
+        return self._decoder is not None and self._wide and not self._decoder.getstate()[0]
 
 
 class _Splitter:

@@ -78,6 +78,21 @@ def test_utf_8_bytes_declared_as_shift_jis_are_an_error_that_names_the_encoding(
         pull(Fake(WHOLE.replace(b"utf-8", b"Shift_JIS", 1)), TEXT)
 
 
+@pytest.mark.parametrize("text", ["東京", "日本", "株式会社", "ああ"])
+def test_utf_8_that_shift_jis_can_read_as_other_kanji_is_refused_all_the_same(text: str) -> None:
+    content = reply(part(text), head='<?xml version="1.0" encoding="Shift_JIS"?>')
+    content.decode("cp932")
+    with pytest.raises(BrokenReply, match="UTF-8, though the reply declares Shift_JIS"):
+        pull(Fake(content))
+
+
+@pytest.mark.parametrize("text", ["東京", "ﾂｱﾃﾞﾔ", "①髙～", "abc"])
+def test_what_is_really_shift_jis_is_read(text: str) -> None:
+    content = reply(part("A", f"<名称>{text}</名称>"), head='<?xml version="1.0" encoding="Shift_JIS"?>').decode().encode("cp932")
+    (page,) = (one for one in pull(Fake(content, EMPTY), TEXT) if one.rows.num_rows)
+    assert page.rows.column("name").to_pylist() == [text]
+
+
 def test_one_row_less_than_the_reply_says_is_no_rows_at_all() -> None:
     for said in (COUNT + 1, COUNT - 1):
         with pytest.raises(BrokenReply, match=f"says {said} rows and sent {COUNT}"):

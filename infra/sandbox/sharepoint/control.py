@@ -9,9 +9,10 @@ from typing import Any
 
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import founding, life, naive
+from infra.sandbox.sharepoint import founding, life
 from infra.sandbox.sharepoint.answers import stamp
 from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.effective import may_read
 from infra.sandbox.sharepoint.world import READ, Entry, Listing, Site, World, scope_of
 
 
@@ -92,7 +93,7 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
         logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
         rows = []
         for listing, entry in _asked(world, body.get("items")):
-            readers = [login for login in logins if naive.may_read(world, login, listing, entry)]
+            readers = [login for login in logins if may_read(world, login, listing, entry)]
             rows.append({**_row(listing, entry), "readers": readers})
         return {"items": rows}
 

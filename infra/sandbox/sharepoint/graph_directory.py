@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from infra.sandbox.company.people import ORGANISATIONS, PEOPLE, Group, Person, group, person
-from infra.sandbox.sharepoint.access import entra_closure
 from infra.sandbox.sharepoint.answers import Ask, GraphError, page
 from infra.sandbox.sharepoint.graph_items import upn
 from infra.sandbox.sharepoint.world import World
@@ -74,13 +73,13 @@ class Directory:
         members, nested = self._world.groups[one.code]
         logins, inner = list(members), list(nested)
         if transitive:
-            logins, inner = sorted(entra_closure(self._world)[one.code]), self._below(one.code)
+            logins, inner = sorted(_closure(self._world)[one.code]), self._below(one.code)
         rows = [user_json(person(login)) for login in logins] + [group_json(group(code)) for code in inner]
         return page(ask, _only(rows, ask), default=100, most=999)
 
     def member_of(self, someone: Person, ask: Ask, *, transitive: bool) -> dict[str, Any]:
         """Groups a user is in."""
-        closure = entra_closure(self._world)
+        closure = _closure(self._world)
         codes = [
             code
             for code, (members, _) in self._world.groups.items()
@@ -97,6 +96,20 @@ class Directory:
                 found.append(current)
                 todo.extend(self._world.groups[current][1])
         return found
+
+
+def _closure(world: World) -> dict[str, frozenset[str]]:
+    """Group code → logins of everybody in it, nested groups followed to a fixed point."""
+    flat = {code: set(members) for code, (members, _) in world.groups.items()}
+    grew = True
+    while grew:
+        grew = False
+        for code, (_, nested) in world.groups.items():
+            before = len(flat[code])
+            for inner in nested:
+                flat[code] |= flat[inner]
+            grew = grew or len(flat[code]) > before
+    return {code: frozenset(logins) for code, logins in flat.items()}
 
 
 def _only(rows: list[dict[str, Any]], ask: Ask) -> list[dict[str, Any]]:

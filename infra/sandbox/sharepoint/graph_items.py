@@ -16,9 +16,22 @@ from infra.sandbox.company.people import DOMAIN, TENANT_ID, group, person, stabl
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import feed
 from infra.sandbox.sharepoint.answers import Ask, GraphError, answer, chosen, page, stamp
-from infra.sandbox.sharepoint.world import CONTRIBUTE, EDIT, FULL_CONTROL, LIMITED_ACCESS, READ, Entry, Listing, Site, World, scope_of
+from infra.sandbox.sharepoint.world import (
+    CONTRIBUTE,
+    EDIT,
+    EVERYONE_LOGIN,
+    FULL_CONTROL,
+    LIMITED_ACCESS,
+    LISTING,
+    READ,
+    Entry,
+    Listing,
+    Site,
+    World,
+    scope_of,
+)
 
-_ROLE_NAMES = {FULL_CONTROL: "owner", EDIT: "write", CONTRIBUTE: "write", READ: "read"}
+_ROLE_NAMES = {FULL_CONTROL: "owner", EDIT: "write", CONTRIBUTE: "write", READ: "read", LISTING: "sp.一覧のみ"}
 _DOWNLOAD_SECONDS = 3600
 _TYPES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -272,6 +285,8 @@ def login_name(kind: str, key: str) -> str:
     """The claims login name SharePoint gives a principal."""
     if kind == "user":
         return f"i:0#.f|membership|{upn(key).lower()}"
+    if kind == "everyone":
+        return EVERYONE_LOGIN
     return f"c:0t.c|tenant|{group(key).entra_id}" if kind == "entra" else f"c:0-.f|rolemanager|{key}"
 
 

@@ -1,44 +1,27 @@
-"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: role assignments, users, groups, items; verbose or nometadata JSON."""
+"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: the way over web, lists and items. Rights are told by ``rest_rights``."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from infra.sandbox.company.people import PEOPLE, person
+from infra.sandbox.company.people import person
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import life
-from infra.sandbox.sharepoint.access import mask
 from infra.sandbox.sharepoint.answers import Ask, stamp
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.graph import own_audiences
-from infra.sandbox.sharepoint.graph_items import login_name, upn
-from infra.sandbox.sharepoint.world import ROLES, Entry, Listing, Principal, Site, World, scope_of
+from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
+from infra.sandbox.sharepoint.rest_rights import Rights
+from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
 _SEGMENT = re.compile(r"/?([^/(']+)(?:\(((?:'(?:[^']|'')*'|[^')])*)\))?")
 _TEMPLATES = {"documentLibrary": 101, "genericList": 100, "webPageLibrary": 119}
 _UNAUTHORIZED = "-2147024891, System.UnauthorizedAccessException"
-_PRINCIPAL_TYPES = {"user": 1, "entra": 4, "eeeu": 4, "site": 8}
-
-
-class RestError(Exception):
-    """A refusal: status, SharePoint's code (number, exception), sentence."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
-class Collection(list[dict[str, Any]]):
-    """Entities with the address of the next page, if there is one."""
-
-    following = ""
 
 
 def segments(path: str) -> list[tuple[str, str]]:
@@ -74,65 +57,23 @@ class Rest:
                 payload = _Walk(self._world, site, ask, self._settings.https_url).resolve(segments(path))
         except RestError as error:
             return self._error(error, verbose)
-        return JSONResponse(_verbose(payload) if verbose else _plain(payload), headers=_headers(verbose))
+        return JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
 
     def _error(self, error: RestError, verbose: bool) -> Response:
         body = {"code": error.code, "message": {"lang": "ja-JP", "value": error.message}}
-        headers = _headers(verbose)
+        marks = headers(verbose=verbose)
         if error.status == 401:
-            headers["x-ms-diagnostics"] = f'3001000;reason="{error.message}";category="invalid_client"'
-            headers["WWW-Authenticate"] = "Bearer"
-        return JSONResponse({"error" if verbose else "odata.error": body}, status_code=error.status, headers=headers)
+            marks["x-ms-diagnostics"] = f'3001000;reason="{error.message}";category="invalid_client"'
+            marks["WWW-Authenticate"] = "Bearer"
+        return JSONResponse({"error" if verbose else "odata.error": body}, status_code=error.status, headers=marks)
 
 
-def _headers(verbose: bool) -> dict[str, str]:
-    kind = "verbose" if verbose else "nometadata"
-    return {"SPRequestGuid": str(uuid.uuid4()), "SPRequestDuration": "5", "Content-Type": f"application/json;odata={kind};charset=utf-8"}
-
-
-def _verbose(payload: Any) -> dict[str, Any]:
-    if isinstance(payload, Collection):
-        found: dict[str, Any] = {"results": [_nested(one) for one in payload]}
-        if payload.following:
-            found["__next"] = payload.following
-        return {"d": found}
-    return {"d": _nested(payload)}
-
-
-def _nested(value: Any) -> Any:
-    if isinstance(value, list):
-        return {"results": [_nested(one) for one in value]}
-    return {key.lstrip("!"): _nested(one) for key, one in value.items()} if isinstance(value, dict) else value
-
-
-def _plain(payload: Any) -> Any:
-    if isinstance(payload, Collection):
-        found: dict[str, Any] = {"value": [_bare(one) for one in payload]}
-        if payload.following:
-            found["odata.nextLink"] = payload.following
-        return found
-    # A property or a function's result comes under its name in verbose JSON (marked with "!"), without it here.
-    if isinstance(payload, dict) and len(payload) == 1 and next(iter(payload)).startswith("!"):
-        value = _bare(next(iter(payload.values())))
-        return value if isinstance(value, dict) else {"value": value}
-    return _bare(payload)
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_bare(one) for one in value]
-    return {key: _bare(one) for key, one in value.items() if key != "__metadata"} if isinstance(value, dict) else value
-
-
-class _Walk:
+class _Walk(Asked):
     """One request's way over the segments. A securable is (listing, entry): (None, None) is the web."""
 
     def __init__(self, world: World, site: Site, ask: Ask, https_url: str) -> None:
-        self._world, self._site, self._ask = world, site, ask
-        self._api = f"{ask.base}/sites/{site.key}/_api"
-        self._web_url = f"{https_url}/sites/{site.key}"
-        self._expand = {part.strip().lower() for part in ask.query.get("$expand", "").split(",") if part.strip()}
-        self._select = [part.strip() for part in ask.query.get("$select", "").split(",") if part.strip()]
+        super().__init__(world, site, ask, https_url)
+        self._rights = Rights(world, site, ask, https_url)
 
     def resolve(self, way: list[tuple[str, str]]) -> Any:
         head = way[0][0] if way else ""
@@ -162,12 +103,6 @@ class _Walk:
             return self._in_web(way[1:])
         return self._unknown(head)
 
-    def _unknown(self, name: str) -> Any:
-        raise RestError(404, "-1, Microsoft.SharePoint.Client.ResourceNotFoundException", f"Cannot find resource for the request {name}.")
-
-    def _meta(self, kind: str, place: str) -> dict[str, str]:
-        return {"id": f"{self._api}/{place}", "uri": f"{self._api}/{place}", "type": kind}
-
     def _in_web(self, way: list[tuple[str, str]]) -> Any:
         if not way:
             return self._web()
@@ -175,9 +110,9 @@ class _Walk:
         if name == "lists":
             return self._lists(argument, way[1:])
         if name in ("siteusers", "sitegroups", "getuserbyid"):
-            return self._principals("siteusers" if name == "getuserbyid" else name, argument, way[1:])
+            return self._rights.principals("siteusers" if name == "getuserbyid" else name, argument, way[1:])
         if name == "roledefinitions":
-            return Collection(self._role(role) for role in ROLES)
+            return self._rights.roles()
         if name == "title":
             return {"!Title": self._site.title}
         if name == "regionalsettings":
@@ -215,30 +150,6 @@ class _Walk:
             },
             optional=("HasUniqueRoleAssignments",),
         )
-
-    def _selected(self, entity: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-        names = {part.split("/")[0] for part in self._select}
-        if names and "*" not in names:
-            return {key: value for key, value in entity.items() if key in names or key == "__metadata"}
-        return {key: value for key, value in entity.items() if key not in optional or key in names}
-
-    def _page(self, rows: list[Any], make: Callable[[Any], dict[str, Any]]) -> Collection:
-        """``$top`` and ``$skip`` over what has no natural key."""
-        skip, top = self._whole("$skip", 0), self._whole("$top", 100)
-        found = Collection(make(row) for row in rows[skip : skip + top])
-        if skip + top < len(rows):
-            found.following = self._next(**{"$skip": str(skip + top)})
-        return found
-
-    def _whole(self, name: str, default: int) -> int:
-        raw = self._ask.query.get(name, str(default))
-        if not raw.isdigit():
-            raise RestError(400, "-1, Microsoft.SharePoint.Client.InvalidClientQueryException", f"The query option {name} is not valid.")
-        return int(raw)
-
-    def _next(self, **changes: str) -> str:
-        query = {key: value for key, value in self._ask.query.items() if key not in ("$skip", "$skiptoken")}
-        return f"{self._ask.base}{quote(self._ask.path)}?{urlencode({**query, **changes}, quote_via=quote, safe='$')}"
 
     # -- lists and items --------------------------------------------------------------------------------------------------------
 
@@ -337,25 +248,9 @@ class _Walk:
 
     def _securable(self, listing: Listing | None, entry: Entry | None, way: list[tuple[str, str]]) -> Any:
         name, argument = way[0]
-        own = entry.guid if entry else listing.guid if listing else "web"
-        scope = scope_of(listing, entry) if listing else "web"
-        if name == "hasuniqueroleassignments":
-            return {"!HasUniqueRoleAssignments": own in self._site.grants}
-        if name == "roleassignments":
-            rows = list(self._site.grants[scope].items())
-            return self._page(rows, lambda row: self._assignment(*row))
         if name == "firstuniqueancestorsecurableobject":
-            return self._scope_owner(listing, scope)
-        if name == "effectivebasepermissions":
-            _, _, high, low = ROLES[1073741829]
-            return {"!EffectiveBasePermissions": _permissions(high, low)}
-        if name == "getusereffectivepermissions":
-            asked = self._ask.query.get(argument, argument).strip("'")
-            someone = next((one.login for one in PEOPLE if login_name("user", one.login) == asked.lower()), None)
-            if someone is None:
-                raise RestError(404, "-2146232832, Microsoft.SharePoint.SPException", "The specified user could not be found.")
-            return {"!GetUserEffectivePermissions": _permissions(*mask(self._world, self._site, scope, someone))}
-        return self._unknown(name)
+            return self._scope_owner(listing, scope_of(listing, entry) if listing else "web")
+        return self._rights.of(listing, entry, name, argument)
 
     def _scope_owner(self, listing: Listing | None, scope: str) -> dict[str, Any]:
         if listing is None or scope == "web":
@@ -364,79 +259,3 @@ class _Walk:
             return self._list(listing)
         owner = next(entry for entry in listing.entries.values() if entry.guid == scope)
         return self._item(listing, owner)
-
-    def _assignment(self, number: int, roles: set[int]) -> dict[str, Any]:
-        place = f"RoleAssignments/GetByPrincipalId({number})"
-        found: dict[str, Any] = {"__metadata": self._meta("SP.RoleAssignment", place), "PrincipalId": number}
-        found["Member"] = (
-            self._principal(self._site.principals[number], users="member/users" in self._expand)
-            if self._expand & {"member", "member/users"}
-            else {"__deferred": {"uri": f"{self._api}/{place}/Member"}}
-        )
-        found["RoleDefinitionBindings"] = (
-            [self._role(role) for role in sorted(roles)]
-            if "roledefinitionbindings" in self._expand
-            else {"__deferred": {"uri": f"{self._api}/{place}/RoleDefinitionBindings"}}
-        )
-        return found
-
-    def _role(self, role: int) -> dict[str, Any]:
-        kind, name, high, low = ROLES[role]
-        return {
-            "__metadata": self._meta("SP.RoleDefinition", f"Web/RoleDefinitions({role})"),
-            "Id": role,
-            "Name": name,
-            "Hidden": kind == 1,
-            "RoleTypeKind": kind,
-            "Description": "",
-            "Order": kind,
-            "BasePermissions": _permissions(high, low),
-        }
-
-    def _principals(self, kind: str, argument: str, way: list[tuple[str, str]]) -> Any:
-        if not argument and way and way[0][0] == "getbyid":
-            argument, way = way[0][1], way[1:]
-        groups = kind == "sitegroups"
-        rows = [one for one in self._site.principals.values() if (one.kind == "site") == groups]
-        if not argument:
-            wanted = re.fullmatch(r"IsSiteAdmin eq (true|false)", self._ask.query.get("$filter", ""), re.IGNORECASE)
-            if wanted:
-                rows = [one for one in rows if one.site_admin == (wanted[1].lower() == "true")]
-            return self._page(rows, lambda one: self._selected(self._principal(one, users="users" in self._expand)))
-        found = next((one for one in rows if str(one.number) == argument), None)
-        if found is None:
-            raise RestError(404, "-2146232832, Microsoft.SharePoint.SPException", f"{'Group' if groups else 'User'} cannot be found.")
-        if way and way[0][0] == "users" and groups:
-            members = [self._site.principals[number] for number in found.members]
-            return self._page(members, lambda one: self._principal(one, users=False))
-        return self._unknown(way[0][0]) if way else self._selected(self._principal(found, users="users" in self._expand))
-
-    def _principal(self, one: Principal, *, users: bool) -> dict[str, Any]:
-        common = {"Id": one.number, "Title": one.title, "PrincipalType": _PRINCIPAL_TYPES[one.kind], "IsHiddenInUI": False}
-        if one.kind == "site":
-            members = [self._principal(self._site.principals[number], users=False) for number in one.members]
-            place = f"Web/SiteGroups/GetById({one.number})"
-            return {
-                "__metadata": self._meta("SP.Group", place),
-                **common,
-                "LoginName": one.title,
-                "OwnerTitle": f"{self._site.title} 所有者",
-                "OnlyAllowMembersViewMembership": False,
-                "Users": members if users else {"__deferred": {"uri": f"{self._api}/{place}/Users"}},
-            }
-        human = one.kind == "user"
-        return {
-            "__metadata": self._meta("SP.User", f"Web/GetUserById({one.number})"),
-            **common,
-            "LoginName": login_name(one.kind, one.key),
-            "Email": one.key if human else "",
-            "IsSiteAdmin": one.site_admin,
-            "UserPrincipalName": upn(one.key) if human else None,
-            "IsShareByEmailGuestUser": human and person(one.key).guest,
-            "IsEmailAuthenticationGuestUser": False,
-            "Expiration": "",
-        }
-
-
-def _permissions(high: int, low: int) -> dict[str, Any]:
-    return {"__metadata": {"type": "SP.BasePermissions"}, "High": str(high), "Low": str(low)}

@@ -22,8 +22,11 @@ ROLES: dict[int, tuple[int, str, int, int]] = {
     1073741827: (3, "投稿", 432, 1011028719),
     1073741826: (2, "閲覧", 176, 138612833),
     1073741825: (1, "制限付きアクセス", 48, 134287360),
+    1073741930: (0, "一覧のみ", 176, 138612801),
 }
-FULL_CONTROL, EDIT, CONTRIBUTE, READ, LIMITED_ACCESS = ROLES
+#: ``LISTING`` is a level that an administrator made: it shows items in their list and opens none.
+FULL_CONTROL, EDIT, CONTRIBUTE, READ, LIMITED_ACCESS, LISTING = ROLES
+EVERYONE_LOGIN = "c:0(.s|true"
 EEEU_LOGIN = f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT_ID}"
 
 
@@ -31,8 +34,8 @@ EEEU_LOGIN = f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT_ID}"
 class Principal:
     """A row of the site collection's user information list, or a site group.
 
-    ``kind``: ``user`` (``key`` = login), ``entra`` (``key`` = group code), ``eeeu``, or ``site`` (a SharePoint group, whose ``members``
-    are principal numbers). Numbers mean nothing outside their site collection.
+    ``kind``: ``user`` (``key`` = login), ``entra`` (``key`` = group code), ``eeeu``, ``everyone`` (guests too), or ``site`` (a SharePoint
+    group, whose ``members`` are principal numbers). Numbers mean nothing outside their site collection.
     """
 
     number: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,14 @@ from connectors.sharepoint.client import Api, Tenant
 from connectors.sharepoint.config import Config
 from connectors.transport import TransportOptions
 from infra.sandbox import process
+from infra.sandbox.clock import SandboxClock
+from infra.sandbox.company.people import TENANT_ID
+from infra.sandbox.settings import Settings
+from infra.sandbox.sharepoint.answers import Ask
+from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.graph import Graph
+from infra.sandbox.sharepoint.rest import Rest
+from infra.sandbox.sharepoint.world import World
 
 GRAPH = "https://graph.example"
 HOST = "https://contoso.sharepoint.example"
@@ -110,6 +119,47 @@ def api(table: Table, base: str = GRAPH) -> Api:
 def tenant(graph: Table, rest: Table | None = None) -> Tenant:
     config = Config(tenant=TENANT, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",))  # pyright: ignore[reportArgumentType]
     return Tenant("sharepoint", config, cast("Tokens", FakeTokens()), api(graph), None if rest is None else api(rest, HOST))
+
+
+class _Trusting:
+    """In the authority's place: every token is good, and bought with a certificate."""
+
+    def claims(self, authorization: str, audiences: Sequence[str]) -> Mapping[str, Any]:
+        return {"appidacr": "2"}
+
+
+class _TheirTokens(FakeTokens):
+    def claims(self, resource: str) -> Mapping[str, Any]:
+        return {"tid": TENANT_ID, "roles": ["Sites.FullControl.All"]}
+
+
+def served(world: World, home: Path) -> Tenant:
+    """A tenant that holds a sandbox's world, asked in this process: its Graph and its REST, without sockets and authority."""
+    clock = SandboxClock(datetime.now(UTC))
+    settings = Settings(clock=clock, http_port=80, https_port=443, state=home, ca_file=home / "none", admin_token="of-this-test")
+    trusting = cast("Authority", _Trusting())
+    graph, rest = Graph(world, trusting, settings, lambda path: None), Rest(world, trusting, settings)
+
+    def handled(request: httpx.Request) -> httpx.Response:
+        base, path = f"{request.url.scheme}://{request.url.netloc.decode()}", request.url.path
+        ask = Ask(request.method, path.removeprefix("/v1.0"), dict(request.url.params), request.headers, base, request.content)
+        if path.startswith("/v1.0/"):
+            answer = graph.handle(ask)
+        else:
+            site, _, below = path.removeprefix("/sites/").partition("/_api/")
+            answer = rest.handle(site, below, ask)
+        return httpx.Response(answer.status_code, headers=dict(answer.headers), content=bytes(answer.body))
+
+    config = Config(tenant=TENANT_ID, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",))  # pyright: ignore[reportArgumentType]
+    tokens, options = cast("Tokens", _TheirTokens()), TransportOptions(attempts=1)
+    sides = [
+        Api(base, resource, tokens, options, accept=accept, handler=httpx.MockTransport(handled))
+        for base, resource, accept in (
+            (f"{GRAPH}/v1.0", GRAPH, "application/json"),
+            (HOST, HOST, "application/json;odata=nometadata"),
+        )
+    ]
+    return Tenant("sharepoint", config, tokens, *sides)
 
 
 def config_of(home: Path, **changes: Any) -> Config:

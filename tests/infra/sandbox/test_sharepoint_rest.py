@@ -78,7 +78,7 @@ def test_verbose_and_nometadata_are_two_dialects_of_one_answer(server: Server) -
     assert verbose[0]["__metadata"]["type"] == "SP.User"
 
 
-def test_effective_permissions_and_the_naive_evaluator_agree_about_every_person_on_a_folder(server: Server) -> None:
+def test_effective_permissions_say_of_every_person_on_a_folder_what_the_truth_says(server: Server) -> None:
     lists = {one["Title"]: one["Id"] for one in _rest(server, "quality", "web/lists")["value"]}
     (row,) = server.control("effective", items=["品質規程/監査結果"])["items"]
     for someone in PEOPLE:
@@ -88,7 +88,7 @@ def test_effective_permissions_and_the_naive_evaluator_agree_about_every_person_
         assert bool(int(found["Low"]) & 0x20) == (someone.login in row["readers"])
 
 
-def test_the_naive_evaluator_knows_that_everybody_but_the_guest_reads_the_folder_of_2015(server: Server) -> None:
+def test_the_truth_is_that_everybody_but_the_guest_reads_the_folder_of_2015(server: Server) -> None:
     (row,) = server.control("effective", items=["規程と通知/2015年度共有/賞与計算書_共有用.xlsx"])["items"]
     assert set(row["readers"]) == {someone.login for someone in PEOPLE if not someone.guest}
 

@@ -23,9 +23,14 @@ class SimpleType:
 
 @dataclass(frozen=True)
 class Attribute:
+    """An attribute where it stands. ``name`` is ``{namespace}local`` when qualified; ``default`` and ``fixed`` are as for an element, but
+    an attribute's default is for one that is absent."""
+
     name: str
     type: str
     required: bool
+    default: str | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,18 @@ class Contract:
                 raise UnknownPath(step, tuple(one.name.rpartition("}")[2] for one in have))
             found.append(child)
         return tuple(found)
+
+    def attribute(self, owner: str, name: str) -> Attribute | None:
+        """The attribute of this local (or expanded) name that elements of the type ``owner`` have; of two, the unqualified one."""
+        kind = self.types[owner]
+        have = kind.attributes if isinstance(kind, ComplexType) else ()
+        return next((one for one in have if one.name == name), None) or next(
+            (one for one in have if one.name.rpartition("}")[2] == name), None
+        )
+
+    def derived(self, name: str) -> tuple[str, ...]:
+        """The types that derive from this one, directly or not."""
+        return tuple(other for other, kind in self.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
 
     def simple(self, name: str) -> SimpleType:
         """The simple type of this name; a complex type counts as its text, or as a string when it has none."""

@@ -169,7 +169,7 @@ class Machine:
 
         def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
             for key, slot in step.attributes.items():
-                value = attributes.get(key, absent)
+                value = attributes.get(key, step.defaults.get(key, absent))
                 if key == XSI_TYPE and isinstance(value, str):
                     value = typed_name(value, scope())
                 elif key in step.qualified and isinstance(value, str):

@@ -95,7 +95,7 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     if cell.many:
         return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
-    made = _item(cell, cell.default if raw == "" and cell.default is not None else raw, rules, 0)
+    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0)
     if cell.fixed and cell.default is not None and made is not None and made != _item(cell, cell.default, rules, 0):
         raise Unfit("value.fixed (not the one value that the contract allows)", raw)
     return made

@@ -43,7 +43,7 @@ class Step:
     """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
 
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
+    present. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text.
     """
@@ -55,6 +55,7 @@ class Step:
     form: Form | None = None
     children: dict[str, Step] = field(default_factory=dict[str, "Step"])
     attributes: dict[str, int] = field(default_factory=dict[str, int])
+    defaults: dict[str, str] = field(default_factory=dict[str, str])
     scalars: dict[str, str] = field(default_factory=dict[str, str])
     qualified: set[str] = field(default_factory=set[str])
 
@@ -70,7 +71,8 @@ class Step:
 class Cell:
     """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
 
-    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. ``gathers``: the
+    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
+    the default is no matter of empty texts (an attribute's). ``gathers``: the
     children are the row's own, not those of an element.
     """
 
@@ -82,6 +84,7 @@ class Cell:
     children: tuple[Cell, ...] = ()
     default: str | None = None
     fixed: bool = False
+    fills: bool = True
     gathers: bool = False
 
 
@@ -207,15 +210,18 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *_derived(contract, last.type))}))
     nillable = any(element.nillable or element.minimum == 0 for element in trail)
     if attribute:
-        found = next((one for one in kind.attributes if one.name == attribute), None) if isinstance(kind, ComplexType) else None
+        found = contract.attribute(last.type, attribute)
         if found is None:
-            have = ", ".join(one.name for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
+            have = ", ".join(local(one.name) for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
             raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
-        step.attributes[attribute] = slot
+        step.attributes[_expat(found.name)] = slot
         said = contract.simple(found.type)
         if said.builtin in QUALIFIED:
-            step.qualified.add(attribute)
-        return Cell(column, slot, said, nillable=not found.required)
+            step.qualified.add(_expat(found.name))
+        if found.default is not None:
+            # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
+            step.defaults[_expat(found.name)] = found.default
+        return Cell(column, slot, said, nillable=not found.required, default=found.default, fixed=found.fixed, fills=False)
     if len(trail) > 1 and last.many:
         step.slot = slot
     name = _expat(last.name)

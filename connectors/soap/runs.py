@@ -238,7 +238,7 @@ class _Columns:
         import pyarrow as pa
 
         for name, slot in step.attributes.items():
-            values = [(one.attributes or {}).get(name) for one in self._read]
+            values = [(one.attributes or {}).get(name, step.defaults.get(name)) for one in self._read]
             codes = np.full(self._rows, -1, np.int64)
             codes[row_of[elements]] = self._found.codes[elements]
             spelt: Any = pa.array(values, pa.string())

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
-from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, Attribute, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.xmltree import local, space
@@ -133,7 +133,7 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
     kind = contract.type(element)
     if isinstance(kind, SimpleType):
         return ()
-    found = [_attribute(contract, "", one.name, one.type, one.required) for one in kind.attributes]
+    found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
     for child in kind.elements:
         children += _fields_of(contract, child, "", trail)
@@ -177,7 +177,7 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
             facets,
         )
         attributes = kind.attributes if isinstance(kind, ComplexType) and not element.many else ()
-        return [found, *(_attribute(contract, source, one.name, one.type, False) for one in attributes)]
+        return [found, *(_attribute(contract, source, one, False) for one in attributes)]
     if element.type in trail or not (kind.elements or kind.attributes):
         return []
     deeper = (*trail, element.type)
@@ -192,9 +192,11 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
     return [LiveField(source, name, pa.list_(struct) if element.many else struct, "xsd:complexType", required, facets, children)]
 
 
-def _attribute(contract: Contract, owner: str, name: str, kind: str, required: bool) -> LiveField:
-    simple = contract.simple(kind)
+def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -> LiveField:
+    simple, name = contract.simple(one.type), local(one.name)
     facets = {_facet_name(key): _facet(value) for key, value in simple.facets.items()}
+    if one.default is not None:
+        facets["fixed" if one.fixed else "default"] = one.default
     return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.builtin}", required, facets)
 
 
@@ -266,9 +268,8 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     except UnknownPath:
         return None
     if attribute:
-        kind = contract.type(trail[-1])
-        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
-        return _attribute(contract, path, attribute, found[0].type, False) if found else None
+        found = contract.attribute(trail[-1].type, attribute)
+        return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
     inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
     return next((one for one in inside if one.source == source), None)
 

@@ -188,7 +188,7 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
     assert simple is not None
     whole = pa.repeat(pa.scalar(True), len(texts))
     careful = _gaps(cell, column)
-    if cell.default is not None:
+    if cell.default is not None and cell.fills:
         texts = pc.if_else(pc.equal(texts, ""), cell.default, texts)
     form = FORMS.get(simple.builtin)
     if (rules.null_values or rules.empty_as_null) and not (pa.types.is_string(kind) and form is None):

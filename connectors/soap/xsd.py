@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from connectors.soap.bundle import XSD, Bundle, Document
 from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
-from connectors.soap.xmltree import Node, local
+from connectors.soap.xmltree import Node, local, space
 
 _X = f"{{{XSD}}}"
 _ENC = (ENCODING, "http://www.w3.org/2003/05/soap-encoding")
@@ -37,10 +37,11 @@ class UnresolvedName(ValueError):
 
 @dataclass(frozen=True)
 class _Schema:
-    """Where a declaration stands: its namespace, and whether local elements are qualified."""
+    """Where a declaration stands: its namespace, and whether local elements and attributes are qualified."""
 
     namespace: str
     qualified: bool
+    attributes: bool = False
 
 
 class Schemas:
@@ -71,7 +72,8 @@ class Schemas:
             if (document.url, namespace) in self._seen:
                 return
             self._seen.add((document.url, namespace))
-        schema = _Schema(namespace, node.attributes.get("elementFormDefault") == "qualified")
+        forms = (node.attributes.get(name) == "qualified" for name in ("elementFormDefault", "attributeFormDefault"))
+        schema = _Schema(namespace, *forms)
         for child in node.children:
             kind = local(child.tag)
             if kind in ("include", "redefine") and child.attributes.get("schemaLocation"):
@@ -266,18 +268,46 @@ class Schemas:
             if child.tag == f"{_X}attributeGroup" and "ref" in child.attributes:
                 group, where = self._get("attributeGroup", child.qname(child.attributes["ref"]))
                 found += self._attributes(group, where, key)
-            elif child.tag == f"{_X}attribute" and child.attributes.get("use") != "prohibited" and "name" in child.attributes:
-                inline = child.first(f"{_X}simpleType")
-                kind = child.qname(child.attributes["type"]) if "type" in child.attributes else f"{_X}anySimpleType"
-                if inline is not None:
-                    kind = f"{key}/@{child.attributes['name']}"
-                    self._types[kind] = self._simple(inline, kind)
-                found.append(Attribute(child.attributes["name"], self.use(kind), child.attributes.get("use") == "required"))
+            elif child.tag == f"{_X}attribute" and child.attributes.get("use") != "prohibited":
+                made = self._referred(child) if "ref" in child.attributes else self._attribute(child, schema, key)
+                found += [made] if made is not None else []
         return tuple(sorted(found, key=lambda one: one.name))
+
+    def _attribute(self, node: Node, schema: _Schema, key: str) -> Attribute:
+        name = node.attributes.get("name", "")
+        form = node.attributes.get("form")
+        qualified = form == "qualified" if form else schema.attributes
+        return _used(node, _qualified(schema.namespace if qualified else "", name), self._attribute_type(node, f"{key}/@{name}"))
+
+    def _referred(self, node: Node) -> Attribute | None:
+        """A global attribute where it is used: always qualified. What SOAP encoding adds is no data."""
+        name = node.qname(node.attributes["ref"])
+        if space(name) in _ENC:
+            return None
+        found = self._raw.get(("attribute", name))
+        if found is None:
+            # Schemas refer to xml:lang and xmime:contentType without importing them: their values are text all the same.
+            return _used(node, name, self.use(f"{_X}anySimpleType"))
+        made = _used(node, name, self._attribute_type(found[0], f"attribute:{name}"))
+        stated = _used(found[0], name, made.type)
+        return made if made.default is not None else replace(made, default=stated.default, fixed=stated.fixed)
+
+    def _attribute_type(self, node: Node, key: str) -> str:
+        inline = node.first(f"{_X}simpleType")
+        if inline is not None:
+            self._types[key] = self._simple(inline, key)
+            return key
+        return self.use(node.qname(node.attributes["type"]) if "type" in node.attributes else f"{_X}anySimpleType")
 
 
 def _qualified(namespace: str, name: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
+
+
+def _used(node: Node, name: str, kind: str) -> Attribute:
+    fixed = node.attributes.get("fixed")
+    default = node.attributes.get("default", fixed)
+    return Attribute(name, kind, node.attributes.get("use") == "required", default, fixed is not None)
 
 
 def _occurs(node: Node) -> tuple[int, int | None]:

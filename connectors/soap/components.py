@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 XSD = "http://www.w3.org/2001/XMLSchema"
 #: The path of a column that is the row itself: children of the row are gathered into a struct.
 ITSELF = "."
+#: The attribute, in a column's source, that is the type which an element says it has.
+TYPE_SAID = "xsi:type"
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,22 @@ class Contract:
             if child is None:
                 raise UnknownPath(step, tuple(one.name.rpartition("}")[2] for one in have))
             found.append(child)
+        return tuple(found)
+
+    def reach(self, element: Element, path: str) -> tuple[Element, ...]:
+        """As ``walk``, where elements of derived types count too: an element may say by xsi:type that it has them."""
+        found: list[Element] = []
+        for step in path.split("/"):
+            at = found[-1] if found else element
+            try:
+                found += self.walk(at, step)
+            except UnknownPath:
+                for name in self.derived(at.type):
+                    if inside := [one for one in self.children(replace(at, type=name)) if one.name.rpartition("}")[2] == step]:
+                        found += inside[:1]
+                        break
+                else:
+                    raise
         return tuple(found)
 
     def attribute(self, owner: str, name: str) -> Attribute | None:

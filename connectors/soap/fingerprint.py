@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.protocol import Column
-from connectors.soap.components import ITSELF, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.xmltree import local
 
@@ -103,6 +103,8 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
     wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
     chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
     inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
+    have = {local(child.name) for child in kind.elements}
+    inside += [_column(contract, element, column) for column in only if column.source.partition("/")[0].partition("@")[0] not in have]
     attributes = [[_simple(contract.simple(one.type)), *_stated(one)] for one in kind.attributes]
     return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
 
@@ -112,9 +114,12 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
         return [_column(contract, row, child) for child in column.children]
     path, _, attribute = column.source.partition("@")
     try:
-        trail = contract.walk(row, path) if path else (row,)
+        trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    if attribute == TYPE_SAID:
+        # The values are names of types, so here these do matter.
+        return [trail[-1].type, *sorted(contract.derived(trail[-1].type))]
     if attribute:
         found = contract.attribute(trail[-1].type, attribute)
         return [_simple(contract.simple(found.type)), *_stated(found)] if found is not None else []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.schema import row_element
 from connectors.soap.xmltree import local
 
@@ -188,7 +187,7 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
     try:
-        trail: tuple[Element, ...] = _trail(contract, owner, path) if path else ()
+        trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
     except UnknownPath as error:
         raise ContractBroken(
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
@@ -205,9 +204,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
-    if attribute == "xsi:type":
+    if attribute == TYPE_SAID:
         step.attributes[XSI_TYPE] = slot
-        return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *_derived(contract, last.type))}))
+        return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *contract.derived(last.type))}))
     nillable = any(element.nillable or element.minimum == 0 for element in trail)
     if attribute:
         found = contract.attribute(last.type, attribute)
@@ -245,21 +244,6 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
-
-
-def _trail(contract: Contract, owner: Element, path: str) -> tuple[Element, ...]:
-    """The elements along the path. Those of a derived type count: an element may say by xsi:type that it has them."""
-    try:
-        return contract.walk(owner, path)
-    except UnknownPath:
-        for name in _derived(contract, owner.type):
-            with contextlib.suppress(UnknownPath):
-                return contract.walk(replace(owner, type=name), path)
-        raise
-
-
-def _derived(contract: Contract, name: str) -> tuple[str, ...]:
-    return tuple(other for other, kind in contract.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
 
 
 def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
-from connectors.soap.components import ITSELF, Attribute, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.xmltree import local, space
@@ -213,7 +213,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     contract_as_served = contract
     contract, called = chosen(contract, spec, wsdl, stream.id)
     row = row_element(contract, called, spec.rows)
-    live = fields(contract, row)
+    wanted = {column.source: column for column in stream.columns}
+    live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
     inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
     reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
@@ -260,18 +261,35 @@ def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveFie
     return LiveField(ITSELF, column.name, kind, "row", False, children=children)
 
 
+def _completed(contract: Contract, owner: Element, one: LiveField, column: Column | None) -> LiveField:
+    """A nested field with what the contract reads in it besides: parts of parts, columns of derived types, the type that is said."""
+    known = {child.source: child for child in one.children}
+    if column is None or not known:
+        return one
+    element = contract.reach(owner, one.source)[-1]
+    wanted = {child.source: child for child in column.children}
+    children = [_completed(contract, element, child, wanted.get(child.source)) for child in one.children]
+    more = (_deep(contract, element, child.source) for child in column.children if child.source not in known)
+    return replace(one, children=(*children, *(found for found in more if found is not None)))
+
+
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
     path, _, attribute = source.partition("@")
     try:
-        trail = contract.walk(row, path) if path else (row,)
+        trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    if attribute == TYPE_SAID:
+        options = (trail[-1].type, *sorted(contract.derived(trail[-1].type)))
+        return LiveField(source, attribute, pa.string(), "xsd:QName", False, {"options": options})
     if attribute:
         found = contract.attribute(trail[-1].type, attribute)
         return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
     inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
-    return next((one for one in inside if one.source == source), None)
+    found = next((one for one in inside if one.source == source), None)
+    # A part of a part, or of a derived type, need not come in every row.
+    return replace(found, required=False) if found is not None else None
 
 
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:

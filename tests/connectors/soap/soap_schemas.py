@@ -1,4 +1,4 @@
-"""The tiny ERP with another schema: rows typed by one way of reading, and the schema as described."""
+"""The tiny ERP with another schema: rows typed by one way of reading, the schema as described, and drift against a contract of all of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from connectors.soap.decode import RawRow, decode
 from connectors.soap.plan import compile_plan
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read
+from expectations.contract import Contract as Promised
+from expectations.drift import Change, compare
+from expectations.facts import facts_of
+from expectations.types import write_type
 
 XSD_URL = "https://erp.example/ws/Parts?xsd=parts.xsd"
 CODE = Column("code", "Code", stream().columns[0].type, required=True)
@@ -56,3 +60,27 @@ def typed(
     content = reply(part("first"), *(part(f"A{index}", row) for index, row in enumerate(rows)))
     decode(io.BytesIO(content), plan, sink, arrays=arrays, head=480)
     return made[1:], rejects
+
+
+def promised(live: Schema, **more: Any) -> Promised:
+    """A contract for all that the source shows, as a proposal makes it."""
+
+    def field(number: int, one: LiveField, prefix: str) -> dict[str, Any]:
+        made: dict[str, Any] = {"name": f"{prefix}{number}", "source": one.source, "label": one.label, "required": one.required}
+        inner = [field(at, child, f"{prefix}{number}_") for at, child in enumerate(one.children)]
+        text = write_type(one.type)
+        if inner:
+            return {**made, "type": text, "fields": inner}
+        options = one.facets.get("options")
+        return {**made, "type": text, **({"options": list(options)} if isinstance(options, tuple) else {})}
+
+    fields = [field(number, one, "c") for number, one in enumerate(live.fields)]
+    return Promised.model_validate({"stream": "erp/parts", "version": 1, "source": {}, "key": ["c0"], "fields": fields, **more})
+
+
+def drift(before: Schema, after: Schema) -> list[tuple[str, str, bool]]:
+    return [(one.kind, one.path, one.blocks) for one in changes(before, after)]
+
+
+def changes(before: Schema, after: Schema) -> tuple[Change, ...]:
+    return compare(promised(before), after, facts_of(before)).changes

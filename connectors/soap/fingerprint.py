@@ -81,7 +81,8 @@ def _signature(called: Operation) -> list[Any]:
 
 def _flat(element: Element) -> list[Any]:
     found = [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
-    return [*found, element.choice, element.fixed] if element.choice or element.fixed else found
+    found += [element.choice, element.fixed] if element.choice or element.fixed else []
+    return [*found, list(element.substitutes), element.abstract] if element.substitutes or element.abstract else found
 
 
 def _stated(one: Attribute) -> list[Any]:
@@ -89,12 +90,15 @@ def _stated(one: Attribute) -> list[Any]:
 
 
 def _simple(kind: SimpleType) -> list[Any]:
-    return [kind.builtin, kind.variety, {name: list(v) if isinstance(v, tuple) else v for name, v in kind.facets.items()}]
+    facets = {name: list(value) if isinstance(value, tuple) else value for name, value in kind.facets.items()}
+    return [kind.builtin, kind.variety, facets, *([[_simple(one) for one in kind.members]] if kind.members else [])]
 
 
 def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: Iterable[Column] = ()) -> Any:
     """An element with its types written out instead of named, so that renaming a type changes nothing."""
     occurs = [element.name, element.minimum, element.maximum, element.nillable, element.default]
+    if element.substitutes:
+        occurs += [list(element.names)]
     kind = contract.type(element)
     if isinstance(kind, SimpleType):
         return [occurs, _simple(kind)]

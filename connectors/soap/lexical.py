@@ -18,6 +18,7 @@ from connectors.soap.components import SimpleType
 from connectors.soap.facets import facets_of
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
+from connectors.soap.schema import arrow_type
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -140,6 +141,8 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
     """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
     if isinstance(kind, pa.ListType):
         return [scalar(one, kind.value_type, simple, rules) for one in text.translate(_SPACES).split(" ") if one]
+    if simple.members:
+        return _of_a_member(text, kind, simple, rules)
     if pa.types.is_string(kind):
         kept = text.translate(_SPACES) if simple.builtin == "normalizedString" or simple.builtin in COLLAPSED else text
         kept = re.sub(" +", " ", kept).strip(" ") if simple.builtin in COLLAPSED else kept
@@ -162,6 +165,25 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         raise Unfit(error.why, text) from error
     except (ValueError, ArithmeticError, binascii.Error) as error:
         raise Unfit(f"value.lexical (not an xsd:{simple.builtin} for {kind})", text) from error
+
+
+def _of_a_member(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
+    """The value as the first member of a union that it fits reads it; where they are of different types, its text, if it fits one."""
+    for member in simple.members:
+        own = arrow_type(member)
+        try:
+            made = scalar(text, own, member, rules)
+        except Unfit as error:
+            # A time without a zone, or finer than we hold, is a dateTime all the same where it stays text.
+            if kind == own or not error.why.startswith(("value.zone", "value.inexact")):
+                continue
+            made = text
+        kept = text if own == pa.string() and member.builtin == "string" else text.strip(_SPACE)
+        if made is not None and kind != own:
+            made = scalar(kept, kind, SimpleType("", "string" if pa.types.is_string(kind) else member.builtin), rules)
+        _allowed(kept, simple, text)
+        return _faceted(made, kept, kind, simple, rules, text)
+    raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", text)
 
 
 def _allowed(value: str, simple: SimpleType, raw: str) -> str:

@@ -140,9 +140,9 @@ def compile_plan(
         for element in trail[:-1]:
             if element.minimum > 0:
                 required.append(local(element.name))
-            step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+            step = _below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
-        step.children[_expat(trail[-1].name)] = row
+        step.children.update(dict.fromkeys(map(_expat, trail[-1].names), row))
         for column in columns:
             make = _gathering if column.source == ITSELF else _cell
             cells.append(make(contract, operation.name, trail[-1], row, slots, column))
@@ -200,7 +200,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         )
     last = (owner, *trail)[-1]
     for element in trail if attribute else trail[:-1]:
-        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        step = _below(step, element)
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -223,13 +223,17 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         return Cell(column, slot, said, nillable=not found.required, default=found.default, fixed=found.fixed, fills=False)
     if len(trail) > 1 and last.many:
         step.slot = slot
-    name = _expat(last.name)
     simple = isinstance(kind, SimpleType) or kind.text is not None
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
-    here = step.children.get(name)
+    known = {id(one): one for name in last.names if (one := step.children.get(_expat(name))) is not None}
+    here = next(iter(known.values()), None)
     if here is None:
-        here = step.children[name] = Step(wanted, local(last.name), slot, form=form)
+        here = Step(wanted, local(last.name), slot, form=form)
+        step.children.update(dict.fromkeys(map(_expat, last.names), here))
+    elif len(known) > 1 or not all(step.children.get(_expat(name)) is here for name in last.names):
+        # A head and one of those that may stand in its place: which column would the value be in?
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     elif here.kind is Kind.THROUGH and simple and not here.children:
         here.kind, here.slot, here.form = wanted, slot, form
     elif here.kind is not wanted or here.slot != slot or here.form != form:
@@ -246,6 +250,15 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     return Cell(column, slot, None, last.many, nillable, children)
 
 
+def _below(step: Step, element: Element) -> Step:
+    """The step for an element, whichever of its names it comes by."""
+    names = [_expat(name) for name in element.names]
+    found = next((one for name in names if (one := step.children.get(name)) is not None), None) or Step(name=local(element.name))
+    for name in names:
+        step.children.setdefault(name, found)
+    return found
+
+
 def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> None:
     names, _, attribute = path.partition("@")
     try:
@@ -256,7 +269,7 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, f
         ) from error
     step = answer
     for element in trail:
-        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        step = _below(step, element)
     if attribute:
         step.scalars[attribute] = path
     else:

@@ -55,7 +55,8 @@ class RunReader:
     def __post_init__(self) -> None:
         self._steps = [self.row]
         for step in self._steps:
-            self._steps.extend(step.children.values())
+            # An element with several names has one step.
+            self._steps.extend({id(child): child for child in step.children.values()}.values())
 
     def read(self, run: bytes) -> raw.Block | None:
         """The rows of ``run``, which begins and ends between rows; None when expat must read it."""

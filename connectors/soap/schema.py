@@ -44,8 +44,9 @@ _LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
 def arrow_type(kind: SimpleType) -> pa.DataType:
     """The Arrow type proposed for a simple type. A decimal that states no digits becomes decimal128(38, 10): a contract should narrow it."""
     if kind.variety == "union":
-        return pa.string()
-    item = _atomic(kind)
+        made = {arrow_type(one) for one in kind.members}
+        return made.pop() if len(made) == 1 else pa.string()
+    item = arrow_type(replace(kind, variety="union")) if kind.members else _atomic(kind)
     return pa.list_(item) if kind.variety == "list" or kind.builtin in _LISTS else item
 
 
@@ -164,15 +165,17 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
     facets: dict[str, Any] = {"nillable": True} if element.nillable else {}
     if element.default is not None:
         facets["fixed" if element.fixed else "default"] = element.default
+    if element.substitutes:
+        facets["substitutes"] = tuple(local(name) for name in element.names)
     if isinstance(kind, SimpleType) or kind.text:
         simple = contract.simple(element.type)
         inner = arrow_type(simple)
-        facets |= {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
+        facets |= _facets(simple)
         found = LiveField(
             source,
             element.label or local(element.name),
             pa.list_(inner) if element.many else inner,
-            f"xsd:{simple.builtin}",
+            f"xsd:{simple.spelt}",
             required,
             facets,
         )
@@ -194,10 +197,22 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
 
 def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -> LiveField:
     simple, name = contract.simple(one.type), local(one.name)
-    facets = {_facet_name(key): _facet(value) for key, value in simple.facets.items()}
+    facets = _facets(simple)
     if one.default is not None:
         facets["fixed" if one.fixed else "default"] = one.default
-    return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.builtin}", required, facets)
+    return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.spelt}", required, facets)
+
+
+def _facets(simple: SimpleType) -> dict[str, Any]:
+    """The facets as a field tells them. Values that all members of a union list are its options; other facets of members are told by member."""
+    found: dict[str, Any] = {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
+    if not simple.members or "options" in found:
+        return found
+    listed = [one.facets.get("enumeration") for one in simple.members]
+    if all(isinstance(one, tuple) for one in listed):
+        return {**found, "options": tuple(sorted({value for values in listed if isinstance(values, tuple) for value in values}))}
+    told = tuple(f"{one.spelt} {dict(sorted(one.facets.items()))}" for one in simple.members if one.facets)
+    return {**found, "members": told} if told else found
 
 
 def _facet_name(name: str) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 XSD = "http://www.w3.org/2001/XMLSchema"
 #: The path of a column that is the row itself: children of the row are gathered into a struct.
 ITSELF = "."
+#: The part of a struct that is the element's own text, where it has attributes beside it.
+TEXT = "text()"
 #: The attribute, in a column's source, that is the type which an element says it has.
 TYPE_SAID = "xsi:type"
 

@@ -18,7 +18,7 @@ from connectors.soap.components import SimpleType
 from connectors.soap.facets import facets_of
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
-from connectors.soap.schema import arrow_type
+from connectors.soap.schema import LISTS, arrow_type
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -140,12 +140,15 @@ def read(found: Attachment, simple: SimpleType) -> bytes:
 def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
     """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
     if isinstance(kind, pa.ListType):
+        if simple.variety != "list" and simple.builtin not in LISTS:
+            return [scalar(text, kind.value_type, simple, rules)]
         return [scalar(one, kind.value_type, simple, rules) for one in text.translate(_SPACES).split(" ") if one]
     if simple.members:
         return _of_a_member(text, kind, simple, rules)
     if pa.types.is_string(kind):
-        kept = text.translate(_SPACES) if simple.builtin == "normalizedString" or simple.builtin in COLLAPSED else text
-        kept = re.sub(" +", " ", kept).strip(" ") if simple.builtin in COLLAPSED else kept
+        rule = whitespace(simple)
+        kept = text if rule == "preserve" else text.translate(_SPACES)
+        kept = re.sub(" +", " ", kept).strip(" ") if rule == "collapse" else kept
         form = _TEXT_FORMS.get(simple.builtin)
         if form is not None:
             if kept in rules.null_values or (not kept and rules.empty_as_null):
@@ -165,6 +168,14 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         raise Unfit(error.why, text) from error
     except (ValueError, ArithmeticError, binascii.Error) as error:
         raise Unfit(f"value.lexical (not an xsd:{simple.builtin} for {kind})", text) from error
+
+
+def whitespace(simple: SimpleType) -> str:
+    """What becomes of white space in a text of this type (XSD part 2 §4.3.6): ``preserve``, ``replace`` or ``collapse``."""
+    stated = simple.facets.get("whiteSpace")
+    if isinstance(stated, str) and stated in ("preserve", "replace", "collapse"):
+        return stated
+    return "collapse" if simple.builtin in COLLAPSED else "replace" if simple.builtin == "normalizedString" else "preserve"
 
 
 def _of_a_member(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import pyarrow as pa
@@ -11,8 +11,8 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import ITSELF, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
-from connectors.soap.schema import row_element
+from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.schema import LISTS, row_element
 from connectors.soap.xmltree import local
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -42,7 +42,7 @@ class Step:
     """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
 
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
+    present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text.
     """
@@ -51,6 +51,7 @@ class Step:
     name: str = ""
     slot: int = -1
     width: int = 0
+    text: int = -1
     form: Form | None = None
     children: dict[str, Step] = field(default_factory=dict[str, "Step"])
     attributes: dict[str, int] = field(default_factory=dict[str, int])
@@ -199,6 +200,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(lists[0].name)
         )
     last = (owner, *trail)[-1]
+    if trail and not attribute and _listed(contract, last, column.type):
+        # It came often when the contract was written, and comes once now: a list of one.
+        last = replace(last, maximum=None)
     for element in trail if attribute else trail[:-1]:
         step = _below(step, element)
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
@@ -223,7 +227,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         return Cell(column, slot, said, nillable=not found.required, default=found.default, fixed=found.fixed, fills=False)
     if len(trail) > 1 and last.many:
         step.slot = slot
-    simple = isinstance(kind, SimpleType) or kind.text is not None
+    bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
+    simple = not bears and (isinstance(kind, SimpleType) or kind.text is not None)
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
     known = {id(one): one for name in last.names if (one := step.children.get(_expat(name))) is not None}
@@ -245,9 +250,35 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         default = None if last.many else last.default
         return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed)
     inner = _Slots()
-    children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
+    children = tuple(
+        _text(contract, last, here, inner, child)
+        if bears and child.source == TEXT
+        else _cell(contract, operation, last, here, inner, child)
+        for child in column.children
+    )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    """The text of an element that is read as a struct, for it has attributes."""
+    step.text = slots.take(TEXT)
+    simple = contract.simple(element.type)
+    if simple.builtin in QUALIFIED:
+        step.qualified.add("")
+    return Cell(column, step.text, simple, nillable=element.nillable, default=element.default, fixed=element.fixed)
+
+
+def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
+    """Whether a column is a list of such elements, by its type, though the element comes once."""
+    if element.many or not isinstance(kind, pa.ListType):
+        return False
+    found = contract.type(element)
+    if isinstance(found, ComplexType) and (found.text is None or found.attributes) and pa.types.is_struct(kind.value_type):
+        return True
+    simple = contract.simple(element.type)
+    plain = isinstance(found, SimpleType) or found.text is not None
+    return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
 
 
 def _below(step: Step, element: Element) -> Step:

@@ -10,7 +10,18 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
-from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import (
+    ITSELF,
+    TEXT,
+    TYPE_SAID,
+    Attribute,
+    ComplexType,
+    Contract,
+    Element,
+    Operation,
+    SimpleType,
+    UnknownPath,
+)
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.xmltree import local, space
@@ -38,7 +49,8 @@ _PLAIN: dict[str, pa.DataType] = {
     "hexBinary": pa.binary(),
     "base64": pa.binary(),
 }
-_LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
+#: Built-ins that are lists by themselves.
+LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
 
 
 def arrow_type(kind: SimpleType) -> pa.DataType:
@@ -47,7 +59,7 @@ def arrow_type(kind: SimpleType) -> pa.DataType:
         made = {arrow_type(one) for one in kind.members}
         return made.pop() if len(made) == 1 else pa.string()
     item = arrow_type(replace(kind, variety="union")) if kind.members else _atomic(kind)
-    return pa.list_(item) if kind.variety == "list" or kind.builtin in _LISTS else item
+    return pa.list_(item) if kind.variety == "list" or kind.builtin in LISTS else item
 
 
 def _atomic(kind: SimpleType) -> pa.DataType:
@@ -179,7 +191,16 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
             required,
             facets,
         )
-        attributes = kind.attributes if isinstance(kind, ComplexType) and not element.many else ()
+        attributes = kind.attributes if isinstance(kind, ComplexType) else ()
+        if element.many and attributes:
+            # A value with attributes that repeats: they belong together, value by value.
+            children = (
+                replace(found, source=TEXT, type=inner, required=False),
+                *(_attribute(contract, "", one, one.required) for one in attributes),
+            )
+            struct = pa.struct([pa.field(child.source, child.type) for child in children])
+            told = {name: fact for name, fact in facets.items() if name in ("nillable", "substitutes")}
+            return [LiveField(source, found.label, pa.list_(struct), "xsd:complexType", required, told, children)]
         return [found, *(_attribute(contract, source, one, False) for one in attributes)]
     if element.type in trail or not (kind.elements or kind.attributes):
         return []
@@ -281,6 +302,9 @@ def _completed(contract: Contract, owner: Element, one: LiveField, column: Colum
     known = {child.source: child for child in one.children}
     if column is None or not known:
         return one
+    if TEXT in known and isinstance(column.type, pa.ListType) and not pa.types.is_struct(column.type.value_type):
+        # A contract may want the values alone.
+        return replace(known[TEXT], source=one.source, type=pa.list_(known[TEXT].type))
     element = contract.reach(owner, one.source)[-1]
     wanted = {child.source: child for child in column.children}
     children = [_completed(contract, element, child, wanted.get(child.source)) for child in one.children]

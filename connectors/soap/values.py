@@ -19,7 +19,7 @@ from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
 from connectors.soap.components import SimpleType
 from connectors.soap.facets import facets_of
-from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, scalar, value_of
+from connectors.soap.lexical import FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, scalar, value_of, whitespace
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 
@@ -207,9 +207,10 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         return pa.nulls(len(texts), kind), whole
     if pattern:
         careful = _or(careful, pc.invert(pc.match_substring_regex(texts, pattern)))
-    if pa.types.is_string(kind) and simple.builtin in COLLAPSED:
+    rule = whitespace(simple) if pa.types.is_string(kind) else "preserve"
+    if rule == "collapse":
         careful = _or(careful, pc.match_substring_regex(texts, _UNCOLLAPSED))
-    elif pa.types.is_string(kind) and simple.builtin == "normalizedString":
+    elif rule == "replace":
         careful = _or(careful, pc.match_substring_regex(texts, "[\t\n\r]"))
     if careful is not None:
         texts = pc.if_else(careful, pa.scalar(None, pa.string()), texts)

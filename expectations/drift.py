@@ -14,7 +14,7 @@ from connectors.protocol import Account, LiveField, Schema
 from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of
 from expectations.types import write_type
-from expectations.wire import facet_changed, is_wire, part_changed
+from expectations.wire import comes_once, facet_changed, is_wire, part_changed
 
 Kind = Literal[
     "added",
@@ -203,6 +203,9 @@ class _Comparison:
         if then is not None and _replaced(then, now):
             old, new = f"{then.vendor_type} ({field.type})", f"{now.vendor_type} ({write_type(now.type)})"
             yield Change("replaced", path, label, old, new, policy.retyped, True)
+        elif is_wire(now.vendor_type) and comes_once(field.type, now.type):
+            # Who reads a list of what may come often reads one of one item as well.
+            yield Change("narrowed", path, label, field.type, write_type(now.type), "report")
         elif old_type != new_type:
             widened = _widens(old_type, new_type)
             kind: Kind = "widened" if widened else "retyped"
@@ -363,7 +366,7 @@ def _required(value: bool) -> str:
     return "required" if value else "optional"
 
 
-_INTS = ("int16", "int32", "int64")
+_INTS = ("int8", "int16", "int32", "int64")
 
 
 def _widens(old: str, new: str) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _DECIMAL = re.compile(r"decimal128\((\d+),\s*(\d+)\)")
 _TIMESTAMP = re.compile(r"timestamp\[us(?:,\s*(?:tz=)?UTC)?\]")
 _LIST = re.compile(r"list<(.+)>")
-SIMPLE = ("string", "bool", "int16", "int32", "int64", "float", "double", "date32", "binary")
+SIMPLE = ("string", "bool", "int8", "int16", "int32", "int64", "float", "double", "date32", "binary")
 
 
 def parse_type(text: str, children: tuple[tuple[str, pa.DataType], ...] = ()) -> pa.DataType:

@@ -6,10 +6,14 @@ Rules: whoever goes on calling the old way is refused or misread (stop); credent
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from expectations.contract import DriftPolicy, Policy
+from expectations.types import write_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 WireKind = Literal[
     "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "settings", "address"
@@ -42,6 +46,13 @@ _LOWER = frozenset({"minLength", "minInclusive", "minExclusive"})
 def is_wire(vendor_type: str) -> bool:
     """Whether a field's vendor type is one of XML Schema's."""
     return vendor_type.startswith("xsd:")
+
+
+def comes_once(promised: str, now: pa.DataType) -> bool:
+    """Whether the source now says of an element that comes as a list that it comes once, its type being what it was."""
+    import pyarrow as pa
+
+    return promised.replace(" ", "") == write_type(pa.list_(now)).replace(" ", "") and not pa.types.is_list(now)
 
 
 def part_changed(part: str, old: str, new: str, policy: DriftPolicy) -> tuple[WireKind, Policy] | None:

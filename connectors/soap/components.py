@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 XSD = "http://www.w3.org/2001/XMLSchema"
 #: The path of a column that is the row itself: children of the row are gathered into a struct.
 ITSELF = "."
+#: The part of a struct that is the element's own text, where it has attributes beside it.
+TEXT = "text()"
+#: The attribute, in a column's source, that is the type which an element says it has.
+TYPE_SAID = "xsi:type"
 
 
 @dataclass(frozen=True)
 class SimpleType:
-    """``builtin`` is the XSD built-in at the bottom (``decimal``); for a list that of its items, for a union ``string``."""
+    """``builtin`` is the XSD built-in at the bottom (``decimal``); for a list that of its items, for a union ``string``.
+
+    ``members`` are those of a union, in order, none of them a union itself: a value is one of the first that it fits.
+    """
 
     name: str
     builtin: str
     facets: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, "str | tuple[str, ...]"])
     variety: Literal["atomic", "list", "union"] = "atomic"
+    members: tuple[SimpleType, ...] = ()
+
+    @property
+    def spelt(self) -> str:
+        """What is at the bottom, for people: ``decimal``, ``union(int|boolean)``."""
+        return f"union({'|'.join(one.spelt for one in self.members)})" if self.members else self.builtin
 
 
 @dataclass(frozen=True)
 class Attribute:
+    """An attribute where it stands. ``name`` is ``{namespace}local`` when qualified; ``default`` and ``fixed`` are as for an element, but
+    an attribute's default is for one that is absent."""
+
     name: str
     type: str
     required: bool
+    default: str | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,8 @@ class Element:
     """An element where it stands. ``name`` is ``{namespace}local`` when qualified; ``maximum`` None is unbounded.
 
     ``label`` is the contract's own documentation of it; it is for people and in no fingerprint. ``choice`` names the first branch of the
-    innermost choice it is a branch of. ``fixed`` says that ``default`` is the only value allowed.
+    innermost choice it is a branch of. ``fixed`` says that ``default`` is the only value allowed. ``substitutes`` are the global elements
+    that may stand in its place; an ``abstract`` one never stands there itself.
     """
 
     name: str
@@ -45,6 +64,13 @@ class Element:
     label: str = ""
     choice: str = ""
     fixed: bool = False
+    substitutes: tuple[str, ...] = ()
+    abstract: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name it may have where it stands."""
+        return (*(() if self.abstract else (self.name,)), *self.substitutes)
 
     @property
     def many(self) -> bool:
@@ -121,11 +147,51 @@ class Contract:
         found: list[Element] = []
         for step in path.split("/"):
             have = self.children(found[-1] if found else element)
-            child = next((one for one in have if one.name.rpartition("}")[2] == step), None)
+            child = next((one for one in have if one.name.rpartition("}")[2] == step), None) or self._substitute(have, step)
             if child is None:
-                raise UnknownPath(step, tuple(one.name.rpartition("}")[2] for one in have))
+                raise UnknownPath(step, tuple(name.rpartition("}")[2] for one in have for name in (one.names or (one.name,))))
             found.append(child)
         return tuple(found)
+
+    def _substitute(self, have: tuple[Element, ...], step: str) -> Element | None:
+        """The element of this name that may stand in the place of one of these: it need not come, and comes as often as that one may."""
+        for head in have:
+            for name in head.substitutes:
+                if name.rpartition("}")[2] == step:
+                    return replace(self.elements[name], minimum=0, maximum=head.maximum, choice=head.choice)
+        return None
+
+    def reach(self, element: Element, path: str) -> tuple[Element, ...]:
+        """As ``walk``, where elements of derived types count too: an element may say by xsi:type that it has them."""
+        found: list[Element] = []
+        for step in path.split("/"):
+            at = found[-1] if found else element
+            try:
+                found += self.walk(at, step)
+            except UnknownPath:
+                for name in self._further(at):
+                    if inside := [one for one in self.children(replace(at, type=name)) if one.name.rpartition("}")[2] == step]:
+                        found += inside[:1]
+                        break
+                else:
+                    raise
+        return tuple(found)
+
+    def attribute(self, owner: str, name: str) -> Attribute | None:
+        """The attribute of this local (or expanded) name that elements of the type ``owner`` have; of two, the unqualified one."""
+        kind = self.types[owner]
+        have = kind.attributes if isinstance(kind, ComplexType) else ()
+        return next((one for one in have if one.name == name), None) or next(
+            (one for one in have if one.name.rpartition("}")[2] == name), None
+        )
+
+    def derived(self, name: str) -> tuple[str, ...]:
+        """The types that derive from this one, directly or not."""
+        return tuple(other for other, kind in self.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
+
+    def _further(self, element: Element) -> tuple[str, ...]:
+        """The types that an element may have besides its own: by xsi:type, or as one that stands in its place."""
+        return (*self.derived(element.type), *(self.elements[name].type for name in element.substitutes))
 
     def simple(self, name: str) -> SimpleType:
         """The simple type of this name; a complex type counts as its text, or as a string when it has none."""

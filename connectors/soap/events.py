@@ -169,7 +169,7 @@ class Machine:
 
         def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
             for key, slot in step.attributes.items():
-                value = attributes.get(key, absent)
+                value = attributes.get(key, step.defaults.get(key, absent))
                 if key == XSI_TYPE and isinstance(value, str):
                     value = typed_name(value, scope())
                 elif key in step.qualified and isinstance(value, str):
@@ -231,6 +231,7 @@ class Machine:
                 take(step, attributes, raw)
                 rows.append(raw)
                 once.append(set())
+                collect = step.text >= 0
                 return
             if kind is answer:
                 reply.answers += 1
@@ -301,6 +302,10 @@ class Machine:
             elif kind is group or kind is groups:
                 inner, owner = rows.pop(), rows[-1]
                 once.pop()
+                if step.text >= 0:
+                    said = value(step)
+                    inner[step.text] = absent if said is nil_value else said
+                    text.clear()
                 if any(one is not absent for one in inner):
                     # Said to be nil, and something stood in it.
                     if owner[step.slot] is nil_value:

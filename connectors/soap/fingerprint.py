@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.protocol import Column
-from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.xmltree import local
 
@@ -25,7 +25,7 @@ def contract_fingerprint(contract: Contract) -> str:
         else:
             types[name] = {
                 "elements": [_flat(one) for one in kind.elements],
-                "attributes": [[a.name, a.type, a.required] for a in kind.attributes],
+                "attributes": [[a.type, *_stated(a)] for a in kind.attributes],
                 "text": kind.text,
                 "open": kind.open,
                 "abstract": kind.abstract,
@@ -81,16 +81,24 @@ def _signature(called: Operation) -> list[Any]:
 
 def _flat(element: Element) -> list[Any]:
     found = [element.name, element.type, element.minimum, element.maximum, element.nillable, element.default]
-    return [*found, element.choice, element.fixed] if element.choice or element.fixed else found
+    found += [element.choice, element.fixed] if element.choice or element.fixed else []
+    return [*found, list(element.substitutes), element.abstract] if element.substitutes or element.abstract else found
+
+
+def _stated(one: Attribute) -> list[Any]:
+    return [one.name, one.required, *filter(None, (one.default, one.fixed))]
 
 
 def _simple(kind: SimpleType) -> list[Any]:
-    return [kind.builtin, kind.variety, {name: list(v) if isinstance(v, tuple) else v for name, v in kind.facets.items()}]
+    facets = {name: list(value) if isinstance(value, tuple) else value for name, value in kind.facets.items()}
+    return [kind.builtin, kind.variety, facets, *([[_simple(one) for one in kind.members]] if kind.members else [])]
 
 
 def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: Iterable[Column] = ()) -> Any:
     """An element with its types written out instead of named, so that renaming a type changes nothing."""
     occurs = [element.name, element.minimum, element.maximum, element.nillable, element.default]
+    if element.substitutes:
+        occurs += [list(element.names)]
     kind = contract.type(element)
     if isinstance(kind, SimpleType):
         return [occurs, _simple(kind)]
@@ -99,7 +107,9 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
     wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
     chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
     inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
-    attributes = [[one.name, _simple(contract.simple(one.type)), one.required] for one in kind.attributes]
+    have = {local(child.name) for child in kind.elements}
+    inside += [_column(contract, element, column) for column in only if column.source.partition("/")[0].partition("@")[0] not in have]
+    attributes = [[_simple(contract.simple(one.type)), *_stated(one)] for one in kind.attributes]
     return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
 
 
@@ -108,13 +118,15 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
         return [_column(contract, row, child) for child in column.children]
     path, _, attribute = column.source.partition("@")
     try:
-        trail = contract.walk(row, path) if path else (row,)
+        trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    if attribute == TYPE_SAID:
+        # The values are names of types, so here these do matter.
+        return [trail[-1].type, *sorted(contract.derived(trail[-1].type))]
     if attribute:
-        kind = contract.type(trail[-1])
-        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
-        return [[one.name, _simple(contract.simple(one.type)), one.required] for one in found]
+        found = contract.attribute(trail[-1].type, attribute)
+        return [_simple(contract.simple(found.type)), *_stated(found)] if found is not None else []
     return [[[one.name, one.minimum, one.maximum, one.nillable] for one in trail[:-1]], _shape(contract, trail[-1], (), column.children)]
 
 

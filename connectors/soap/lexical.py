@@ -20,6 +20,7 @@ from connectors.soap.facets import facets_of
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
+from connectors.soap.schema import LISTS, arrow_type
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
@@ -110,7 +111,7 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     if cell.many:
         return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
-    made = _item(cell, cell.default if raw == "" and cell.default is not None else raw, rules, 0)
+    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0)
     if cell.fixed and cell.default is not None and made is not None and made != _item(cell, cell.default, rules, 0):
         raise Unfit("value.fixed (not the one value that the contract allows)", raw)
     return made
@@ -167,10 +168,15 @@ def read(found: Attachment, simple: SimpleType) -> bytes:
 def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
     """One text as the Python value of an Arrow type, by XSD's lexical rules. Raises Unfit; None only for a declared null."""
     if isinstance(kind, pa.ListType):
+        if simple.variety != "list" and simple.builtin not in LISTS:
+            return [scalar(text, kind.value_type, simple, rules)]
         return [scalar(one, kind.value_type, simple, rules) for one in text.translate(_SPACES).split(" ") if one]
+    if simple.members:
+        return _of_a_member(text, kind, simple, rules)
     if pa.types.is_string(kind):
-        kept = text.translate(_SPACES) if simple.builtin == "normalizedString" or simple.builtin in COLLAPSED else text
-        kept = re.sub(" +", " ", kept).strip(" ") if simple.builtin in COLLAPSED else kept
+        rule = whitespace(simple)
+        kept = text if rule == "preserve" else text.translate(_SPACES)
+        kept = re.sub(" +", " ", kept).strip(" ") if rule == "collapse" else kept
         form = _TEXT_FORMS.get(simple.builtin)
         if form is not None:
             if kept in rules.null_values or (not kept and rules.empty_as_null):
@@ -190,6 +196,33 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         raise Unfit(error.why, text) from error
     except (ValueError, ArithmeticError, binascii.Error) as error:
         raise Unfit(f"value.lexical (not an xsd:{simple.builtin} for {kind})", text) from error
+
+
+def whitespace(simple: SimpleType) -> str:
+    """What becomes of white space in a text of this type (XSD part 2 §4.3.6): ``preserve``, ``replace`` or ``collapse``."""
+    stated = simple.facets.get("whiteSpace")
+    if isinstance(stated, str) and stated in ("preserve", "replace", "collapse"):
+        return stated
+    return "collapse" if simple.builtin in COLLAPSED else "replace" if simple.builtin == "normalizedString" else "preserve"
+
+
+def _of_a_member(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
+    """The value as the first member of a union that it fits reads it; where they are of different types, its text, if it fits one."""
+    for member in simple.members:
+        own = arrow_type(member)
+        try:
+            made = scalar(text, own, member, rules)
+        except Unfit as error:
+            # A time without a zone, or finer than we hold, is a dateTime all the same where it stays text.
+            if kind == own or not error.why.startswith(("value.zone", "value.inexact")):
+                continue
+            made = text
+        kept = text if own == pa.string() and member.builtin == "string" else text.strip(_SPACE)
+        if made is not None and kind != own:
+            made = scalar(kept, kind, SimpleType("", "string" if pa.types.is_string(kind) else member.builtin), rules)
+        _allowed(kept, simple, text)
+        return _faceted(made, kept, kind, simple, rules, text)
+    raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", text)
 
 
 def _allowed(value: str, simple: SimpleType, raw: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -12,9 +11,9 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.reading import Reading
-from connectors.soap.schema import row_element
+from connectors.soap.schema import LISTS, row_element
 from connectors.soap.xmltree import local
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -44,7 +43,7 @@ class Step:
     """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
 
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. ``attributes`` maps attribute names to slots; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
+    present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text.
     """
@@ -53,9 +52,11 @@ class Step:
     name: str = ""
     slot: int = -1
     width: int = 0
+    text: int = -1
     form: Form | None = None
     children: dict[str, Step] = field(default_factory=dict[str, "Step"])
     attributes: dict[str, int] = field(default_factory=dict[str, int])
+    defaults: dict[str, str] = field(default_factory=dict[str, str])
     scalars: dict[str, str] = field(default_factory=dict[str, str])
     qualified: set[str] = field(default_factory=set[str])
 
@@ -71,8 +72,9 @@ class Step:
 class Cell:
     """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
 
-    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. ``gathers``: the
-    children are the row's own, not those of an element. ``reading`` is what the contract declares of the text.
+    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
+    the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
+    ``reading`` is what the contract declares of the text.
     """
 
     column: Column
@@ -83,6 +85,7 @@ class Cell:
     children: tuple[Cell, ...] = ()
     default: str | None = None
     fixed: bool = False
+    fills: bool = True
     gathers: bool = False
     reading: Reading | None = None
 
@@ -150,9 +153,9 @@ def compile_plan(
         for element in trail[:-1]:
             if element.minimum > 0:
                 required.append(local(element.name))
-            step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+            step = _below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
-        step.children[_expat(trail[-1].name)] = row
+        step.children.update(dict.fromkeys(map(_expat, trail[-1].names), row))
         for column in columns:
             make = _gathering if column.source == ITSELF else _cell
             cells.append(make(contract, operation.name, trail[-1], row, slots, column))
@@ -197,7 +200,7 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
     try:
-        trail: tuple[Element, ...] = _trail(contract, owner, path) if path else ()
+        trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
     except UnknownPath as error:
         raise ContractBroken(
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
@@ -209,40 +212,53 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(lists[0].name)
         )
     last = (owner, *trail)[-1]
+    if trail and not attribute and _listed(contract, last, column.type):
+        # It came often when the contract was written, and comes once now: a list of one.
+        last = replace(last, maximum=None)
     for element in trail if attribute else trail[:-1]:
-        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        step = _below(step, element)
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
-    if attribute == "xsi:type":
+    if attribute == TYPE_SAID:
         step.attributes[XSI_TYPE] = slot
-        return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *_derived(contract, last.type))}))
+        return Cell(column, slot, SimpleType("xsi:type", "string", {"enumeration": (last.type, *contract.derived(last.type))}))
     # SOAP 1.1 §5.1: any accessor of an encoded value may be nil, whatever the schema says.
     nillable = slots.encoded or any(element.nillable or element.minimum == 0 for element in trail)
     if attribute:
-        found = next((one for one in kind.attributes if one.name == attribute), None) if isinstance(kind, ComplexType) else None
+        found = contract.attribute(last.type, attribute)
         if found is None:
-            have = ", ".join(one.name for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
+            have = ", ".join(local(one.name) for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
             raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
-        step.attributes[attribute] = slot
+        step.attributes[_expat(found.name)] = slot
         said = contract.simple(found.type)
         if said.builtin in QUALIFIED:
-            step.qualified.add(attribute)
-        return Cell(column, slot, said, nillable=not found.required, reading=reading)
+            step.qualified.add(_expat(found.name))
+        if found.default is not None:
+            # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
+            step.defaults[_expat(found.name)] = found.default
+        optional = not found.required
+        return Cell(column, slot, said, nillable=optional, default=found.default, fixed=found.fixed, fills=False, reading=reading)
     if len(trail) > 1 and last.many:
         step.slot = slot
-    name = _expat(last.name)
-    simple = isinstance(kind, SimpleType) or kind.text is not None
+    bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
+    simple = not bears and (isinstance(kind, SimpleType) or kind.text is not None)
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
-    here = step.children.get(name)
+    known = {id(one): one for name in last.names if (one := step.children.get(_expat(name))) is not None}
+    here = next(iter(known.values()), None)
     if here is None:
-        here = step.children[name] = Step(wanted, local(last.name), slot, form=form)
+        here = Step(wanted, local(last.name), slot, form=form)
+        step.children.update(dict.fromkeys(map(_expat, last.names), here))
+    elif len(known) > 1 or not all(step.children.get(_expat(name)) is here for name in last.names):
+        # A head and one of those that may stand in its place: which column would the value be in?
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     elif here.kind is Kind.THROUGH and simple and not here.children:
         here.kind, here.slot, here.form = wanted, slot, form
     elif here.kind is not wanted or here.slot != slot or here.form != form:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if reading is not None and reading.sent_as:
+        name = _expat(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
     if simple:
         text = contract.simple(last.type)
@@ -251,24 +267,44 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         default = None if last.many else last.default
         return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
     inner = slots.below(column.source)
-    children = tuple(_cell(contract, operation, last, here, inner, child) for child in column.children)
+    children = tuple(
+        _text(contract, last, here, inner, child)
+        if bears and child.source == TEXT
+        else _cell(contract, operation, last, here, inner, child)
+        for child in column.children
+    )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
 
 
-def _trail(contract: Contract, owner: Element, path: str) -> tuple[Element, ...]:
-    """The elements along the path. Those of a derived type count: an element may say by xsi:type that it has them."""
-    try:
-        return contract.walk(owner, path)
-    except UnknownPath:
-        for name in _derived(contract, owner.type):
-            with contextlib.suppress(UnknownPath):
-                return contract.walk(replace(owner, type=name), path)
-        raise
+def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    """The text of an element that is read as a struct, for it has attributes."""
+    step.text = slots.take(TEXT)
+    simple = contract.simple(element.type)
+    if simple.builtin in QUALIFIED:
+        step.qualified.add("")
+    return Cell(column, step.text, simple, nillable=element.nillable, default=element.default, fixed=element.fixed)
 
 
-def _derived(contract: Contract, name: str) -> tuple[str, ...]:
-    return tuple(other for other, kind in contract.types.items() if isinstance(kind, ComplexType) and name in kind.bases)
+def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
+    """Whether a column is a list of such elements, by its type, though the element comes once."""
+    if element.many or not isinstance(kind, pa.ListType):
+        return False
+    found = contract.type(element)
+    if isinstance(found, ComplexType) and (found.text is None or found.attributes) and pa.types.is_struct(kind.value_type):
+        return True
+    simple = contract.simple(element.type)
+    plain = isinstance(found, SimpleType) or found.text is not None
+    return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
+
+
+def _below(step: Step, element: Element) -> Step:
+    """The step for an element, whichever of its names it comes by."""
+    names = [_expat(name) for name in element.names]
+    found = next((one for name in names if (one := step.children.get(name)) is not None), None) or Step(name=local(element.name))
+    for name in names:
+        step.children.setdefault(name, found)
+    return found
 
 
 def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> None:
@@ -281,7 +317,7 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, f
         ) from error
     step = answer
     for element in trail:
-        step = step.children.setdefault(_expat(element.name), Step(name=local(element.name)))
+        step = _below(step, element)
     if attribute:
         step.scalars[attribute] = path
     else:

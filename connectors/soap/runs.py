@@ -55,7 +55,8 @@ class RunReader:
     def __post_init__(self) -> None:
         self._steps = [self.row]
         for step in self._steps:
-            self._steps.extend(step.children.values())
+            # An element with several names has one step.
+            self._steps.extend({id(child): child for child in step.children.values()}.values())
 
     def read(self, run: bytes) -> raw.Block | None:
         """The rows of ``run``, which begins and ends between rows; None when expat must read it."""
@@ -238,7 +239,7 @@ class _Columns:
         import pyarrow as pa
 
         for name, slot in step.attributes.items():
-            values = [(one.attributes or {}).get(name) for one in self._read]
+            values = [(one.attributes or {}).get(name, step.defaults.get(name)) for one in self._read]
             codes = np.full(self._rows, -1, np.int64)
             codes[row_of[elements]] = self._found.codes[elements]
             spelt: Any = pa.array(values, pa.string())

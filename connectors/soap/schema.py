@@ -10,7 +10,18 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
-from connectors.soap.components import ITSELF, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import (
+    ITSELF,
+    TEXT,
+    TYPE_SAID,
+    Attribute,
+    ComplexType,
+    Contract,
+    Element,
+    Operation,
+    SimpleType,
+    UnknownPath,
+)
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.xmltree import local, space
@@ -38,15 +49,17 @@ _PLAIN: dict[str, pa.DataType] = {
     "hexBinary": pa.binary(),
     "base64": pa.binary(),
 }
-_LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
+#: Built-ins that are lists by themselves.
+LISTS = frozenset({"NMTOKENS", "IDREFS", "ENTITIES"})
 
 
 def arrow_type(kind: SimpleType) -> pa.DataType:
     """The Arrow type proposed for a simple type. A decimal that states no digits becomes decimal128(38, 10): a contract should narrow it."""
     if kind.variety == "union":
-        return pa.string()
-    item = _atomic(kind)
-    return pa.list_(item) if kind.variety == "list" or kind.builtin in _LISTS else item
+        made = {arrow_type(one) for one in kind.members}
+        return made.pop() if len(made) == 1 else pa.string()
+    item = arrow_type(replace(kind, variety="union")) if kind.members else _atomic(kind)
+    return pa.list_(item) if kind.variety == "list" or kind.builtin in LISTS else item
 
 
 def _atomic(kind: SimpleType) -> pa.DataType:
@@ -133,7 +146,7 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
     kind = contract.type(element)
     if isinstance(kind, SimpleType):
         return ()
-    found = [_attribute(contract, "", one.name, one.type, one.required) for one in kind.attributes]
+    found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
     for child in kind.elements:
         children += _fields_of(contract, child, "", trail)
@@ -164,20 +177,31 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
     facets: dict[str, Any] = {"nillable": True} if element.nillable else {}
     if element.default is not None:
         facets["fixed" if element.fixed else "default"] = element.default
+    if element.substitutes:
+        facets["substitutes"] = tuple(local(name) for name in element.names)
     if isinstance(kind, SimpleType) or kind.text:
         simple = contract.simple(element.type)
         inner = arrow_type(simple)
-        facets |= {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
+        facets |= _facets(simple)
         found = LiveField(
             source,
             element.label or local(element.name),
             pa.list_(inner) if element.many else inner,
-            f"xsd:{simple.builtin}",
+            f"xsd:{simple.spelt}",
             required,
             facets,
         )
-        attributes = kind.attributes if isinstance(kind, ComplexType) and not element.many else ()
-        return [found, *(_attribute(contract, source, one.name, one.type, False) for one in attributes)]
+        attributes = kind.attributes if isinstance(kind, ComplexType) else ()
+        if element.many and attributes:
+            # A value with attributes that repeats: they belong together, value by value.
+            children = (
+                replace(found, source=TEXT, type=inner, required=False),
+                *(_attribute(contract, "", one, one.required) for one in attributes),
+            )
+            struct = pa.struct([pa.field(child.source, child.type) for child in children])
+            told = {name: fact for name, fact in facets.items() if name in ("nillable", "substitutes")}
+            return [LiveField(source, found.label, pa.list_(struct), "xsd:complexType", required, told, children)]
+        return [found, *(_attribute(contract, source, one, False) for one in attributes)]
     if element.type in trail or not (kind.elements or kind.attributes):
         return []
     deeper = (*trail, element.type)
@@ -192,10 +216,24 @@ def _fields_of(contract: Contract, element: Element, prefix: str, trail: tuple[s
     return [LiveField(source, name, pa.list_(struct) if element.many else struct, "xsd:complexType", required, facets, children)]
 
 
-def _attribute(contract: Contract, owner: str, name: str, kind: str, required: bool) -> LiveField:
-    simple = contract.simple(kind)
-    facets = {_facet_name(key): _facet(value) for key, value in simple.facets.items()}
-    return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.builtin}", required, facets)
+def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -> LiveField:
+    simple, name = contract.simple(one.type), local(one.name)
+    facets = _facets(simple)
+    if one.default is not None:
+        facets["fixed" if one.fixed else "default"] = one.default
+    return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.spelt}", required, facets)
+
+
+def _facets(simple: SimpleType) -> dict[str, Any]:
+    """The facets as a field tells them. Values that all members of a union list are its options; other facets of members are told by member."""
+    found: dict[str, Any] = {_facet_name(name): _facet(value) for name, value in simple.facets.items()}
+    if not simple.members or "options" in found:
+        return found
+    listed = [one.facets.get("enumeration") for one in simple.members]
+    if all(isinstance(one, tuple) for one in listed):
+        return {**found, "options": tuple(sorted({value for values in listed if isinstance(values, tuple) for value in values}))}
+    told = tuple(f"{one.spelt} {dict(sorted(one.facets.items()))}" for one in simple.members if one.facets)
+    return {**found, "members": told} if told else found
 
 
 def _facet_name(name: str) -> str:
@@ -211,7 +249,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     contract_as_served = contract
     contract, called = chosen(contract, spec, wsdl, stream.id)
     row = row_element(contract, called, spec.rows)
-    live = fields(contract, row)
+    wanted = {column.source: column for column in stream.columns}
+    live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
     inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
     reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
@@ -258,19 +297,38 @@ def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveFie
     return LiveField(ITSELF, column.name, kind, "row", False, children=children)
 
 
+def _completed(contract: Contract, owner: Element, one: LiveField, column: Column | None) -> LiveField:
+    """A nested field with what the contract reads in it besides: parts of parts, columns of derived types, the type that is said."""
+    known = {child.source: child for child in one.children}
+    if column is None or not known:
+        return one
+    if TEXT in known and isinstance(column.type, pa.ListType) and not pa.types.is_struct(column.type.value_type):
+        # A contract may want the values alone.
+        return replace(known[TEXT], source=one.source, type=pa.list_(known[TEXT].type))
+    element = contract.reach(owner, one.source)[-1]
+    wanted = {child.source: child for child in column.children}
+    children = [_completed(contract, element, child, wanted.get(child.source)) for child in one.children]
+    more = (_deep(contract, element, child.source) for child in column.children if child.source not in known)
+    return replace(one, children=(*children, *(found for found in more if found is not None)))
+
+
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
     path, _, attribute = source.partition("@")
     try:
-        trail = contract.walk(row, path) if path else (row,)
+        trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    if attribute == TYPE_SAID:
+        options = (trail[-1].type, *sorted(contract.derived(trail[-1].type)))
+        return LiveField(source, attribute, pa.string(), "xsd:QName", False, {"options": options})
     if attribute:
-        kind = contract.type(trail[-1])
-        found = [one for one in kind.attributes if one.name == attribute] if isinstance(kind, ComplexType) else []
-        return _attribute(contract, path, attribute, found[0].type, False) if found else None
+        found = contract.attribute(trail[-1].type, attribute)
+        return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
     inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
-    return next((one for one in inside if one.source == source), None)
+    found = next((one for one in inside if one.source == source), None)
+    # A part of a part, or of a derived type, need not come in every row.
+    return replace(found, required=False) if found is not None else None
 
 
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:

@@ -20,7 +20,7 @@ from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
 from connectors.soap.facets import facets_of
-from connectors.soap.lexical import COLLAPSED, FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, bound_of, value_of
+from connectors.soap.lexical import FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, bound_of, value_of, whitespace
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 
@@ -201,7 +201,7 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
     assert simple is not None
     whole = pa.repeat(pa.scalar(True), len(texts))
     careful = _gaps(cell, column)
-    if cell.default is not None:
+    if cell.default is not None and cell.fills:
         texts = pc.if_else(pc.equal(texts, ""), cell.default, texts)
     form = FORMS.get(simple.builtin)
     if (rules.null_values or rules.empty_as_null) and not (pa.types.is_string(kind) and form is None):
@@ -220,9 +220,10 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         return pa.nulls(len(texts), kind), whole
     if pattern:
         careful = _or(careful, pc.invert(pc.match_substring_regex(texts, pattern)))
-    if pa.types.is_string(kind) and simple.builtin in COLLAPSED:
+    rule = whitespace(simple) if pa.types.is_string(kind) else "preserve"
+    if rule == "collapse":
         careful = _or(careful, pc.match_substring_regex(texts, _UNCOLLAPSED))
-    elif pa.types.is_string(kind) and simple.builtin == "normalizedString":
+    elif rule == "replace":
         careful = _or(careful, pc.match_substring_regex(texts, "[\t\n\r]"))
     if careful is not None:
         texts = pc.if_else(careful, pa.scalar(None, pa.string()), texts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from connectors.soap.bundle import XSD, Bundle, Document
 from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
-from connectors.soap.xmltree import Node, local
+from connectors.soap.xmltree import Node, local, space
 
 _X = f"{{{XSD}}}"
 _ENC = (ENCODING, "http://www.w3.org/2003/05/soap-encoding")
@@ -37,10 +37,11 @@ class UnresolvedName(ValueError):
 
 @dataclass(frozen=True)
 class _Schema:
-    """Where a declaration stands: its namespace, and whether local elements are qualified."""
+    """Where a declaration stands: its namespace, and whether local elements and attributes are qualified."""
 
     namespace: str
     qualified: bool
+    attributes: bool = False
 
 
 class Schemas:
@@ -49,6 +50,7 @@ class Schemas:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._raw: dict[tuple[str, str], tuple[Node, _Schema]] = {}
+        self._members: dict[str, list[str]] = {}
         self._types: dict[str, SimpleType | ComplexType] = {}
         self._resolving: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
@@ -71,7 +73,8 @@ class Schemas:
             if (document.url, namespace) in self._seen:
                 return
             self._seen.add((document.url, namespace))
-        schema = _Schema(namespace, node.attributes.get("elementFormDefault") == "qualified")
+        forms = (node.attributes.get(name) == "qualified" for name in ("elementFormDefault", "attributeFormDefault"))
+        schema = _Schema(namespace, *forms)
         for child in node.children:
             kind = local(child.tag)
             if kind in ("include", "redefine") and child.attributes.get("schemaLocation"):
@@ -82,7 +85,10 @@ class Schemas:
                     self._document(included, namespace)
             elif "name" in child.attributes:
                 group = "type" if kind in ("complexType", "simpleType") else kind
-                self._raw[(group, _qualified(namespace, child.attributes["name"]))] = (child, schema)
+                name = _qualified(namespace, child.attributes["name"])
+                self._raw[(group, name)] = (child, schema)
+                if kind == "element" and (head := child.attributes.get("substitutionGroup")):
+                    self._members.setdefault(child.qname(head), []).append(name)
 
     def everything(self) -> tuple[dict[str, SimpleType | ComplexType], dict[str, Element]]:
         """Every type and global element. What can't be resolved and nobody asked for is left out."""
@@ -103,7 +109,18 @@ class Schemas:
     def element(self, name: str) -> Element:
         """The global element of this expanded name. Raises UnresolvedName."""
         node, schema = self._get("element", name)
-        return self._element(node, schema, name, owner="")
+        made = self._element(node, schema, name, owner="")
+        return replace(made, substitutes=self._substitutes(name)) if name in self._members else made
+
+    def _substitutes(self, head: str) -> tuple[str, ...]:
+        """The elements that may stand in the place of ``head``, by name (XSD part 1 §3.3.6): members of members too, abstract ones not."""
+        todo, found = [*self._members[head]], set[str]()
+        while todo:
+            name = todo.pop()
+            if name not in found and name != head:
+                found.add(name)
+                todo += self._members.get(name, [])
+        return tuple(sorted(name for name in found if self._raw["element", name][0].attributes.get("abstract") not in ("true", "1")))
 
     def use(self, name: str) -> str:
         """Resolve a type by expanded name and give its key back."""
@@ -139,10 +156,20 @@ class Schemas:
             return self._restricted(restriction, key)
         if items is not None:
             item = self._simple_ref(items, "itemType", key)
-            return SimpleType(key, item.builtin, item.facets, "list")
+            return SimpleType(key, item.builtin, item.facets, "list", item.members)
         if union is not None:
-            return SimpleType(key, "string", variety="union")
+            return SimpleType(key, "string", {}, "union", self._union_members(union, key))
         raise UnresolvedName(f"simple type {key} says nothing")
+
+    def _union_members(self, union: Node, key: str) -> tuple[SimpleType, ...]:
+        named = [self._types[self.use(union.qname(name))] for name in union.attributes.get("memberTypes", "").split()]
+        inline = [self._simple(one, f"{key}/member{number}") for number, one in enumerate(union.all(f"{_X}simpleType"), 1)]
+        found = [one for one in (*named, *inline) if isinstance(one, SimpleType)]
+        if not found or len(found) != len(named) + len(inline):
+            raise UnresolvedName(f"simple type {key} is a union of what is no simple type")
+        # A restriction of a union is no union of its members only: its facets hold for the whole.
+        flat = [one.members if one.variety == "union" and not one.facets else (one,) for one in found]
+        return tuple(member for members in flat for member in members)
 
     def _restricted(self, restriction: Node, key: str) -> SimpleType:
         base = self._simple_ref(restriction, "base", key)
@@ -154,7 +181,7 @@ class Schemas:
         facets: dict[str, str | tuple[str, ...]] = dict(base.facets)
         for facet, values in stated.items():
             facets[facet] = tuple(sorted(values)) if facet in ("enumeration", "pattern") else values[-1]
-        return SimpleType(key, base.builtin, facets, base.variety)
+        return SimpleType(key, base.builtin, facets, base.variety, base.members)
 
     def _simple_ref(self, node: Node, attribute: str, key: str) -> SimpleType:
         inline = node.first(f"{_X}simpleType")
@@ -233,8 +260,7 @@ class Schemas:
     def _local_element(self, node: Node, schema: _Schema, owner: str, low: int, high: int | None) -> Element:
         if "ref" in node.attributes:
             name = node.qname(node.attributes["ref"])
-            target, where = self._get("element", name)
-            return replace(self._element(target, where, name, owner=""), minimum=low, maximum=high)
+            return replace(self.element(name), minimum=low, maximum=high)
         form = node.attributes.get("form")
         qualified = form == "qualified" if form else schema.qualified
         name = _qualified(schema.namespace if qualified else "", node.attributes.get("name", ""))
@@ -244,6 +270,9 @@ class Schemas:
         inline = node.first(f"{_X}complexType") or node.first(f"{_X}simpleType")
         if "type" in node.attributes:
             kind = self.use(node.qname(node.attributes["type"]))
+        elif inline is None and "substitutionGroup" in node.attributes:
+            # XSD part 1 §3.3.2: without a type of its own, that of its head.
+            kind = self.element(node.qname(node.attributes["substitutionGroup"])).type
         elif inline is not None:
             kind = f"{owner}/{local(name)}" if owner else f"element:{name}"
             if kind not in self._types and kind not in self._resolving:
@@ -258,6 +287,7 @@ class Schemas:
             default=node.attributes.get("default") or fixed,
             label=_documentation(node),
             fixed=fixed is not None,
+            abstract=node.attributes.get("abstract") in ("true", "1"),
         )
 
     def _attributes(self, node: Node, schema: _Schema, key: str) -> tuple[Attribute, ...]:
@@ -266,18 +296,46 @@ class Schemas:
             if child.tag == f"{_X}attributeGroup" and "ref" in child.attributes:
                 group, where = self._get("attributeGroup", child.qname(child.attributes["ref"]))
                 found += self._attributes(group, where, key)
-            elif child.tag == f"{_X}attribute" and child.attributes.get("use") != "prohibited" and "name" in child.attributes:
-                inline = child.first(f"{_X}simpleType")
-                kind = child.qname(child.attributes["type"]) if "type" in child.attributes else f"{_X}anySimpleType"
-                if inline is not None:
-                    kind = f"{key}/@{child.attributes['name']}"
-                    self._types[kind] = self._simple(inline, kind)
-                found.append(Attribute(child.attributes["name"], self.use(kind), child.attributes.get("use") == "required"))
+            elif child.tag == f"{_X}attribute" and child.attributes.get("use") != "prohibited":
+                made = self._referred(child) if "ref" in child.attributes else self._attribute(child, schema, key)
+                found += [made] if made is not None else []
         return tuple(sorted(found, key=lambda one: one.name))
+
+    def _attribute(self, node: Node, schema: _Schema, key: str) -> Attribute:
+        name = node.attributes.get("name", "")
+        form = node.attributes.get("form")
+        qualified = form == "qualified" if form else schema.attributes
+        return _used(node, _qualified(schema.namespace if qualified else "", name), self._attribute_type(node, f"{key}/@{name}"))
+
+    def _referred(self, node: Node) -> Attribute | None:
+        """A global attribute where it is used: always qualified. What SOAP encoding adds is no data."""
+        name = node.qname(node.attributes["ref"])
+        if space(name) in _ENC:
+            return None
+        found = self._raw.get(("attribute", name))
+        if found is None:
+            # Schemas refer to xml:lang and xmime:contentType without importing them: their values are text all the same.
+            return _used(node, name, self.use(f"{_X}anySimpleType"))
+        made = _used(node, name, self._attribute_type(found[0], f"attribute:{name}"))
+        stated = _used(found[0], name, made.type)
+        return made if made.default is not None else replace(made, default=stated.default, fixed=stated.fixed)
+
+    def _attribute_type(self, node: Node, key: str) -> str:
+        inline = node.first(f"{_X}simpleType")
+        if inline is not None:
+            self._types[key] = self._simple(inline, key)
+            return key
+        return self.use(node.qname(node.attributes["type"]) if "type" in node.attributes else f"{_X}anySimpleType")
 
 
 def _qualified(namespace: str, name: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
+
+
+def _used(node: Node, name: str, kind: str) -> Attribute:
+    fixed = node.attributes.get("fixed")
+    default = node.attributes.get("default", fixed)
+    return Attribute(name, kind, node.attributes.get("use") == "required", default, fixed is not None)
 
 
 def _occurs(node: Node) -> tuple[int, int | None]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, stream
+from soap_schemas import changes, drift, promised
 
 from connectors.errors import AddressUnknown
-from connectors.protocol import LiveField, Schema
-from expectations.contract import Contract
-from expectations.drift import Change, compare
-from expectations.facts import facts_of
-from expectations.types import write_type
+from connectors.protocol import Schema
+from expectations.drift import compare
 
 XSD_URL = "https://erp.example/ws/Parts?xsd=parts.xsd"
 CHOICE = (
@@ -30,30 +27,6 @@ FAULT = '<w:message name="Oops"><w:part name="fault" element="p:ReadParts"/></w:
 
 def described(wsdl: str = WSDL, schema: str = SCHEMA) -> Schema:
     return Fake(EMPTY, documents={WSDL_URL: wsdl, XSD_URL: schema}).connector().describe(stream())
-
-
-def promised(live: Schema, **more: Any) -> Contract:
-    """A contract for all that the source shows, as a proposal makes it."""
-
-    def field(number: int, one: LiveField, prefix: str) -> dict[str, Any]:
-        made: dict[str, Any] = {"name": f"{prefix}{number}", "source": one.source, "label": one.label, "required": one.required}
-        inner = [field(at, child, f"{prefix}{number}_") for at, child in enumerate(one.children)]
-        text = write_type(one.type)
-        if inner:
-            return {**made, "type": text, "fields": inner}
-        options = one.facets.get("options")
-        return {**made, "type": text, **({"options": list(options)} if isinstance(options, tuple) else {})}
-
-    fields = [field(number, one, "c") for number, one in enumerate(live.fields)]
-    return Contract.model_validate({"stream": "erp/parts", "version": 1, "source": {}, "key": ["c0"], "fields": fields, **more})
-
-
-def drift(before: Schema, after: Schema) -> list[tuple[str, str, bool]]:
-    return [(one.kind, one.path, one.blocks) for one in changes(before, after)]
-
-
-def changes(before: Schema, after: Schema) -> tuple[Change, ...]:
-    return compare(promised(before), after, facts_of(before)).changes
 
 
 def test_a_contract_of_all_that_is_there_shows_no_drift() -> None:

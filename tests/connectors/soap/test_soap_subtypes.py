@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from soap_fake import SCHEMA, WSDL, WSDL_URL, reply
+from soap_schemas import described, drift
 
 from connectors.errors import ContractBroken
 from connectors.protocol import Column, Reject
@@ -84,3 +85,54 @@ def test_a_type_the_contract_does_not_know_is_named_with_its_row(arrays: bool, s
 def test_an_element_of_no_type_is_still_gone() -> None:
     with pytest.raises(ContractBroken, match="Nowhere"):
         compiled(Column("nowhere", "Nowhere", pa.string()))
+
+
+SUBTYPED = SCHEMA.replace("</xs:schema>", SUBTYPES)
+
+
+def test_a_contract_with_columns_of_subtypes_shows_no_drift_and_a_new_subtype_is_named() -> None:
+    before = described(SUBTYPED, *COLUMNS[1:])
+    live = {one.source: one for one in before.fields}
+    assert live["@xsi:type"].facets["options"] == ("{urn:parts}Part", "{urn:parts}Assembly", "{urn:parts}Fluid")
+    assert live["Pieces"].type == pa.int32() and not live["Pieces"].required
+    assert drift(before, described(SUBTYPED, *COLUMNS[1:])) == []
+    new = SUBTYPED.replace('name="Fluid"', 'name="Gas"')
+    assert drift(before, described(new, *COLUMNS[1:])) == [("options", "@xsi:type", False)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ('name="Pieces" type="xs:int"', 'name="Pieces" type="xs:long"', COLUMNS[2]),
+        ('name="Pieces" type="xs:int"', 'name="Items" type="xs:int"', COLUMNS[2]),
+        ('complexType name="Fluid"', 'complexType name="Gas"', COLUMNS[1]),
+    ],
+)
+def test_what_a_subtype_says_belongs_to_the_reader_that_reads_it(old: str, new: str, column: Column) -> None:
+    changed = SUBTYPED.replace(old, new)
+    assert changed != SUBTYPED
+    assert described(SUBTYPED, column).fingerprint != described(changed, column).fingerprint
+    other = Column("stock", "Stock", pa.int32())
+    assert described(SUBTYPED, other).fingerprint == described(changed, other).fingerprint
+
+
+def test_the_type_and_the_columns_of_a_nested_element_are_described_inside_of_it() -> None:
+    nested = SCHEMA.replace(
+        "</xs:schema>",
+        '<xs:complexType name="Dock"><xs:complexContent><xs:extension base="p:Place"><xs:sequence>'
+        '<xs:element name="Gate" type="xs:int"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType></xs:schema>',
+    )
+    inner = (
+        Column("city", "City", pa.string()),
+        Column("shelf", "Shelf", pa.int16()),
+        Column("kind", "@xsi:type", pa.string()),
+        Column("gate", "Gate", pa.int32()),
+    )
+    place = Column("place", "Place", pa.struct([(one.name, one.type) for one in inner]), children=inner)
+    live = next(one for one in described(nested, place).fields if one.source == "Place")
+    assert [one.source for one in live.children] == ["City", "Shelf", "@xsi:type", "Gate"]
+    assert drift(described(nested, place), described(nested, place)) == []
+    assert (
+        described(nested, place).fingerprint
+        != described(nested.replace('"Gate" type="xs:int"', '"Gate" type="xs:long"'), place).fingerprint
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import tempfile
 import threading
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.certificate import ClientCertificate
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError, SourceUnavailable
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.redaction import Redactor
 from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
 from connectors.soap.attachments import Multipart
@@ -28,15 +27,15 @@ from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
 from connectors.soap.events import MAX_TEXT, Parts
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.pace import Pace
-from connectors.soap.paging import number
 from connectors.soap.plan import Plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, with_credentials
 from connectors.soap.security import ACTION_HEADER, WireSecurity
-from connectors.soap.sources import Ok
+from connectors.soap.sources import Faults, Ok
 from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
+from connectors.soap.verdict import Terms, judge
 from connectors.soap.wsdl import read
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
@@ -47,7 +46,6 @@ ATTEMPTS = 3
 MAX_REPLY = 2 * 1024**3
 _IN_MEMORY = 8 * 1024 * 1024
 _SAID = 200
-_AUTH_FAULT = re.compile(r"auth|security|login|credential|session|accessdenied|permission", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -153,6 +151,7 @@ class SoapClient:
         ok: Ok | None = None,
         message: str | None = None,
         row_count: str | None = None,
+        faults: Faults | None = None,
         body: str | None = None,
         aside: Aside | None = None,
     ) -> Reply:
@@ -186,7 +185,7 @@ class SoapClient:
                     raise
         else:
             raise AssertionError("unreachable: the last attempt returns or raises")
-        self._judge(reply, operation, ok, message, row_count, urlsplit(url).netloc)
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
         return reply
 
     def _zeep(self) -> Requests:
@@ -239,48 +238,6 @@ class SoapClient:
             if status >= 400 and reply.fault is None:
                 raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
             return reply
-
-    def _judge(self, reply: Reply, operation: Operation, ok: Ok | None, message: str | None, row_count: str | None, host: str) -> None:
-        if reply.fault is not None:
-            raise self._fault(reply.fault, operation.name, host)
-        if ok is not None:
-            code = reply.scalars.get(ok.path)
-            said = self._shown(reply.scalars.get(message) if message else None)
-            if code is None and not ok.optional:
-                raise BrokenReply("soap.ok_missing", operation=operation.name, host=host, path=ok.path)
-            if code in ok.refused:
-                raise AccessRefused("soap.refused_inside", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code in ok.retry:
-                raise SourceUnavailable("soap.not_ok_now", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code is not None and code not in ok.values and code not in ok.empty:
-                raise SourceError("soap.not_ok", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code in ok.empty:
-                if reply.rows:
-                    raise BrokenReply("soap.count_differs", operation=operation.name, host=host, said=0, came=reply.rows)
-                return
-        if reply.missing:
-            raise BrokenReply("soap.broken", operation=operation.name, host=host, status=200, why=f"<{reply.missing[0]}> is missing")
-        if row_count:
-            said_count = number(reply.scalars.get(row_count))
-            if said_count != reply.rows:
-                raise BrokenReply(
-                    "soap.count_differs",
-                    operation=operation.name,
-                    host=host,
-                    said="-" if said_count is None else said_count,
-                    came=reply.rows,
-                )
-
-    def _fault(self, fault: Mapping[str, str], operation: str, host: str) -> SourceError:
-        code = (fault.get("code") or "").rpartition(":")[2]
-        detail = (fault.get("subcode") or "").rpartition(":")[2]
-        shown, said = self._shown("/".join(filter(None, (code, detail)))), self._shown(fault.get("text"))
-        if _AUTH_FAULT.search(f"{code} {detail}"):
-            return AccessRefused("soap.fault_refused", operation=operation, host=host, fault=shown, said=said)
-        # SOAP 1.1 allows codes below Server (Server.Busy): the first part decides.
-        if code.split(".")[0] in ("Server", "Receiver"):
-            return SourceUnavailable("soap.fault_server", operation=operation, host=host, fault=shown, said=said)
-        return BrokenReply("soap.fault", operation=operation, host=host, fault=shown, said=said)
 
     def _shown(self, text: str | None) -> str:
         """Text of the server, fit for an error message: masked, on one line, short."""

@@ -15,7 +15,7 @@ from connectors.errors import FixConfiguration
 from connectors.soap import template
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
-from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Files, Filter, Ok, Paging
+from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Ok, Paging
 
 
 class Budget(BaseModel):
@@ -127,6 +127,7 @@ class SourceSpec(BaseModel):
     rows: str
     service: str = MAIN
     ok: Ok | None = None
+    faults: Faults | None = None
     message: str | None = None
     row_count: str | None = None
     paging: Paging = Paging()

@@ -87,12 +87,15 @@ class Pager:
         """Whether a page without rows is the end. Handles of rows that went meanwhile give nothing, and the next ones may."""
         return self._spec.paging.kind != "handles"
 
-    def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None], fingerprint: str) -> None:
-        """Go on past a page. Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved."""
+    def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None] | None, fingerprint: str) -> None:
+        """Go on past a page. ``scalars`` is None for a reply that only says that there is nothing. Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved."""
         spec, paging = self._spec, self._spec.paging
         self.read += rows
         self._read += rows
-        self._count(scalars)
+        if scalars is None:
+            scalars = {}
+        else:
+            self._count(scalars)
         if not rows and self.empty_ends:
             self._next_range()
             return

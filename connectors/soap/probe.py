@@ -47,6 +47,14 @@ def _rows(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window) 
         return lambda _: None
 
     reply = client.call(
-        ask.operation, ask.arguments, ask.plan, receiver, ok=ask.ok, message=ask.message, row_count=spec.row_count, body=ask.body
+        ask.operation,
+        ask.arguments,
+        ask.plan,
+        receiver,
+        ok=ask.ok,
+        message=ask.message,
+        row_count=spec.row_count,
+        faults=spec.faults,
+        body=ask.body,
     )
     return reply.rows

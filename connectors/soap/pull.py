@@ -76,13 +76,16 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
                     ok=ask.ok,
                     message=ask.message,
                     row_count=spec.row_count,
+                    faults=spec.faults,
                     body=ask.body,
                     aside=aside,
                 )
             page = gathered[0]
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
-            pager.took(page.rows, bookmark if isinstance(bookmark, str) else None, reply.scalars, page.fingerprint)
+            pager.took(
+                page.rows, bookmark if isinstance(bookmark, str) else None, None if reply.nothing else reply.scalars, page.fingerprint
+            )
             if page.rows:
                 for part in _parts(page, stream, window, before, Cursor(pager.state), cursor if not yielded else None):
                     yielded = True
@@ -163,7 +166,7 @@ class Asker:
         assert listing is not None
         contract = self._client.contract()
         called = operation(contract, listing.operation, self._client.config.wsdl)
-        scalars = [listing.ok.path] if listing.ok else []
+        scalars = listing.ok.paths if listing.ok else ()
         plan = compile_plan(contract, called, rows=listing.rows, extra=(listing.source,), scalars=scalars)
         found: list[str] = []
 
@@ -171,7 +174,7 @@ class Asker:
             found.clear()
             return lambda rows: found.extend(texts_of(rows, plan.slots[listing.source]))
 
-        self._client.call(called, self._spec.arguments, plan, receiver, ok=listing.ok)
+        self._client.call(called, self._spec.arguments, plan, receiver, ok=listing.ok, faults=self._spec.faults)
         if not all(found):
             raise BrokenReply("soap.bookmark_missing", operation=called.name, source=listing.source)
         return found
@@ -208,7 +211,7 @@ def scalar_paths(spec: SourceSpec) -> list[str]:
     """The paths outside of the rows that a reply of this stream is judged by."""
     paging = spec.paging
     token = paging.from_ if paging.kind in ("token", "query_more") else None
-    stated = (spec.ok.path if spec.ok else None, spec.message, spec.row_count, spec.total, token, paging.end.path if paging.end else None)
+    stated = (*(spec.ok.paths if spec.ok else ()), spec.message, spec.row_count, spec.total, token, paging.end.path if paging.end else None)
     return list(dict.fromkeys(path for path in stated if path))
 
 
@@ -218,15 +221,8 @@ def count(client: SoapClient, spec: SourceSpec) -> int:
     contract = client.contract()
     called = operation(contract, spec.count.operation, client.config.wsdl)
     paths = [spec.count.path]
-    ok = None
-    if spec.ok:
-        try:
-            contract.walk(called.output, spec.ok.path.partition("@")[0])
-        except UnknownPath:
-            pass
-        else:
-            ok = spec.ok
-            paths.append(spec.ok.path)
+    ok = spec.ok if spec.ok and all(_is_there(contract, called, path) for path in spec.ok.paths) else None
+    paths += ok.paths if ok else ()
     plan = compile_plan(contract, called, rows=None, scalars=dict.fromkeys(paths))
     reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok)
     text = reply.scalars.get(spec.count.path) or ""

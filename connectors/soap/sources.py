@@ -15,6 +15,9 @@ class Ok(BaseModel):
 
     ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried; ``retry``
     values a server that can't just now. ``optional``: a reply without the path is good (a log that comes only with something in it).
+
+    A path through a repeated element (SAP's RETURN) has many values: all of them must be good. ``code`` is another path, whose values are
+    looked up in ``empty``, ``refused`` and ``retry`` where ``path`` only says yes or no.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,6 +27,25 @@ class Ok(BaseModel):
     refused: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     optional: bool = False
+    code: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where a reply is looked at."""
+        return (self.path, self.code) if self.code else (self.path,)
+
+
+class Faults(BaseModel):
+    """What a SOAP Fault means, by its code or subcode without prefix, the name of its detail's first child, or the code inside of that.
+
+    ``refused``: bad credentials or rights. ``retry``: a server that can't just now. ``empty``: nothing there, zero rows. A fault that none
+    of them names is judged by its standard code alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    refused: tuple[str, ...] = ()
+    retry: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 class More(BaseModel):

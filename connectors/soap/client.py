@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -25,13 +25,14 @@ from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config
 from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
 from connectors.soap.events import MAX_TEXT, Parts
+from connectors.soap.headers import with_headers
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.pace import Pace
 from connectors.soap.plan import Plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, with_credentials
 from connectors.soap.security import ACTION_HEADER, WireSecurity
-from connectors.soap.sources import Faults, Ok
+from connectors.soap.sources import Faults, Header, Ok
 from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
@@ -152,6 +153,7 @@ class SoapClient:
         message: str | None = None,
         row_count: str | None = None,
         faults: Faults | None = None,
+        headers: Sequence[Header] = (),
         body: str | None = None,
         aside: Aside | None = None,
     ) -> Reply:
@@ -161,9 +163,10 @@ class SoapClient:
         Raises AccessRefused, AddressUnknown, SourceUnavailable, BrokenReply, and SourceError for an application error inside the reply.
         """
         given = with_credentials(self.config.auth, arguments)
-        content, headers = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
+        content, sent = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
+        content = with_headers(content, headers)
         if action := self._addressing(operation):
-            headers[ACTION_HEADER] = action
+            sent[ACTION_HEADER] = action
         url = self.endpoint(operation)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.body).decode()))
@@ -173,7 +176,7 @@ class SoapClient:
                 with ExitStack() as stack:
                     kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
                     kept.clear()
-                    reply = self._exchange(url, content, headers, operation, plan, sink(), kept)
+                    reply = self._exchange(url, content, sent, operation, plan, sink(), kept)
                 break
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:

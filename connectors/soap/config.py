@@ -15,7 +15,7 @@ from connectors.errors import FixConfiguration
 from connectors.soap import template
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
-from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Ok, Paging
+from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
 
 
 class Budget(BaseModel):
@@ -119,6 +119,8 @@ class SourceSpec(BaseModel):
     ``service`` is the WSDL that has the operation, by its name in project.yaml; empty for the system's own. ``body`` is a request body
     written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
     of, where the contract only names a base of it. ``total`` is where a reply says how many rows there are in all its pages.
+    ``headers`` are SOAP headers that are no secrets. ``{now}`` in a body, a header or an argument is the instant at which the pull began, the
+    same on all its pages, as a dateTime in UTC.
     ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
     """
 
@@ -138,6 +140,7 @@ class SourceSpec(BaseModel):
     files: Files | None = None
     max_attachment: int = Field(default=100, ge=1, le=1000)
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    headers: tuple[Header, ...] = ()
     body: str | None = None
     row_type: str | None = None
     total: str | None = None

@@ -56,7 +56,7 @@ class Reply:
     def all(self, path: str) -> list[str]:
         """Every text that came at a path, in the order of the document."""
         text = self.scalars.get(path)
-        return self.repeated[path] if path in self.repeated else [] if text is None else [text]
+        return self.repeated.get(path, [] if text is None else [text])
 
 
 #: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.

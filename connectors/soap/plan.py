@@ -23,9 +23,9 @@ QUALIFIED = frozenset({"QName", "NOTATION"})
 ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 #: What vendors call the code and the text inside of a fault's detail, in lower case.
-DETAIL = dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code") | dict.fromkeys(
-    ("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"
-)
+DETAIL: dict[str, str] = dict.fromkeys(
+    ("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"
+) | dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text")
 
 
 class Kind(Enum):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from datetime import datetime
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -48,6 +49,32 @@ class Faults(BaseModel):
     empty: tuple[str, ...] = ()
 
 
+class Header(BaseModel):
+    """A header of the envelope with plain values: children by name, nested where they are, in order; ``@name`` is an attribute.
+
+    Texts may have places, as a body written by hand has: ``{size}``, ``{since?}``, ``{now}``, and the constant arguments.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    namespace: str = ""
+    values: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+
+    @field_validator("values")
+    @classmethod
+    def _as_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: _text(one) for name, one in value.items()}
+
+
+def _text(value: Any) -> Any:
+    """A YAML value as XML Schema writes it."""
+    if isinstance(value, Mapping):
+        return {name: _text(one) for name, one in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_text(one) for one in cast("list[Any]", value)]
+    return ("true" if value else "false") if isinstance(value, bool) else "" if value is None else str(value)
+
+
 class More(BaseModel):
     """The operation that gives the pages after the first, where that is another one. Without ``rows`` they lie where the first's do."""
 
@@ -77,14 +104,32 @@ class End(BaseModel):
         return self
 
 
+class ChangedHandles(BaseModel):
+    """The operation that lists the handles of what changed since an instant, at the path ``request`` of its request.
+
+    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    request: str
+    until_request: str = ""
+    rows: str | None = None
+    source: str | None = None
+
+
 class Handles(BaseModel):
-    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text."""
+    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text.
+
+    ``changed`` lists those of a window instead, where there is such an operation; without it a window needs ``changed_since``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str
     source: str
     ok: Ok | None = None
+    changed: ChangedHandles | None = None
 
 
 class Paging(BaseModel):
@@ -144,13 +189,40 @@ class ChangedSince(BaseModel):
     """``field`` is filtered by ``criteria``, in which ``{since}`` stands for the instant, in the field's own XSD form.
 
     ``between`` is used when the window has an end too; its end may be inclusive, for rows on the bound are dropped here.
+
+    ``type`` says what the system compares by where the field's XSD type does not (SAP's DATS is a string), or where it is no field of the
+    row at all. A ``date`` reaches a day further on both sides. ``epoch`` counts seconds since 1970 UTC, ``epoch_milliseconds`` thousandths.
+    ``format`` is strftime's, for a date or a dateTime, in the stream's ``timezone`` or UTC. ``request`` and ``until_request`` are paths in
+    the request that take the bounds themselves, where no filter element does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    field: str
+    field: str = ""
     criteria: str = "{since}.."
     until: str = "..{until}"
     between: str = "{since}..{until}"
+    type: Literal["date", "dateTime", "epoch", "epoch_milliseconds"] | None = None
+    format: str | None = None
+    request: str = ""
+    until_request: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.field and self.type is None:
+            raise ValueError("changed_since needs `field`, a field of the row, or `type`, what the system compares by")
+        if self.until_request and not self.request:
+            raise ValueError("until_request needs `request`")
+        if self.format is not None:
+            if self.type not in ("date", "dateTime"):
+                raise ValueError("format needs `type`, date or dateTime")
+            day = datetime(2026, 12, 31)  # noqa: DTZ001 - any day will do
+            try:
+                kept = datetime.strptime(day.strftime(self.format), self.format).replace(tzinfo=None)  # noqa: DTZ007
+            except ValueError as error:
+                raise ValueError(f"{self.format} can't be read again: {error}") from error
+            if kept != day:
+                raise ValueError(f"{self.format} must say at least year, month and day")
+        return self
 
 
 class Chunks(BaseModel):

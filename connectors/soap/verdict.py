@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError, SourceUnavailable
 from connectors.soap.events import Reply
@@ -96,7 +96,7 @@ def names_of(fault: Mapping[str, str]) -> tuple[str, ...]:
 def _fault(reply: Reply, fault: Mapping[str, str], terms: Terms) -> None:
     names = names_of(fault)
     said = terms.shown("; ".join(dict.fromkeys(filter(None, (fault.get("text"), fault.get("detail_text"))))) or None)
-    facts = {"operation": terms.operation, "host": terms.host, "fault": terms.shown("/".join(names)), "said": said}
+    facts: dict[str, Any] = {"operation": terms.operation, "host": terms.host, "fault": terms.shown("/".join(names)), "said": said}
     declared = [kind for name in reversed(names) if terms.faults and (kind := _class(terms.faults, name)) != "wrong"]
     if declared == [] and _AUTH_FAULT.search(" ".join(names)):
         declared = ["refused"]

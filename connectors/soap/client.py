@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.certificate import ClientCertificate
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError, SourceUnavailable
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.redaction import Redactor
 from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
 from connectors.soap.attachments import Multipart
@@ -26,17 +25,18 @@ from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config
 from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
 from connectors.soap.events import MAX_TEXT, Parts
+from connectors.soap.headers import with_headers
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.pace import Pace
-from connectors.soap.paging import number
 from connectors.soap.plan import Plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, with_credentials
 from connectors.soap.security import ACTION_HEADER, WireSecurity
-from connectors.soap.sources import Ok
+from connectors.soap.sources import Faults, Header, Ok
 from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
+from connectors.soap.verdict import Terms, judge
 from connectors.soap.wsdl import read
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
@@ -47,7 +47,6 @@ ATTEMPTS = 3
 MAX_REPLY = 2 * 1024**3
 _IN_MEMORY = 8 * 1024 * 1024
 _SAID = 200
-_AUTH_FAULT = re.compile(r"auth|security|login|credential|session|accessdenied|permission", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -153,6 +152,8 @@ class SoapClient:
         ok: Ok | None = None,
         message: str | None = None,
         row_count: str | None = None,
+        faults: Faults | None = None,
+        headers: Sequence[Header] = (),
         body: str | None = None,
         aside: Aside | None = None,
     ) -> Reply:
@@ -162,9 +163,10 @@ class SoapClient:
         Raises AccessRefused, AddressUnknown, SourceUnavailable, BrokenReply, and SourceError for an application error inside the reply.
         """
         given = with_credentials(self.config.auth, arguments)
-        content, headers = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
+        content, sent = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
+        content = with_headers(content, headers)
         if action := self._addressing(operation):
-            headers[ACTION_HEADER] = action
+            sent[ACTION_HEADER] = action
         url = self.endpoint(operation)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.body).decode()))
@@ -174,7 +176,7 @@ class SoapClient:
                 with ExitStack() as stack:
                     kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
                     kept.clear()
-                    reply = self._exchange(url, content, headers, operation, plan, sink(), kept)
+                    reply = self._exchange(url, content, sent, operation, plan, sink(), kept)
                 break
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:
@@ -186,7 +188,7 @@ class SoapClient:
                     raise
         else:
             raise AssertionError("unreachable: the last attempt returns or raises")
-        self._judge(reply, operation, ok, message, row_count, urlsplit(url).netloc)
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
         return reply
 
     def _zeep(self) -> Requests:
@@ -239,48 +241,6 @@ class SoapClient:
             if status >= 400 and reply.fault is None:
                 raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
             return reply
-
-    def _judge(self, reply: Reply, operation: Operation, ok: Ok | None, message: str | None, row_count: str | None, host: str) -> None:
-        if reply.fault is not None:
-            raise self._fault(reply.fault, operation.name, host)
-        if ok is not None:
-            code = reply.scalars.get(ok.path)
-            said = self._shown(reply.scalars.get(message) if message else None)
-            if code is None and not ok.optional:
-                raise BrokenReply("soap.ok_missing", operation=operation.name, host=host, path=ok.path)
-            if code in ok.refused:
-                raise AccessRefused("soap.refused_inside", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code in ok.retry:
-                raise SourceUnavailable("soap.not_ok_now", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code is not None and code not in ok.values and code not in ok.empty:
-                raise SourceError("soap.not_ok", operation=operation.name, host=host, result=self._shown(code), said=said)
-            if code in ok.empty:
-                if reply.rows:
-                    raise BrokenReply("soap.count_differs", operation=operation.name, host=host, said=0, came=reply.rows)
-                return
-        if reply.missing:
-            raise BrokenReply("soap.broken", operation=operation.name, host=host, status=200, why=f"<{reply.missing[0]}> is missing")
-        if row_count:
-            said_count = number(reply.scalars.get(row_count))
-            if said_count != reply.rows:
-                raise BrokenReply(
-                    "soap.count_differs",
-                    operation=operation.name,
-                    host=host,
-                    said="-" if said_count is None else said_count,
-                    came=reply.rows,
-                )
-
-    def _fault(self, fault: Mapping[str, str], operation: str, host: str) -> SourceError:
-        code = (fault.get("code") or "").rpartition(":")[2]
-        detail = (fault.get("subcode") or "").rpartition(":")[2]
-        shown, said = self._shown("/".join(filter(None, (code, detail)))), self._shown(fault.get("text"))
-        if _AUTH_FAULT.search(f"{code} {detail}"):
-            return AccessRefused("soap.fault_refused", operation=operation, host=host, fault=shown, said=said)
-        # SOAP 1.1 allows codes below Server (Server.Busy): the first part decides.
-        if code.split(".")[0] in ("Server", "Receiver"):
-            return SourceUnavailable("soap.fault_server", operation=operation, host=host, fault=shown, said=said)
-        return BrokenReply("soap.fault", operation=operation, host=host, fault=shown, said=said)
 
     def _shown(self, text: str | None) -> str:
         """Text of the server, fit for an error message: masked, on one line, short."""

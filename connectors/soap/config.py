@@ -16,7 +16,7 @@ from connectors.soap import template
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
 from connectors.soap.reading import Reading
-from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Files, Filter, Ok, Paging
+from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
 
 
 class Budget(BaseModel):
@@ -121,7 +121,9 @@ class SourceSpec(BaseModel):
     written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
     of, where the contract only names a base of it. ``total`` is where a reply says how many rows there are in all its pages.
     ``read`` says by a column's source how its text is read where its XSD type does not (``lines/*/total`` for a column of a list). ``table``
-    is the path of a repeated element of the row whose items are the stream's rows. ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
+    is the path of a repeated element of the row whose items are the stream's rows. ``headers`` are SOAP headers that are no secrets.
+    ``{now}`` in a body, a header or an argument is the instant at which the pull began, the same on all its pages, as a dateTime in UTC.
+    ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -129,6 +131,7 @@ class SourceSpec(BaseModel):
     rows: str
     service: str = MAIN
     ok: Ok | None = None
+    faults: Faults | None = None
     message: str | None = None
     row_count: str | None = None
     paging: Paging = Paging()
@@ -141,6 +144,7 @@ class SourceSpec(BaseModel):
     read: Mapping[str, Reading] = Field(default_factory=dict[str, Reading])
     table: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    headers: tuple[Header, ...] = ()
     body: str | None = None
     row_type: str | None = None
     total: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from connectors.soap.aside import Aside, Attachment, BrokenAttachment, MisplacedAttachment, Writer
-from connectors.soap.plan import XSI_TYPE, Kind, Plan, Step
+from connectors.soap.plan import DETAIL, XSI_TYPE, Kind, Plan, Step
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.runs import RunReader, suits
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
@@ -38,7 +38,9 @@ class Reply:
     """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
 
     ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
-    plan asked for outside of the rows; they last as long as the ``Aside`` they lie in.
+    plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
+    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
+    says that there is nothing to give.
     """
 
     rows: int = 0
@@ -47,6 +49,14 @@ class Reply:
     scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
     fault: dict[str, str] | None = None
     content: Attachment | None = None
+    repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    nil_rows: int = 0
+    nothing: bool = False
+
+    def all(self, path: str) -> list[str]:
+        """Every text that came at a path, in the order of the document."""
+        text = self.scalars.get(path)
+        return self.repeated.get(path, [] if text is None else [text])
 
 
 #: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.
@@ -116,7 +126,8 @@ class Machine:
         root = self._plan.root
         absent, nil_value, twice, mixed = Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED
         row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
-        scalar, fault_text, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.ANSWER
+        scalar, fault_text, fault_detail, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.FAULT_DETAIL, Kind.ANSWER
+        repeated = self._plan.repeated
         current: Step = root
         stack: list[Step] = []
         rows: list[RawRow] = []
@@ -219,6 +230,12 @@ class Machine:
                     take(step, attributes, rows[-1])
                 return
             if kind is row_kind or kind is group or kind is groups:
+                if kind is row_kind and nil:
+                    # Whether it may be so, the result code decides: an object that was not found is often a nil one.
+                    reply.nil_rows += 1
+                    current, skip, nil = stack.pop(), 1, False
+                    suspended.append(collect)
+                    return
                 if kind is row_kind:
                     row_parent, self._row = stack[-1], (step, name)
                 raw: RawRow = [absent] * step.width
@@ -226,8 +243,8 @@ class Machine:
                     rows[-1][step.slot] = (mixed if odd else nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
                 elif kind is groups:
                     _append(rows[-1], step.slot, mixed if odd else nil_value if nil else raw)
-                elif nil or odd:
-                    raise NotSoap("a row is xsi:nil")
+                elif odd:
+                    raise NotSoap("the xsi:nil of a row is no boolean")
                 take(step, attributes, raw)
                 rows.append(raw)
                 once.append(set())
@@ -237,9 +254,11 @@ class Machine:
                 reply.answers += 1
                 if step.name == "Fault":
                     reply.fault = {}
-            elif kind is scalar or kind is fault_text:
+            elif kind is scalar or kind is fault_text or kind is fault_detail:
                 collect = True
                 text.clear()
+                if kind is fault_detail and reply.fault is not None:
+                    reply.fault.setdefault("detail", name.rpartition("}")[2])
             elif rows:
                 if not again(step):
                     if step.slot >= 0:
@@ -249,7 +268,10 @@ class Machine:
                 came.add(step.name)
             for key, path in step.scalars.items():
                 # An attribute such as SOAP-ENC:arrayType is named by its local name.
-                reply.scalars[path] = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
+                found = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
+                reply.scalars[path] = found
+                if path in repeated and found is not None:
+                    reply.repeated.setdefault(path, []).append(found)
 
         def value(step: Step) -> Raw:
             if large is not None:
@@ -265,7 +287,7 @@ class Machine:
         def scope() -> dict[str, str]:
             return {prefix: uris[-1] for prefix, uris in self._scope.items() if uris}
 
-        def end(_: str) -> None:
+        def end(name: str) -> None:
             nonlocal current, skip, collect, block_from
             if skip:
                 skip -= 1
@@ -319,13 +341,21 @@ class Machine:
             elif kind is scalar:
                 if odd and "".join(text).strip():
                     raise NotSoap(f"<{step.name}> holds more than a value")
-                if step.name in reply.scalars:
+                if step.name in repeated:
+                    if not nil:
+                        reply.repeated.setdefault(step.name, []).append("".join(text).strip())
+                elif step.name in reply.scalars:
                     raise NotSoap(f"<{step.name}> comes twice")
                 reply.scalars[step.name] = None if nil else "".join(text).strip()
                 text.clear()
             elif kind is fault_text:
                 if reply.fault is not None:
                     reply.fault.setdefault(step.name, "".join(text).strip())
+                text.clear()
+            elif kind is fault_detail:
+                said, key = "".join(text).strip(), DETAIL.get(name.rpartition("}")[2].lower())
+                if reply.fault is not None and said and key:
+                    reply.fault.setdefault(key, said)
                 text.clear()
             elif current is root:
                 self._ended = True

@@ -53,7 +53,7 @@ def _nothing() -> Sink:
 def plan_of(contract: Contract, stream: Stream, files: Files, wsdl: str) -> tuple[Operation, Plan]:
     """The operation of a stream's files and how its reply is read. Raises what a request would come to grief over."""
     called = operation(contract, files.operation, wsdl)
-    scalars = [path for path in (files.ok and files.ok.path, files.message, files.size) if path]
+    scalars = [path for path in (*(files.ok.paths if files.ok else ()), files.message, files.size) if path]
     return called, compile_plan(
         contract, called, rows=None, scalars=dict.fromkeys(scalars), content=(files.content, _form(contract, called, stream, files))
     )

@@ -22,7 +22,7 @@ def number(text: str | None) -> int | None:
 class Pager:
     """The position within a stream. ``state`` is what another pull goes on from; ``handles`` lists them when asked for."""
 
-    def __init__(self, spec: SourceSpec, state: Mapping[str, Any], handles: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, spec: SourceSpec, state: Mapping[str, Any], handles: Callable[[], Sequence[str]], now: str | None = None) -> None:
         self._spec = spec
         self._ranges = spec.chunks.ranges() if spec.chunks else ((None, None),)
         self._position: Any = state.get("position")
@@ -34,6 +34,8 @@ class Pager:
         self._list = handles
         self._handles: list[str] | None = None
         self._resumed = bool(state)
+        #: The instant that all pages are asked for as of; None where nobody asks for it.
+        self.now = now
         self.done: bool = bool(state.get("done", False))
         self.read = 0
 
@@ -41,6 +43,8 @@ class Pager:
     def state(self) -> State:
         """JSON values from which the next request can be made again."""
         made: State = {"position": self._position, "print": self._print}
+        if self.now is not None:
+            made["now"] = self.now
         if self._spec.chunks:
             made["chunk"] = self._chunk
         if self._spec.paging.end is not None and self._spec.paging.end.rule == "total":
@@ -87,12 +91,15 @@ class Pager:
         """Whether a page without rows is the end. Handles of rows that went meanwhile give nothing, and the next ones may."""
         return self._spec.paging.kind != "handles"
 
-    def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None], fingerprint: str) -> None:
-        """Go on past a page. Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved."""
+    def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None] | None, fingerprint: str) -> None:
+        """Go on past a page. ``scalars`` is None for a reply that only says that there is nothing. Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved."""
         spec, paging = self._spec, self._spec.paging
         self.read += rows
         self._read += rows
-        self._count(scalars)
+        if scalars is None:
+            scalars = {}
+        else:
+            self._count(scalars)
         if not rows and self.empty_ends:
             self._next_range()
             return

@@ -22,6 +22,12 @@ XSI_TYPE = f"{XSI}}}type"
 QUALIFIED = frozenset({"QName", "NOTATION"})
 ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
+#: What vendors call the code and the text inside of a fault's detail, in lower case.
+DETAIL: Mapping[str, str] = {
+    **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
+    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"),
+}
+
 
 class Kind(Enum):
     """What an expected element is for: see ``Step``."""
@@ -36,6 +42,7 @@ class Kind(Enum):
     GROUP = 7
     GROUPS = 8
     FAULT_TEXT = 9
+    FAULT_DETAIL = 10
 
 
 @dataclass
@@ -95,6 +102,7 @@ class Plan:
     """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
 
     ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
+    ``repeated`` are the paths outside of the rows that lead through a repeated element.
     """
 
     operation: str
@@ -105,6 +113,7 @@ class Plan:
     slots: dict[str, int]
     required: tuple[str, ...] = ()
     binary: bool = False
+    repeated: frozenset[str] = frozenset()
 
 
 class _Slots:
@@ -163,8 +172,7 @@ def compile_plan(
             if source not in slots.of:
                 _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
         row.width = len(slots.of)
-    for path in scalars:
-        _scalar(contract, operation, answer, path)
+    repeated = frozenset(path for path in scalars if _scalar(contract, operation, answer, path))
     if content is not None:
         _scalar(contract, operation, answer, *content)
     envelope = Step(children={})
@@ -172,7 +180,7 @@ def compile_plan(
         body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
     binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary)
+    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -307,7 +315,8 @@ def _below(step: Step, element: Element) -> Step:
     return found
 
 
-def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> None:
+def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> bool:
+    """Expect the value at the path; whether it leads through a repeated element."""
     names, _, attribute = path.partition("@")
     try:
         trail = contract.walk(operation.output, names)
@@ -322,6 +331,19 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, f
         step.scalars[attribute] = path
     else:
         step.kind, step.name, step.form = Kind.SCALAR, path, form
+    return any(element.many for element in trail)
+
+
+#: How deep in a fault's detail its code is looked for. What lies deeper is passed over.
+_DETAIL_DEPTH = 8
+
+
+def _detail() -> Step:
+    """The detail's first child names the fault, and what is in it often has a code: vendors agree on no more (SOAP 1.1 §4.4)."""
+    step = Step(Kind.FAULT_DETAIL)
+    for _ in range(_DETAIL_DEPTH):
+        step = Step(Kind.FAULT_DETAIL, children={"*": step})
+    return Step(children={"*": step})
 
 
 def _fault(uri: str) -> Step:
@@ -330,12 +352,13 @@ def _fault(uri: str) -> Step:
         return Step(
             Kind.ANSWER,
             "Fault",
-            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text")},
+            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text"), "detail": _detail()},
         )
     value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
     subcode = Step(children={f"{uri}}}Value": Step(Kind.FAULT_TEXT, "subcode")})
     code = Step(children={f"{uri}}}Value": value, f"{uri}}}Subcode": subcode})
-    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": Step(children={f"{uri}}}Text": text})})
+    reason = Step(children={f"{uri}}}Text": text})
+    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": reason, f"{uri}}}Detail": _detail()})
 
 
 def _expat(name: str) -> str:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from connectors.protocol import Stream, Window
+from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
 from connectors.soap.decode import Sink
-from connectors.soap.pull import Asker
 
 #: No row was changed after the one, every row was after the other; both fit the date types of all servers that were met.
 _NEVER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -47,6 +47,15 @@ def _rows(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window) 
         return lambda _: None
 
     reply = client.call(
-        ask.operation, ask.arguments, ask.plan, receiver, ok=ask.ok, message=ask.message, row_count=spec.row_count, body=ask.body
+        ask.operation,
+        ask.arguments,
+        ask.plan,
+        receiver,
+        ok=ask.ok,
+        message=ask.message,
+        row_count=spec.row_count,
+        faults=spec.faults,
+        headers=ask.headers,
+        body=ask.body,
     )
     return reply.rows

@@ -8,30 +8,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import BrokenReply, FixConfiguration
+from connectors.errors import BrokenReply
 from connectors.protocol import Column, Cursor, Page, Stream, Window
 from connectors.soap.aside import MEGABYTE, Aside
+from connectors.soap.asking import Asker, is_there
 from connectors.soap.binary import portions
 from connectors.soap.client import SoapClient
-from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.decode import RawRow, Sink
-from connectors.soap.paging import Pager
+from connectors.soap.headers import filled
 from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.raw import texts_of
-from connectors.soap.schema import chosen, operation, with_rows
-from connectors.soap.sources import Ok
+from connectors.soap.schema import operation
 from connectors.soap.staging import Stage
-from connectors.soap.template import names
 from connectors.soap.values import Rules, Where, batch, page_schema
-from connectors.soap.xmltree import local
 
 
 @dataclass
@@ -76,13 +71,17 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
                     ok=ask.ok,
                     message=ask.message,
                     row_count=spec.row_count,
+                    faults=spec.faults,
+                    headers=ask.headers,
                     body=ask.body,
                     aside=aside,
                 )
             page = gathered[0]
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
-            pager.took(page.rows, bookmark if isinstance(bookmark, str) else None, reply.scalars, page.fingerprint)
+            pager.took(
+                page.rows, bookmark if isinstance(bookmark, str) else None, None if reply.nothing else reply.scalars, page.fingerprint
+            )
             if page.rows:
                 for part in _parts(page, stream, window, before, Cursor(pager.state), cursor if not yielded else None):
                     yielded = True
@@ -95,86 +94,6 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
     if not yielded:
         yield Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), Cursor(pager.state), 0)
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One request: which operation, with what, and how its answer is read."""
-
-    operation: Operation
-    arguments: Mapping[str, Any]
-    body: str | None
-    plan: Plan
-    ok: Ok | None
-    message: str | None
-
-
-class Asker:
-    """Makes the requests of one pull, in turn."""
-
-    def __init__(self, client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, state: Mapping[str, Any]) -> None:
-        self._client, self._stream, self._spec = client, stream, spec
-        contract, first = chosen(client.contract(), spec, client.config.wsdl, stream.id)
-        cursor_column = next((column for column in stream.columns if column.name == stream.cursor), None)
-        self.version = cursor_column.source if cursor_column else spec.paging.by_row
-        self._first = first, self._plan(contract, first, spec.rows)
-        self._more = self._first
-        if (more := spec.paging.more) is not None:
-            found, rows = operation(contract, more.operation, client.config.wsdl), more.rows or spec.rows
-            if spec.row_type:
-                contract, found = with_rows(contract, found, rows, spec.row_type, stream.id)
-            self._more = found, self._plan(contract, found, rows)
-        self._given = {**spec.arguments, **_window_argument(contract, first, spec, window, stream.id)}
-        self.pager = Pager(spec, state, self._handles)
-
-    def ask(self) -> Ask:
-        spec, more = self._spec, self._spec.paging.more if self.pager.following else None
-        body = more.body if more else spec.body
-        called, plan = self._more if more else self._first
-        ok = more.ok if more and more.ok else spec.ok
-        given = self._given if not more or body is not None else {}
-        return Ask(called, self._arguments(given, body is not None), body, plan, ok, spec.message)
-
-    def _arguments(self, given: Mapping[str, Any], template: bool) -> dict[str, Any]:
-        start, end = self.pager.range
-        chunks = self._spec.chunks
-        if template:
-            ends = {key: value for key, value in (("from", start), ("to", end)) if value is not None}
-            return self.pager.arguments({**given, **ends}, template)
-        if chunks is not None:
-            form = chunks.first if start is None else chunks.last if end is None else chunks.criteria
-            criteria = form.replace("{from}", start or "").replace("{to}", end or "")
-            names = self._spec.filter
-            given = {**given, names.element: [*given.get(names.element, []), {names.field: chunks.field, names.criteria: criteria}]}
-        return self.pager.arguments(given, template)
-
-    def _plan(self, contract: Contract, called: Operation, rows: str) -> Plan:
-        spec = self._spec
-        extra = filter(None, (spec.paging.by_row, self.version))
-        scalars = (
-            [path for path in scalar_paths(spec) if _is_there(contract, called, path)]
-            if called.name != spec.operation
-            else scalar_paths(spec)
-        )
-        return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars, readings=spec.read)
-
-    def _handles(self) -> list[str]:
-        listing = self._spec.paging.handles
-        assert listing is not None
-        contract = self._client.contract()
-        called = operation(contract, listing.operation, self._client.config.wsdl)
-        scalars = [listing.ok.path] if listing.ok else []
-        plan = compile_plan(contract, called, rows=listing.rows, extra=(listing.source,), scalars=scalars)
-        found: list[str] = []
-
-        def receiver() -> Sink:
-            found.clear()
-            return lambda rows: found.extend(texts_of(rows, plan.slots[listing.source]))
-
-        self._client.call(called, self._spec.arguments, plan, receiver, ok=listing.ok)
-        if not all(found):
-            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=listing.source)
-        return found
 
 
 class _Once:
@@ -196,39 +115,17 @@ class _Once:
         return replace(page, rows=rows, source_rows=rows.num_rows + len(page.rejects))
 
 
-def _is_there(contract: Contract, called: Operation, path: str) -> bool:
-    try:
-        contract.walk(called.output, path.partition("@")[0])
-    except UnknownPath:
-        return False
-    return True
-
-
-def scalar_paths(spec: SourceSpec) -> list[str]:
-    """The paths outside of the rows that a reply of this stream is judged by."""
-    paging = spec.paging
-    token = paging.from_ if paging.kind in ("token", "query_more") else None
-    stated = (spec.ok.path if spec.ok else None, spec.message, spec.row_count, spec.total, token, paging.end.path if paging.end else None)
-    return list(dict.fromkeys(path for path in stated if path))
-
-
 def count(client: SoapClient, spec: SourceSpec) -> int:
     """The number of rows by the declared count operation. Raises FixConfiguration when none is declared."""
     assert spec.count is not None
     contract = client.contract()
     called = operation(contract, spec.count.operation, client.config.wsdl)
     paths = [spec.count.path]
-    ok = None
-    if spec.ok:
-        try:
-            contract.walk(called.output, spec.ok.path.partition("@")[0])
-        except UnknownPath:
-            pass
-        else:
-            ok = spec.ok
-            paths.append(spec.ok.path)
+    ok = spec.ok if spec.ok and all(is_there(contract, called, path) for path in spec.ok.paths) else None
+    paths += ok.paths if ok else ()
     plan = compile_plan(contract, called, rows=None, scalars=dict.fromkeys(paths))
-    reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok)
+    headers = filled(spec.headers, {"size": str(spec.paging.page)}, called.name)
+    reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok, faults=spec.faults, headers=headers)
     text = reply.scalars.get(spec.count.path) or ""
     if not text.isdecimal():
         raise BrokenReply("soap.count_unreadable", operation=called.name, path=spec.count.path, text=text[:40] or "-")
@@ -296,50 +193,6 @@ def _inside(rows: pa.RecordBatch, stream: Stream, window: Window) -> pa.RecordBa
     if window.until is not None:
         inside = pc.and_(inside, pc.fill_null(pc.less(column, pa.scalar(window.until, kind)), False))
     return rows.filter(pc.or_(keep, inside))
-
-
-def _window_argument(contract: Contract, called: Operation, spec: SourceSpec, window: Window, stream: str) -> dict[str, Any]:
-    if window.full:
-        return {}
-    changed = spec.changed_since
-    if changed is None:
-        raise FixConfiguration("soap.no_changed_since", stream=stream, operation=spec.operation)
-    try:
-        element = contract.walk(called.output, f"{spec.rows}/{changed.field}")[-1]
-    except UnknownPath as error:
-        raise FixConfiguration(
-            "soap.source_invalid", stream=stream, where="changed_since.field", why=f"the row has no {error.step}"
-        ) from error
-    builtin = contract.simple(element.type).builtin
-    template = changed.criteria if window.until is None else changed.until if window.since is None else changed.between
-    if spec.body is not None:
-        known = names(spec.body)
-        given = {"since": _bound(window.since, builtin, spec, 0), "until": _bound(window.until, builtin, spec, 1)}
-        if any(value and name not in known for name, value in given.items() if name == "since" or window.since is None):
-            raise FixConfiguration("soap.no_changed_since", stream=stream, operation=spec.operation)
-        return {name: value for name, value in given.items() if value}
-    criteria = template.replace("{since}", _bound(window.since, builtin, spec, 0)).replace(
-        "{until}", _bound(window.until, builtin, spec, 1)
-    )
-    if spec.filter.element not in {local(child.name) for child in contract.children(called.input)}:
-        raise FixConfiguration(
-            "soap.source_invalid", stream=stream, where="filter.element", why=f"the request has no {spec.filter.element}"
-        )
-    # Filters that the contract holds by declaration are kept, and this one is added to them.
-    held = spec.arguments.get(spec.filter.element, [])
-    return {spec.filter.element: [*held, {spec.filter.field: changed.field, spec.filter.criteria: criteria}]}
-
-
-def _bound(instant: datetime | None, builtin: str, spec: SourceSpec, up: int) -> str:
-    """An instant in the field's form, rounded outwards. A plain date has no zone, so it reaches a day further."""
-    if instant is None:
-        return ""
-    if builtin == "date":
-        return (instant.astimezone(ZoneInfo(spec.timezone or "UTC")) + timedelta(days=1 if up else -1)).date().isoformat()
-    whole = instant.replace(microsecond=0) + timedelta(seconds=1 if up and instant.microsecond else 0)
-    if spec.timezone:
-        return whole.astimezone(ZoneInfo(spec.timezone)).replace(tzinfo=None).isoformat()
-    return whole.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def text_columns(*sources: str) -> tuple[Column, ...]:

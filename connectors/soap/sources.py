@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from datetime import datetime
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,6 +16,9 @@ class Ok(BaseModel):
 
     ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried; ``retry``
     values a server that can't just now. ``optional``: a reply without the path is good (a log that comes only with something in it).
+
+    A path through a repeated element (SAP's RETURN) has many values: all of them must be good. ``code`` is another path, whose values are
+    looked up in ``empty``, ``refused`` and ``retry`` where ``path`` only says yes or no.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,6 +28,51 @@ class Ok(BaseModel):
     refused: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     optional: bool = False
+    code: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where a reply is looked at."""
+        return (self.path, self.code) if self.code else (self.path,)
+
+
+class Faults(BaseModel):
+    """What a SOAP Fault means, by its code or subcode without prefix, the name of its detail's first child, or the code inside of that.
+
+    ``refused``: bad credentials or rights. ``retry``: a server that can't just now. ``empty``: nothing there, zero rows. A fault that none
+    of them names is judged by its standard code alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    refused: tuple[str, ...] = ()
+    retry: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+
+
+class Header(BaseModel):
+    """A header of the envelope with plain values: children by name, nested where they are, in order; ``@name`` is an attribute.
+
+    Texts may have places, as a body written by hand has: ``{size}``, ``{since?}``, ``{now}``, and the constant arguments.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    namespace: str = ""
+    values: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+
+    @field_validator("values")
+    @classmethod
+    def _as_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: _text(one) for name, one in value.items()}
+
+
+def _text(value: Any) -> Any:
+    """A YAML value as XML Schema writes it."""
+    if isinstance(value, Mapping):
+        return {name: _text(one) for name, one in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_text(one) for one in cast("list[Any]", value)]
+    return ("true" if value else "false") if isinstance(value, bool) else "" if value is None else str(value)
 
 
 class More(BaseModel):
@@ -55,14 +104,32 @@ class End(BaseModel):
         return self
 
 
+class ChangedHandles(BaseModel):
+    """The operation that lists the handles of what changed since an instant, at the path ``request`` of its request.
+
+    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: str
+    request: str
+    until_request: str = ""
+    rows: str | None = None
+    source: str | None = None
+
+
 class Handles(BaseModel):
-    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text."""
+    """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text.
+
+    ``changed`` lists those of a window instead, where there is such an operation; without it a window needs ``changed_since``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str
     source: str
     ok: Ok | None = None
+    changed: ChangedHandles | None = None
 
 
 class Paging(BaseModel):
@@ -122,13 +189,40 @@ class ChangedSince(BaseModel):
     """``field`` is filtered by ``criteria``, in which ``{since}`` stands for the instant, in the field's own XSD form.
 
     ``between`` is used when the window has an end too; its end may be inclusive, for rows on the bound are dropped here.
+
+    ``type`` says what the system compares by where the field's XSD type does not (SAP's DATS is a string), or where it is no field of the
+    row at all. A ``date`` reaches a day further on both sides. ``epoch`` counts seconds since 1970 UTC, ``epoch_milliseconds`` thousandths.
+    ``format`` is strftime's, for a date or a dateTime, in the stream's ``timezone`` or UTC. ``request`` and ``until_request`` are paths in
+    the request that take the bounds themselves, where no filter element does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    field: str
+    field: str = ""
     criteria: str = "{since}.."
     until: str = "..{until}"
     between: str = "{since}..{until}"
+    type: Literal["date", "dateTime", "epoch", "epoch_milliseconds"] | None = None
+    format: str | None = None
+    request: str = ""
+    until_request: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.field and self.type is None:
+            raise ValueError("changed_since needs `field`, a field of the row, or `type`, what the system compares by")
+        if self.until_request and not self.request:
+            raise ValueError("until_request needs `request`")
+        if self.format is not None:
+            if self.type not in ("date", "dateTime"):
+                raise ValueError("format needs `type`, date or dateTime")
+            day = datetime(2026, 12, 31)  # noqa: DTZ001 - any day will do
+            try:
+                kept = datetime.strptime(day.strftime(self.format), self.format).replace(tzinfo=None)  # noqa: DTZ007
+            except ValueError as error:
+                raise ValueError(f"{self.format} can't be read again: {error}") from error
+            if kept != day:
+                raise ValueError(f"{self.format} must say at least year, month and day")
+        return self
 
 
 class Chunks(BaseModel):

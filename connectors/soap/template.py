@@ -97,6 +97,14 @@ def _filled(element: Any, values: Mapping[str, Value], operation: str) -> Any:
     return element
 
 
+def filled_text(text: str, values: Mapping[str, Value], operation: str) -> str | None:
+    """A text with its places filled in, None where it holds an optional one without a value. Raises FixConfiguration for any other."""
+    try:
+        return _put(text, values, operation)
+    except _Dropped:
+        return None
+
+
 def _put(text: str, values: Mapping[str, Value], operation: str) -> str:
     def one(found: re.Match[str]) -> str:
         value = values.get(found.group(1))

@@ -31,13 +31,13 @@ from soap_replies_damaged import damaged_replies, encoded, replies
 from connectors import errors
 from connectors.errors import FortnightError
 from connectors.protocol import Reject, Window
+from connectors.soap.asking import scalar_paths
 from connectors.soap.bundle import fetch
 from connectors.soap.components import Contract
 from connectors.soap.config import Config, source_spec
 from connectors.soap.connector import SoapConnector
 from connectors.soap.decode import IncompleteXml, NotSoap, decode
 from connectors.soap.plan import compile_plan
-from connectors.soap.pull import scalar_paths
 from connectors.soap.raw import RawRow
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,8 @@ _OPERATIONS = [
     _operation("getListOfThirdParties", "thirdparties", "parties"),
     _operation("getInvoicesForThirdParty", "invoices", "invoices"),
     _operation("getVersions", "dolibarr", "parties"),
+    _operation("getThirdParty", "thirdparty", "party"),
+    _operation("getInvoice", "invoice", "whole"),
 ]
 WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
  xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:e="{ENC}" xmlns:t="http://www.dolibarr.org/ns/" targetNamespace="http://www.dolibarr.org/ns/">
@@ -47,6 +51,12 @@ WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="htt
 <x:complexType name="party"><x:all><x:element name="id" type="x:string"/><x:element name="ref" type="x:string"/><x:element name="town" type="x:string"/>
 <x:element name="phone" type="x:string"/></x:all></x:complexType>
 <x:complexType name="invoice"><x:all><x:element name="id" type="x:string"/></x:all></x:complexType>
+<x:complexType name="line"><x:all><x:element name="id" type="x:string"/><x:element name="qty" type="x:double"/><x:element name="date_start" type="x:date"/>
+<x:element name="product_id" type="x:int"/></x:all></x:complexType>
+<x:complexType name="lines"><x:complexContent><x:restriction base="e:Array">
+<x:attribute ref="e:arrayType" wsdl:arrayType="t:line[]"/></x:restriction></x:complexContent></x:complexType>
+<x:complexType name="whole"><x:all><x:element name="id" type="x:string"/><x:element name="date" type="x:date"/><x:element name="total" type="x:double"/>
+<x:element name="project_id" type="x:string"/><x:element name="lines" type="t:lines"/></x:all></x:complexType>
 <x:complexType name="parties"><x:complexContent><x:restriction base="e:Array">
 <x:attribute ref="e:arrayType" wsdl:arrayType="t:party[]"/></x:restriction></x:complexContent></x:complexType>
 <x:complexType name="invoices"><x:complexContent><x:restriction base="e:Array">
@@ -56,7 +66,9 @@ WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="htt
 <service name="S"><port name="P" binding="t:B"><s:address location="https://php.example/webservices/server.php"/></port></service></definitions>"""
 
 
-def pull(capture: str, operation: str, part: str, *columns: Column, change: tuple[str, str] = ("", "")) -> list[dict[str, Any]]:
+def pull(
+    capture: str, operation: str, part: str, *columns: Column, change: tuple[str, str] = ("", ""), **said: Any
+) -> list[dict[str, Any]]:
     body = (CAPTURES / capture).read_bytes()
     fake = Fake(body.replace(change[0].encode(), change[1].encode()), documents={URL: WSDL})
     source = {
@@ -65,6 +77,7 @@ def pull(capture: str, operation: str, part: str, *columns: Column, change: tupl
         "message": "result/result_label",
         "row_count": f"{part}@arrayType",
         "ok": {"path": "result/result_code", "values": ["OK"], "empty": ["NOT_FOUND"], "refused": ["BAD_VALUE_FOR_SECURITY_KEY"]},
+        **said,
     }
     connector = fake.connector(wsdl=URL)
     (page,) = connector.pull(Stream("erp", part, source, ("id",), (Column("id", "id", pa.string(), required=True), *columns)), Window())
@@ -93,3 +106,35 @@ def test_a_database_error_in_http_200_is_an_error_with_code_and_label() -> None:
 def test_a_bad_key_in_http_200_is_a_refusal() -> None:
     with pytest.raises(AccessRefused, match="BAD_VALUE_FOR_SECURITY_KEY"):
         pull("badkey.res.xml", "getVersions", "dolibarr")
+
+
+def test_a_nil_object_that_was_not_found_is_zero_rows() -> None:
+    single = {"rows": "thirdparty", "row_count": None}
+    assert pull("tp_get_missing.res.xml", "getThirdParty", "thirdparty", **single) == []
+
+
+def test_a_nil_object_without_a_result_code_that_explains_it_is_no_answer() -> None:
+    single = {"rows": "thirdparty", "row_count": None}
+    with pytest.raises(BrokenReply, match="a row is xsi:nil"):
+        pull("tp_get_missing.res.xml", "getThirdParty", "thirdparty", change=("NOT_FOUND", "OK"), **single)
+
+
+def test_a_live_invoice_is_read_with_its_lines_and_its_empty_dates_are_nothing() -> None:
+    line = (Column("id", "id", pa.string()), Column("qty", "qty", pa.decimal128(9, 4)), Column("start", "date_start", pa.date32()))
+    kind = pa.list_(pa.struct([pa.field(one.name, one.type) for one in line]))
+    (row,) = pull(
+        "inv_get.res.xml",
+        "getInvoice",
+        "invoice",
+        Column("date", "date", pa.date32()),
+        Column("total", "total", pa.decimal128(12, 2)),
+        Column("lines", "lines/*", kind, children=line),
+        rows="invoice",
+        row_count=None,
+        empty_as_null=True,
+    )
+    assert (row["id"], row["date"], row["total"]) == ("6", date(2026, 11, 20), Decimal("3287.06"))
+    assert row["lines"] == [
+        {"id": "7", "qty": Decimal("2.5000"), "start": None},
+        {"id": "8", "qty": Decimal("1.0000"), "start": None},
+    ]

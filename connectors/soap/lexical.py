@@ -29,6 +29,8 @@ _FLOAT = re.compile(FLOAT[1:-1])
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 OFFSET = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{OFFSET})?", re.ASCII)
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_DAY_TIME = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.ASCII)
 _ZONE = f"{OFFSET}?"
 #: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
 FORMS = {
@@ -39,6 +41,8 @@ FORMS = {
     "gMonthDay": r"--((0[1-9]|1[0-2])-(0[1-9]|[12]\d)|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)" + _ZONE,
     "gDay": r"---(0[1-9]|[12]\d|3[01])" + _ZONE,
     "duration": r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?",
+    "dayTimeDuration": r"-?P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?",
+    "yearMonthDuration": r"-?P(?=.)(\d+Y)?(\d+M)?",
 }
 _TEXT_FORMS = {name: re.compile(form, re.ASCII) for name, form in FORMS.items()}
 COLLAPSED = frozenset({"token", "language", "Name", "NCName", "NMTOKEN", "ID", "IDREF", "ENTITY", "anyURI", "QName", *_TEXT_FORMS})
@@ -252,6 +256,8 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         if text not in ("true", "false", "1", "0"):
             raise ValueError(text)
         return text in ("true", "1")
+    if pa.types.is_int64(kind) and simple.builtin in ("duration", "dayTimeDuration"):
+        return _microseconds(text)
     if pa.types.is_integer(kind):
         number = int(_matching(_INTEGER, text))
         bound = 1 << (kind.bit_width - 1)
@@ -268,6 +274,8 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         if abs(made) >= greatest and "INF" not in text:
             raise Unfit(f"value.range (does not fit {kind})", text)
         return made
+    if pa.types.is_date32(kind) and simple.builtin == "gYearMonth":
+        return date.fromisoformat(_matching(_MONTH, text) + "-01")
     if pa.types.is_date32(kind):
         return date.fromisoformat(_matching(_DATE, text))
     if isinstance(kind, pa.TimestampType):
@@ -277,6 +285,20 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
             return bytes.fromhex(_matching(_HEX, text))
         return base64.b64decode(_matching(_BASE64, text.translate(SPACES)))
     raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
+
+
+def _microseconds(text: str) -> int:
+    """A duration of days and less, as microseconds: years and months have no length that is always the same."""
+    found = _DAY_TIME.fullmatch(text)
+    if found is None or not any(found.group(*range(2, 6))):
+        raise ValueError(text)
+    days, hours, minutes = (int(part or 0) for part in found.group(2, 3, 4))
+    exact = (Decimal(days * 86400 + hours * 3600 + minutes * 60) + Decimal(found.group(5) or 0)) * 1_000_000
+    if exact != exact.to_integral_value():
+        raise Unfit("value.inexact (finer than a microsecond)", text)
+    if exact >= 2**63:
+        raise Unfit("value.range (does not fit int64)", text)
+    return -int(exact) if found.group(1) else int(exact)
 
 
 def _bounded(number: int, builtin: str, text: str) -> int:

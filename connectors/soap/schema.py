@@ -137,9 +137,44 @@ def _bases(contract: Contract, name: str) -> tuple[str, ...]:
 def fields(contract: Contract, element: Element) -> tuple[LiveField, ...]:
     """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute).
 
-    Recursive types and ``xsd:any`` have no columns and are left out.
+    Recursive types and ``xsd:any`` have no columns and are left out: ``left_out`` names them.
     """
     return _inside(contract, element, (element.type,))
+
+
+def left_out(contract: Contract, element: Element) -> tuple[str, ...]:
+    """What an element may hold and no column of ``fields`` shows, as path and reason."""
+    return tuple(_left_out(contract, element, "", (element.type,)))
+
+
+def _left_out(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        if kind.builtin == "anyType":
+            yield f"{prefix.removesuffix('/')} (xsd:anyType: elements inside of it hold the row)"
+        return
+    at = prefix.removesuffix("/") or "the row"
+    if kind.open:
+        yield f"{at} (xsd:any: what the schema leaves open)"
+    if kind.mixed:
+        yield f"{at} (mixed content: the text between its elements)"
+    for child in kind.elements:
+        path = prefix + local(child.name)
+        if child.type in trail:
+            yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared)"
+        else:
+            yield from _left_out(contract, child, path + "/", (*trail, child.type))
+
+
+def undigited(live: Iterable[LiveField], prefix: str = "") -> tuple[str, ...]:
+    """The fields whose contract states no digits, so that their proposed decimal is a guess."""
+    found: list[str] = []
+    for one in live:
+        number = one.vendor_type.removeprefix("xsd:") in ("decimal", *_UNBOUNDED)
+        if number and "totalDigits" not in one.facets and not {"minInclusive", "maxInclusive"} <= one.facets.keys():
+            found.append(prefix + one.source)
+        found += undigited(one.children, f"{prefix}{one.source}/")
+    return tuple(found)
 
 
 def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tuple[LiveField, ...]:

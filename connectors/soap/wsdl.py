@@ -146,25 +146,33 @@ class _Reader:
 
     def _policy(self, *places: Node) -> str:
         """A digest of the policies that stand at, or are referred to from, these places; empty without any (WS-Policy attachment §4)."""
-        found: list[str] = []
-        for place in places:
-            for child in place.children:
-                if local(child.tag) == "Policy" and "policy" in space(child.tag):
-                    found.append(_canonical(child))
-                elif local(child.tag) == "PolicyReference":
-                    name = child.attributes.get("URI", "").removeprefix("#")
-                    stated = [
-                        one
-                        for root in self.definitions
-                        for one in root.children
-                        if local(one.tag) == "Policy" and name in one.attributes.values()
-                    ]
-                    found += [_canonical(one) for one in stated] or [f"reference to {name}"]
-        return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16] if found else ""
+        found = sorted(map(_canonical, self._policies(*places)))
+        return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
 
-    @staticmethod
-    def _addressed(binding: Node, node: Node) -> bool:
-        return any(local(child.tag) == "UsingAddressing" for child in (*binding.children, *node.children))
+    def _policies(self, *places: Node) -> list[Node]:
+        """The policies at these places; a reference to one that stands nowhere is given as it is."""
+        found: list[Node] = []
+        for child in (child for place in places for child in place.children):
+            if local(child.tag) == "Policy" and "policy" in space(child.tag):
+                found.append(child)
+            elif local(child.tag) == "PolicyReference":
+                name = child.attributes.get("URI", "").removeprefix("#")
+                every = (one for root in self.definitions for one in root.children)
+                found += [one for one in every if local(one.tag) == "Policy" and name in one.attributes.values()] or [child]
+        return found
+
+    def _addressed(self, binding: Node, node: Node) -> bool:
+        """By the extension element, or by an assertion of a policy that stands at or is referred to from the binding (WS-Addressing Metadata
+        §3.1), as WCF writes it."""
+        if any(local(child.tag) == "UsingAddressing" for child in (*binding.children, *node.children)):
+            return True
+        todo = self._policies(binding, node)
+        while todo:
+            one = todo.pop()
+            if local(one.tag) in ("UsingAddressing", "Addressing") and "addressing" in space(one.tag):
+                return True
+            todo += one.children
+        return False
 
     @staticmethod
     def _action(abstract: Node, port_type: Node, namespace: str) -> str:

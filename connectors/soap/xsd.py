@@ -31,6 +31,15 @@ _FACETS = frozenset(
 )
 
 
+#: The built-in types of XML Schema 1.0, and what 1.1 adds.
+BUILTINS = frozenset(
+    "anyType anySimpleType anyAtomicType string normalizedString token language Name NCName NMTOKEN NMTOKENS ID IDREF IDREFS ENTITY ENTITIES"
+    " anyURI QName NOTATION boolean float double decimal integer nonPositiveInteger negativeInteger nonNegativeInteger positiveInteger long int"
+    " short byte unsignedLong unsignedInt unsignedShort unsignedByte dateTime dateTimeStamp date time gYear gYearMonth gMonth gMonthDay gDay"
+    " duration dayTimeDuration yearMonthDuration base64Binary hexBinary".split()
+)
+
+
 class UnresolvedName(ValueError):
     """A type, element or message is named that no document defines."""
 
@@ -127,6 +136,8 @@ class Schemas:
         if name in self._types or name in self._resolving:
             return name
         if name.startswith(_X):
+            if local(name) not in BUILTINS:
+                raise UnresolvedName(f"{local(name)} is no type of XML Schema")
             self._types[name] = SimpleType(name, local(name))
             return name
         if name.startswith(tuple(f"{{{uri}}}" for uri in _ENC)) and ("type", name) not in self._raw:

@@ -193,7 +193,9 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
         if subtypes := contract.derived(row.type):
-            notes.append(f"rows may be of {len(subtypes)} further types: @xsi:type as a column says which, and their elements can be columns")
+            notes.append(
+                f"rows may be of {len(subtypes)} further types: @xsi:type as a column says which, and their elements can be columns"
+            )
         notes += _probed(client, Stream(system, slug, source, (), ()), spec)
         looks = _looks(contract, operation, spec.rows)
         if not spec.paging.request and looks != "none":

@@ -32,11 +32,13 @@ _DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DAY_TIME = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.ASCII)
 _ZONE = f"{OFFSET}?"
+#: XSD part 2 §3.2.7: no year 0000, and no zeros before more than four digits.
+_YEAR = r"-?([1-9]\d{3,}|0[1-9]\d{2}|00[1-9]\d|000[1-9])"
 #: Built-ins that stay text in Arrow and still have a form to keep (XSD part 2).
 FORMS = {
     "time": r"(([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?|24:00:00(\.0+)?)" + _ZONE,
-    "gYear": r"-?\d{4,}" + _ZONE,
-    "gYearMonth": r"-?\d{4,}-(0[1-9]|1[0-2])" + _ZONE,
+    "gYear": _YEAR + _ZONE,
+    "gYearMonth": _YEAR + r"-(0[1-9]|1[0-2])" + _ZONE,
     "gMonth": r"--(0[1-9]|1[0-2])" + _ZONE,
     "gMonthDay": r"--((0[1-9]|1[0-2])-(0[1-9]|[12]\d)|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)" + _ZONE,
     "gDay": r"---(0[1-9]|[12]\d|3[01])" + _ZONE,

@@ -33,10 +33,58 @@ _FACETS = frozenset(
 
 #: The built-in types of XML Schema 1.0, and what 1.1 adds.
 BUILTINS = frozenset(
-    "anyType anySimpleType anyAtomicType string normalizedString token language Name NCName NMTOKEN NMTOKENS ID IDREF IDREFS ENTITY ENTITIES"
-    " anyURI QName NOTATION boolean float double decimal integer nonPositiveInteger negativeInteger nonNegativeInteger positiveInteger long int"
-    " short byte unsignedLong unsignedInt unsignedShort unsignedByte dateTime dateTimeStamp date time gYear gYearMonth gMonth gMonthDay gDay"
-    " duration dayTimeDuration yearMonthDuration base64Binary hexBinary".split()
+    [
+        "anyType",
+        "anySimpleType",
+        "anyAtomicType",
+        "string",
+        "normalizedString",
+        "token",
+        "language",
+        "Name",
+        "NCName",
+        "NMTOKEN",
+        "NMTOKENS",
+        "ID",
+        "IDREF",
+        "IDREFS",
+        "ENTITY",
+        "ENTITIES",
+        "anyURI",
+        "QName",
+        "NOTATION",
+        "boolean",
+        "float",
+        "double",
+        "decimal",
+        "integer",
+        "nonPositiveInteger",
+        "negativeInteger",
+        "nonNegativeInteger",
+        "positiveInteger",
+        "long",
+        "int",
+        "short",
+        "byte",
+        "unsignedLong",
+        "unsignedInt",
+        "unsignedShort",
+        "unsignedByte",
+        "dateTime",
+        "dateTimeStamp",
+        "date",
+        "time",
+        "gYear",
+        "gYearMonth",
+        "gMonth",
+        "gMonthDay",
+        "gDay",
+        "duration",
+        "dayTimeDuration",
+        "yearMonthDuration",
+        "base64Binary",
+        "hexBinary",
+    ]
 )
 
 

@@ -202,7 +202,7 @@ def test_a_value_is_accepted_only_if_the_schema_allows_it_and_zeep_reads_the_sam
     assert repr((rows, rejects)) == repr(ours(content, arrays=True))
     assert len(rows) + len(rejects) == 1
     # The validator takes any digit of Unicode for a number; XSD takes ten.
-    allowed = text.isascii() and VALIDATE[kind].is_valid(text)
+    allowed = text.isascii() and valid(kind, text)
     if rows:
         assert allowed, f"{text!r} is no xsd:{kind}, and was read as {rows[0][kind]!r}"
         assert rows[0][kind] is not None
@@ -215,6 +215,14 @@ def test_a_value_is_accepted_only_if_the_schema_allows_it_and_zeep_reads_the_sam
             assert other is None or alike(kind, rows[0][kind], other)
     elif allowed:
         assert any(limit in rejects[0] for limit in _LIMITS) or beyond(kind, text), f"{text!r} is an xsd:{kind}: {rejects[0]}"
+
+
+def valid(kind: str, text: str) -> bool:
+    try:
+        return VALIDATE[kind].is_valid(text)
+    except OverflowError:
+        # The validator counts years to 2**31; XSD knows no last one.
+        return True
 
 
 def beyond(kind: str, text: str) -> bool:

@@ -37,7 +37,7 @@ _ENCODINGS = re.compile(
     r"utf-(8|16|16-le|16-be|32|32-le|32-be)|ascii|iso8859-\d+|cp\d+|koi8-[rtu]|mac-roman|euc_(jp|jis_2004|jisx0213|kr)|iso2022_jp(_\w+)?|iso2022_kr"
     r"|shift_jis(_2004|x0213)|johab|gb2312|gbk|gb18030|hz|big5(hkscs)?|tis-620|ptcp154|kz1048"
 )
-_DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_DECLARED = re.compile(rb"^\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 
 
 def encoding_of(head: bytes, charset: str | None) -> str:

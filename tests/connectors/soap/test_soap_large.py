@@ -93,6 +93,11 @@ def test_what_is_really_shift_jis_is_read(text: str) -> None:
     assert page.rows.column("name").to_pylist() == [text]
 
 
+def test_an_instruction_whose_name_only_begins_like_a_declaration_declares_nothing() -> None:
+    content = reply(part("A"), part("東京"), head='<?xmlish version="1.0" encoding="Shift_JIS"?>')
+    assert codes(pull(Fake(content))) == ["A", "東京"]
+
+
 def test_one_row_less_than_the_reply_says_is_no_rows_at_all() -> None:
     for said in (COUNT + 1, COUNT - 1):
         with pytest.raises(BrokenReply, match=f"says {said} rows and sent {COUNT}"):

@@ -15,7 +15,7 @@ from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
-from connectors.soap.declared import unknown, with_declared
+from connectors.soap.declared import contradicted, with_declared
 from connectors.soap.services import Services
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
@@ -119,10 +119,10 @@ class SoapConnector:
         self._services.close()
 
     def _of(self, stream: Stream) -> tuple[SourceSpec, SoapClient]:
-        """The stream's settings and the client of its service. Raises FixConfiguration for a declaration that no column has."""
+        """The stream's settings and the client of its service. Raises FixConfiguration for a declaration that its columns contradict."""
         spec = source_spec(stream.id, stream.source)
-        if stream.columns and (strange := unknown(stream.columns, spec.read)):
-            raise FixConfiguration("soap.source_invalid", stream=stream.id, where=f"read.{strange[0]}", why="no column has this source")
+        if stream.columns and (wrong := contradicted(stream, spec.read, spec.paging.by_row)):
+            raise FixConfiguration("soap.source_invalid", stream=stream.id, where=f"read.{wrong[0]}", why=wrong[1])
         return spec, self._services.client(spec.service, stream=stream.id)
 
     def _remember(self, stream: Stream, window: Window, rows: pa.RecordBatch) -> None:

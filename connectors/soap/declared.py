@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.protocol import Column, LiveField, Schema
+from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.redaction import MASK
 from connectors.soap.components import SimpleType
 from connectors.soap.inner import rows_of
@@ -80,8 +80,8 @@ def _of(kind: pa.DataType) -> SimpleType:
     return SimpleType("declared", builtin)
 
 
-def unknown(columns: Sequence[Column], readings: Mapping[str, Reading]) -> tuple[str, ...]:
-    """The declared paths that are no column's source."""
+def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str) -> tuple[str, str] | None:
+    """The first declared path that the stream's columns contradict, and why; None where all fit. ``bookmark`` is the source pages go by."""
     known: set[str] = set()
 
     def walk(below: Sequence[Column], at: str) -> None:
@@ -89,8 +89,14 @@ def unknown(columns: Sequence[Column], readings: Mapping[str, Reading]) -> tuple
             known.add(at + column.source)
             walk(column.children, f"{at}{column.source}/")
 
-    walk(columns, "")
-    return tuple(path for path in readings if path not in known)
+    walk(stream.columns, "")
+    open_ = {bookmark, *(column.source for column in stream.columns if column.name in (*stream.key, stream.cursor))}
+    for path, reading in readings.items():
+        if path not in known:
+            return path, "no column has this source"
+        if reading.mask and path in open_:
+            return path, "what rows are known and ordered by (key and cursor) can't be masked"
+    return None
 
 
 def with_declared(schema: Schema, columns: Sequence[Column], readings: Mapping[str, Reading]) -> Schema:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from connectors.redaction import MASK
 from connectors.soap.aside import SPACES, Attachment
 from connectors.soap.components import SimpleType
 from connectors.soap.declared import read_as
@@ -153,15 +154,15 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
 
 def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules) -> Any:
     assert cell.simple is not None
-    allowed = cell.simple.facets.get("enumeration")
-    if isinstance(allowed, tuple):
-        _allowed(raw.strip(" \t\r\n"), cell.simple, raw)
+    # What is masked is not shown where it does not fit, either.
+    shown = MASK if reading.mask else raw
+    _allowed(raw.strip(" \t\r\n"), cell.simple, shown)
     try:
         return read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules))
     except Unfit as error:
-        raise Unfit(error.why, raw, error.path) from error
+        raise Unfit(error.why, shown, error.path) from error
     except ValueError as error:
-        raise Unfit(str(error), raw) from error
+        raise Unfit(str(error), shown) from error
 
 
 def read(found: Attachment, simple: SimpleType) -> bytes:

@@ -222,3 +222,17 @@ def test_a_declaration_that_makes_no_sense_is_refused_by_name(reading: dict[str,
 def test_a_declaration_for_a_column_that_the_contract_has_not_is_refused() -> None:
     with pytest.raises(FixConfiguration, match="Stok"):
         list(Fake(EMPTY).connector().pull(stream(Column("stock", STOCK, pa.int32()), read={"Stok": {"empty": "null"}}), Window()))
+
+
+def test_a_masked_value_that_its_contract_does_not_allow_is_named_without_being_shown() -> None:
+    grade = Column("grade", "Grade", pa.string())
+    page = pulled("<Grade>Secret-Grade</Grade>", grade, {"mask": True})
+    assert page.rows.num_rows == 0 and "value.enumeration" in page.rejects[0].reason
+    assert "Secret-Grade" not in repr(page.rejects)
+
+
+@pytest.mark.parametrize("also", [{"key": ("secret",)}, {"cursor": "secret"}], ids=["key", "cursor"])
+def test_what_rows_are_known_or_ordered_by_is_not_masked(also: dict[str, Any]) -> None:
+    told = stream(Column("secret", TEXT, pa.string()), read={TEXT: {"mask": True}}, **also)
+    with pytest.raises(FixConfiguration, match="key and cursor"):
+        list(Fake(reply(part("A", f"<{TEXT}>Secret</{TEXT}>")), EMPTY).connector().pull(told, Window()))

@@ -72,7 +72,7 @@ def show(found: SourceMap, written: Written, lang: str | None) -> None:
             rows = "?" if stream.offer.rows is None else f"{stream.offer.rows:,}"
             state = f"v{stream.contract.version}" if stream.contracted else word("map.new", lang)
             facts = {"stream": cell(stream.stream, 32), "state": cell(state, 4), "fields": f"{len(stream.contract.fields):>3}"}
-            row(word("map.stream", lang, rows=f"{rows:>9}", open=len(stream.questions), title=stream.offer.title, **facts))
+            row(word("map.stream", lang, rows=f"{rows:>9}", open=len(stream.questions), title=stream.title, **facts))
         for error in (one.error, *one.skipped):
             if error:
                 say(error, lang)

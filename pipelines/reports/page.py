@@ -105,7 +105,7 @@ def _plain_stream(one: MappedStream) -> dict[str, Any]:
     contract = one.contract
     return {
         "stream": one.stream,
-        "title": contract.title or one.offer.title,
+        "title": one.title,
         "contract": contract.version if one.contracted else None,
         "rows": one.offer.rows,
         "full_load_calls": one.calls,

@@ -60,6 +60,11 @@ class MappedStream:
     def stream(self) -> str:
         return self.contract.stream
 
+    @property
+    def title(self) -> str:
+        """What people here call it; what the source calls it where nobody said."""
+        return self.contract.title or self.offer.title
+
 
 @dataclass(frozen=True)
 class MappedSystem:

@@ -33,6 +33,11 @@ def test_every_object_of_the_sandbox_has_a_contract_that_fits_it(live: SourceMap
     assert {one.stream: one.questions for one in live.streams if one.contracted and one.questions} == {}
 
 
+def test_a_stream_with_a_contract_is_called_as_its_contract_calls_it(live: SourceMap) -> None:
+    named = {one.stream: one.title for one in live.streams}
+    assert named["erp/suppliers"] == "仕入先" and named["erp/roles"] == "Role_Entry"
+
+
 def test_the_fingerprint_in_each_contract_is_the_live_one(project_folder: Path) -> None:
     project = load(project_folder)
     differing: list[str] = []

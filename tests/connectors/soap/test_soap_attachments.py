@@ -224,6 +224,14 @@ def test_a_long_text_in_a_column_of_text_is_refused_as_before() -> None:
         page_of(content, NOTE, content_type="text/xml")
 
 
+@pytest.mark.parametrize("tail", ["00==", "AAB=", "AAAAAB=="])
+def test_base64_whose_padding_leaves_bits_over_is_no_value_in_pieces_either(tail: str) -> None:
+    with Aside(MEGABYTE) as aside:
+        writer = Writer(aside, "base64")
+        writer.write(tail.encode())
+        assert writer.done().unfit
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_in_pieces_base64_and_hex_are_read_as_in_one(data: st.DataObject) -> None:

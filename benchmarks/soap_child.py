@@ -42,10 +42,11 @@ def ours(path: str, count: int, arrays: bool) -> None:
     """A reply in a file to typed, checked rows: decoded, staged, and released in parts that are dropped."""
     import pyarrow as pa
 
+    from connectors.pages import page_schema
     from connectors.soap.decode import RawRow, decode
     from connectors.soap.raw import texts_of
     from connectors.soap.staging import Stage
-    from connectors.soap.values import Rules, Where, batch, page_schema
+    from connectors.soap.values import Rules, Where, batch
 
     plan, rules = _plan(), Rules()
     pa.array([""]).dictionary_encode()

@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import unquote
 
 from connectors.soap.aside import Aside, Attachment, BrokenAttachment, Form, Writer
-from connectors.soap.decode import IncompleteXml
+from connectors.soap.reply import IncompleteXml
 
 _CHUNK = 192 * 1024
 _MAX_PARTS = 10_000

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import FixConfiguration
+from connectors.pages import empty
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
 from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
@@ -76,7 +77,7 @@ class SoapConnector:
         scope = access_module.scope_of(self._system, spec)
         if cursor is not None and spec.paging.kind == "none" and "part" not in cursor.state:
             # The one reply was read whole before: a page without rows says so.
-            yield Page(pa.RecordBatch.from_pylist([], schema=pull.page_schema(stream.columns)), cursor, 0)
+            yield empty(stream.columns, cursor, None)
             return
         rows = row_stream(stream, spec.table) if spec.table else stream
         pages = pull.pages(client, rows, spec, window, cursor, scope)

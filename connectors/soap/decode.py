@@ -14,9 +14,10 @@ from typing import IO
 from xml.parsers import expat
 
 from connectors.soap.aside import Aside
-from connectors.soap.events import BLOCK, IncompleteXml, Machine, NotSoap, Parts, Reply, Sink
+from connectors.soap.events import BLOCK, Machine, Parts, Sink
 from connectors.soap.plan import Plan
 from connectors.soap.raw import Presence, Raw, RawRow
+from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 

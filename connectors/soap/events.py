@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from connectors.soap.aside import Aside, Attachment, BrokenAttachment, MisplacedAttachment, Writer
 from connectors.soap.plan import DETAIL, XSI_TYPE, Kind, Plan, Step
 from connectors.soap.raw import Presence, Raw, RawRow
+from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
-from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
+from connectors.soap.xmltree import UnsafeXml, refuse_doctype
 
 BLOCK = 8192
 #: A block of rows is handed over early when so many bytes of the document lie in it.
@@ -23,40 +23,6 @@ MAX_DEPTH = 100
 MAX_TEXT = 10 * 1024 * 1024
 #: Where raw rows go: at most BLOCK at a time from expat, a run at a time from arrays (``raw.Block``).
 Sink = Callable[[Sequence[RawRow]], None]
-
-
-class IncompleteXml(BrokenXml):
-    """The document ended before its root did: a cut connection, not a bad server. Worth asking again."""
-
-
-class NotSoap(ValueError):
-    """Well-formed, but not the answer the contract promises. The message names elements, never values."""
-
-
-@dataclass
-class Reply:
-    """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
-
-    ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
-    plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
-    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
-    says that there is nothing to give.
-    """
-
-    rows: int = 0
-    answers: int = 0
-    missing: tuple[str, ...] = ()
-    scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
-    fault: dict[str, str] | None = None
-    content: Attachment | None = None
-    repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    nil_rows: int = 0
-    nothing: bool = False
-
-    def all(self, path: str) -> list[str]:
-        """Every text that came at a path, in the order of the document."""
-        text = self.scalars.get(path)
-        return self.repeated.get(path, [] if text is None else [text])
 
 
 #: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import BrokenReply
+from connectors.pages import empty, page_schema
 from connectors.protocol import Column, Cursor, Page, Stream, Window
 from connectors.soap.aside import MEGABYTE, Aside
 from connectors.soap.asking import Asker, is_there
@@ -26,7 +27,7 @@ from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.schema import operation
 from connectors.soap.staging import Stage
-from connectors.soap.values import Rules, Where, batch, page_schema
+from connectors.soap.values import Rules, Where, batch
 
 
 @dataclass
@@ -93,7 +94,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     if pager.total is not None and (came := once.count if once and window.full else pager.read) != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
     if not yielded:
-        yield Page(pa.RecordBatch.from_pylist([], schema=page_schema(stream.columns)), Cursor(pager.state), 0)
+        yield empty(stream.columns, Cursor(pager.state), None)
 
 
 class _Once:

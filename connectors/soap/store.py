@@ -21,7 +21,7 @@ from connectors.soap.bundle import Bundle
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.wsdl import read
 
-_MADE_BY = ("bundle.py", "catalog.py", "components.py", "wsdl.py", "xsd.py", "xmltree.py")
+_MADE_BY = ("builtins.py", "bundle.py", "catalog.py", "components.py", "wsdl.py", "xsd.py", "xmltree.py")
 
 
 class _Compiled(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.keys import key_text
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Reject
+from connectors.pages import page_schema
+from connectors.protocol import Reject
 from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
@@ -24,7 +25,7 @@ from connectors.soap.lexical import FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, b
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 
-__all__ = ["Rules", "Unfit", "Where", "batch", "page_schema"]
+__all__ = ["Rules", "Unfit", "Where", "batch"]
 
 _SHOWN = 80
 #: For the kernels only: years 0000, 0001 and 9999 go the careful way, for Arrow lets a zone carry them out of the calendar.
@@ -77,13 +78,6 @@ def batch(
     keys = {name: whole.column(name) for name in key if name in whole.schema.names}
     named = {index: [keys[name][index].as_py() for name in keys] for index in wrong}
     return kept, [_reject(cells, rows[index], named[index], key, where, index, *wrong[index]) for index in sorted(wrong)]
-
-
-def page_schema(columns: Sequence[Column]) -> pa.Schema:
-    """Columns in contract order, then op, source version and scope."""
-    return pa.schema(
-        [*((column.name, column.type) for column in columns), (OP, pa.string()), (SOURCE_VERSION, pa.string()), (SCOPE, pa.string())]
-    )
 
 
 def _reject(

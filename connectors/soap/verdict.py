@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError, SourceUnavailable
-from connectors.soap.events import Reply
 from connectors.soap.paging import number
+from connectors.soap.reply import Reply
 from connectors.soap.sources import Faults, Ok
 
 _AUTH_FAULT = re.compile(r"auth|security|login|credential|session|accessdenied|permission", re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from connectors.soap.builtins import BUILTINS, FACETS
 from connectors.soap.bundle import XSD, Bundle, Document
 from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
@@ -12,80 +13,6 @@ from connectors.soap.xmltree import Node, local, space
 _X = f"{{{XSD}}}"
 _ENC = (ENCODING, "http://www.w3.org/2003/05/soap-encoding")
 _ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
-#: A facet that a derived type states again replaces its base's; enumerations may only shrink, so replacing is right for them too.
-_FACETS = frozenset(
-    {
-        "enumeration",
-        "pattern",
-        "length",
-        "minLength",
-        "maxLength",
-        "totalDigits",
-        "fractionDigits",
-        "minInclusive",
-        "maxInclusive",
-        "minExclusive",
-        "maxExclusive",
-        "whiteSpace",
-    }
-)
-
-
-#: The built-in types of XML Schema 1.0, and what 1.1 adds.
-BUILTINS = frozenset(
-    [
-        "anyType",
-        "anySimpleType",
-        "anyAtomicType",
-        "string",
-        "normalizedString",
-        "token",
-        "language",
-        "Name",
-        "NCName",
-        "NMTOKEN",
-        "NMTOKENS",
-        "ID",
-        "IDREF",
-        "IDREFS",
-        "ENTITY",
-        "ENTITIES",
-        "anyURI",
-        "QName",
-        "NOTATION",
-        "boolean",
-        "float",
-        "double",
-        "decimal",
-        "integer",
-        "nonPositiveInteger",
-        "negativeInteger",
-        "nonNegativeInteger",
-        "positiveInteger",
-        "long",
-        "int",
-        "short",
-        "byte",
-        "unsignedLong",
-        "unsignedInt",
-        "unsignedShort",
-        "unsignedByte",
-        "dateTime",
-        "dateTimeStamp",
-        "date",
-        "time",
-        "gYear",
-        "gYearMonth",
-        "gMonth",
-        "gMonthDay",
-        "gDay",
-        "duration",
-        "dayTimeDuration",
-        "yearMonthDuration",
-        "base64Binary",
-        "hexBinary",
-    ]
-)
 
 
 class UnresolvedName(ValueError):
@@ -235,7 +162,7 @@ class Schemas:
         stated: dict[str, list[str]] = {}
         for child in restriction.children:
             facet = local(child.tag)
-            if facet in _FACETS:
+            if facet in FACETS:
                 stated.setdefault(facet, []).append(child.attributes.get("value", ""))
         facets: dict[str, str | tuple[str, ...]] = dict(base.facets)
         for facet, values in stated.items():

@@ -283,9 +283,10 @@ _MEMORY = """
 import io, sys
 from soap_fake import part, reply
 from soap_replies import plan
+from connectors.pages import page_schema
 from connectors.soap.decode import decode
 from connectors.soap.staging import Stage
-from connectors.soap.values import Rules, Where, batch, page_schema
+from connectors.soap.values import Rules, Where, batch
 import pyarrow as pa
 pa.array([""]).dictionary_encode()
 head, _, tail = reply("@").partition(b"@")

@@ -1,0 +1,42 @@
+"""What a reply holds besides its rows, and the two ways in which it is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from connectors.soap.aside import Attachment
+from connectors.soap.xmltree import BrokenXml
+
+
+class IncompleteXml(BrokenXml):
+    """The document ended before its root did: a cut connection, not a bad server. Worth asking again."""
+
+
+class NotSoap(ValueError):
+    """Well-formed, but not the answer the contract promises. The message names elements, never values."""
+
+
+@dataclass
+class Reply:
+    """What stands around the rows. ``scalars`` by path; ``fault`` by ``code``, ``subcode`` and ``text`` when the Body holds a Fault.
+
+    ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
+    plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
+    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
+    says that there is nothing to give.
+    """
+
+    rows: int = 0
+    answers: int = 0
+    missing: tuple[str, ...] = ()
+    scalars: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    fault: dict[str, str] | None = None
+    content: Attachment | None = None
+    repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    nil_rows: int = 0
+    nothing: bool = False
+
+    def all(self, path: str) -> list[str]:
+        """Every text that came at a path, in the order of the document."""
+        text = self.scalars.get(path)
+        return self.repeated.get(path, [] if text is None else [text])

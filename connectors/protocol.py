@@ -114,13 +114,27 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a connector met in rows that it gives all the same: no reason to hold one back, and nothing to pass over in silence.
+
+    ``column`` is a column of the contract or a path at the source, ``what`` a code with its facts (``element.unknown Stok``), never a value
+    of the data; ``count`` how often it came. A ``fact`` is only told; of the others the contract should know, so the pull warns.
+    """
+
+    column: str
+    what: str
+    count: int = 1
+    fact: bool = False
+
+
+@dataclass(frozen=True)
 class Page:
     """One page of rows.
 
     ``rows`` has the contract's columns in contract order and types, then ``_op`` (string: ``upsert`` or ``delete``), ``_source_version``
     (string) and ``_scope`` (string: a scope id of this system, or ``unresolved``). Delete rows have nulls outside the key.
     ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included. ``total`` is the
-    source's own count of the stream's live rows, where reading this page told it for nothing.
+    source's own count of the stream's live rows, where reading this page told it for nothing. ``notes`` tell of what was odd in this page.
     """
 
     rows: pa.RecordBatch
@@ -128,6 +142,7 @@ class Page:
     source_rows: int
     rejects: tuple[Reject, ...] = ()
     total: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Known(Protocol):

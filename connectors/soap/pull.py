@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
 from connectors.soap.decode import RawRow, Sink
 from connectors.soap.headers import filled
+from connectors.soap.notes import Notes
 from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.schema import operation
@@ -35,6 +36,7 @@ class _Gathered:
     """What one attempt at one page brought, block by block, as Arrow: raw text is let go as soon as it is typed."""
 
     stage: Stage
+    notes: Notes = field(default_factory=Notes)
     rows: int = 0
     first: RawRow | None = None
     last: RawRow | None = None
@@ -173,9 +175,8 @@ def _parts(
             continue
         inside = _inside(rest, stream, window)
         del rows, rest
-        yield Page(
-            inside, after if last else Cursor({**before, "part": done, "of": page.fingerprint}), inside.num_rows + len(rejects), rejects
-        )
+        cursor = after if last else Cursor({**before, "part": done, "of": page.fingerprint})
+        yield Page(inside, cursor, inside.num_rows + len(rejects), rejects, notes=page.notes.all() if last else ())
         del inside
 
 

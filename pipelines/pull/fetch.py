@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Cursor, Page, Reject, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Cursor, Note, Page, Reject, Stream, Window
 from expectations.contract import Contract
 from expectations.profile import Profile, add
 from pipelines.landing.memory import Held, Memory
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 class Fetched:
     """What came: the spool holds the rows to land, in the landed schema.
 
-    ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what the source no longer shows (``absent``: of them, those the connector did not name either).
+    ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what
+    the source no longer shows (``absent``: of them, those the connector did not name either).
     ``missed`` are rows that an earlier pull should have brought.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
-    ``silent`` are keys of rows whose values differ from those held although the source calls them the same version.
+    ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
+    connector met that was odd, all pages together; a note's own count is 1 there.
     """
 
     spool: Path
@@ -46,6 +49,7 @@ class Fetched:
     total: int | None = None
     scopes: set[str] = field(default_factory=set[str])
     silent: list[str] = field(default_factory=list[str])
+    notes: Counter[Note] = field(default_factory=Counter[Note])
     changed_rows: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     spooled: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
@@ -179,6 +183,8 @@ class _Reading:
 
         found, rows = self.found, page.rows
         found.read += page.source_rows
+        for note in page.notes:
+            found.notes[replace(note, count=1)] += note.count
         found.cursor = page.cursor.state
         found.total = page.total if page.total is not None else found.total
         rows = _newest(rows, self.contract.key)

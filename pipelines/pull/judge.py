@@ -32,7 +32,23 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         {"expectation": "held", "column": column, "expected": "0", "observed": f"{count}: {reason}", "verdict": "held"}
         for (column, reason), count in reasons.most_common(20)
     )
-    numbers = {"rows": float(fetched.profile.rows), "failed": float(len(failed)), "rejected": float(len(fetched.rejects))}
+    rows += tuple(
+        {
+            "expectation": "noted",
+            "column": note.column,
+            "expected": "",
+            "observed": f"{count}: {note.what}",
+            "verdict": "info" if note.fact else "warn",
+        }
+        for note, count in fetched.notes.most_common(50)
+    )
+    odd = [(note, count) for note, count in fetched.notes.most_common() if not note.fact]
+    numbers = {
+        "rows": float(fetched.profile.rows),
+        "failed": float(len(failed)),
+        "rejected": float(len(fetched.rejects)),
+        "noted": float(len(odd)),
+    }
     facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
     summary = told("check.values" if fetched.profile.rows else "check.values_none", **facts)
     if fetched.rejects:
@@ -41,10 +57,15 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         # The value itself stays in quarantine: a check is read by more people than the data.
         reason = first.reason.partition(" = ")[0]
         summary = told("check.rows_held", summary=summary, count=count, column=first.column, reason=reason)
+    if odd:
+        note, count = odd[0]
+        summary = told("check.noted", summary=summary, kinds=len(odd), count=count, column=note.column, what=note.what)
     if failed:
-        wrong = sorted((row for row in rows if row["verdict"] in ("FAIL", "warn")), key=lambda row: row["verdict"])  # FAIL before warn
+        wrong = sorted(
+            (row for row in rows if row["verdict"] in ("FAIL", "warn") and row["expectation"] != "noted"), key=lambda row: row["verdict"]
+        )  # FAIL before warn
         summary = told("check.not_held", summary=summary, wrong=in_short(wrong))
-    return Check("values", not failed, "critical" if critical else "warning", summary, rows, numbers)
+    return Check("values", not failed and not odd, "critical" if critical else "warning", summary, rows, numbers)
 
 
 def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:

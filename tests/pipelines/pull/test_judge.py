@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import pytest
 
+from connectors.protocol import Note
 from expectations.suite import Verdict
 from pipelines.pull import judge
 from pipelines.pull.judge import values_check
@@ -18,9 +20,9 @@ def verdict(column: str, *, passed: bool = False, severity: Weight = "warning") 
     return Verdict("expect_column_values_to_not_be_null", column, "at least 0.99", "0.4", passed, severity)
 
 
-def judged(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> Any:
+def judged(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, notes: dict[Note, int] | None = None) -> Any:
     monkeypatch.setattr(judge, "judge_values", lambda *_: verdicts)
-    fetched = SimpleNamespace(profile=SimpleNamespace(rows=12), live_after=12, rejects=())
+    fetched = SimpleNamespace(profile=SimpleNamespace(rows=12), live_after=12, rejects=(), notes=Counter(notes))
     return values_check(cast(Any, None), cast(Any, fetched))
 
 
@@ -41,3 +43,19 @@ def test_critical_rules_come_first_and_the_rest_is_counted(monkeypatch: pytest.M
 def test_where_every_rule_holds_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     check = judged(monkeypatch, verdict("金額", passed=True))
     assert check.passed and "金額" not in check.summary
+
+
+def test_what_the_contract_does_not_know_is_a_warning_that_names_the_commonest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = {Note("List/Part", "element.unknown Colour"): 3, Note("List/Part", "element.unknown Stok"): 40}
+    check = judged(monkeypatch, verdict("金額", passed=True), notes=notes)
+    assert not check.passed and check.severity == "warning" and check.numbers["noted"] == 2
+    assert "2 kinds" in check.summary.say("en") and "element.unknown Stok at List/Part: 40 times" in check.summary.say("en")
+    assert [row["observed"] for row in check.rows if row["expectation"] == "noted"] == [
+        "40: element.unknown Stok",
+        "3: element.unknown Colour",
+    ]
+
+
+def test_a_mere_fact_is_told_and_warns_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = judged(monkeypatch, verdict("金額", passed=True), notes={Note("phone", "value.nil", fact=True): 7})
+    assert check.passed and check.rows[-1]["observed"] == "7: value.nil" and "value.nil" not in check.summary.say("en")

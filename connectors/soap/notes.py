@@ -1,0 +1,26 @@
+"""What was odd in the rows of one reply and holds none of them back, counted; at most so many kinds as people can read."""
+
+from __future__ import annotations
+
+from connectors.protocol import Note
+
+#: So many kinds are told apart. A reply whose every element is unknown must not fill memory.
+_KINDS = 200
+
+
+class Notes:
+    """Counts by column (or path) and code. What comes after ``_KINDS`` kinds is counted together."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, bool], int] = {}
+
+    def add(self, column: str, what: str, count: int = 1, *, fact: bool = False) -> None:
+        """``what`` is a code with names from the contract or the document, never a value."""
+        kind = (column, what, fact)
+        if kind not in self._counts and len(self._counts) >= _KINDS:
+            kind = ("", "more", fact)
+        self._counts[kind] = self._counts.get(kind, 0) + count
+
+    def all(self) -> tuple[Note, ...]:
+        """In the order in which they were first met."""
+        return tuple(Note(column, what, count, fact) for (column, what, fact), count in self._counts.items() if count)

@@ -28,12 +28,12 @@ from connectors.soap.events import MAX_TEXT, Parts
 from connectors.soap.headers import with_headers
 from connectors.soap.multiref import has_references, resolved
 from connectors.soap.pace import Pace
-from connectors.soap.plan import Plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, with_credentials
 from connectors.soap.security import ACTION_HEADER, WireSecurity
 from connectors.soap.sources import Faults, Header, Ok
 from connectors.soap.staging import Arriving, TooLarge
+from connectors.soap.steps import Plan
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
@@ -188,7 +188,7 @@ class SoapClient:
                     raise
         else:
             raise AssertionError("unreachable: the last attempt returns or raises")
-        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
         return reply
 
     def _zeep(self) -> Requests:

@@ -18,10 +18,10 @@ from connectors.soap.aside import SPACES, Attachment
 from connectors.soap.components import SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
-from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, arrow_type
+from connectors.soap.steps import QUALIFIED, Cell
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")

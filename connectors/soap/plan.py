@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -12,108 +11,11 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.known import ANYTHING, Known
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
+from connectors.soap.steps import ENVELOPES, QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, fault_step
 from connectors.soap.xmltree import local
-
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
-#: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
-XSI_TYPE = f"{XSI}}}type"
-QUALIFIED = frozenset({"QName", "NOTATION"})
-ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
-
-#: What vendors call the code and the text inside of a fault's detail, in lower case.
-DETAIL: Mapping[str, str] = {
-    **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
-    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"),
-}
-
-
-class Kind(Enum):
-    """What an expected element is for: see ``Step``."""
-
-    THROUGH = 0
-    BODY = 1
-    ANSWER = 2
-    SCALAR = 3
-    ROW = 4
-    LEAF = 5
-    LEAVES = 6
-    GROUP = 7
-    GROUPS = 8
-    FAULT_TEXT = 9
-    FAULT_DETAIL = 10
-
-
-@dataclass
-class Step:
-    """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
-
-    LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
-    the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
-    are wanted as bytes; empty where it is text.
-    """
-
-    kind: Kind = Kind.THROUGH
-    name: str = ""
-    slot: int = -1
-    width: int = 0
-    text: int = -1
-    form: Form | None = None
-    children: dict[str, Step] = field(default_factory=dict[str, "Step"])
-    attributes: dict[str, int] = field(default_factory=dict[str, int])
-    defaults: dict[str, str] = field(default_factory=dict[str, str])
-    scalars: dict[str, str] = field(default_factory=dict[str, str])
-    qualified: set[str] = field(default_factory=set[str])
-
-    def below(self) -> Iterator[int]:
-        """The slots of this raw row that one element of this step may fill."""
-        yield from (slot for slot in (self.slot, *self.attributes.values()) if slot >= 0)
-        if self.kind in (Kind.THROUGH, Kind.LEAF):
-            for child in self.children.values():
-                yield from child.below()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
-
-    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
-    the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text.
-    """
-
-    column: Column
-    slot: int
-    simple: SimpleType | None
-    many: bool = False
-    nillable: bool = True
-    children: tuple[Cell, ...] = ()
-    default: str | None = None
-    fixed: bool = False
-    fills: bool = True
-    gathers: bool = False
-    reading: Reading | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
-
-    ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
-    ``repeated`` are the paths outside of the rows that lead through a repeated element.
-    """
-
-    operation: str
-    rows: str
-    root: Step
-    width: int
-    cells: tuple[Cell, ...]
-    slots: dict[str, int]
-    required: tuple[str, ...] = ()
-    binary: bool = False
-    repeated: frozenset[str] = frozenset()
 
 
 class _Slots:
@@ -175,10 +77,13 @@ def compile_plan(
     repeated = frozenset(path for path in scalars if _scalar(contract, operation, answer, path))
     if content is not None:
         _scalar(contract, operation, answer, *content)
+    _know(answer, Known.of(contract, operation.output), "")
+    answer.path = local(operation.output.name)
     envelope = Step(children={})
     for uri in ENVELOPES:
-        body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
-        envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
+        body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": fault_step(uri)})
+        known = Known(None, frozenset(), {f"{uri}}}Header": ANYTHING})
+        envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body}, known=known, path="Envelope")
     binary = any(_holds_bytes(cell) for cell in cells)
     return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
 
@@ -334,31 +239,13 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, f
     return any(element.many for element in trail)
 
 
-#: How deep in a fault's detail its code is looked for. What lies deeper is passed over.
-_DETAIL_DEPTH = 8
-
-
-def _detail() -> Step:
-    """The detail's first child names the fault, and what is in it often has a code: vendors agree on no more (SOAP 1.1 §4.4)."""
-    step = Step(Kind.FAULT_DETAIL)
-    for _ in range(_DETAIL_DEPTH):
-        step = Step(Kind.FAULT_DETAIL, children={"*": step})
-    return Step(children={"*": step})
-
-
-def _fault(uri: str) -> Step:
-    """SOAP 1.1 §4.4 has unqualified children; SOAP 1.2 part 1 §5.4 has qualified, nested ones."""
-    if uri == ENVELOPES[0]:
-        return Step(
-            Kind.ANSWER,
-            "Fault",
-            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text"), "detail": _detail()},
-        )
-    value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
-    subcode = Step(children={f"{uri}}}Value": Step(Kind.FAULT_TEXT, "subcode")})
-    code = Step(children={f"{uri}}}Value": value, f"{uri}}}Subcode": subcode})
-    reason = Step(children={f"{uri}}}Text": text})
-    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": reason, f"{uri}}}Detail": _detail()})
+def _know(step: Step, known: Known, path: str) -> None:
+    """Tell the steps from here down what the contract lets stand in their elements."""
+    step.known, step.path = known, path
+    for name, child in step.children.items():
+        inside = known.at(name)
+        if inside is not None and child.known is None:
+            _know(child, inside, f"{path}/{local(name)}" if path else local(name))
 
 
 def _expat(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from connectors.soap.aside import Attachment
+from connectors.soap.notes import Notes
 from connectors.soap.xmltree import BrokenXml
 
 
@@ -23,7 +24,8 @@ class Reply:
     ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
     plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
     through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
-    says that there is nothing to give.
+    says that there is nothing to give. ``notes`` count what the contract does not know; ``beside_rows`` are the names of such elements
+    that stand where rows should.
     """
 
     rows: int = 0
@@ -35,6 +37,8 @@ class Reply:
     repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     nil_rows: int = 0
     nothing: bool = False
+    notes: Notes = field(default_factory=Notes)
+    beside_rows: tuple[str, ...] = ()
 
     def all(self, path: str) -> list[str]:
         """Every text that came at a path, in the order of the document."""

@@ -22,8 +22,8 @@ from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
 from connectors.soap.facets import facets_of
 from connectors.soap.lexical import FLOAT, FORMS, OFFSET, WHOLE, Rules, Unfit, bound_of, value_of, whitespace
-from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
+from connectors.soap.steps import QUALIFIED, Cell
 
 __all__ = ["Rules", "Unfit", "Where", "batch"]
 

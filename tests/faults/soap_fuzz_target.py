@@ -27,7 +27,8 @@ with atheris.instrument_imports(include=["connectors.soap"]):
     from connectors.soap.bundle import fetch
     from connectors.soap.decode import IncompleteXml, NotSoap, RawRow, decode
     from connectors.soap.multiref import has_references, resolved
-    from connectors.soap.plan import Plan, compile_plan
+    from connectors.soap.plan import compile_plan
+    from connectors.soap.steps import Plan
     from connectors.soap.values import Rules, Where, batch
     from connectors.soap.wsdl import read
     from connectors.soap.xmltree import BrokenXml, UnsafeXml

@@ -14,8 +14,9 @@ from connectors.protocol import Column, Reject
 from connectors.soap.bundle import fetch
 from connectors.soap.components import Contract
 from connectors.soap.decode import Reply, decode
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
 from connectors.soap.raw import Block, RawRow
+from connectors.soap.steps import Plan
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read
 

@@ -15,7 +15,8 @@ from connectors.errors import ContractBroken
 from connectors.protocol import Column, Reject
 from connectors.soap.bundle import fetch
 from connectors.soap.decode import RawRow, decode
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
+from connectors.soap.steps import Plan
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read
 

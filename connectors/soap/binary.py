@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.soap.aside import Attachment
-from connectors.soap.lexical import Rules, Unfit, read, value_of
-from connectors.soap.raw import Block, Raw, RawRow
+from connectors.soap.lexical import Rules, read, value_of
+from connectors.soap.raw import Block, Raw, RawRow, Unfit
 from connectors.soap.steps import Cell, Plan
 
 #: The bytes from attachments that rows typed together may have; a row with more is typed alone.

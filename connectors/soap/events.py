@@ -270,12 +270,14 @@ class Machine:
                     said = value(step)
                     inner[step.text] = absent if said is nil_value else said
                     text.clear()
-                if any(one is not absent for one in inner):
-                    # Said to be nil, and something stood in it.
-                    if owner[step.slot] is nil_value:
+                held = owner[step.slot]
+                last = held[-1] if kind is groups and isinstance(held, list) else held
+                # What is said to be nil may have attributes (XSD part 1 §3.3.1), and nothing else.
+                if last is nil_value and any(one is not absent for at, one in enumerate(inner) if at not in step.attributes.values()):
+                    if isinstance(held, list):
+                        held[-1] = mixed
+                    else:
                         owner[step.slot] = mixed
-                    elif kind is groups and owner[step.slot] is not twice and owner[step.slot][-1] is nil_value:
-                        owner[step.slot][-1] = mixed
             elif kind is scalar and step.form is not None:
                 if reply.content is not None:
                     raise NotSoap(f"<{step.name}> comes twice")

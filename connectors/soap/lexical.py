@@ -18,7 +18,7 @@ from connectors.soap.aside import SPACES, Attachment
 from connectors.soap.components import SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
-from connectors.soap.raw import Presence, Raw
+from connectors.soap.raw import Presence, Raw, Unfit
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, arrow_type
 from connectors.soap.steps import QUALIFIED, Cell
@@ -80,14 +80,6 @@ _GREATEST_FLOAT32 = 3.4028235677973366e38
 _MIXED = "value.mixed (an element inside of a value, or a value in what is said to be nil)"
 
 
-class Unfit(ValueError):
-    """A value does not fit its column. ``path`` is below the column where it is nested."""
-
-    def __init__(self, why: str, raw: object, path: str = "") -> None:
-        self.why, self.raw, self.path = why, raw, path
-        super().__init__(why)
-
-
 @dataclass(frozen=True)
 class Rules:
     """The declarations that bear on values: see ``SourceSpec``."""
@@ -138,6 +130,9 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
                     made[child.column.name] = value_of(child, raw[child.slot], rules)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
+            for check in cell.checks:
+                if (broken := check.broken(raw)) is not None:
+                    raise Unfit(broken.why, broken.raw, f"/{check.source}")
             return made
         if isinstance(raw, Presence):
             return None

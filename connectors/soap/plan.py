@@ -10,6 +10,7 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
+from connectors.soap.checks import Check, TypeSaid
 from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.known import ANYTHING, Known
 from connectors.soap.reading import Reading
@@ -19,11 +20,13 @@ from connectors.soap.xmltree import local
 
 
 class _Slots:
-    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below."""
+    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below;
+    ``checks`` are those of the row."""
 
     def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
         self.of: dict[str, int] = {}
         self.readings, self.at, self.encoded = readings, at, encoded
+        self.checks: list[Check] = []
 
     def reading(self, source: str) -> Reading | None:
         return self.readings.get(self.at + source)
@@ -73,6 +76,11 @@ def compile_plan(
         for source in extra:
             if source not in slots.of:
                 _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
+        kind = contract.type(trail[-1])
+        # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
+        _typed(
+            contract, trail[-1], row, slots, "", always=operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
+        )
         row.width = len(slots.of)
     repeated = frozenset(path for path in scalars if _scalar(contract, operation, answer, path))
     if content is not None:
@@ -85,7 +93,18 @@ def compile_plan(
         known = Known(None, frozenset(), {f"{uri}}}Header": ANYTHING})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body}, known=known, path="Envelope")
     binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
+    return Plan(
+        operation.name,
+        rows or "",
+        envelope,
+        len(slots.of),
+        tuple(cells),
+        dict(slots.of),
+        tuple(required),
+        binary,
+        repeated,
+        tuple(slots.checks),
+    )
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -128,8 +147,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if trail and not attribute and _listed(contract, last, column.type):
         # It came often when the contract was written, and comes once now: a list of one.
         last = replace(last, maximum=None)
-    for element in trail if attribute else trail[:-1]:
+    for depth, element in enumerate(trail if attribute else trail[:-1], 1):
         step = _below(step, element)
+        _typed(contract, element, step, slots, "/".join(path.split("/")[:depth]))
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -174,6 +194,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         name = _expat(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
     if simple:
+        if not last.many:
+            _typed(contract, last, here, slots, path)
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
@@ -186,8 +208,19 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         else _cell(contract, operation, last, here, inner, child)
         for child in column.children
     )
+    _typed(contract, last, here, inner, "")
     here.width = len(inner.of)
-    return Cell(column, slot, None, last.many, nillable, children)
+    return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))
+
+
+def _typed(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, *, always: bool = False) -> None:
+    """Check what an element says to be by xsi:type, where that can be more than one thing or ``always``."""
+    further = contract.derived(element.type)
+    if XSI_TYPE in step.attributes or not isinstance(contract.type(element), ComplexType) or not (further or always):
+        return
+    source = f"{path}@{TYPE_SAID}"
+    step.attributes[XSI_TYPE] = slot = slots.take(source)
+    slots.checks.append(TypeSaid(source, slot, frozenset((element.type, *further))))
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:

@@ -158,7 +158,7 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope))
+        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, checks=plan.checks))
         into.rows += len(rows)
 
 

@@ -32,6 +32,14 @@ GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED)
 ABSENT, NIL, TWICE, MIXED = 1, 2, 3, 4
 
 
+class Unfit(ValueError):
+    """A value does not fit its column. ``path`` is below the column where it is nested."""
+
+    def __init__(self, why: str, raw: object, path: str = "") -> None:
+        self.why, self.raw, self.path = why, raw, path
+        super().__init__(why)
+
+
 @dataclass(frozen=True)
 class Texts:
     """One raw column. ``texts`` is null wherever there is no text, and ``gaps`` (int8) then says why; None when every row has text."""

@@ -281,6 +281,8 @@ class _Columns:
 
         for name, slot in step.attributes.items():
             values = [(one.attributes or {}).get(name, step.defaults.get(name)) for one in self._read]
+            if not any(value is not None for value in values):
+                continue
             codes = np.full(self._rows, -1, np.int64)
             codes[row_of[elements]] = self._found.codes[elements]
             spelt: Any = pa.array(values, pa.string())

@@ -8,6 +8,7 @@ from enum import Enum
 
 from connectors.protocol import Column
 from connectors.soap.aside import Form
+from connectors.soap.checks import Check
 from connectors.soap.components import SimpleType
 from connectors.soap.known import Known
 from connectors.soap.reading import Reading
@@ -81,7 +82,7 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text.
+    ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct.
     """
 
     column: Column
@@ -95,6 +96,7 @@ class Cell:
     fills: bool = True
     gathers: bool = False
     reading: Reading | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Plan:
     """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
 
     ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
-    ``repeated`` are the paths outside of the rows that lead through a repeated element.
+    ``repeated`` are the paths outside of the rows that lead through a repeated element. ``checks`` hold for every row.
     """
 
     operation: str
@@ -114,6 +116,7 @@ class Plan:
     required: tuple[str, ...] = ()
     binary: bool = False
     repeated: frozenset[str] = frozenset()
+    checks: tuple[Check, ...] = ()
 
 
 #: How deep in a fault's detail its code is looked for. What lies deeper is passed over.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from xml.parsers import expat
 
+from connectors.soap.arrays import POSITION, ArraySaid
 from connectors.soap.aside import Aside, Attachment, Parts
 from connectors.soap.known import Passing
 from connectors.soap.large import LargeValue
@@ -110,6 +111,7 @@ class Machine:
         suspended: list[bool] = []
         row_parent: Step | None = None
         large = LargeValue(self._aside, self._parts)
+        arrays: list[ArraySaid] = []
         block_from = 0
 
         def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
@@ -157,9 +159,12 @@ class Machine:
             current = step
             kind = step.kind
             nil = odd = False
-            if attributes and (stated := attributes.get(XSI_NIL)) is not None:
-                said = says_nil(stated)
-                nil, odd = said is True, said is None
+            if attributes:
+                if (stated := attributes.get(XSI_NIL)) is not None:
+                    said = says_nil(stated)
+                    nil, odd = said is True, said is None
+                if POSITION in attributes and stack[-1].array:
+                    arrays[-1].partial = True
             if kind is leaf or kind is leaves:
                 collect = True
                 if step.attributes and not again(step):
@@ -183,6 +188,8 @@ class Machine:
                 elif odd:
                     raise NotSoap("the xsi:nil of a row is no boolean")
                 take(step, attributes, raw)
+                if step.array:
+                    arrays.append(ArraySaid.of({} if nil else attributes))
                 rows.append(raw)
                 once.append(set())
                 collect = step.text >= 0
@@ -203,6 +210,8 @@ class Machine:
                     take(step, attributes, rows[-1])
             elif step.name:
                 came.add(step.name)
+            if step.array:
+                arrays.append(ArraySaid.of({} if nil else attributes, reply.rows))
             for key, path in step.scalars.items():
                 # An attribute such as SOAP-ENC:arrayType is named by its local name.
                 found = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
@@ -214,6 +223,20 @@ class Machine:
             found, moved = large.whole(step, text)
             self.set_aside += moved
             return found
+
+        def counted(step: Step) -> None:
+            """What an array said of itself, against what came: rows that are fewer make the reply wrong, other items the row they stand in."""
+            said, items = arrays.pop(), step.children["*"]
+            if items.kind is row_kind:
+                if said.partial:
+                    raise NotSoap("the rows are an array that leaves items out (offset or position)")
+                if said.count not in (None, reply.rows - said.before):
+                    reply.miscounted = said.count, reply.rows - said.before
+                return
+            row, slot = rows[-1], items.slot
+            held = row[slot] if isinstance(row[slot], list) else []
+            if row[slot] is not twice and (said.partial or said.count not in (None, len(held))):
+                row[slot] = Presence.PARTIAL if said.partial else Presence.COUNT
 
         def value(step: Step) -> Raw:
             if large.held is not None:
@@ -252,6 +275,8 @@ class Machine:
                     row[slot] = text[0] if len(text) == 1 else "".join(text)
                 text.clear()
             elif kind is row_kind:
+                if step.array:
+                    counted(step)
                 block.append(rows.pop())
                 once.pop()
                 reply.rows += 1
@@ -264,6 +289,8 @@ class Machine:
                 _append(rows[-1], step.slot, value(step))
                 text.clear()
             elif kind is group or kind is groups:
+                if step.array:
+                    counted(step)
                 inner, owner = rows.pop(), rows[-1]
                 once.pop()
                 if step.text >= 0:
@@ -301,6 +328,8 @@ class Machine:
                 if reply.fault is not None and said and key:
                     reply.fault.setdefault(key, said)
                 text.clear()
+            elif step.array:
+                counted(step)
             elif current is root:
                 self._ended = True
 

@@ -77,7 +77,13 @@ _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[
 _GREATEST_FLOAT32 = 3.4028235677973366e38
 
 
-_MIXED = "value.mixed (an element inside of a value, or a value in what is said to be nil)"
+#: What a raw value that is no value at all is told as.
+_BROKEN = {
+    Presence.TWICE: "value.twice (an element that comes once came again)",
+    Presence.MIXED: "value.mixed (an element inside of a value, or a value in what is said to be nil)",
+    Presence.COUNT: "value.count (an encoded array says another number of items than it holds)",
+    Presence.PARTIAL: "value.partial (an encoded array says that it leaves items out)",
+}
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,8 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
     rules = rules.of(cell.reading)
     if isinstance(raw, Presence):
-        if raw is Presence.TWICE:
-            raise Unfit("value.twice (an element that comes once came again)", raw)
-        if raw is Presence.MIXED:
-            raise Unfit(_MIXED, raw)
+        if raw in _BROKEN:
+            raise Unfit(_BROKEN[raw], raw)
         if cell.column.required or (raw is Presence.NIL and not cell.nillable):
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
@@ -120,7 +124,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
     at = f"[{index}]" if index else ""
     try:
         if raw is Presence.MIXED:
-            raise Unfit(_MIXED, raw)
+            raise Unfit(_BROKEN[raw], raw)
         if cell.simple is None:
             if isinstance(raw, Presence):
                 return None

@@ -274,7 +274,7 @@ def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, f
 
 def _know(step: Step, known: Known, path: str) -> None:
     """Tell the steps from here down what the contract lets stand in their elements."""
-    step.known, step.path = known, path
+    step.known, step.path, step.array = known, path, "*" in step.children
     for name, child in step.children.items():
         inside = known.at(name)
         if inside is not None and child.known is None:

@@ -25,7 +25,7 @@ class Reply:
     plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
     through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
     says that there is nothing to give. ``notes`` count what the contract does not know; ``beside_rows`` are the names of such elements
-    that stand where rows should.
+    that stand where rows should. ``miscounted``: the rows stand in an encoded array that says another number of them than came.
     """
 
     rows: int = 0
@@ -39,6 +39,7 @@ class Reply:
     nothing: bool = False
     notes: Notes = field(default_factory=Notes)
     beside_rows: tuple[str, ...] = ()
+    miscounted: tuple[int | None, int] | None = None
 
     def all(self, path: str) -> list[str]:
         """Every text that came at a path, in the order of the document."""

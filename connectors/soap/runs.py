@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.soap import raw
+from connectors.soap.arrays import POSITION
 from connectors.soap.known import ANYTHING, unknown
 from connectors.soap.notes import Notes
 from connectors.soap.steps import Kind, Step
@@ -121,7 +122,8 @@ class RunReader:
 
         starts = kinds != CLOSE
         here = np.flatnonzero(starts & (level == 1))
-        if any(read[code].name != self.name or read[code].nil for code in _distinct(found.codes[here])):
+        rows = [read[code] for code in _distinct(found.codes[here])]
+        if any(one.name != self.name or one.nil or POSITION in (one.attributes or ()) for one in rows):
             return None
         row_of = np.cumsum(starts & (level == 1), dtype=np.int32)
         row_of -= 1

@@ -51,7 +51,8 @@ class Step:
     present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text. ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where
-    the element is; PASSED steps are for elements that are known and not wanted.
+    the element is; PASSED steps are for elements that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many
+    items it holds.
     """
 
     kind: Kind = Kind.THROUGH
@@ -67,6 +68,7 @@ class Step:
     qualified: set[str] = field(default_factory=set[str])
     known: Known | None = None
     path: str = ""
+    array: bool = False
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""

@@ -121,7 +121,7 @@ def _plain(cell: Cell, raw: Raw) -> Any:
     if cell.reading is not None and cell.reading.mask and not isinstance(raw, Presence):
         return MASK
     if isinstance(raw, Presence):
-        return {"#": raw.value} if raw in (Presence.TWICE, Presence.MIXED) else None
+        return None if raw in (Presence.ABSENT, Presence.NIL) else {"#": raw.value}
     if isinstance(raw, Attachment):
         return {"#": "attachment", "size": raw.size}
     if isinstance(raw, str) or cell.simple is not None:

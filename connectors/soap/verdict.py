@@ -50,6 +50,9 @@ def judge(reply: Reply, terms: Terms) -> None:
         said = number(reply.scalars.get(terms.row_count))
         if said != reply.rows:
             raise BrokenReply("soap.count_differs", operation=operation, host=host, said="-" if said is None else said, came=reply.rows)
+    elif reply.miscounted is not None:
+        said, came = reply.miscounted
+        raise BrokenReply("soap.count_differs", operation=operation, host=host, said="-" if said is None else said, came=came)
     elif not reply.rows and reply.beside_rows:
         raise BrokenReply("soap.rows_unknown", operation=operation, host=host, row=terms.row, found=", ".join(reply.beside_rows))
 

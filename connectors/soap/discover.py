@@ -15,7 +15,8 @@ from connectors.protocol import LiveField, Offer, Stream
 from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.config import SourceSpec
-from connectors.soap.schema import describe, fields, left_out, row_element, undigited
+from connectors.soap.omissions import chosen, left_out, undigited
+from connectors.soap.schema import describe, fields, row_element
 from connectors.soap.xmltree import local
 
 _DEPTH = 4
@@ -192,6 +193,7 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
             notes.append(f"no digits are stated for {', '.join(named)}: the proposed decimal is a guess; declare what the data needs")
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
+        notes += chosen(contract, row)
         if subtypes := contract.derived(row.type):
             notes.append(
                 f"rows may be of {len(subtypes)} further types: @xsi:type as a column says which, and their elements can be columns"

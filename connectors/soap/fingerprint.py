@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.protocol import Column
+from connectors.soap.choices import branch_names, choice_at, is_branch
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.xmltree import local
@@ -31,6 +32,7 @@ def contract_fingerprint(contract: Contract) -> str:
                 "abstract": kind.abstract,
                 "mixed": kind.mixed,
                 "bases": list(kind.bases),
+                **({"choices": [[one.name, one.required, one.repeated] for one in kind.choices]} if kind.choices else {}),
             }
     return _hash(
         {
@@ -118,6 +120,8 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
         return [_column(contract, row, child) for child in column.children]
     path, _, attribute = column.source.partition("@")
     try:
+        if is_branch(column.source):
+            return list(branch_names(choice_at(contract, row, column.source)[2]))
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None

@@ -131,7 +131,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
             made: dict[str, Any] = {}
             for child in cell.children:
                 try:
-                    made[child.column.name] = value_of(child, raw[child.slot], rules)
+                    made[child.column.name] = value_of(child, child.of(raw), rules)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
             for check in cell.checks:

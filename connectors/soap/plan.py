@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -11,7 +11,8 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.checks import Check, TypeSaid
-from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, choice_at, choices_of, is_branch
+from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, Choice, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.known import ANYTHING, Known
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
@@ -70,12 +71,8 @@ def compile_plan(
             step = _below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
         step.children.update(dict.fromkeys(map(_expat, trail[-1].names), row))
-        for column in columns:
-            make = _gathering if column.source == ITSELF else _cell
-            cells.append(make(contract, operation.name, trail[-1], row, slots, column))
-        for source in extra:
-            if source not in slots.of:
-                _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
+        further = (Column(source, source, pa.string()) for source in extra)
+        cells += _cells(contract, operation.name, trail[-1], row, slots, tuple(columns), further)
         kind = contract.type(trail[-1])
         # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
         _typed(
@@ -129,14 +126,110 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
     return Cell(column, -1, None, children=children, gathers=True)
 
 
+def _cells(
+    contract: Contract,
+    operation: str,
+    owner: Element,
+    step: Step,
+    slots: _Slots,
+    columns: tuple[Column, ...],
+    further: Iterable[Column] = (),
+) -> tuple[Cell, ...]:
+    """The columns of one raw row, in their order. ``further`` ones are given slots and no cells."""
+    made: dict[int, Cell] = {}
+    for at, column in enumerate(columns):
+        if column.source == ITSELF:
+            made[at] = _gathering(contract, operation, owner, step, slots, column)
+        elif is_branch(column.source):
+            # The way to what has the choice, so that the choice is looked at.
+            _way(contract, operation, owner, step, column)
+        else:
+            made[at] = _cell(contract, operation, owner, step, slots, column)
+    for column in further:
+        if column.source not in slots.of:
+            _cell(contract, operation, owner, step, slots, column)
+    if not slots.encoded:
+        _choices(contract, owner, step, slots, "", -1)
+    checks = {one.source: one for one in slots.checks if isinstance(one, ChoiceMade)}
+    for at, column in enumerate(columns):
+        if at not in made:
+            source, choice = _way(contract, operation, owner, step, column)
+            simple = SimpleType(BRANCH, "string", {"enumeration": branch_names(choice)})
+            made[at] = Cell(column, -1, simple, branch=checks[source])
+    return tuple(made[at] for at in range(len(columns)))
+
+
+def _gone(operation: str, column: Column, error: UnknownPath) -> ContractBroken:
+    have = ", ".join(error.have) or "-"
+    return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)
+
+
+def _way(contract: Contract, operation: str, owner: Element, step: Step, column: Column) -> tuple[str, Choice]:
+    """Expect the elements down to the one whose choice the column is; the choice's full source, and the choice."""
+    try:
+        trail, source, choice = choice_at(contract, owner, column.source)
+    except UnknownPath as error:
+        raise _gone(operation, column, error) from error
+    for element in trail:
+        if element.many:
+            raise FixConfiguration(
+                "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(element.name)
+            )
+        step = _below(step, element)
+        if step.kind is not Kind.THROUGH:
+            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    return source, choice
+
+
+def _choices(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, within: int) -> None:
+    """Check the choices of what is read by this raw row, from the element at ``path`` of it down."""
+    for source, choice in choices_of(contract, element.type):
+        branches = tuple((local(names[0]), _marks(contract, element, step, slots, path, names)) for names in choice.branches)
+        slots.checks.append(ChoiceMade(_joined(path, source), branches, choice.required, within))
+    seen: set[int] = set()
+    for child in _all_children(contract, element):
+        below = next((one for name in child.names if (one := step.children.get(_expat(name))) is not None), None)
+        if below is None or below.kind is not Kind.THROUGH or not below.children or id(below) in seen:
+            continue
+        seen.add(id(below))
+        at = _joined(path, local(child.name))
+        judged = any(choice.required for _, choice in choices_of(contract, child.type))
+        _choices(contract, child, below, slots, at, _mark(below, slots, at) if judged else -1)
+
+
+def _marks(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, names: tuple[str, ...]) -> tuple[int, ...]:
+    """The slots that say whether one of these children came, wanted or not."""
+    found: dict[int, None] = {}
+    for child in _all_children(contract, element):
+        if child.name in names:
+            at = _joined(path, local(child.name))
+            for name in child.names:
+                one = step.children.setdefault(_expat(name), Step(name=local(name)))
+                found[_mark(one, slots, at) if one.kind is Kind.THROUGH and one.slot < 0 else one.slot] = None
+    return tuple(found)
+
+
+def _mark(step: Step, slots: _Slots, path: str) -> int:
+    if step.mark < 0:
+        step.mark = slots.take(f"#{path}")
+    return step.mark
+
+
+def _all_children(contract: Contract, element: Element) -> Iterator[Element]:
+    for name in (element.type, *contract.derived(element.type)):
+        yield from contract.children(replace(element, type=name))
+
+
+def _joined(path: str, step: str) -> str:
+    return f"{path}/{step}" if path else step
+
+
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
     try:
         trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
     except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
-        ) from error
+        raise _gone(operation, column, error) from error
     slot, reading = slots.take(column.source), slots.reading(column.source)
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
@@ -202,12 +295,13 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         default = None if last.many else last.default
         return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
     inner = slots.below(column.source)
-    children = tuple(
-        _text(contract, last, here, inner, child)
-        if bears and child.source == TEXT
-        else _cell(contract, operation, last, here, inner, child)
-        for child in column.children
-    )
+    if bears:
+        children = tuple(
+            _text(contract, last, here, inner, child) if child.source == TEXT else _cell(contract, operation, last, here, inner, child)
+            for child in column.children
+        )
+    else:
+        children = _cells(contract, operation, last, here, inner, column.children)
     _typed(contract, last, here, inner, "")
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))

@@ -9,8 +9,10 @@ from enum import Enum
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.checks import Check
+from connectors.soap.choices import ChoiceMade
 from connectors.soap.components import SimpleType
 from connectors.soap.known import Known
+from connectors.soap.raw import Raw, RawRow
 from connectors.soap.reading import Reading
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -52,7 +54,7 @@ class Step:
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text. ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where
     the element is; PASSED steps are for elements that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many
-    items it holds.
+    items it holds. A THROUGH with ``mark`` says in that slot that its element came.
     """
 
     kind: Kind = Kind.THROUGH
@@ -69,6 +71,7 @@ class Step:
     known: Known | None = None
     path: str = ""
     array: bool = False
+    mark: int = -1
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""
@@ -85,6 +88,7 @@ class Cell:
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
     ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct.
+    A column with ``branch`` has no slot: its value is what was chosen.
     """
 
     column: Column
@@ -99,6 +103,11 @@ class Cell:
     gathers: bool = False
     reading: Reading | None = None
     checks: tuple[Check, ...] = ()
+    branch: ChoiceMade | None = None
+
+    def of(self, row: RawRow) -> Raw:
+        """The column's raw value in a raw row."""
+        return row[self.slot] if self.branch is None else self.branch.said(row)
 
 
 @dataclass(frozen=True)

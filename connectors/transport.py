@@ -148,6 +148,8 @@ class Transport:
         self.endpoint = origin_of(base_url)
         self.sandbox = False
         self.server_time: datetime | None = None
+        #: When that was heard, on this machine's monotonic clock.
+        self.heard_at = 0.0
         self.calls = 0
         self._left = self.options.budget
         self._spending = threading.Lock()
@@ -289,6 +291,7 @@ class Transport:
         date = response.headers.get("Date")
         if date:
             self.server_time = _instant(date) or self.server_time
+            self.heard_at = time.monotonic()
             if _instant(date) is None:
                 _log.warning("%s", told("transport.bad_date", host=self.host))
         return (classify or self._classify)(response) or response

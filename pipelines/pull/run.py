@@ -112,7 +112,9 @@ class _Walk:
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
         since = Facts.read(before.facts) if before and before.facts else None
         live = self._compared(connector, stream, since)
-        watermark = connector.watermark()
+        # What goes on from a feed needs no watermark to read; by the end its source has said the time of itself.
+        goes_on = follows_feed(self.contract) and before is not None and before.cursor is not None and not self.request.full
+        watermark = None if goes_on else connector.watermark()
         self.step("access")
         held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
         self._drifted(live, since, held.changes)
@@ -124,7 +126,10 @@ class _Walk:
         # page comes, and counting would walk it once more.
         counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
         count = connector.count(stream) if counts else None
+        if watermark is None and (plan.resume is None or plan.reconciles):
+            watermark = connector.watermark()
         memory = Memory(warehouse, stream, before)
+        asked = self.request.window is not None and before is not None
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:
             stamp = Stamp(stream.id, self.pull_id, self.started, self.contract.version)
@@ -162,11 +167,11 @@ class _Walk:
             if self.contract.content is not None:
                 content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
             self.step("land", fetched.to_land)
-            land(warehouse, stream, self.contract, fetched, held, content, stamp)
+            land(warehouse, stream, self.contract, fetched, held, content, stamp, goes_on=follows_feed(self.contract) and not asked)
+        watermark = watermark or connector.watermark()
         self._balance(connector, stream, warehouse, fetched)
         counts = self._counts(fetched, content)
         self.step("publish")
-        asked = self.request.window is not None and before is not None
         record = publish(
             warehouse,
             self.contract,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from connectors.protocol import Column, LiveField, Stream
 from connectors.sharepoint.auth import Tokens
 from connectors.sharepoint.client import Api, Tenant
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.scopes import ScopeMap, Securable, Standing
 from connectors.transport import TransportOptions
 from infra.sandbox import process
 from infra.sandbox.clock import SandboxClock
@@ -48,6 +50,31 @@ def stream_of(source: Mapping[str, Any], fields: tuple[LiveField, ...], key: str
 def rows_of(pages: list[Any]) -> list[dict[str, Any]]:
     """All rows of some pages, in order."""
     return pa.Table.from_batches([page.rows for page in pages]).to_pylist()
+
+
+@dataclass
+class Told:
+    """Scopes as a test says they are: ``read`` whether this pull has just read them for its rights. ``asked`` are items asked for alone, and
+    ``folders`` where those lie."""
+
+    map: ScopeMap
+    read: bool = True
+    wholes: int = 0
+    asked: list[str] = field(default_factory=list[str])
+    folders: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def just_read(self) -> ScopeMap | None:
+        return self.map if self.read else None
+
+    def whole(self) -> ScopeMap:
+        self.wholes += 1
+        return self.map
+
+    def standing(self, item: str) -> Standing | None:
+        self.asked.append(item)
+        return (
+            None if item not in self.map.items else Standing(self.map.own.get(item, ""), self.folders.get(item, ""), False, Securable(item))
+        )
 
 
 class FakeTokens:

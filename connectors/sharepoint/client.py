@@ -26,7 +26,7 @@ def classify(response: httpx.Response) -> Again | None:
         return None
     if response.status_code == 500 and response.is_closed and b"SPQueryThrottledException" in response.content:
         return None
-    return Again(f"HTTP {response.status_code}", retry_after(response))
+    return Again(f"HTTP {response.status_code}", retry_after(response), shared=response.status_code in (429, 503))
 
 
 class Api:

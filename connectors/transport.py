@@ -13,9 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +49,12 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+@cache
+def product() -> str:
+    """What we call ourselves: the name and the version of the installed package (RFC 9110 §10.1.5)."""
+    return f"fortnight/{metadata.version('fortnight')}"
+
+
 @dataclass(frozen=True)
 class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
@@ -58,7 +66,7 @@ class TransportOptions:
     """
 
     ca_file: Path | None = None
-    user_agent: str = "NONISV|Fortnight|fortnight/0.1"
+    user_agent: str = field(default_factory=product)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 5

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceError, SourceUnavailable
+from connectors.gate import Gate
 from connectors.sharepoint.auth import Bearer, Tokens
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.governor import Governor
 from connectors.transport import Again, Transport, TransportOptions, retry_after
 
 Json = Mapping[str, Any]
@@ -41,12 +43,19 @@ class Api:
         *,
         accept: str,
         handler: httpx.BaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """``handler`` replaces the sockets, for tests."""
         self.resource = resource
         self._origin = _origin(base)
         self.transport = Transport(
-            base + "/", options=options, headers={"Accept": accept}, auth=Bearer(tokens, resource), classify=classify, handler=handler
+            base + "/",
+            options=options,
+            headers={"Accept": accept},
+            auth=Bearer(tokens, resource),
+            classify=classify,
+            handler=handler,
+            gate=gate,
         )
 
     def response(
@@ -105,13 +114,17 @@ class Api:
 
 @dataclass(frozen=True)
 class Tenant:
-    """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret."""
+    """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret.
+
+    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire.
+    """
 
     system: str
     config: Config
     tokens: Tokens
     graph: Api
     rest: Api | None
+    governor: Governor | None = None
 
     def id(self) -> str:
         """The tenant's GUID, from the token: the project file may name the tenant by its domain."""
@@ -120,18 +133,15 @@ class Tenant:
 
 
 def connect_tenant(system: str, config: Config, options: TransportOptions) -> Tenant:
-    tokens = Tokens(config, options)
-    graph = graph_api(config.graph, tokens, options)
-    return Tenant(system, config, tokens, graph, rest_api(config.host, tokens, options) if tokens.by_certificate else None)
-
-
-def graph_api(base: str, tokens: Tokens, options: TransportOptions) -> Api:
-    return Api(f"{base}/v1.0", base, tokens, options, accept="application/json")
-
-
-def rest_api(host: str, tokens: Tokens, options: TransportOptions) -> Api:
+    """Nothing is asked yet. ``options`` as the system's ``limits`` want them (``user_agent``)."""
+    governor = Governor(config, options)
+    tokens = Tokens(config, options, governor)
+    graph = Api(f"{config.graph}/v1.0", config.graph, tokens, options, accept="application/json", gate=governor)
+    if not tokens.by_certificate:
+        return Tenant(system, config, tokens, graph, None, governor)
     # nometadata is a third of the size of the verbose dialect, and pages with odata.nextLink.
-    return Api(host, host, tokens, options, accept="application/json;odata=nometadata")
+    rest = Api(config.host, config.host, tokens, options, accept="application/json;odata=nometadata", gate=governor)
+    return Tenant(system, config, tokens, graph, rest, governor)
 
 
 def parsed(response: httpx.Response) -> Json:

@@ -166,7 +166,7 @@ def config_of(home: Path, **changes: Any) -> Config:
     told = process.describe(home)["sharepoint"]
     said: dict[str, Any] = {
         "tenant": told["tenant"], "client_id": told["client_id"], "certificate": told["certificate"], "authority": told["authority"],
-        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo",
+        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo", "limits": {"units_per_minute": 600_000, "company": "Sakura Seiki"},
         "sites": ["/sites/" + url.split("/sites/")[1] for url in told["site_urls"]],
     }  # fmt: skip
     return Config(**{**said, **changes})

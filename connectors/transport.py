@@ -173,7 +173,7 @@ class Transport:
         self._classify = classify or busy_or_broken
         self._sleep = sleep
         self._rng = rng or random.Random()
-        self._gate = gate
+        self.gate = gate
         self._slots = threading.BoundedSemaphore(self.options.concurrency)
         self._client = httpx.Client(
             base_url=base_url,
@@ -340,8 +340,8 @@ class Transport:
     def _pause(self, again: Again, attempt: int) -> float:
         """Seconds until the next attempt. Where the pause is everybody's the gate holds it, even if we do not try again ourselves."""
         pause = again.after if again.after is not None else backoff(attempt, self.options.max_wait, self._rng)
-        if again.shared and self._gate is not None:
-            self._gate.hold(pause)
+        if again.shared and self.gate is not None:
+            self.gate.hold(pause)
         return pause
 
     def _wait(self, again: Again, pause: float, attempt: int, method: str, url: str, retriable: bool) -> None:
@@ -352,7 +352,7 @@ class Transport:
         facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
         facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}
         _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))
-        if not (again.shared and self._gate is not None):
+        if not (again.shared and self.gate is not None):
             self._sleep(pause)
 
 

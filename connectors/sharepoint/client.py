@@ -47,6 +47,7 @@ class Api:
     ) -> None:
         """``handler`` replaces the sockets, for tests."""
         self.resource = resource
+        self._base = base
         self._origin = _origin(base)
         self.transport = Transport(
             base + "/",
@@ -73,22 +74,25 @@ class Api:
 
     def values(self, url: str, *, params: Mapping[str, str] | None = None) -> Iterator[Json]:
         """Every element of a paged collection. Never ends early: a page that names itself as the next one is a BrokenReply."""
+        yield from self.listed(self.json(url, params=params))
+
+    def listed(self, first: Json) -> Iterator[Json]:
+        """Every element of a paged collection whose first page is here. Raises as ``values`` does."""
         seen: set[str] = set()
-        link: str | None = url
-        query = params
-        while link is not None:
-            body = self.json(link, params=query)
+        body = first
+        while True:
             value = body.get("value")
             if not isinstance(value, list):
                 raise BrokenReply("sharepoint.not_json", host=self._origin, what="a collection without value")
             yield from cast("list[Json]", value)
             following = body.get("@odata.nextLink") or body.get("odata.nextLink")
-            link = None if following is None else self.inner(str(following))
-            query = None
-            if link is not None and link in seen:
+            if following is None:
+                return
+            link = self.inner(str(following))
+            if link in seen:
                 raise BrokenReply("sharepoint.paging_loop", host=self._origin)
-            if link is not None:
-                seen.add(link)
+            seen.add(link)
+            body = self.json(link)
 
     def inner(self, link: str) -> str:
         """A link out of a reply as path and query, to be asked at our own origin.
@@ -99,6 +103,10 @@ class Api:
         if parts.netloc and f"{parts.scheme}://{parts.netloc}".lower() != self._origin.lower():
             raise BrokenReply("sharepoint.foreign_link", host=self._origin, other=parts.netloc)
         return f"{self._origin}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+    def address(self, url: str) -> str:
+        """The absolute address of what is named relative to this API's root."""
+        return f"{self._base}/{url}"
 
     def relative(self, link: str) -> str:
         """What of an inner link a cursor may keep: path and query."""

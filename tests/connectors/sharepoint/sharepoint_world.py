@@ -94,8 +94,12 @@ class Table(dict[str, Answer]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.asked: list[httpx.Request] = []
+        #: How many parts each batch had.
+        self.batches: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/$batch"):
+            return self._batch(request)
         self.asked.append(request)
         target = request.url.raw_path.decode()
         answer = self.get(httpx.URL(target).raw_path.decode()) or self.get(target.split("?")[0])
@@ -108,6 +112,15 @@ class Table(dict[str, Answer]):
             return httpx.Response(status, headers=headers, content=json.dumps(body))
         plain = dict(answer)
         return httpx.Response(200, json={"d": verbose(plain)} if "odata=verbose" in request.headers["Accept"] else plain)
+
+    def _batch(self, request: httpx.Request) -> httpx.Response:
+        """Each part is one that was asked; the last one is answered first."""
+        self.batches.append(len(json.loads(request.content)["requests"]))
+        parts: list[dict[str, Any]] = []
+        for part in json.loads(request.content)["requests"]:
+            reply = self(httpx.Request(part["method"], f"{GRAPH}/v1.0{part['url']}", headers=request.headers))
+            parts.insert(0, {"id": part["id"], "status": reply.status_code, "headers": dict(reply.headers), "body": reply.json()})
+        return httpx.Response(200, json={"responses": parts})
 
 
 def api(table: Table, base: str = GRAPH) -> Api:

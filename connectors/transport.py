@@ -13,9 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +26,7 @@ import httpx
 
 from connectors.certificate import ClientCertificate, load_client_certificate
 from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
+from connectors.gate import Gate
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
 
@@ -46,6 +49,12 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+@cache
+def product() -> str:
+    """What we call ourselves: the name and the version of the installed package (RFC 9110 §10.1.5)."""
+    return f"fortnight/{metadata.version('fortnight')}"
+
+
 @dataclass(frozen=True)
 class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
@@ -57,7 +66,7 @@ class TransportOptions:
     """
 
     ca_file: Path | None = None
-    user_agent: str = "NONISV|Fortnight|fortnight/0.1"
+    user_agent: str = field(default_factory=product)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 5
@@ -71,10 +80,14 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class Again:
-    """The reply means: try again. ``after`` in seconds where the source named it."""
+    """The reply means: try again. ``after`` in seconds where the source named it.
+
+    ``shared``: not this request alone has to wait, but all that go to the source (429 and 503 speak of the client, not of an address).
+    """
 
     reason: str
     after: float | None = None
+    shared: bool = False
 
 
 Classify = Callable[[httpx.Response], Again | None]
@@ -114,8 +127,13 @@ def _instant(text: str) -> datetime | None:
 def busy_or_broken(response: httpx.Response) -> Again | None:
     """The default verdict: 429 and the gateway statuses mean again; everything else is the caller's to read."""
     if response.status_code in (408, 429, 502, 503, 504):
-        return Again(f"HTTP {response.status_code}", retry_after(response))
+        return Again(f"HTTP {response.status_code}", retry_after(response), shared=response.status_code in (429, 503))
     return None
+
+
+def backoff(attempt: int, most: float, rng: random.Random) -> float:
+    """Seconds to wait after this attempt (the first is 1) where the source named none: exponential with full jitter, capped."""
+    return rng.uniform(0, min(most, 0.25 * 2**attempt))
 
 
 class Transport:
@@ -133,6 +151,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         handler: httpx.BaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
         self.options = options or TransportOptions()
@@ -156,6 +175,7 @@ class Transport:
         self._classify = classify or busy_or_broken
         self._sleep = sleep
         self._rng = rng or random.Random()
+        self.gate = gate
         self._slots = threading.BoundedSemaphore(self.options.concurrency)
         self._client = httpx.Client(
             base_url=base_url,
@@ -166,6 +186,9 @@ class Transport:
             verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
+            event_hooks={}
+            if gate is None
+            else {"request": [lambda sent: gate.enter(sent.method, str(sent.url))], "response": [gate.heard]},
         )
 
     def send(
@@ -199,9 +222,10 @@ class Transport:
                     outcome = self._failed(error)
                 except UnicodeEncodeError as error:
                     raise FixConfiguration("transport.bad_header", host=self.host) from error
-            if isinstance(outcome, httpx.Response):
-                return outcome
-            self._wait(outcome, attempt, method, url, retriable)
+                if isinstance(outcome, httpx.Response):
+                    return outcome
+                pause = self._pause(outcome, attempt)
+            self._wait(outcome, pause, attempt, method, url, retriable)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _whole(self, request: httpx.Request) -> httpx.Response:
@@ -267,9 +291,17 @@ class Transport:
                             return
                     finally:
                         response.close()
+                pause = self._pause(outcome, attempt)
             finally:
                 self._slots.release()
-            self._wait(outcome, attempt, method, url, retriable=True)
+            self._wait(outcome, pause, attempt, method, url, retriable=True)
+
+    def wait(self, again: Again, attempt: int, method: str, url: str) -> None:
+        """After an attempt that was answered and yet is to be made again (parts of a batch): the pause before the next one.
+
+        Raises SourceUnavailable after the last attempt, and for a pause longer than ``options.max_wait``.
+        """
+        self._wait(again, self._pause(again, attempt), attempt, method, url, retriable=True)
 
     def close(self) -> None:
         self._client.close()
@@ -308,16 +340,23 @@ class Transport:
             raise FixConfiguration("transport.bad_header", host=self.host) from None
         return Again(reason)
 
-    def _wait(self, again: Again, attempt: int, method: str, url: str, retriable: bool) -> None:
+    def _pause(self, again: Again, attempt: int) -> float:
+        """Seconds until the next attempt. Where the pause is everybody's the gate holds it, even if we do not try again ourselves."""
+        pause = again.after if again.after is not None else backoff(attempt, self.options.max_wait, self._rng)
+        if again.shared and self.gate is not None:
+            self.gate.hold(pause)
+        return pause
+
+    def _wait(self, again: Again, pause: float, attempt: int, method: str, url: str, retriable: bool) -> None:
         last = attempt >= self.options.attempts or not retriable
         too_long = again.after is not None and again.after > self.options.max_wait
         if last or too_long:
             raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
-        pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
         facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
         facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}
         _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))
-        self._sleep(pause)
+        if not (again.shared and self.gate is not None):
+            self._sleep(pause)
 
 
 def _trust(options: TransportOptions) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,8 +37,8 @@ class SharePoint:
     kind = "sharepoint"
 
     def __init__(self, system: str, config: Config, options: TransportOptions) -> None:
-        self._options = options
-        self._tenant = connect_tenant(system, config, options)
+        self._options = replace(options, user_agent=config.limits.user_agent)
+        self._tenant = connect_tenant(system, config, self._options)
         self._at = Addresses(self._tenant)
 
     @property
@@ -60,6 +61,7 @@ class SharePoint:
             probes.append(self._permissions())
             next(tenant.graph.values("users", params={"$select": "id", "$top": "1"}), None)
             probes.append((told("sharepoint.probe.directory"), True, told("sharepoint.probe.people")))
+            probes += self._units()
         except AccessRefused as error:
             name = told("sharepoint.probe.directory" if probes else "sharepoint.probe.token")
             probes.append((name, False, Said(error.say, error.code, error.exit_code)))
@@ -127,6 +129,13 @@ class SharePoint:
         if self._tenant.rest is not None:
             self._tenant.rest.close()
         self._tenant.tokens.close()
+
+    def _units(self) -> list[tuple[str, bool, str]]:
+        governor = self._tenant.governor
+        if governor is None:
+            return []
+        day, minute = governor.limits.day, int(governor.limits.minute)
+        return [(told("sharepoint.probe.units"), True, told("sharepoint.probe.units_used", used=governor.used(), day=day, minute=minute))]
 
     def _permissions(self) -> tuple[str, bool, str]:
         tenant = self._tenant

@@ -18,7 +18,7 @@ from connectors.sharepoint.addresses import Addresses, StreamScopes
 from connectors.sharepoint.client import Tenant, parsed
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.library import file_ids, pull_library
-from connectors.sharepoint.pages import list_pages, page_values, read_page
+from connectors.sharepoint.pages import list_pages, page_values, read_pages
 from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import item_ids, pull_list
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
@@ -129,21 +129,19 @@ def _pull_pages(at: Addresses, site: Site, spec: SourceSpec, stream: Stream, win
     def here() -> Cursor:
         return Cursor({"v": 1, "known": {id: list(one) for id, one in known.items()}, "windowed": windowed})
 
-    for id, version in versions.items():
-        mark = [version, scopes.of_unique(id) if scopes is not None else known[id][1]]
-        if known.get(id) == mark:
-            continue
-        page = read_page(at.tenant.graph, site, id)
+    marks = {id: [version, scopes.of_unique(id) if scopes is not None else known[id][1]] for id, version in versions.items()}
+    for id, page in read_pages(at.tenant.graph, site, [id for id, mark in marks.items() if known.get(id) != mark]):
         if page is None:
             continue
+        version, scope = marks[id]
         raw = json.dumps(page, ensure_ascii=False).encode()
         try:
             values = page_values(page)
             if not windowed or inside(window, values["modified_at"]):
-                rows.add(id, values, version=version, scope=mark[1], raw=raw)
+                rows.add(id, values, version=version, scope=scope, raw=raw)
         except MisfitError as misfit:
             rows.reject(id, "modified_at", str(misfit), raw)
-        known[id] = mark
+        known[id] = marks[id]
         if len(rows) >= PAGE_ROWS:
             yield rows.page(here(), len(listed))
             rows = Rows(stream)

@@ -121,8 +121,12 @@ class Table(dict[str, Answer]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.asked: list[httpx.Request] = []
+        #: How many parts each batch had.
+        self.batches: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/$batch"):
+            return self._batch(request)
         self.asked.append(request)
         target = request.url.raw_path.decode()
         answer = self.get(httpx.URL(target).raw_path.decode()) or self.get(target.split("?")[0])
@@ -135,6 +139,15 @@ class Table(dict[str, Answer]):
             return httpx.Response(status, headers=headers, content=json.dumps(body))
         plain = dict(answer)
         return httpx.Response(200, json={"d": verbose(plain)} if "odata=verbose" in request.headers["Accept"] else plain)
+
+    def _batch(self, request: httpx.Request) -> httpx.Response:
+        """Each part is one that was asked; the last one is answered first."""
+        self.batches.append(len(json.loads(request.content)["requests"]))
+        parts: list[dict[str, Any]] = []
+        for part in json.loads(request.content)["requests"]:
+            reply = self(httpx.Request(part["method"], f"{GRAPH}/v1.0{part['url']}", headers=request.headers))
+            parts.insert(0, {"id": part["id"], "status": reply.status_code, "headers": dict(reply.headers), "body": reply.json()})
+        return httpx.Response(200, json={"responses": parts})
 
 
 def api(table: Table, base: str = GRAPH) -> Api:
@@ -193,7 +206,7 @@ def config_of(home: Path, **changes: Any) -> Config:
     told = process.describe(home)["sharepoint"]
     said: dict[str, Any] = {
         "tenant": told["tenant"], "client_id": told["client_id"], "certificate": told["certificate"], "authority": told["authority"],
-        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo",
+        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo", "limits": {"units_per_minute": 600_000, "company": "Sakura Seiki"},
         "sites": ["/sites/" + url.split("/sites/")[1] for url in told["site_urls"]],
     }  # fmt: skip
     return Config(**{**said, **changes})

@@ -116,7 +116,7 @@ class _Walk:
         goes_on = follows_feed(self.contract) and before is not None and before.cursor is not None and not self.request.full
         watermark = None if goes_on else connector.watermark()
         self.step("access")
-        held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
+        held = rights(connector, stream, self.contract, live, before, warehouse, self.started, anew=self.request.full)
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)

@@ -12,6 +12,13 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+#: What becomes of a value that its type holds and the schema's facets do not allow.
+Beyond = Literal["hold", "keep"]
+#: What becomes of digits below the microsecond.
+Finer = Literal["hold", "truncate"]
+#: What becomes of a zone that a column has no place for.
+Zone = Literal["hold", "drop"]
+
 
 class Inner(BaseModel):
     """A table inside a text. ``xml``: ``rows`` is the path of its repeated element below the document element, and the sources of the inner
@@ -37,7 +44,8 @@ class Reading(BaseModel):
     ``null_values`` mean "nothing" here, besides those of the stream. ``empty``: what an empty element is, ``null`` or an ``error``, where that
     differs from the stream's. ``timezone`` (IANA) is what a dateTime without a zone means here. ``epoch`` says that a number counts
     ``seconds`` or ``milliseconds`` since 1970 UTC. ``mask`` keeps of a text that it is there, and nothing more. ``inner`` is a table in a text.
-    ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL.
+    ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL. ``beyond``, ``finer`` and
+    ``zone`` are as for the stream (see ``SourceSpec``), for this column.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -50,6 +58,14 @@ class Reading(BaseModel):
     mask: bool = False
     inner: Inner | None = None
     sent_as: str = ""
+    beyond: Beyond | None = None
+    finer: Finer | None = None
+    zone: Zone | None = None
+
+    @property
+    def rules(self) -> bool:
+        """Whether the stream's own rules for values hold here only in part."""
+        return any(one is not None for one in (self.timezone, self.empty, self.beyond, self.finer, self.zone))
 
     @property
     def by_value(self) -> bool:

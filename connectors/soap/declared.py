@@ -14,6 +14,7 @@ from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.redaction import MASK
 from connectors.soap.components import SimpleType
 from connectors.soap.inner import rows_of
+from connectors.soap.parts import PARTS
 from connectors.soap.reading import Reading
 
 #: Reads one text as a value of an Arrow type by the rules of an XSD type.
@@ -94,6 +95,8 @@ def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str)
     for path, reading in readings.items():
         if path not in known:
             return path, "no column has this source"
+        if path.rpartition("@")[2] in PARTS:
+            return path, "what a text says beside its value is read as the value is declared"
         if reading.mask and path in open_:
             return path, "what rows are known and ordered by (key and cursor) can't be masked"
     return None

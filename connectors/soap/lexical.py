@@ -17,6 +17,7 @@ from connectors.soap.components import TYPE_SAID, SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
 from connectors.soap.moments import OFFSET, ZONE_LAST, day, instant, microseconds
+from connectors.soap.parts import MEMBER, member_names
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
@@ -79,7 +80,7 @@ _MIXED = "value.mixed (an element inside of a value, or a value in what is said 
 
 def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
     """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
-    rules = rules.of(cell.reading)
+    rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
     if isinstance(raw, Presence):
         if raw is Presence.TWICE:
             raise Unfit("value.twice (an element that comes once came again)", raw)
@@ -119,7 +120,10 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
         if isinstance(raw, Attachment):
             return read(raw, cell.simple)
         kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
-        made_value = scalar(raw, kind, cell.simple, rules) if cell.reading is None else _declared(cell, cell.reading, raw, kind, rules)
+        if cell.part and not (cell.reading is not None and cell.reading.mask):
+            made_value = _part(cell, cell.simple, raw, rules)
+        else:
+            made_value = scalar(raw, kind, cell.simple, rules) if cell.reading is None else _declared(cell, cell.reading, raw, kind, rules)
     except Unfit as error:
         raise Unfit(error.why, error.raw, at + error.path) from error
     if made_value is None and cell.column.required and not cell.many:
@@ -141,6 +145,24 @@ def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: 
     # The text as it was sent and the text that was read may break the same facet.
     rules.met[before:] = dict.fromkeys(rules.met[before:])
     return made
+
+
+def _part(cell: Cell, simple: SimpleType, raw: str, rules: Rules) -> str | None:
+    """What a text says beside its value (see ``parts``), null where the value is null. Raises Unfit for a text that has no value."""
+    bare = raw.strip(_SPACE)
+    if cell.reading is not None:
+        if bare in cell.reading.null_values:
+            return None
+        raw = cell.reading.values.get(raw, cell.reading.values.get(bare, raw))
+    if cell.part == MEMBER:
+        found = member_of(raw, arrow_type(simple), simple, rules)
+        if found is None:
+            raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", raw)
+        return None if found[1] is None else member_names(simple)[found[0].name]
+    # The value's own column tells what is wrong with the value.
+    judged = replace(rules, beyond="keep", finer="truncate", zone="kept", timezone=rules.timezone or "UTC", met=[])
+    said = ZONE_LAST.search(raw.strip(_SPACE)) if scalar(raw, arrow_type(simple), simple, judged) is not None else None
+    return said.group() if said else None
 
 
 def read(found: Attachment, simple: SimpleType) -> bytes:

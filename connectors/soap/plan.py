@@ -12,6 +12,7 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.parts import PARTS, has_part, with_kept_zones
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
 from connectors.soap.xmltree import local
@@ -81,7 +82,8 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text.
+    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see
+    ``parts``); ``keeps_zone``: such a column has the zone of this one.
     """
 
     column: Column
@@ -95,6 +97,8 @@ class Cell:
     fills: bool = True
     gathers: bool = False
     reading: Reading | None = None
+    part: str = ""
+    keeps_zone: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,17 @@ def compile_plan(
         body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
     binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
+    return Plan(
+        operation.name,
+        rows or "",
+        envelope,
+        len(slots.of),
+        with_kept_zones(tuple(cells)),
+        dict(slots.of),
+        tuple(required),
+        binary,
+        repeated,
+    )
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -207,6 +221,8 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
 
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
+    if path and attribute in PARTS:
+        return _part(contract, operation, owner, step, slots, column)
     try:
         trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
     except UnknownPath as error:
@@ -283,6 +299,15 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    """A column of what a text says beside its value: it lies where the value does, and is read by the value's declarations."""
+    path, _, part = column.source.partition("@")
+    cell = _cell(contract, operation, owner, step, slots, replace(column, source=path))
+    if cell.simple is None or cell.many or not has_part(cell.simple, part):
+        raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates="-")
+    return replace(cell, column=column, part=part)
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:

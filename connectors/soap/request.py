@@ -191,7 +191,7 @@ def _rewritten(bundle: Bundle) -> dict[str, bytes]:
 
 def _of_1_0(node: Any) -> None:
     for attribute in ("type", "base", "itemType", "memberTypes"):
-        named: list[str] = (node.get(attribute) or "").split()
+        named = str(node.get(attribute) or "").split()
         parts = [name.rpartition(":") for name in named]
         older = [
             f"{prefix}{colon}{_OF_1_0.get(name, name)}" if node.nsmap.get(prefix or None) == XSD else f"{prefix}{colon}{name}"

@@ -35,8 +35,10 @@ class Rules:
     zone: Zone | Literal["kept"] = "hold"
     met: list[Oddity] = field(default_factory=list[Oddity], compare=False)
 
-    def of(self, reading: Reading | None) -> Rules:
-        """The same for one column, as far as it declares something of its own."""
+    def of(self, reading: Reading | None, *, keeps_zone: bool = False) -> Rules:
+        """The same for one column, as far as it declares something of its own. ``keeps_zone``: its zone is another column."""
+        if keeps_zone:
+            return replace(self.of(reading), zone="kept")
         if reading is None or not reading.rules:
             return self
         return replace(

@@ -133,8 +133,8 @@ def _struct(cell: Cell, raw: Raw) -> Any:
 
 def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column, null in the rows that are unfit."""
-    rules = rules.of(cell.reading)
-    if cell.reading is not None and cell.reading.by_value:
+    rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
+    if cell.part or (cell.reading is not None and cell.reading.by_value):
         return _one_by_one(cell, _raws(raw), rules, odd)
     if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
         return column_of_bytes(cell, _raws(raw), rules, odd)

@@ -78,8 +78,11 @@ _GREATEST_FLOAT32 = 3.4028235677973366e38
 _MIXED = "value.mixed (an element inside of a value, or a value in what is said to be nil)"
 
 
-def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
-    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
+def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
+    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit.
+
+    ``beside`` is the raw value of an amount's currency.
+    """
     rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
     if isinstance(raw, Presence):
         if raw is Presence.TWICE:
@@ -90,15 +93,20 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
     if cell.many:
-        return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
+        return [_item(cell, one, rules, index, beside) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
-    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0)
-    if cell.fixed and cell.default is not None and made is not None and made != _item(cell, cell.default, replace(rules, met=[]), 0):
+    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0, beside)
+    if (
+        cell.fixed
+        and cell.default is not None
+        and made is not None
+        and made != _item(cell, cell.default, replace(rules, met=[]), 0, beside)
+    ):
         raise Unfit("value.fixed (not the one value that the contract allows)", raw)
     return made
 
 
-def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
+def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
     at = f"[{index}]" if index else ""
     try:
         if raw is Presence.MIXED:
@@ -110,7 +118,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
             for child in cell.children:
                 before = len(rules.met)
                 try:
-                    made[child.column.name] = value_of(child, raw[child.slot], rules)
+                    made[child.column.name] = value_of(child, raw[child.slot], rules, raw[child.beside] if child.beside >= 0 else None)
                     rules.beneath(f"/{child.column.source}", before)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
@@ -123,7 +131,8 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
         if cell.part and not (cell.reading is not None and cell.reading.mask):
             made_value = _part(cell, cell.simple, raw, rules)
         else:
-            made_value = scalar(raw, kind, cell.simple, rules) if cell.reading is None else _declared(cell, cell.reading, raw, kind, rules)
+            known = cell.reading
+            made_value = scalar(raw, kind, cell.simple, rules) if known is None else _declared(cell, known, raw, kind, rules, beside)
     except Unfit as error:
         raise Unfit(error.why, error.raw, at + error.path) from error
     if made_value is None and cell.column.required and not cell.many:
@@ -131,13 +140,17 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
     return made_value
 
 
-def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules) -> Any:
+def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules, beside: Raw) -> Any:
     assert cell.simple is not None
     # What is masked is not shown where it does not fit, either.
     shown, before = MASK if reading.mask else raw, len(rules.met)
-    _allowed(raw.strip(" \t\r\n"), cell.simple, rules, shown)
+    bare = raw.strip(_SPACE)
+    if reading.rewritten and bare in rules.null_values:
+        return None
+    _allowed(bare, cell.simple, rules, shown)
+    currency = beside.strip(_SPACE) if isinstance(beside, str) else None
     try:
-        made = read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules))
+        made = read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules), currency)
     except Unfit as error:
         raise Unfit(error.why, shown, error.path) from error
     except ValueError as error:

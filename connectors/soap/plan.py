@@ -83,7 +83,7 @@ class Cell:
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
     ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see
-    ``parts``); ``keeps_zone``: such a column has the zone of this one.
+    ``parts``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
     """
 
     column: Column
@@ -99,6 +99,7 @@ class Cell:
     reading: Reading | None = None
     part: str = ""
     keeps_zone: bool = False
+    beside: int = -1
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
         ) from error
     slot, reading = slots.take(column.source), slots.reading(column.source)
+    beside = _beside(contract, operation, owner, step, slots, reading.currency.source) if reading and reading.currency else -1
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
         raise FixConfiguration(
@@ -262,7 +264,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
             step.defaults[_expat(found.name)] = found.default
         optional = not found.required
-        return Cell(column, slot, said, nillable=optional, default=found.default, fixed=found.fixed, fills=False, reading=reading)
+        return Cell(column, slot, said, False, optional, (), found.default, found.fixed, False, reading=reading, beside=beside)
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
@@ -289,7 +291,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if text.builtin in QUALIFIED:
             here.qualified.add("")
         default = None if last.many else last.default
-        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
+        return Cell(column, slot, text, last.many, nillable, (), default, last.fixed, reading=reading, beside=beside)
     inner = slots.below(column.source)
     children = tuple(
         _text(contract, last, here, inner, child)
@@ -308,6 +310,15 @@ def _part(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if cell.simple is None or cell.many or not has_part(cell.simple, part):
         raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates="-")
     return replace(cell, column=column, part=part)
+
+
+def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, source: str) -> int:
+    """Where the currency of an amount lies, in the same raw row."""
+    own = slots.reading(source)
+    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, Column(source, source, pa.string()))
+    if cell is None or cell.simple is None or cell.many:
+        raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")
+    return cell.slot
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:

@@ -31,6 +31,8 @@ from connectors.soap.rules import Rules, Unfit
 __all__ = ["Rules", "Unfit", "Where", "batch"]
 
 _SHOWN = 80
+#: The raw column of a slot.
+_At = Callable[[int], Sequence[Raw] | Texts]
 #: For the kernels only: years 0000, 0001 and 9999 go the careful way, for Arrow lets a zone carry them out of the calendar.
 _YEAR = r"(000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 _FAST_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
@@ -75,7 +77,7 @@ def batch(
         return block.column(slot) if block is not None else columns[slot] if columns else ()
 
     for cell in cells:
-        array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, raw(cell.slot), rules, odd)
+        array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, raw, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell, error))
@@ -131,11 +133,12 @@ def _struct(cell: Cell, raw: Raw) -> Any:
     return None if isinstance(raw, Presence) else {child.column.source: _plain(child, raw[child.slot]) for child in cell.children}
 
 
-def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def _column(cell: Cell, at: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column, null in the rows that are unfit."""
+    raw = at(cell.slot)
     rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
     if cell.part or (cell.reading is not None and cell.reading.by_value):
-        return _one_by_one(cell, _raws(raw), rules, odd)
+        return _one_by_one(cell, _raws(raw), rules, odd, _raws(at(cell.beside)) if cell.beside >= 0 else None)
     if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
         return column_of_bytes(cell, _raws(raw), rules, odd)
     if cell.simple is None or cell.many or cell.simple.variety != "atomic":
@@ -158,12 +161,12 @@ def _raws(raw: Sequence[Raw] | Texts) -> Sequence[Raw]:
     return [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw
 
 
-def _gathered(cell: Cell, raw: Callable[[int], Sequence[Raw] | Texts], rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def _gathered(cell: Cell, raw: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """A struct whose parts are children of the row itself; there is none where its first part is null or empty."""
     parts: list[pa.Array[Any]] = []
     unfit: dict[int, Unfit] = {}
     for child in cell.children:
-        array, wrong = _column(child, raw(child.slot), rules, odd)
+        array, wrong = _column(child, raw, rules, odd)
         parts.append(array)
         for index, error in wrong.items():
             unfit.setdefault(index, Unfit(error.why, error.raw, f"/{child.column.source}{error.path}"))
@@ -179,30 +182,35 @@ def _gathered(cell: Cell, raw: Callable[[int], Sequence[Raw] | Texts], rules: Ru
     return pa.ListArray.from_arrays(offsets, made.filter(there), type=kind), unfit
 
 
-def _one_by_one(cell: Cell, raw: Sequence[Raw], rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
-    values, unfit = _careful(cell, enumerate(raw), rules, odd)
+def _one_by_one(
+    cell: Cell, raw: Sequence[Raw], rules: Rules, odd: OfRows, beside: Sequence[Raw] | None = None
+) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+    values, unfit = _careful(cell, enumerate(raw), rules, odd, beside)
     return pa.array(values, cell.column.type), unfit
 
 
-def _careful(cell: Cell, raw: Iterable[tuple[int, Raw]], rules: Rules, odd: OfRows) -> tuple[list[Any], dict[int, Unfit]]:
+def _careful(
+    cell: Cell, raw: Iterable[tuple[int, Raw]], rules: Rules, odd: OfRows, beside: Sequence[Raw] | None = None
+) -> tuple[list[Any], dict[int, Unfit]]:
     """The values of these rows, None where they are unfit. Equal texts, as days and codes are, are read once."""
     values: list[Any] = []
     unfit: dict[int, Unfit] = {}
     known: dict[str, Any] = {}
     for index, one in raw:
-        if type(one) is str and one in known:
-            values.append(known[one])
+        text = one if type(one) is str and beside is None else None
+        if text is not None and text in known:
+            values.append(known[text])
             continue
         try:
-            made = value_of(cell, one, rules)
+            made = value_of(cell, one, rules, beside[index] if beside is not None else None)
         except Unfit as error:
             made, unfit[index] = None, error
             rules.met.clear()
         else:
             if rules.met:
                 odd.take(cell.column, index, rules.met)
-            elif type(one) is str:
-                known[one] = made
+            elif text is not None:
+                known[text] = made
         values.append(made)
     return values, unfit
 

@@ -184,18 +184,9 @@ def compile_plan(
     for uri in ENVELOPES:
         body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
-    binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(
-        operation.name,
-        rows or "",
-        envelope,
-        len(slots.of),
-        with_kept_zones(tuple(cells)),
-        dict(slots.of),
-        tuple(required),
-        binary,
-        repeated,
-    )
+    kept = with_kept_zones(tuple(cells))
+    binary = any(_holds_bytes(cell) for cell in kept)
+    return Plan(operation.name, rows or "", envelope, len(slots.of), kept, dict(slots.of), tuple(required), binary, repeated)
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -314,8 +305,8 @@ def _part(contract: Contract, operation: str, owner: Element, step: Step, slots:
 
 def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, source: str) -> int:
     """Where the currency of an amount lies, in the same raw row."""
-    own = slots.reading(source)
-    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, Column(source, source, pa.string()))
+    column, own = Column(source, source, pa.string()), slots.reading(source)
+    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
     if cell is None or cell.simple is None or cell.many:
         raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")
     return cell.slot

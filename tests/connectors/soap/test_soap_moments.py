@@ -11,6 +11,7 @@ from soap_fake import EMPTY, WSDL, WSDL_URL, Fake, part, reply, stream
 from soap_schemas import XSD_URL, with_parts
 
 from connectors.protocol import Column, Note, Page, Window
+from connectors.soap.lexical import value_of
 
 SCHEMA = with_parts(
     "".join(
@@ -140,3 +141,17 @@ def test_a_time_on_the_clock_takes_the_declared_zone_or_drops_it() -> None:
     assert values(pulled(CLOCK, text, **TOKYO)) == [datetime(2026, 11, 1, 9)]
     page = pulled(CLOCK, text, zone="drop")
     assert values(page) == [datetime(2026, 11, 1, 9)] and page.notes == (Note("at", "value.zone_dropped", 1, fact=True),)
+
+
+def test_times_are_cut_by_whole_columns_and_equal_days_with_zones_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    careful: list[str] = []
+
+    def counted(cell: Any, raw: Any, *rest: Any) -> Any:
+        careful.append(raw)
+        return value_of(cell, raw, *rest)
+
+    monkeypatch.setattr("connectors.soap.values.value_of", counted)
+    stamps = [f"2026-11-01T00:00:0{at}.1234567Z" for at in range(9)]
+    assert pulled(AT, *stamps, finer="truncate").notes == (Note("at", "value.truncated", 9, fact=True),)
+    assert careful == []
+    assert len(values(pulled(DAY, *["2026-11-01+09:00"] * 9, **TOKYO))) == 9 and careful == ["2026-11-01+09:00"]

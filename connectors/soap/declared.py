@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.redaction import MASK
+from connectors.soap.beside import PARTS
 from connectors.soap.components import SimpleType
 from connectors.soap.forms import Form, shifted, written
 from connectors.soap.inner import rows_of
-from connectors.soap.parts import PARTS
 from connectors.soap.reading import Reading
 
 #: Reads one text as a value of an Arrow type by the rules of an XSD type.

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.protocol import Column
+from connectors.soap.beside import PARTS
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
-from connectors.soap.parts import PARTS
 from connectors.soap.xmltree import local
 
 

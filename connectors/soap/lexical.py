@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from connectors.redaction import MASK
 from connectors.soap.aside import SPACES, Attachment
+from connectors.soap.beside import MEMBER, member_names
 from connectors.soap.components import TYPE_SAID, SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
 from connectors.soap.moments import OFFSET, ZONE_LAST, day, instant, microseconds
-from connectors.soap.parts import MEMBER, member_names
 from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
@@ -161,7 +161,7 @@ def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: 
 
 
 def _part(cell: Cell, simple: SimpleType, raw: str, rules: Rules) -> str | None:
-    """What a text says beside its value (see ``parts``), null where the value is null. Raises Unfit for a text that has no value."""
+    """What a text says beside its value (see the module ``beside``), null where the value is null. Raises Unfit for a text that has no value."""
     bare = raw.strip(_SPACE)
     if cell.reading is not None:
         if bare in cell.reading.null_values:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
+from connectors.soap.beside import PARTS, has_part, with_kept_zones
 from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
-from connectors.soap.parts import PARTS, has_part, with_kept_zones
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
 from connectors.soap.xmltree import local
@@ -82,8 +82,8 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see
-    ``parts``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
+    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see the
+    module ``beside``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
     """
 
     column: Column

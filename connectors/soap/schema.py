@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
+from connectors.soap.beside import MEMBER, PARTS, has_part, member_names
 from connectors.soap.components import (
     ITSELF,
     TEXT,
@@ -24,7 +25,6 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
-from connectors.soap.parts import MEMBER, PARTS, has_part, member_names
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {

@@ -190,6 +190,7 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
             notes.append("no operation tells who may read: nobody will, until `access` is declared")
         if named := undigited(live):
             notes.append(f"no digits are stated for {', '.join(named)}: the proposed decimal is a guess; declare what the data needs")
+            notes += _sampled(client, Stream(system, slug, source, (), ()), spec, named)
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
         if subtypes := contract.derived(row.type):
@@ -231,6 +232,22 @@ def _probed(client: SoapClient, stream: Stream, spec: SourceSpec) -> list[str]:
     if found.verdict == "matches_nothing":
         return [f"the filter by {spec.changed_since.field} matches nothing, though there are rows: the server may read another name"]
     return []
+
+
+def _sampled(client: SoapClient, stream: Stream, spec: SourceSpec, named: tuple[str, ...]) -> list[str]:
+    """The digits that the fields have in one small page, with head-room; nothing where a page can't be kept small."""
+    from connectors.soap.sample import digits_of
+
+    # What lies in a part of the row needs a column of its own first.
+    plain = [one for one in named if "/" not in one and "@" not in one]
+    if not plain or not spec.paging.size:
+        return []
+    try:
+        found = digits_of(client, stream, spec, plain)
+    except (SourceError, FixConfiguration) as error:
+        return [f"no rows could be read to see how many digits they have: {error.say('en')}"]
+    told = "; ".join(f"{source}: {most.whole} before and {most.fraction} after the point, {most.roomy}" for source, most in found.items())
+    return [f"digits in the first rows, and a type with room for more: {told}"] if told else []
 
 
 def row_title(row: Element) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from connectors.protocol import Column
+from connectors.soap.beside import PARTS
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.xmltree import local
@@ -117,6 +119,8 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
     if column.source == ITSELF:
         return [_column(contract, row, child) for child in column.children]
     path, _, attribute = column.source.partition("@")
+    if attribute in PARTS:
+        return _column(contract, row, replace(column, source=path))
     try:
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
+from connectors.soap.beside import PARTS, has_part, with_kept_zones
 from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
@@ -81,7 +82,8 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text.
+    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see the
+    module ``beside``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
     """
 
     column: Column
@@ -95,6 +97,9 @@ class Cell:
     fills: bool = True
     gathers: bool = False
     reading: Reading | None = None
+    part: str = ""
+    keeps_zone: bool = False
+    beside: int = -1
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,9 @@ def compile_plan(
     for uri in ENVELOPES:
         body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
-    binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
+    kept = with_kept_zones(tuple(cells))
+    binary = any(_holds_bytes(cell) for cell in kept)
+    return Plan(operation.name, rows or "", envelope, len(slots.of), kept, dict(slots.of), tuple(required), binary, repeated)
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -207,6 +213,8 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
 
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
     path, _, attribute = column.source.partition("@")
+    if path and attribute in PARTS:
+        return _part(contract, operation, owner, step, slots, column)
     try:
         trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
     except UnknownPath as error:
@@ -214,6 +222,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
         ) from error
     slot, reading = slots.take(column.source), slots.reading(column.source)
+    beside = _beside(contract, operation, owner, step, slots, reading.currency.source) if reading and reading.currency else -1
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
         raise FixConfiguration(
@@ -246,7 +255,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
             step.defaults[_expat(found.name)] = found.default
         optional = not found.required
-        return Cell(column, slot, said, nillable=optional, default=found.default, fixed=found.fixed, fills=False, reading=reading)
+        return Cell(column, slot, said, False, optional, (), found.default, found.fixed, False, reading=reading, beside=beside)
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
@@ -273,7 +282,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if text.builtin in QUALIFIED:
             here.qualified.add("")
         default = None if last.many else last.default
-        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
+        return Cell(column, slot, text, last.many, nillable, (), default, last.fixed, reading=reading, beside=beside)
     inner = slots.below(column.source)
     children = tuple(
         _text(contract, last, here, inner, child)
@@ -283,6 +292,24 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    """A column of what a text says beside its value: it lies where the value does, and is read by the value's declarations."""
+    path, _, part = column.source.partition("@")
+    cell = _cell(contract, operation, owner, step, slots, replace(column, source=path))
+    if cell.simple is None or cell.many or not has_part(cell.simple, part):
+        raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates="-")
+    return replace(cell, column=column, part=part)
+
+
+def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, source: str) -> int:
+    """Where the currency of an amount lies, in the same raw row."""
+    column, own = Column(source, source, pa.string()), slots.reading(source)
+    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
+    if cell is None or cell.simple is None or cell.many:
+        raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")
+    return cell.slot
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:

@@ -49,7 +49,7 @@ class _Gathered:
 def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, cursor: Cursor | None, scope: str) -> Iterator[Page]:
     """Typed pages of the window. At least one comes; the generator's normal end means that the source said so, or sent an empty page."""
     asker = Asker(client, stream, spec, window, cursor.state if cursor else {})
-    rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
+    rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null, spec.beyond, spec.finer, spec.zone)
     once = _Once(stream.key) if spec.paging.distinct or spec.chunks else None
     pager = asker.pager
     yielded = False
@@ -152,7 +152,8 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope))
+        typed = batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, notes=into.notes)
+        into.stage.add(*typed)
         into.rows += len(rows)
 
 

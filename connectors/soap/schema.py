@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
+from connectors.soap.beside import MEMBER, PARTS, has_part, member_names
 from connectors.soap.components import (
     ITSELF,
     TEXT,
@@ -354,6 +355,12 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    if attribute in PARTS:
+        simple = contract.simple(trail[-1].type)
+        if not path or trail[-1].many or not has_part(simple, attribute):
+            return None
+        members = {"options": tuple(member_names(simple).values())} if attribute == MEMBER else {}
+        return LiveField(source, attribute, pa.string(), "xsd:string", False, members)
     if attribute == TYPE_SAID:
         options = (trail[-1].type, *sorted(contract.derived(trail[-1].type)))
         return LiveField(source, attribute, pa.string(), "xsd:QName", False, {"options": options})

@@ -6,7 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake
+from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, part, reply
 from soap_schemas import XSD_URL, contract, typed, with_parts
 
 from connectors.protocol import Column
@@ -57,6 +57,30 @@ def test_a_decimal_without_digits_is_said_to_be_a_guess() -> None:
     assert "no digits" not in notes(SCHEMA)
 
 
+def test_the_digits_of_a_first_page_suggest_a_type_with_room() -> None:
+    schema = with_parts(
+        '<xs:element name="Amount" type="xs:decimal" minOccurs="0"/><xs:element name="Pieces" type="xs:integer" minOccurs="0"/>'
+    )
+    rows = [
+        part("A", "<Amount>-0012345.5000</Amount>"),
+        part("B", "<Amount>1.25</Amount><Pieces>+700</Pieces>"),
+        part("C", "<Amount>n/a</Amount><Odd>n/a</Odd>"),
+    ]
+    fake = Fake(reply(*rows), documents={WSDL_URL: WSDL, XSD_URL: schema})
+    said = "\n".join(next(iter(fake.connector().discover())).notes)
+    assert "Amount: 5 before and 2 after the point, decimal128(13, 4)" in said
+    assert "Pieces: 3 before and 0 after the point, decimal128(7, 0)" in said
+    assert "Odd:" not in said.partition("digits in the first rows")[2]
+    assert any("setSize>100<" in one for one in fake.asked)
+
+
+def test_nothing_is_read_for_digits_where_a_page_can_not_be_kept_small() -> None:
+    schema = with_parts('<xs:element name="Amount" type="xs:decimal" minOccurs="0"/>').replace('name="setSize"', 'name="colour"')
+    fake = Fake(EMPTY, documents={WSDL_URL: WSDL, XSD_URL: schema})
+    said = "\n".join(next(iter(fake.connector().discover())).notes)
+    assert "no digits are stated for Amount" in said and "digits in the first rows" not in said
+
+
 def test_what_no_column_shows_is_named_with_its_reason() -> None:
     said = notes(
         with_parts(
@@ -68,8 +92,8 @@ def test_what_no_column_shows_is_named_with_its_reason() -> None:
             "</xs:complexType>",
         )
     )
-    for part in ("Tree/Below (recursive", "Loose (xsd:any", "Anything (xsd:anyType", "Prose (mixed content"):
-        assert part in said
+    for named in ("Tree/Below (recursive", "Loose (xsd:any", "Anything (xsd:anyType", "Prose (mixed content"):
+        assert named in said
     assert "not among the columns" not in notes(SCHEMA)
 
 

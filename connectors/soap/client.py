@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -39,6 +40,7 @@ from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
 from connectors.soap.wsdl import read
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
+from connectors.timed import TooSlow
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
 
 _log = logging.getLogger("fortnight.soap")
@@ -54,12 +56,18 @@ class SoapClient:
     """One endpoint. ``handler`` replaces the sockets in tests."""
 
     def __init__(
-        self, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None, pace: Pace | None = None
+        self,
+        config: Config,
+        options: TransportOptions,
+        handler: httpx.BaseTransport | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``pace`` is shared by all services of a system."""
+        """``pace`` is shared by all services of a system. ``clock`` is in seconds, from any beginning."""
         self.config = config
-        self._options = options
+        self._options = replace(options, read_timeout=config.wait_seconds, reply_time=config.reply_seconds)
         self._handler = handler
+        self._clock = clock
         self._secrets = list(config.auth.secrets())
         self._auth = WireSecurity(config.auth)
         if config.auth.certificate is not None:
@@ -96,6 +104,7 @@ class SoapClient:
             auth=self._auth if own else None,
             secrets=self._secrets,
             handler=self._handler,
+            clock=self._clock,
         )
 
     def close(self) -> None:
@@ -170,14 +179,21 @@ class SoapClient:
         url = self.endpoint(operation)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.body).decode()))
+        with ExitStack() as stack, self._in_time(operation.name, url):
+            kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
+            reply = self._answer(url, content, sent, operation, plan, sink, kept)
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
+        return reply
+
+    def _answer(
+        self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Callable[[], Sink], aside: Aside
+    ) -> Reply:
+        """The whole reply to a request, asked for again where it was cut."""
         for attempt in range(1, ATTEMPTS + 1):
             self._pace.take()
+            aside.clear()
             try:
-                with ExitStack() as stack:
-                    kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
-                    kept.clear()
-                    reply = self._exchange(url, content, sent, operation, plan, sink(), kept)
-                break
+                return self._exchange(url, content, headers, operation, plan, sink(), aside)
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:
                     raise BrokenReply(
@@ -186,10 +202,20 @@ class SoapClient:
             except SourceUnavailable as error:
                 if error.code != "source.cut" or attempt == ATTEMPTS:
                     raise
-        else:
-            raise AssertionError("unreachable: the last attempt returns or raises")
-        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
-        return reply
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @contextmanager
+    def _in_time(self, what: str, url: str) -> Generator[None]:
+        """Says of a reply that took too long which setting would have waited for it."""
+        host = urlsplit(url).netloc
+        try:
+            yield
+        except TooSlow as error:
+            raise SourceUnavailable("soap.too_slow", operation=what, host=host, seconds=f"{error.seconds:g}") from error
+        except SourceUnavailable as error:
+            if not isinstance(error.__cause__, httpx.ReadTimeout):
+                raise
+            raise SourceUnavailable("soap.silent", operation=what, host=host, seconds=f"{self.config.wait_seconds:g}") from error
 
     def _zeep(self) -> Requests:
         self.contract()
@@ -260,7 +286,8 @@ class SoapClient:
         host = urlsplit(url).netloc
         what = urlsplit(url).path + ("?" + urlsplit(url).query if urlsplit(url).query else "")
         content = bytearray()
-        with self.transport(url).stream("GET", url, classify=lambda response: self._classify(response, what, host)) as response:
+        transport = self.transport(url)
+        with self._in_time(what, url), transport.stream("GET", url, classify=lambda reply: self._classify(reply, what, host)) as response:
             if response.status_code != 200:
                 raise BrokenReply("soap.wsdl_unreadable", wsdl=url, why=f"the server answers HTTP {response.status_code}")
             if "html" in _media_type(response):

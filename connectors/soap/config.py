@@ -51,6 +51,9 @@ class Config(BaseModel):
     ``offline`` uses what lies there and fetches no contract at all. ``hosts`` are further hosts (``name`` or ``name:port``) that the
     WSDL's imports may name; credentials are never sent to them. ``addressing``: WS-Addressing headers where the contract asks for them,
     or whatever it says. ``budget`` keeps all requests together below the vendor's limit.
+
+    ``wait_seconds`` is the longest silence: until a reply begins, and between any two of its bytes. ``reply_seconds`` is how long it may
+    take from its beginning to its last byte, whatever comes in between.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +66,8 @@ class Config(BaseModel):
     addressing: Literal["contract", "always", "never"] = "contract"
     hosts: tuple[str, ...] = ()
     budget: Budget | None = None
+    wait_seconds: float = Field(default=60, gt=0)
+    reply_seconds: float = Field(default=1800, gt=0)
     services: Mapping[str, Service] = Field(default_factory=dict[str, Service])
 
     def of(self, service: str) -> Config:

@@ -132,16 +132,19 @@ class Transport:
         options: TransportOptions | None = None,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str] | Redactor = (),
         classify: Classify | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         handler: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
+        """``secrets`` are never shown; a redactor may learn more of them later. ``handler`` replaces the sockets (tests of the retry rules).
+
+        Raises FixConfiguration for an unusable URL or CA file.
+        """
         self.options = options or TransportOptions()
-        self._redact = Redactor(secrets)
+        self._redact = secrets if isinstance(secrets, Redactor) else Redactor(secrets)
         try:
             parts = urlsplit(base_url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(base_url).host)
@@ -274,6 +277,18 @@ class Transport:
             finally:
                 self._slots.release()
             self._wait(outcome, attempt, method, url, retriable=True)
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie that this host set, the newest where it set several."""
+        values = [one.value for one in self._client.cookies.jar if one.name == name]
+        return values[-1] if values else None
+
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie from now on, in place of what this host set under its name."""
+        jar = self._client.cookies.jar
+        for one in [one for one in jar if one.name == name]:
+            jar.clear(one.domain, one.path, one.name)
+        self._client.cookies.set(name, value)
 
     def close(self) -> None:
         self._client.close()

@@ -6,17 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration
 from connectors.soap import template
+from connectors.soap.address import Host, HttpUrl
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
 from connectors.soap.reading import Reading
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
+from connectors.soap.template import Body
 
 
 class Budget(BaseModel):
@@ -58,13 +59,13 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["soap"] = "soap"
-    wsdl: str
-    endpoint: str | None = None
+    wsdl: HttpUrl
+    endpoint: HttpUrl | None = None
     auth: Auth = Auth()
     bundle_dir: Path | None = None
     offline: bool = False
     addressing: Literal["contract", "always", "never"] = "contract"
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[Host, ...] = ()
     budget: Budget | None = None
     wait_seconds: float = Field(default=60, gt=0)
     reply_seconds: float = Field(default=1800, gt=0)
@@ -84,23 +85,6 @@ class Config(BaseModel):
             if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
                 raise ValueError(f"{name!r} is no name of a service; use lower-case letters, digits and hyphens")
         return value
-
-    @field_validator("wsdl", "endpoint")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("must be an http or https URL")
-        if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("must not hold credentials; put them under auth")
-        return value
-
-    @field_validator("hosts")
-    @classmethod
-    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for host in value:
-            if urlsplit("//" + host).netloc != host or "@" in host or not host:
-                raise ValueError(f"{host} is no host name; write it without a scheme and a path")
-        return tuple(host.lower() for host in value)
 
     @model_validator(mode="after")
     def _offline_has_a_folder(self) -> Self:
@@ -150,7 +134,7 @@ class SourceSpec(BaseModel):
     table: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     headers: tuple[Header, ...] = ()
-    body: str | None = None
+    body: Body | None = None
     row_type: str | None = None
     total: str | None = None
     chunks: Chunks | None = None
@@ -165,13 +149,6 @@ class SourceSpec(BaseModel):
     def _known_zone(cls, value: str | None) -> str | None:
         if value is not None and value not in available_timezones():
             raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)")
-        return value
-
-    @field_validator("body")
-    @classmethod
-    def _an_element(cls, value: str | None) -> str | None:
-        if value is not None:
-            template.check(value)
         return value
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from connectors.soap.address import Host
+from connectors.soap.address import Host, HttpUrl
 from connectors.soap.sources import Ok
 from connectors.soap.template import Body
 
@@ -40,6 +40,18 @@ class Ntlm(Basic):
         """User and domain as Windows writes them."""
         user = self.user.get_secret_value()
         return f"{self.domain}\\{user}" if self.domain else user
+
+
+class OAuth2(_Strict):
+    """Client credentials, for a bearer token of ``token_url`` (RFC 6749 §4.4). ``secret_in``: most servers take the client's secret in the
+    form's body, some only in a Basic header.
+    """
+
+    token_url: HttpUrl
+    client_id: str
+    client_secret: SecretStr
+    scope: str = ""
+    secret_in: Literal["body", "header"] = "body"
 
 
 class Pfx(_Strict):
@@ -126,7 +138,7 @@ class Login(_Strict):
 
 
 class Auth(_Strict):
-    """At most one of ``basic``, ``digest``, ``bearer`` and ``ntlm`` (they share one HTTP header); everything else may stand together.
+    """At most one of ``basic``, ``digest``, ``bearer``, ``oauth2`` and ``ntlm`` (they share one HTTP header); everything else may stand together.
 
     ``certificate`` is shown in TLS; ``signature`` signs the envelope (X.509, RSA). ``body`` maps paths inside the request (local names
     from the Body's child down, without it) to credentials that the application wants there; a body template names them by their last step.
@@ -136,6 +148,7 @@ class Auth(_Strict):
     basic: Basic | None = None
     digest: Basic | None = None
     bearer: SecretStr | None = None
+    oauth2: OAuth2 | None = None
     ntlm: Ntlm | None = None
     certificate: Pfx | None = None
     username_token: UsernameToken | None = None
@@ -147,8 +160,8 @@ class Auth(_Strict):
 
     @model_validator(mode="after")
     def _one_scheme(self) -> Self:
-        if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.ntlm)) > 1:
-            raise ValueError("basic, digest, bearer and ntlm exclude each other: they are sent in the same header")
+        if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.oauth2, self.ntlm)) > 1:
+            raise ValueError("basic, digest, bearer, oauth2 and ntlm exclude each other: they are sent in the same header")
         return self
 
     def secrets(self) -> Iterator[str]:
@@ -161,6 +174,8 @@ class Auth(_Strict):
                 yield pfx.password.get_secret_value()
         if self.bearer is not None:
             yield self.bearer.get_secret_value()
+        if self.oauth2 is not None:
+            yield self.oauth2.client_secret.get_secret_value()
         if self.token_passport is not None:
             passport = self.token_passport
             for secret in (passport.consumer_key, passport.consumer_secret, passport.token, passport.token_secret):

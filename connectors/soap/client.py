@@ -29,6 +29,7 @@ from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
 from connectors.soap.events import MAX_TEXT, Parts
 from connectors.soap.headers import with_headers
 from connectors.soap.multiref import has_references, resolved
+from connectors.soap.oauth import ClientCredentials
 from connectors.soap.pace import Pace
 from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.redact import masked
@@ -81,14 +82,15 @@ class SoapClient:
         self._options = replace(options, read_timeout=config.wait_seconds, reply_time=config.reply_seconds)
         self._handler = handler
         self._clock = clock
-        self._auth = WireSecurity(config.auth)
+        self._redact = Redactor(config.auth.secrets())
+        tokens = config.auth.oauth2 and ClientCredentials(config.auth.oauth2, self._posted, clock, self._redact.learn)
+        self._auth = WireSecurity(config.auth, scheme=tokens)
         if config.auth.certificate is not None:
             shown = ClientCertificate(config.auth.certificate.file, config.auth.certificate.password.get_secret_value())
             self._options = replace(self._options, client_certificate=shown)
         if config.auth.ntlm is not None:
             # A login by NTLM holds for one connection: there must be one only.
             self._options = replace(self._options, concurrency=1)
-        self._redact = Redactor(config.auth.secrets())
         self._session = Session(config.auth.login, self._begun) if config.auth.login is not None else None
         self._trusted = {origin(config.wsdl), origin(config.endpoint or config.wsdl)}
         self._transports: dict[tuple[Origin, bool], Transport] = {}
@@ -104,22 +106,26 @@ class SoapClient:
         """The transport for a URL's origin (the WSDL's when none is given)."""
         url = url or self.config.wsdl
         # Hosts that only serve schemas are told nothing of who asks.
-        own = origin(url) in self._trusted
+        return self._to(url, origin(url) in self._trusted)
+
+    def _to(self, url: str, asking: bool) -> Transport:
+        """The transport for a URL's origin; ``asking`` says who asks."""
         with self._opening:
-            if (key := (origin(url), own)) not in self._transports:
-                self._transports[key] = self._opened(url, own)
+            if (key := (origin(url), asking)) not in self._transports:
+                parts = urlsplit(url)
+                self._transports[key] = Transport(
+                    f"{parts.scheme}://{parts.netloc}",
+                    options=self._options if key[0] in self._trusted else replace(self._options, client_certificate=None),
+                    auth=self._auth if asking else None,
+                    secrets=self._redact,
+                    handler=self._handler,
+                    clock=self._clock,
+                )
             return self._transports[key]
 
-    def _opened(self, url: str, own: bool) -> Transport:
-        parts = urlsplit(url)
-        return Transport(
-            f"{parts.scheme}://{parts.netloc}",
-            options=self._options if own else replace(self._options, client_certificate=None),
-            auth=self._auth if own else None,
-            secrets=self._redact,
-            handler=self._handler,
-            clock=self._clock,
-        )
+    def _posted(self, url: str, form: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        with self._in_time(urlsplit(url).path, url):
+            return self._to(url, False).send("POST", url, content=form, headers=headers, idempotent=True)
 
     def close(self) -> None:
         for transport in self._transports.values():

@@ -93,6 +93,13 @@ class Config(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _secrets_stay_encrypted(self) -> Self:
+        oauth2 = self.auth.oauth2
+        if oauth2 is not None and self.wsdl.startswith("https:") and not oauth2.token_url.startswith("https:"):
+            raise ValueError("auth.oauth2.token_url must be https, as wsdl is: the client's secret is sent there")
+        return self
+
+    @model_validator(mode="after")
     def _services_are_whole(self) -> Self:
         for name in self.services:
             self.of(name)

@@ -29,6 +29,7 @@ from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.gate import Gate
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
+from connectors.timed import timed
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
@@ -60,7 +61,8 @@ class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
 
     ``budget`` is how many requests one host gets in the life of a transport, retries included: a walk without an end ends there.
-    ``largest_reply`` is in bytes, for replies that are read whole.
+    ``largest_reply`` is in bytes, for replies that are read whole. ``read_timeout`` is the longest silence, before the first byte and between
+    any two; ``reply_time`` is how long a reply may take from its headers on (``timed.TooSlow`` after that), without an end where there is none.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
     against a daily quota); without one it is kept in memory.
     """
@@ -69,6 +71,7 @@ class TransportOptions:
     user_agent: str = field(default_factory=product)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    reply_time: float | None = None
     attempts: int = 5
     max_wait: float = 60.0
     concurrency: int = 4
@@ -80,7 +83,7 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class Again:
-    """The reply means: try again. ``after`` in seconds where the source named it.
+    """The reply means: try again. ``after`` in seconds where the source named it. ``cause`` is a silence that went on too long.
 
     ``shared``: not this request alone has to wait, but all that go to the source (429 and 503 speak of the client, not of an address).
     """
@@ -88,6 +91,7 @@ class Again:
     reason: str
     after: float | None = None
     shared: bool = False
+    cause: httpx.TimeoutException | None = None
 
 
 Classify = Callable[[httpx.Response], Again | None]
@@ -146,16 +150,20 @@ class Transport:
         options: TransportOptions | None = None,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str] | Redactor = (),
         classify: Classify | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         handler: httpx.BaseTransport | None = None,
         gate: Gate | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
+        """``secrets`` are never shown; a redactor may learn more of them later. ``handler`` replaces the sockets (tests of the retry rules).
+
+        Raises FixConfiguration for an unusable URL or CA file.
+        """
         self.options = options or TransportOptions()
-        self._redact = Redactor(secrets)
+        self._redact = secrets if isinstance(secrets, Redactor) else Redactor(secrets)
         try:
             parts = urlsplit(base_url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(base_url).host)
@@ -186,9 +194,13 @@ class Transport:
             verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
-            event_hooks={}
-            if gate is None
-            else {"request": [lambda sent: gate.enter(sent.method, str(sent.url))], "response": [gate.heard]},
+            event_hooks={
+                "request": [] if gate is None else [lambda sent: gate.enter(sent.method, str(sent.url))],
+                "response": [
+                    *([] if gate is None else [gate.heard]),
+                    *([] if self.options.reply_time is None else [timed(self.options.reply_time, clock)]),
+                ],
+            },
         )
 
     def send(
@@ -303,6 +315,18 @@ class Transport:
         """
         self._wait(again, self._pause(again, attempt), attempt, method, url, retriable=True)
 
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie that this host set, the newest where it set several."""
+        values = [one.value for one in self._client.cookies.jar if one.name == name]
+        return values[-1] if values else None
+
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie from now on, in place of what this host set under its name."""
+        jar = self._client.cookies.jar
+        for one in [one for one in jar if one.name == name]:
+            jar.clear(one.domain, one.path, one.name)
+        self._client.cookies.set(name, value)
+
     def close(self) -> None:
         self._client.close()
 
@@ -338,7 +362,7 @@ class Transport:
         if isinstance(error, httpx.LocalProtocolError):
             # What cannot be sent is nearly always a credential with a line break in it; its text must not show.
             raise FixConfiguration("transport.bad_header", host=self.host) from None
-        return Again(reason)
+        return Again(reason, cause=error if isinstance(error, httpx.TimeoutException) else None)
 
     def _pause(self, again: Again, attempt: int) -> float:
         """Seconds until the next attempt. Where the pause is everybody's the gate holds it, even if we do not try again ourselves."""
@@ -351,7 +375,9 @@ class Transport:
         last = attempt >= self.options.attempts or not retriable
         too_long = again.after is not None and again.after > self.options.max_wait
         if last or too_long:
-            raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
+            raise SourceUnavailable(
+                "source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after
+            ) from again.cause
         facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
         facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}
         _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))

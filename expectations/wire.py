@@ -75,6 +75,15 @@ def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> t
     return "settings", policy.label
 
 
+#: XML Schema's whole numbers, each of whose values are values of the next.
+_WIDTHS = ("xsd:byte", "xsd:short", "xsd:int", "xsd:long", "xsd:integer", "xsd:decimal")
+
+
+def wider_type(old: str, new: str) -> bool:
+    """Whether every value of one built-in type of XML Schema is one of the other."""
+    return old in _WIDTHS and new in _WIDTHS and _WIDTHS.index(new) >= _WIDTHS.index(old)
+
+
 def _wider(name: str, old: object, new: object) -> bool:
     if old is None or new is None:
         return new is None

@@ -24,6 +24,7 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
+from connectors.soap.parts import parts
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -288,8 +289,11 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
     inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
-    reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
-    return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
+    columns = stream.columns or _every_column(live)
+    resting = parts(contract, called, spec, {column.source for column in columns})
+    reader = reader_fingerprint(contract, called, row, spec, columns, resting)
+    revision, identity = contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint)
+    return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
 def _identity(contract: Contract, called: Operation, row: Element, endpoint: str) -> dict[str, str]:

@@ -356,6 +356,15 @@ class Examines(Protocol):
         ...
 
 
+@runtime_checkable
+class Identifies(Protocol):
+    """A connector that can say what an address resolves to even where the stream can't be described, so that a change is named first."""
+
+    def identify(self, stream: Stream) -> Schema:
+        """Identity and parts as ``describe`` gives them, without fields. Nothing is sent where credentials must not go."""
+        ...
+
+
 PrincipalKind = Literal["user", "group", "org", "spgroup", "members", "everyone", "role"]
 #: Vendors whose ids do not tell upper from lower case.
 _CASELESS = frozenset({"entra"})

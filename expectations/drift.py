@@ -15,7 +15,7 @@ from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of
 from expectations.parts import parts_changed
 from expectations.types import write_type
-from expectations.wire import comes_once, facet_changed, is_wire, part_changed
+from expectations.wire import comes_once, facet_changed, is_wire, part_changed, part_text, said_together
 
 __all__ = ["KINDS", "Change", "Drift", "Kind", "address", "ahead", "compare", "emptied", "logins_changed", "rights_changed"]
 
@@ -106,11 +106,12 @@ class _Comparison:
         if self.since is None:
             return
         before, now = self.since.identity, self.live.identity
+        told = said_together(before, now) if "soap" in before else frozenset[str]()
         for part in sorted(before.keys() & now.keys()):
-            if before[part] != now[part]:
-                wire = part_changed(part, before[part], now[part], self.contract.drift) if "soap" in now else None
+            if before[part] != now[part] and part not in told:
+                wire = part_changed(part, before[part], now[part], self.contract.drift) if "soap" in before else None
                 if wire is not None:
-                    yield Change(wire[0], part, "", before[part], now[part], wire[1])
+                    yield Change(wire[0], part, "", *part_text(part, before, now), wire[1])
                     continue
                 yield Change("address", part, "", before[part], now[part], self._moved(part, now[part]), part not in _ASIDE)
 

@@ -13,6 +13,8 @@ from expectations.contract import DriftPolicy, Policy
 from expectations.types import write_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 WireKind = Literal[
@@ -37,6 +39,7 @@ _PARTS: dict[str, tuple[WireKind, Policy]] = {
     "faults": ("headers", "report"),
     "service": ("address", "report"),
     "port": ("address", "report"),
+    "binding": ("address", "report"),
 }
 #: Facets whose growing lets more values in, and those whose growing keeps values out.
 _UPPER = frozenset({"maxLength", "maxInclusive", "maxExclusive", "totalDigits", "fractionDigits"})
@@ -60,6 +63,30 @@ def part_changed(part: str, old: str, new: str, policy: DriftPolicy) -> tuple[Wi
     if part == "endpoint":
         return "endpoint", "report" if _origin(old) == _origin(new) else policy.identity
     return _PARTS.get(part)
+
+
+def said_together(before: Mapping[str, str], now: Mapping[str, str]) -> frozenset[str]:
+    """Parts whose change another part's line says: the form of names beside their namespace, and everything that a call style decides."""
+    moved = {part for part in before.keys() & now.keys() if before[part] != now[part]}
+    if "style" in moved:
+        return frozenset({"input", "output", "namespace", "form"})
+    return frozenset({"form"}) if "namespace" in moved else frozenset()
+
+
+def part_text(part: str, before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, str]:
+    """A changed part as old and new: of a policy what it asked for and does no more, and what it asks for now."""
+    old, new = before[part], now[part]
+    if part == "namespace" and before.get("form") != now.get("form"):
+        return f"{old} {before.get('form', '')}".rstrip(), f"{new} {now.get('form', '')}".rstrip()
+    if part != "policy":
+        return old, new
+    went, came = (_asked(one) - _asked(other) for one, other in ((old, new), (new, old)))
+    # The same assertions with other details: only the digests differ.
+    return (", ".join(sorted(went)), ", ".join(sorted(came))) if went or came else (old, new)
+
+
+def _asked(policy: str) -> set[str]:
+    return set() if policy == "none" else set(policy.partition(" #")[0].split(", "))
 
 
 def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> tuple[WireKind, Policy]:

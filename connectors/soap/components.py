@@ -96,7 +96,8 @@ class Operation:
     """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2.
 
     ``headers`` are ``side:{namespace}message#part``, with ``!`` behind those that are required. ``policy`` is a digest of the
-    WS-Policy that holds for it, empty where none is stated; ``addressing`` is the wsa:Action where the contract asks for WS-Addressing.
+    WS-Policy that holds for it, empty where none is stated, and ``assertions`` are the names of what it asks for; ``addressing`` is the
+    wsa:Action where the contract asks for WS-Addressing.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Operation:
     endpoint: str
     policy: str = ""
     addressing: str = ""
+    assertions: tuple[str, ...] = ()
 
 
 class UnknownPath(KeyError):

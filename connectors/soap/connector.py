@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -61,6 +62,12 @@ class SoapConnector:
         found = schema.describe(contract, rows, spec, client.config.wsdl, client.endpoint(chosen))
         found = with_declared(found, rows.columns, spec.read)
         return table_schema(found, spec.table, stream.id) if spec.table else found
+
+    def identify(self, stream: Stream) -> Schema:
+        """The address that the WSDL itself advertises, whether or not credentials may go there."""
+        spec, client = self._of(stream)
+        found = schema.identify(client.contract(), spec)
+        return replace(found, identity={**found.identity, "endpoint": client.config.endpoint}) if client.config.endpoint else found
 
     def count(self, stream: Stream) -> int:
         """By the declared count operation; without one, by reading the key of every row."""

@@ -172,13 +172,15 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
         row = row_element(contract, operation, spec.rows)
         live = fields(contract, row)
         slug = "-".join(filter(None, (service, entity_of(name).replace("_", "-"))))
-        schema = describe(contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.endpoint(operation))
+        schema = describe(
+            contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.config.endpoint or operation.endpoint
+        )
         key, notes = _key(live, spec)
         rows: int | None = None
         if spec.count:
             try:
                 rows = count(client, spec)
-            except SourceError as error:
+            except (SourceError, FixConfiguration) as error:
                 notes.append(f"{spec.count.operation} did not answer: {error.say('en')}")
         else:
             notes.append("no count operation: rows are counted by reading their keys")

@@ -6,7 +6,7 @@ One list serves the reader fingerprint and drift, so that whatever moves the one
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from connectors.protocol import Part
@@ -176,6 +176,9 @@ def parts(contract: Contract, called: Operation, spec: SourceSpec, columns: Coll
     for one in named(spec):
         if (one.side == "row" and not one.operation and one.path in columns) or _open(contract, called, one):
             continue
+        if one.side == "row" and found(contract, called, replace(one, side="reply", path=one.rows)) is None:
+            # It went with its row, and that is a part of its own.
+            continue
         trail = found(contract, called, one)
         made.append(Found(_part(contract, called, spec, one), tuple(step.name for step in trail or ())))
     sent = {one.part.path for one in made if one.part.sent}
@@ -196,14 +199,12 @@ def demanded(contract: Contract, called: Operation, said: Collection[str]) -> It
             path = prefix + local(child.name)
             if child.minimum == 0 or child.choice or child.type in trail:
                 continue
-            kind = contract.type(child)
-            whole = not isinstance(kind, ComplexType) or not kind.elements
-            if any(one.startswith(f"{path}/") for one in said):
+            if any(one.startswith(f"{path}/") for one in said) or (
+                path not in said and any(one.minimum > 0 for one in contract.children(child))
+            ):
                 yield from inside(child, f"{path}/", (*trail, child.type))
-            elif path not in said and (whole or all(one.minimum == 0 for one in kind.elements)):
-                yield path, _type(contract, (child,), "")
             elif path not in said:
-                yield from inside(child, f"{path}/", (*trail, child.type))
+                yield path, _type(contract, (child,), "")
 
     yield from inside(called.input, "", (called.input.type,))
 

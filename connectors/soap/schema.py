@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -280,6 +281,20 @@ def _facet(value: str | tuple[str, ...]) -> str | int | tuple[str, ...]:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
+def identify(contract: Contract, spec: SourceSpec) -> Schema:
+    """What can be said of a stream whose rows may lie nowhere: how its operation is called and where, and the parts beside the columns."""
+    revision, called = contract_fingerprint(contract), contract.operations.get(spec.operation)
+    if called is None:
+        return Schema((), "", revision, {"operation": ""})
+    resting = parts(contract, called, spec, {spec.paging.by_row})
+    try:
+        row = contract.walk(called.output, spec.rows)
+    except UnknownPath:
+        row = ()
+    identity = _identity(contract, called, (called.output, *row), called.endpoint)
+    return Schema((), "", revision, identity, tuple(one.part for one in resting))
+
+
 def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, endpoint: str) -> Schema:
     """The live schema of a stream. A stream without columns (an offer) is described whole."""
     contract_as_served = contract
@@ -292,18 +307,21 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     columns = stream.columns or _every_column(live)
     resting = parts(contract, called, spec, {column.source for column in columns})
     reader = reader_fingerprint(contract, called, row, spec, columns, resting)
-    revision, identity = contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint)
+    trail = (called.output, *contract.walk(called.output, spec.rows))
+    revision, identity = contract_fingerprint(contract_as_served), _identity(contract, called, trail, endpoint)
     return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
-def _identity(contract: Contract, called: Operation, row: Element, endpoint: str) -> dict[str, str]:
-    """How the operation is called and where: each part stands by itself, so that one change is one difference."""
-    children = contract.children(row)
+def _identity(contract: Contract, called: Operation, trail: tuple[Element, ...], endpoint: str) -> dict[str, str]:
+    """How the operation is called and where: each part stands by itself, so that one change is one difference. ``trail`` leads to the row."""
+    usual = _usual_space(contract, trail[-1])
+    spaces = dict.fromkeys(filter(None, (*(space(one.name) for one in trail), usual)))
     return {
         "operation": called.name,
         "service": called.service,
         "port": called.port,
-        "namespace": space(called.output.name),
+        "binding": called.binding,
+        "namespace": _listed(spaces),
         "endpoint": endpoint,
         "soap": called.version,
         "transport": called.transport,
@@ -312,13 +330,19 @@ def _identity(contract: Contract, called: Operation, row: Element, endpoint: str
         "action": called.action,
         "input": local(called.input.name),
         "output": local(called.output.name),
-        "form": "" if not children else "qualified" if children[0].name.startswith("{") else "unqualified",
-        "policy": called.policy or "none",
+        "form": "" if usual is None else "qualified" if usual else "unqualified",
+        "policy": f"{_listed(called.assertions)} #{called.policy}" if called.policy else "none",
         "addressing": called.addressing or "none",
         "headers": _listed(one for one in called.headers if not one.endswith("!")),
         "headers_required": _listed(one for one in called.headers if one.endswith("!")),
         "faults": _listed(local(one) for one in called.faults),
     }
+
+
+def _usual_space(contract: Contract, row: Element) -> str | None:
+    """The namespace that most of the row's elements have, empty for unqualified ones; None for a row without elements."""
+    count = Counter(space(one.name) for one in contract.children(row) if one.name != "*")
+    return count.most_common(1)[0][0] if count else None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ _SOAP: dict[str, Literal["1.1", "1.2"]] = {
     "http://schemas.xmlsoap.org/wsdl/soap12/": "1.2",
 }
 _W = f"{{{WSDL}}}"
+_COMBINING = frozenset({"Policy", "ExactlyOne", "All"})
 
 
 def read(bundle: Bundle) -> Contract:
@@ -117,6 +118,7 @@ class _Reader:
             ]
             parts = self._find("message", message.qname(message.attributes.get("message", ""))).all(_W + "part")
             sides[side] = self._wrapper(name, side, style, parts, body)
+        places = (binding, node, *(bound for side in ("input", "output") if (bound := node.first(_W + side))))
         faults = [
             part.qname(part.attributes["element"])
             for fault in abstract.all(_W + "fault")
@@ -138,16 +140,27 @@ class _Reader:
             tuple(sorted(headers)),
             tuple(sorted(faults)),
             endpoint,
-            self._policy(binding, node, *(bound for side in ("input", "output") if (bound := node.first(_W + side)))),
+            self._policy(*places),
             self._action(abstract, port_type, space(binding.qname(binding.attributes.get("type", ""))))
             if self._addressed(binding, node)
             else "",
+            self._assertions(*places),
         )
 
     def _policy(self, *places: Node) -> str:
         """A digest of the policies that stand at, or are referred to from, these places; empty without any (WS-Policy attachment §4)."""
         found = sorted(map(_canonical, self._policies(*places)))
         return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
+
+    def _assertions(self, *places: Node) -> tuple[str, ...]:
+        """What those policies ask for, by local name; the operators that only combine assertions (WS-Policy §4.3) ask for nothing."""
+        todo, found = self._policies(*places), set[str]()
+        while todo:
+            one = todo.pop()
+            if local(one.tag) not in _COMBINING:
+                found.add(local(one.tag))
+            todo += one.children
+        return tuple(sorted(found))
 
     def _policies(self, *places: Node) -> list[Node]:
         """The policies at these places; a reference to one that stands nowhere is given as it is."""

@@ -301,6 +301,8 @@ def _text(value: object) -> str:
 
 
 def _facet_text(name: str, value: object) -> str:
+    if name == "use":
+        return _required(value == "required")
     return "" if value is None else f"{name}={_text(value)}"
 
 

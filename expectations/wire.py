@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WireKind = Literal[
-    "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "settings", "address"
+    "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "required", "settings", "address"
 ]
 #: Parts of the identity of an operation, and what their change is called.
 _PARTS: dict[str, tuple[WireKind, Policy]] = {
@@ -93,6 +93,10 @@ def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> t
     """The kind and weight of a facet that says something else now; None stands for a facet that is not stated."""
     if name == "nillable":
         return "nillable", policy.required if new else "report"
+    if name == "use":
+        return "required", "report" if new else policy.required
+    if name == "namespace":
+        return "namespace", "stop"
     if name == "choice":
         return "choice", policy.label
     if name in _UPPER | _LOWER:

@@ -185,8 +185,11 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
         return ()
     found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
+    usual = _usual_space(contract, element)
     for child in kind.elements:
-        children += _fields_of(contract, child, "", trail)
+        found_here = _fields_of(contract, child, "", trail)
+        own = {} if space(child.name) == usual or child.name == "*" else {"namespace": space(child.name) or "none"}
+        children += [replace(one, facets={**one.facets, **own}) for one in found_here] if own else found_here
     first = {one.choice: local(one.name) for one in reversed(kind.elements) if one.choice}
     branches = {name: tuple(local(one.name) for one in kind.elements if one.choice == choice) for choice, name in first.items()}
     return (*found, *_placed(children, branches))
@@ -258,6 +261,11 @@ def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -
     facets = _facets(simple)
     if one.default is not None:
         facets["fixed" if one.fixed else "default"] = one.default
+    if one.required:
+        # A column of it is no more required for that: the element need not come.
+        facets["use"] = "required"
+    if space(one.name):
+        facets["namespace"] = space(one.name)
     return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.spelt}", required, facets)
 
 

@@ -130,12 +130,16 @@ class UnknownPath(KeyError):
 
 @dataclass(frozen=True)
 class Contract:
-    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason."""
+    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason.
+
+    ``declared`` is a digest of everything that the schemas declare, also of what nobody reads.
+    """
 
     types: Mapping[str, SimpleType | ComplexType]
     elements: Mapping[str, Element]
     operations: Mapping[str, Operation]
     broken: Mapping[str, str]
+    declared: str = ""
 
     def type(self, element: Element) -> SimpleType | ComplexType:
         return self.types[element.type]

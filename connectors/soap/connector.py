@@ -18,6 +18,7 @@ from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
 from connectors.soap.declared import contradicted, with_declared
+from connectors.soap.identity import identify
 from connectors.soap.services import Services
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
@@ -66,7 +67,7 @@ class SoapConnector:
     def identify(self, stream: Stream) -> Schema:
         """The address that the WSDL itself advertises, whether or not credentials may go there."""
         spec, client = self._of(stream)
-        found = schema.identify(client.contract(), spec)
+        found = identify(client.contract(), spec)
         return replace(found, identity={**found.identity, "endpoint": client.config.endpoint}) if client.config.endpoint else found
 
     def count(self, stream: Stream) -> int:

@@ -19,28 +19,8 @@ from connectors.soap.xmltree import local
 
 def contract_fingerprint(contract: Contract) -> str:
     """Hash of everything the contract says, documentation and endpoint left out."""
-    types: dict[str, Any] = {}
-    for name, kind in contract.types.items():
-        if isinstance(kind, SimpleType):
-            types[name] = _simple(kind)
-        else:
-            types[name] = {
-                "elements": [_flat(one) for one in kind.elements],
-                "attributes": [[a.type, *_stated(a)] for a in kind.attributes],
-                "text": kind.text,
-                "open": kind.open,
-                "abstract": kind.abstract,
-                "mixed": kind.mixed,
-                "bases": list(kind.bases),
-            }
-    return _hash(
-        {
-            "types": types,
-            "elements": {name: _flat(one) for name, one in contract.elements.items()},
-            "operations": {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()},
-            "broken": sorted(contract.broken),
-        }
-    )
+    operations = {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()}
+    return _hash({"declared": contract.declared, "operations": operations, "broken": sorted(contract.broken)})
 
 
 def reader_fingerprint(

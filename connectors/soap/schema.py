@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +24,7 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
+from connectors.soap.identity import identity_of, usual_space
 from connectors.soap.parts import parts
 from connectors.soap.xmltree import local, space
 
@@ -185,7 +185,7 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
         return ()
     found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
-    usual = _usual_space(contract, element)
+    usual = usual_space(contract, element)
     for child in kind.elements:
         found_here = _fields_of(contract, child, "", trail)
         own = {} if space(child.name) == usual or child.name == "*" else {"namespace": space(child.name) or "none"}
@@ -289,20 +289,6 @@ def _facet(value: str | tuple[str, ...]) -> str | int | tuple[str, ...]:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-def identify(contract: Contract, spec: SourceSpec) -> Schema:
-    """What can be said of a stream whose rows may lie nowhere: how its operation is called and where, and the parts beside the columns."""
-    revision, called = contract_fingerprint(contract), contract.operations.get(spec.operation)
-    if called is None:
-        return Schema((), "", revision, {"operation": ""})
-    resting = parts(contract, called, spec, {spec.paging.by_row})
-    try:
-        row = contract.walk(called.output, spec.rows)
-    except UnknownPath:
-        row = ()
-    identity = _identity(contract, called, (called.output, *row), called.endpoint)
-    return Schema((), "", revision, identity, tuple(one.part for one in resting))
-
-
 def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, endpoint: str) -> Schema:
     """The live schema of a stream. A stream without columns (an offer) is described whole."""
     contract_as_served = contract
@@ -316,45 +302,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     resting = parts(contract, called, spec, {column.source for column in columns})
     reader = reader_fingerprint(contract, called, row, spec, columns, resting)
     trail = (called.output, *contract.walk(called.output, spec.rows))
-    revision, identity = contract_fingerprint(contract_as_served), _identity(contract, called, trail, endpoint)
+    revision, identity = contract_fingerprint(contract_as_served), identity_of(contract, called, trail, endpoint)
     return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
-
-
-def _identity(contract: Contract, called: Operation, trail: tuple[Element, ...], endpoint: str) -> dict[str, str]:
-    """How the operation is called and where: each part stands by itself, so that one change is one difference. ``trail`` leads to the row."""
-    usual = _usual_space(contract, trail[-1])
-    spaces = dict.fromkeys(filter(None, (*(space(one.name) for one in trail), usual)))
-    return {
-        "operation": called.name,
-        "service": called.service,
-        "port": called.port,
-        "binding": called.binding,
-        "namespace": _listed(spaces),
-        "endpoint": endpoint,
-        "soap": called.version,
-        "transport": called.transport,
-        "style": called.style,
-        "use": called.use,
-        "action": called.action,
-        "input": local(called.input.name),
-        "output": local(called.output.name),
-        "form": "" if usual is None else "qualified" if usual else "unqualified",
-        "policy": f"{_listed(called.assertions)} #{called.policy}" if called.policy else "none",
-        "addressing": called.addressing or "none",
-        "headers": _listed(one for one in called.headers if not one.endswith("!")),
-        "headers_required": _listed(one for one in called.headers if one.endswith("!")),
-        "faults": _listed(local(one) for one in called.faults),
-    }
-
-
-def _usual_space(contract: Contract, row: Element) -> str | None:
-    """The namespace that most of the row's elements have, empty for unqualified ones; None for a row without elements."""
-    count = Counter(space(one.name) for one in contract.children(row) if one.name != "*")
-    return count.most_common(1)[0][0] if count else None
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:

@@ -70,7 +70,7 @@ class _Reader:
                 except (UnresolvedName, BrokenXml) as error:
                     broken[name] = str(error)
         types, elements = self.schemas.everything()
-        return Contract(types, elements, operations, broken)
+        return Contract(types, elements, operations, broken, self.schemas.digest())
 
     def _ports(self) -> Iterator[tuple[str, str, Node, Literal["1.1", "1.2"], str]]:
         for root in self.definitions:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from connectors.soap.builtins import BUILTINS, FACETS
 from connectors.soap.bundle import XSD, Bundle, Document
+from connectors.soap.canonical import canonical
 from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
 from connectors.soap.xmltree import Node, local, space
@@ -86,6 +88,14 @@ class Schemas:
             except UnresolvedName:
                 continue
         return dict(self._types), elements
+
+    def digest(self) -> str:
+        """A digest of every declaration, whatever its prefixes, its file and its place among the others."""
+        texts = (
+            f"{kind} {name} {canonical(node, qualified=schema.qualified, attributes=schema.attributes)}"
+            for (kind, name), (node, schema) in self._raw.items()
+        )
+        return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
 
     def add(self, kind: ComplexType) -> None:
         self._types[kind.name] = kind

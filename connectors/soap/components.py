@@ -119,6 +119,23 @@ class Operation:
     assertions: tuple[str, ...] = ()
 
 
+Problem = Literal["missing", "unbound", "one_way", "not_one", "no_type", "empty", "not_simple", "nothing", "itself", "prefix"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Why an operation can't be read: what is wrong with which thing. ``kind`` is a WSDL's or schema's own word, ``name`` is expanded.
+
+    ``missing``: named and not defined. ``unbound``: bound, and in no portType. ``one_way``: without that message. ``not_one``: document style
+    with other than one element. ``no_type``: no type of XML Schema. ``empty``: says nothing, or has no base. ``not_simple``: made of what is
+    no simple type. ``nothing``, ``itself``: derives from that. ``prefix``: bound to no namespace.
+    """
+
+    problem: Problem
+    kind: str
+    name: str
+
+
 class UnknownPath(KeyError):
     """A path of local names leads nowhere in this contract. ``have`` are the names that stand where it broke off."""
 
@@ -138,7 +155,7 @@ class Contract:
     types: Mapping[str, SimpleType | ComplexType]
     elements: Mapping[str, Element]
     operations: Mapping[str, Operation]
-    broken: Mapping[str, str]
+    broken: Mapping[str, Broken]
     declared: str = ""
 
     def type(self, element: Element) -> SimpleType | ComplexType:

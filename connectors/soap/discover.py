@@ -16,6 +16,7 @@ from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.config import SourceSpec
 from connectors.soap.schema import describe, fields, left_out, row_element, undigited
+from connectors.soap.wsdl import in_words
 from connectors.soap.xmltree import local
 
 _DEPTH = 4
@@ -72,7 +73,7 @@ class Shape:
 
 def shapes(contract: Contract) -> tuple[Shape, ...]:
     """Every operation by name, readable or not, and those that the reading of the contract had to drop, with the reason."""
-    found = [Shape(name, "", "", (), (), dropped=why) for name, why in contract.broken.items()]
+    found = [Shape(name, "", "", (), (), dropped=in_words(why)) for name, why in contract.broken.items()]
     for name in sorted(contract.operations):
         operation = contract.operations[name]
         rows = rows_path(contract, operation) or ""

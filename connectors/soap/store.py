@@ -18,7 +18,7 @@ import msgspec
 from connectors.errors import FixConfiguration
 from connectors.soap import bundle as bundle_module
 from connectors.soap.bundle import Bundle
-from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
+from connectors.soap.components import Broken, ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.wsdl import read
 
 _MADE_BY = ("builtins.py", "bundle.py", "canonical.py", "catalog.py", "components.py", "wsdl.py", "xsd.py", "xmltree.py")
@@ -31,7 +31,7 @@ class _Compiled(msgspec.Struct, frozen=True):
     complex: dict[str, ComplexType]
     elements: dict[str, Element]
     operations: dict[str, Operation]
-    broken: dict[str, str]
+    broken: dict[str, Broken]
     declared: str
 
 

@@ -71,6 +71,27 @@ class LiveField:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What reading a stream rests on beside its columns: where a reply says that all is well, which element of a request carries a position.
+
+    ``use`` is where the contract names it (``ok.path``), ``path`` where it lies at the source, ``type`` the vendor's word for what lies
+    there, empty where nothing does. ``place`` are its neighbours' names, by which a renamed one is known again, and ``beside`` what stands
+    there now, given only where the part itself is gone. ``sent``: it goes into a request. ``demanded``: the source insists on that and the
+    contract does not name it.
+    """
+
+    use: str
+    path: str
+    type: str
+    required: bool = False
+    options: tuple[str, ...] = ()
+    place: str = ""
+    sent: bool = False
+    demanded: bool = False
+    beside: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
 class Schema:
     """The live schema of a stream.
 
@@ -82,6 +103,7 @@ class Schema:
     fingerprint: str
     revision: str
     identity: Mapping[str, str]
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -356,6 +378,15 @@ class Examines(Protocol):
 
     def examine(self, stream: Stream) -> str:
         """Raises what a pull would raise."""
+        ...
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """A connector that can say what an address resolves to even where the stream can't be described, so that a change is named first."""
+
+    def identify(self, stream: Stream) -> Schema:
+        """Identity and parts as ``describe`` gives them, without fields. Nothing is sent where credentials must not go."""
         ...
 
 

@@ -96,7 +96,8 @@ class Operation:
     """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2.
 
     ``headers`` are ``side:{namespace}message#part``, with ``!`` behind those that are required. ``policy`` is a digest of the
-    WS-Policy that holds for it, empty where none is stated; ``addressing`` is the wsa:Action where the contract asks for WS-Addressing.
+    WS-Policy that holds for it, empty where none is stated, and ``assertions`` are the names of what it asks for; ``addressing`` is the
+    wsa:Action where the contract asks for WS-Addressing.
     """
 
     name: str
@@ -115,6 +116,24 @@ class Operation:
     endpoint: str
     policy: str = ""
     addressing: str = ""
+    assertions: tuple[str, ...] = ()
+
+
+Problem = Literal["missing", "unbound", "one_way", "not_one", "no_type", "empty", "not_simple", "nothing", "itself", "prefix"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Why an operation can't be read: what is wrong with which thing. ``kind`` is a WSDL's or schema's own word, ``name`` is expanded.
+
+    ``missing``: named and not defined. ``unbound``: bound, and in no portType. ``one_way``: without that message. ``not_one``: document style
+    with other than one element. ``no_type``: no type of XML Schema. ``empty``: says nothing, or has no base. ``not_simple``: made of what is
+    no simple type. ``nothing``, ``itself``: derives from that. ``prefix``: bound to no namespace.
+    """
+
+    problem: Problem
+    kind: str
+    name: str
 
 
 class UnknownPath(KeyError):
@@ -128,12 +147,16 @@ class UnknownPath(KeyError):
 
 @dataclass(frozen=True)
 class Contract:
-    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason."""
+    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason.
+
+    ``declared`` is a digest of everything that the schemas declare, also of what nobody reads.
+    """
 
     types: Mapping[str, SimpleType | ComplexType]
     elements: Mapping[str, Element]
     operations: Mapping[str, Operation]
-    broken: Mapping[str, str]
+    broken: Mapping[str, Broken]
+    declared: str = ""
 
     def type(self, element: Element) -> SimpleType | ComplexType:
         return self.types[element.type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -17,6 +18,7 @@ from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
 from connectors.soap.declared import contradicted, with_declared
+from connectors.soap.identity import identify
 from connectors.soap.services import Services
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
@@ -61,6 +63,12 @@ class SoapConnector:
         found = schema.describe(contract, rows, spec, client.config.wsdl, client.endpoint(chosen))
         found = with_declared(found, rows.columns, spec.read)
         return table_schema(found, spec.table, stream.id) if spec.table else found
+
+    def identify(self, stream: Stream) -> Schema:
+        """The address that the WSDL itself advertises, whether or not credentials may go there."""
+        spec, client = self._of(stream)
+        found = identify(client.contract(), spec)
+        return replace(found, identity={**found.identity, "endpoint": client.config.endpoint}) if client.config.endpoint else found
 
     def count(self, stream: Stream) -> int:
         """By the declared count operation; without one, by reading the key of every row."""

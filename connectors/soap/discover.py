@@ -16,6 +16,7 @@ from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.config import SourceSpec
 from connectors.soap.schema import describe, fields, left_out, row_element, undigited
+from connectors.soap.wsdl import in_words
 from connectors.soap.xmltree import local
 
 _DEPTH = 4
@@ -72,7 +73,7 @@ class Shape:
 
 def shapes(contract: Contract) -> tuple[Shape, ...]:
     """Every operation by name, readable or not, and those that the reading of the contract had to drop, with the reason."""
-    found = [Shape(name, "", "", (), (), dropped=why) for name, why in contract.broken.items()]
+    found = [Shape(name, "", "", (), (), dropped=in_words(why)) for name, why in contract.broken.items()]
     for name in sorted(contract.operations):
         operation = contract.operations[name]
         rows = rows_path(contract, operation) or ""
@@ -172,13 +173,15 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
         row = row_element(contract, operation, spec.rows)
         live = fields(contract, row)
         slug = "-".join(filter(None, (service, entity_of(name).replace("_", "-"))))
-        schema = describe(contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.endpoint(operation))
+        schema = describe(
+            contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.config.endpoint or operation.endpoint
+        )
         key, notes = _key(live, spec)
         rows: int | None = None
         if spec.count:
             try:
                 rows = count(client, spec)
-            except SourceError as error:
+            except (SourceError, FixConfiguration) as error:
                 notes.append(f"{spec.count.operation} did not answer: {error.say('en')}")
         else:
             notes.append("no count operation: rows are counted by reading their keys")

@@ -25,6 +25,8 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
+from connectors.soap.identity import identity_of, usual_space
+from connectors.soap.parts import parts
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -184,8 +186,11 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
         return ()
     found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
+    usual = usual_space(contract, element)
     for child in kind.elements:
-        children += _fields_of(contract, child, "", trail)
+        found_here = _fields_of(contract, child, "", trail)
+        own = {} if space(child.name) == usual or child.name == "*" else {"namespace": space(child.name) or "none"}
+        children += [replace(one, facets={**one.facets, **own}) for one in found_here] if own else found_here
     first = {one.choice: local(one.name) for one in reversed(kind.elements) if one.choice}
     branches = {name: tuple(local(one.name) for one in kind.elements if one.choice == choice) for choice, name in first.items()}
     return (*found, *_placed(children, branches))
@@ -257,6 +262,11 @@ def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -
     facets = _facets(simple)
     if one.default is not None:
         facets["fixed" if one.fixed else "default"] = one.default
+    if one.required:
+        # A column of it is no more required for that: the element need not come.
+        facets["use"] = "required"
+    if space(one.name):
+        facets["namespace"] = space(one.name)
     return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.spelt}", required, facets)
 
 
@@ -289,37 +299,12 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
     inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
-    reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
-    return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
-
-
-def _identity(contract: Contract, called: Operation, row: Element, endpoint: str) -> dict[str, str]:
-    """How the operation is called and where: each part stands by itself, so that one change is one difference."""
-    children = contract.children(row)
-    return {
-        "operation": called.name,
-        "service": called.service,
-        "port": called.port,
-        "namespace": space(called.output.name),
-        "endpoint": endpoint,
-        "soap": called.version,
-        "transport": called.transport,
-        "style": called.style,
-        "use": called.use,
-        "action": called.action,
-        "input": local(called.input.name),
-        "output": local(called.output.name),
-        "form": "" if not children else "qualified" if children[0].name.startswith("{") else "unqualified",
-        "policy": called.policy or "none",
-        "addressing": called.addressing or "none",
-        "headers": _listed(one for one in called.headers if not one.endswith("!")),
-        "headers_required": _listed(one for one in called.headers if one.endswith("!")),
-        "faults": _listed(local(one) for one in called.faults),
-    }
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+    columns = stream.columns or _every_column(live)
+    resting = parts(contract, called, spec, {column.source for column in columns})
+    reader = reader_fingerprint(contract, called, row, spec, columns, resting)
+    trail = (called.output, *contract.walk(called.output, spec.rows))
+    revision, identity = contract_fingerprint(contract_as_served), identity_of(contract, called, trail, endpoint)
+    return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
 def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:

@@ -7,7 +7,7 @@ same reason, ``each="name"`` repeats it for every item of a list, which is ``{it
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Annotated, Any, cast
 
@@ -18,6 +18,7 @@ from connectors.soap.components import Operation
 
 NAMESPACE = "urn:fortnight:template"
 ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
+_TYPE_SAID = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PLACE = re.compile(r"\{([A-Za-z_][\w.-]*)(\?)?\}")
 
 Value = str | Sequence[str] | None
@@ -47,6 +48,20 @@ def names(body: str) -> frozenset[str]:
     """The names of all places in a body."""
     conditions = re.findall(r"(?:when|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
     return frozenset({found.group(1) for found in _PLACE.finditer(body)} | set(conditions))
+
+
+def elements(body: str) -> tuple[str, ...]:
+    """The paths of all elements inside of a body, by local names. What stands inside of an element that says its own type is left out."""
+    return tuple(dict.fromkeys(_elements(_parse(body), "")))
+
+
+def _elements(element: Any, prefix: str) -> Iterator[str]:
+    if _TYPE_SAID in element.attrib:
+        return
+    for child in element:
+        path = prefix + child.tag.rpartition("}")[2]
+        yield path
+        yield from _elements(child, path + "/")
 
 
 def envelope(operation: Operation, body: str, values: Mapping[str, Value]) -> tuple[bytes, dict[str, str]]:

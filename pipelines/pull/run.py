@@ -23,7 +23,7 @@ from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
-from pipelines.pull.compare import compare_schema, in_words, schema_check
+from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, in_words, moved, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns
@@ -194,7 +194,15 @@ class _Walk:
     def _compared(self, connector: Connector, stream: Stream, since: Facts | None) -> Schema:
         """The live schema, after it was held to the contract. Raises ContractBroken before a row is read."""
         self.step("resolve")
-        live = connector.describe(stream)
+        try:
+            live = connector.describe(stream)
+        except UNDESCRIBED as error:
+            drift = Drift(stream.id, self.contract.version, "", moved(self.contract, connector, stream, since))
+            if not drift.blocking:
+                raise
+            self.partial["drift"], self.checks = drift, [check_of(drift)]
+            changes = in_words(drift.blocking, now=True)
+            raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=changes) from error
         self.step("compare")
         drift = self._drifted(live, since)
         if drift.blocking:

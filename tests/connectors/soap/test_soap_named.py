@@ -10,6 +10,8 @@ from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, part, reply
 from soap_schemas import XSD_URL, contract, typed, with_parts
 
 from connectors.protocol import Column
+from connectors.soap.components import XSD, Broken
+from connectors.soap.wsdl import in_words
 
 ADDRESSING = "http://www.w3.org/2007/05/addressing/metadata"
 POLICY = "http://www.w3.org/ns/ws-policy"
@@ -23,7 +25,25 @@ def notes(schema: str) -> str:
 @pytest.mark.parametrize("name", ["strng", "Int", ""])
 def test_a_name_that_xml_schema_does_not_have_is_no_text(name: str) -> None:
     found = contract(SCHEMA.replace('name="Code" type="xs:string"', f'name="Code" type="xs:{name}"'))
-    assert "ReadParts" in found.broken and "XML Schema" in found.broken["ReadParts"]
+    assert found.broken == {"ReadParts": Broken("no_type", "type", f"{{{XSD}}}{name}")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken", "said"),
+    [
+        ('message="t:Out"', 'message="t:Gone"', Broken("missing", "message", "{urn:parts:service}Gone"), "not defined"),
+        ('message="t:Out"', 'message="x:Out"', Broken("prefix", "name", "x:Out"), "no namespace"),
+        ('<w:output message="t:Out"/>', "", Broken("one_way", "output", "ReadParts"), "has no output"),
+        ('<w:operation name="ReadParts"><w:input message', '<w:operation name="Other"><w:input message', Broken("unbound", "operation", "ReadParts"), "portType"),
+        ('element="p:ReadParts_Result"', 'type="p:Parts"', Broken("not_one", "output", "ReadParts"), "one element"),
+        ('element="p:ReadParts_Result"', 'element="p:Nothing"', Broken("missing", "element", "{urn:parts}Nothing"), "not defined"),
+    ],
+)  # fmt: skip
+def test_an_operation_in_pieces_says_what_is_wrong_with_which_thing(old: str, new: str, broken: Broken, said: str) -> None:
+    assert WSDL.count(old) == 1
+    found = contract(SCHEMA, WSDL.replace(old, new))
+    assert found.broken == {"ReadParts": broken}
+    assert said in in_words(broken) and in_words(broken).say("ja") != str(in_words(broken))
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ class Graph:
         ask = Ask(ask.method, path, ask.query, ask.headers, ask.base, ask.body)
         if first == "sites":
             return self._sites(rest, ask)
-        if first == "drives":
+        if first == "drives" and rest:
             return self._drive(path, ask)
         if first in ("users", "groups"):
             return self._people(first, rest, ask)
-        if first == "organization":
+        if first == "organization" and not rest:
             return answer(
                 ask, {"value": [{"id": TENANT_ID, "displayName": COMPANY, "verifiedDomains": [{"name": DOMAIN, "isDefault": True}]}]}
             )
@@ -83,11 +83,13 @@ class Graph:
 
     def _sites(self, rest: str, ask: Ask) -> Response:
         key, _, below = rest.partition("/")
-        if key in ("", "getAllSites", "getAllSites()"):
+        if key in ("", "getAllSites", "getAllSites()") and not below:
             return answer(ask, page(ask, [self._site(site) for site in self._world.sites.values()]))
         if key.lower() in ("root", "localhost"):
-            if below:
+            if below in ("drives", "lists", "pages", "sites", "permissions"):
                 return answer(ask, {"value": []})
+            if below:
+                raise GraphError(400, "BadRequest", f"Resource not found for the segment '{below}'.")
             return whole(ask, self._root())
         site = next((one for one in self._world.sites.values() if key.lower() in (site_id(one), one.collection)), None)
         if site is None:
@@ -105,13 +107,14 @@ class Graph:
             return self._drive(f"/drives/{rest}", ask) if rest else answer(ask, page(ask, [self._drives.drive(one) for one in libraries]))
         if head == "lists":
             return self._list(site, rest, ask)
-        if head in ("sites", "permissions"):
+        if head in ("sites", "permissions") and not rest:
             return answer(ask, {"value": []})
         if head == "pages":
-            key, _, _ = rest.partition("/")
-            if key in ("", "microsoft.graph.sitePage"):
+            key, _, cast = rest.partition("/")
+            if key in ("", "microsoft.graph.sitePage") and not cast:
                 return answer(ask, self._lists.pages(site, ask))
-            return whole(ask, self._lists.page(*self._lists.page_entry(site, key), ask))
+            if cast in ("", "microsoft.graph.sitePage"):
+                return whole(ask, self._lists.page(*self._lists.page_entry(site, key), ask))
         raise GraphError(400, "BadRequest", f"Resource not found for the segment '{head}'.")
 
     def _list(self, site: Site, rest: str, ask: Ask) -> Response:
@@ -122,7 +125,7 @@ class Graph:
         head, _, tail = below.partition("/")
         if not head:
             return whole(ask, self._lists.list_(listing))
-        if head == "columns":
+        if head == "columns" and not tail:
             return answer(ask, self._lists.columns(listing, ask))
         if head == "drive" and listing.template == "documentLibrary":
             return self._drive(f"/drives/{listing.drive_id}{'/' + tail if tail else ''}", ask)
@@ -181,7 +184,9 @@ class Graph:
 
     def _people(self, first: str, rest: str, ask: Ask) -> Response:
         key, _, below = rest.partition("/")
-        relation = below.partition("/")[0]
+        relation, _, cast = below.partition("/")
+        if (cast and not cast.startswith("microsoft.graph.")) or "/" in cast:
+            raise GraphError(400, "BadRequest", f"Resource not found for the segment '{cast}'.")
         if not key:
             return answer(ask, self._directory.users(ask) if first == "users" else self._directory.groups(ask))
         if first == "users":

@@ -16,6 +16,7 @@ from infra.sandbox.sharepoint.answers import Ask, stamp
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.graph import own_audiences
 from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
+from infra.sandbox.sharepoint.rest_files import BY_PATH, Files
 from infra.sandbox.sharepoint.rest_rights import Rights
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
@@ -28,7 +29,9 @@ def segments(path: str) -> list[tuple[str, str]]:
     """``web/lists(guid'…')/items(3)`` as (name in lower case, argument without quotes and type prefix)."""
     found: list[tuple[str, str]] = []
     for name, argument in _SEGMENT.findall(path):
-        plain = re.sub(r"^(?:guid|datetime|id=|listid=|@\w+=)?'(.*)'$", r"\1", argument.strip(), flags=re.IGNORECASE | re.DOTALL)
+        plain = re.sub(
+            r"^(?:guid|datetime|id=|listid=|decodedurl=|@\w+=)?'(.*)'$", r"\1", argument.strip(), flags=re.IGNORECASE | re.DOTALL
+        )
         found.append((name.lower(), plain.replace("''", "'")))
     return found
 
@@ -57,6 +60,8 @@ class Rest:
                 payload = _Walk(self._world, site, ask, self._settings.https_url).resolve(segments(path))
         except RestError as error:
             return self._error(error, verbose)
+        if isinstance(payload, bytes):
+            return Response(payload, media_type="application/octet-stream")
         return JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
 
     def _error(self, error: RestError, verbose: bool) -> Response:
@@ -74,6 +79,7 @@ class _Walk(Asked):
     def __init__(self, world: World, site: Site, ask: Ask, https_url: str) -> None:
         super().__init__(world, site, ask, https_url)
         self._rights = Rights(world, site, ask, https_url)
+        self._files = Files(world, site, ask, https_url, self._item)
 
     def resolve(self, way: list[tuple[str, str]]) -> Any:
         head = way[0][0] if way else ""
@@ -109,6 +115,8 @@ class _Walk(Asked):
         name, argument = way[0]
         if name == "lists":
             return self._lists(argument, way[1:])
+        if name in BY_PATH:
+            return self._files.by_path(name, argument, way[1:])
         if name in ("siteusers", "sitegroups", "getuserbyid"):
             return self._rights.principals("siteusers" if name == "getuserbyid" else name, argument, way[1:])
         if name == "roledefinitions":
@@ -163,6 +171,8 @@ class _Walk(Asked):
             raise RestError(404, "-1, System.ArgumentException", f"List '{argument}' does not exist at this site.")
         if not way:
             return self._list(listing)
+        if way[0][0] == "rootfolder":
+            return self._files.of(listing, listing.root, way[1:])
         if way[0][0] != "items":
             return self._securable(listing, None, way)
         number, rest = way[0][1], way[1:]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import founding, life
-from infra.sandbox.sharepoint.answers import stamp
+from infra.sandbox.sharepoint import control_doings, life
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.effective import may_read
-from infra.sandbox.sharepoint.world import READ, Entry, Listing, Site, World, scope_of
+from infra.sandbox.sharepoint.finding import asked, row
+from infra.sandbox.sharepoint.world import World
 
 
 @dataclass
@@ -84,7 +84,7 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
 
     def truth(body: dict[str, Any]) -> dict[str, Any]:
         site = world.sites[body["site"]]
-        rows = [_row(listing, entry) for listing in site.lists for entry in listing.living()]
+        rows = [row(listing, entry) for listing in site.lists for entry in listing.living()]
         counts = {listing.title: sum(1 for entry in listing.living() if entry.kind != "folder") for listing in site.lists}
         found = {"site": site.key, "count": len(rows), "counts": counts, "day": world.day}
         return found if body.get("count_only") else {**found, "items": rows}
@@ -92,9 +92,9 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
     def effective(body: dict[str, Any]) -> dict[str, Any]:
         logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
         rows = []
-        for listing, entry in _asked(world, body.get("items")):
+        for listing, entry in asked(world, body.get("items")):
             readers = [login for login in logins if may_read(world, login, listing, entry)]
-            rows.append({**_row(listing, entry), "readers": readers})
+            rows.append({**row(listing, entry), "readers": readers})
         return {"items": rows}
 
     def expire_tokens(_: dict[str, Any]) -> dict[str, Any]:
@@ -129,23 +129,7 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
             members.remove(login)
         return {"group": body["group"], "members": members}
 
-    def grant(body: dict[str, Any]) -> dict[str, Any]:
-        """{"item": id, "login": login}: read for one person, inheritance broken first if need be."""
-
-        def change(site: Site, key: str) -> None:
-            site.grants[key].setdefault(founding.user(site, body["login"]).number, set()).add(READ)
-
-        return _change(world, settings, body["item"], change)
-
-    def revoke(body: dict[str, Any]) -> dict[str, Any]:
-        """{"item": id, "login": login}: the person's own grant on that item goes; grants by group stay."""
-
-        def change(site: Site, key: str) -> None:
-            site.grants[key].pop(founding.user(site, body["login"]).number, None)
-
-        return _change(world, settings, body["item"], change)
-
-    found = {
+    known = {
         "truth": truth,
         "effective": effective,
         "expire_tokens": expire_tokens,
@@ -154,59 +138,7 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
         "set_secret_expired": set_secret_expired,
         "inherited_from": inherited_from,
         "membership": membership,
-        "grant": grant,
-        "revoke": revoke,
         "advanced": lambda _: None,
+        **control_doings.verbs(world, settings.clock),
     }
-    return {**{name: told(verb) for name, verb in found.items()}, "fault": faults.set, "heal": faults.heal}
-
-
-def _row(listing: Listing, entry: Entry) -> dict[str, Any]:
-    return {
-        "site": listing.site.key,
-        "list": listing.title,
-        "list_id": listing.guid,
-        "drive_id": listing.drive_id,
-        "id": entry.id,
-        "unique_id": entry.guid,
-        "list_item_id": entry.number,
-        "kind": entry.kind,
-        "path": "/".join([listing.title, *listing.path(entry)]),
-        "size": entry.stored.size if entry.stored else 0,
-        "quick_xor": entry.stored.quick_xor if entry.stored else "",
-        "etag": entry.etag,
-        "modified": stamp(entry.modified),
-        "unique": entry.guid in listing.site.grants,
-        "scope": scope_of(listing, entry),
-    }
-
-
-def _asked(world: World, wanted: list[str] | None) -> Iterator[tuple[Listing, Entry]]:
-    if wanted is None:
-        yield from ((listing, entry) for listing in world.listings() for entry in listing.living())
-        return
-    for key in wanted:
-        yield _found(world, key)
-
-
-def _found(world: World, key: str) -> tuple[Listing, Entry]:
-    """By drive item id, unique id, or path from the list's title on; raises KeyError."""
-    direct = world.entry(key)
-    if direct is not None:
-        return direct
-    title, *names = key.split("/")
-    for listing in world.listings():
-        entry = listing.find(names) if names and listing.title == title else None
-        if entry is not None:
-            return listing, entry
-    raise KeyError(f"no item {key}")
-
-
-def _change(world: World, settings: Settings, key: str, change: Callable[[Site, str], Any]) -> dict[str, Any]:
-    listing, entry = _found(world, key)
-    site = listing.site
-    if entry.guid not in site.grants:
-        site.grants[entry.guid] = {number: set(roles) for number, roles in site.grants[scope_of(listing, entry)].items()}
-    change(site, entry.guid)
-    world.sharing_changed(listing, entry, settings.clock.now())
-    return _row(listing, entry)
+    return {**{name: told(verb) for name, verb in known.items()}, "fault": faults.set, "heal": faults.heal}

@@ -25,6 +25,7 @@ from infra.sandbox.sharepoint.world import (
     LISTING,
     READ,
     Entry,
+    Link,
     Listing,
     Site,
     World,
@@ -33,6 +34,8 @@ from infra.sandbox.sharepoint.world import (
 
 _ROLE_NAMES = {FULL_CONTROL: "owner", EDIT: "write", CONTRIBUTE: "write", READ: "read", LISTING: "sp.一覧のみ"}
 _DOWNLOAD_SECONDS = 3600
+#: How Graph writes the end of a link that has none.
+_NEVER = "0001-01-01T00:00:00Z"
 _TYPES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -124,12 +127,19 @@ class Drives:
         return found
 
     def _add_sharing(self, found: dict[str, Any], listing: Listing, entry: Entry, ask: Ask) -> None:
-        own = entry.guid in listing.site.grants
+        """The sharing facet. Asked for by hierarchy, only what has rights of its own and the root carry one: empty without a link."""
+        scope = scope_of(listing, entry)
         if "hierarchicalsharing" in ask.prefer:
-            if own or entry.kind == "root":
-                found["shared"] = {"scope": "organization"} if entry.link else {"scope": "users"} if own else {}
-        elif scope_of(listing, entry) not in ("web", listing.guid):
-            found["shared"] = {"scope": "organization" if entry.link else "users"}
+            if scope == entry.guid or entry.kind == "root":
+                found["shared"] = _shared(entry) or {}
+        elif scope not in ("web", listing.guid):
+            found["shared"] = _shared(self._owner(listing, entry)) or {"scope": "users"}
+
+    def _owner(self, listing: Listing, entry: Entry) -> Entry:
+        """The entry whose rights count for this one; the root where they are the list's or the web's."""
+        while entry.kind != "root" and entry.guid not in listing.site.grants:
+            entry = listing.entries[entry.parent]
+        return entry
 
     def _size(self, listing: Listing, entry: Entry) -> int:
         if entry.stored is not None:
@@ -179,33 +189,40 @@ class Drives:
     def permissions(self, listing: Listing, entry: Entry, ask: Ask) -> dict[str, Any]:
         """Grants in force on the item, with the three ways real tenants show inheritance (``world.inherited_from``)."""
         site, scope = listing.site, scope_of(listing, entry)
+        links = {link.group: link for link in self._owner(listing, entry).links if link.group}
         rows: list[dict[str, Any]] = []
         for number, roles in site.grants[scope].items():
             named = sorted({_ROLE_NAMES[role] for role in roles if role != LIMITED_ACCESS})
             if not named:
                 continue
             row: dict[str, Any] = {"id": stable_id("permission", f"{scope}:{number}"), "roles": named, "shareId": f"u!{scope[:8]}{number}"}
-            if entry.link is not None and entry.link.group == number:
-                link = entry.link
-                row |= {
-                    "id": link.share_id,
-                    "shareId": link.share_id,
-                    "hasPassword": False,
-                    "grantedToIdentitiesV2": [],
-                    "link": {
-                        "scope": link.scope,
-                        "type": link.type,
-                        "preventsDownload": False,
-                        "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}",
-                    },
-                }
+            if number in links:
+                row |= self._link(site, links[number])
             else:
                 row["grantedToV2"] = granted_to(site, number)
             if scope != entry.guid and self._world.inherited_from != "absent":
                 full = {"driveId": listing.drive_id, "id": entry.parent, "path": f"/drives/{listing.drive_id}/root:"}
                 row["inheritedFrom"] = full if self._world.inherited_from == "full" else {}
             rows.append(row)
+        # A link for those who have access already grants nothing, so it has no roles.
+        rows += [{"roles": [], **self._link(site, link)} for link in entry.links if not link.group]
         return page(ask, rows)
+
+    def _link(self, site: Site, link: Link) -> dict[str, Any]:
+        members = site.principals[link.group].members if link.group else []
+        return {
+            "id": link.share_id,
+            "shareId": link.share_id,
+            "hasPassword": False,
+            "expirationDateTime": stamp(link.expires) if link.expires else _NEVER,
+            "grantedToIdentitiesV2": [granted_to(site, number) for number in members],
+            "link": {
+                "scope": link.scope,
+                "type": link.type,
+                "preventsDownload": False,
+                "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}",
+            },
+        }
 
     # -- content ----------------------------------------------------------------------------------------------------------------
 
@@ -254,6 +271,13 @@ class Drives:
         if start > end:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
         return Response(data[start : end + 1], 206, {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
+
+
+def _shared(entry: Entry) -> dict[str, Any] | None:
+    """The widest of an entry's links."""
+    scopes = {link.scope for link in entry.links}
+    widest = next((scope for scope in ("anonymous", "organization", "users") if scope in scopes), "")
+    return {"scope": widest} if widest else None
 
 
 def granted_to(site: Site, number: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: the way over web, lists and items. Rights are told by ``rest_rights``."""
+"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: the way over web, lists and items.
+
+Rights are told by ``rest_rights``, the change log by ``rest_changes``.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,13 @@ from infra.sandbox.sharepoint.answers import Ask, stamp
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.graph import own_audiences
 from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
+from infra.sandbox.sharepoint.rest_changes import Changes
 from infra.sandbox.sharepoint.rest_rights import Rights
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
 _SEGMENT = re.compile(r"/?([^/(']+)(?:\(((?:'(?:[^']|'')*'|[^')])*)\))?")
 _TEMPLATES = {"documentLibrary": 101, "genericList": 100, "webPageLibrary": 119}
+_OF_THE_LOG = ("getchanges", "currentchangetoken")
 _UNAUTHORIZED = "-2147024891, System.UnauthorizedAccessException"
 
 
@@ -34,7 +39,7 @@ def segments(path: str) -> list[tuple[str, str]]:
 
 
 class Rest:
-    """Answers asks below ``/sites/{site}/_api``; read-only but for contextinfo."""
+    """Answers asks below ``/sites/{site}/_api``; read-only: contextinfo and GetChanges are posted and change nothing."""
 
     def __init__(self, world: World, authority: Authority, settings: Settings) -> None:
         self._world, self._authority, self._settings = world, authority, settings
@@ -54,7 +59,7 @@ class Rest:
                 raise RestError(404, "-2147024894, System.IO.FileNotFoundException", "The site was not found.")
             life.catch_up(self._world, self._settings.clock)
             with self._world.lock:
-                payload = _Walk(self._world, site, ask, self._settings.https_url).resolve(segments(path))
+                payload = _Walk(self._world, site, ask, self._settings).resolve(segments(path))
         except RestError as error:
             return self._error(error, verbose)
         return JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
@@ -71,9 +76,11 @@ class Rest:
 class _Walk(Asked):
     """One request's way over the segments. A securable is (listing, entry): (None, None) is the web."""
 
-    def __init__(self, world: World, site: Site, ask: Ask, https_url: str) -> None:
-        super().__init__(world, site, ask, https_url)
-        self._rights = Rights(world, site, ask, https_url)
+    def __init__(self, world: World, site: Site, ask: Ask, settings: Settings) -> None:
+        super().__init__(world, site, ask, settings.https_url)
+        self._rights = Rights(world, site, ask, settings.https_url)
+        self._changes = Changes(world, site, ask, settings.https_url)
+        self._now = settings.clock.now()
 
     def resolve(self, way: list[tuple[str, str]]) -> Any:
         head = way[0][0] if way else ""
@@ -91,6 +98,8 @@ class _Walk(Asked):
                 }
             }
         if head == "site":
+            if len(way) > 1 and way[1][0] in _OF_THE_LOG:
+                return self._logged("site", None, way[1][0])
             if len(way) > 1:
                 return {"!Id": self._site.collection} if way[1][0] == "id" else self._unknown(way[1][0])
             return {
@@ -117,7 +126,14 @@ class _Walk(Asked):
             return {"!Title": self._site.title}
         if name == "regionalsettings":
             return self._regional_settings([part for part, _ in way[1:]])
+        if name in _OF_THE_LOG:
+            return self._logged("web", None, name)
         return self._securable(None, None, way)
+
+    def _logged(self, level: str, listing: Listing | None, name: str) -> Any:
+        if name == "getchanges":
+            return self._changes.get(level, listing, self._now)
+        return {"!CurrentChangeToken": self._changes.current(level, listing, self._now)}
 
     def _regional_settings(self, way: list[str]) -> dict[str, Any]:
         """SP.RegionalSettings: a Japanese site, whose date-only columns are dates in UTC+9 (time zone 20 in SharePoint's list)."""
@@ -163,6 +179,8 @@ class _Walk(Asked):
             raise RestError(404, "-1, System.ArgumentException", f"List '{argument}' does not exist at this site.")
         if not way:
             return self._list(listing)
+        if way[0][0] in _OF_THE_LOG:
+            return self._logged("list", listing, way[0][0])
         if way[0][0] != "items":
             return self._securable(listing, None, way)
         number, rest = way[0][1], way[1:]

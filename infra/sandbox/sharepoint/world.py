@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.sandbox.company.people import TENANT_ID, stable_id
+from infra.sandbox.sharepoint.changes import ADD, DELETE, MOVE_INTO, RENAME, RESTORE, UPDATE, ChangeLog
 from infra.sandbox.sharepoint.content.document import Document
 from infra.sandbox.sharepoint.content.shelf import Shelf, Stored
 
@@ -48,17 +49,36 @@ class Principal:
 
 @dataclass(frozen=True)
 class Link:
-    """A sharing link on one entry; its hidden site group is principal ``group``."""
+    """A sharing link on one entry; its hidden site group is principal ``group``, and holds whoever has used the link or was named in it.
+
+    ``scope``: anonymous, organization, users or existingAccess (which grants nothing). ``expires``: None for never.
+    """
 
     share_id: str
     scope: str
     type: str
     group: int
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an entry was before its last change: its version number, who made it when, and the file of that time."""
+
+    number: int
+    modified: datetime
+    editor: str
+    stored: Stored | None
+    fields: dict[str, Any]
 
 
 @dataclass
 class Entry:
-    """A list item: ``kind`` is root, folder, file, page or row. ``changed`` and ``deleted`` are positions in the list's feed."""
+    """A list item: ``kind`` is root, folder, file, page or row. ``changed`` and ``deleted`` are positions in the list's feed.
+
+    ``told`` is the position of its last change that was more than a change of rights; ``deleted_with`` the id of the entry whose deletion
+    took it along.
+    """
 
     id: str
     guid: str
@@ -79,7 +99,10 @@ class Entry:
     deleted: int = 0
     sharing_changed: int = 0
     former_name: str = ""
-    link: Link | None = None
+    told: int = 0
+    deleted_with: str = ""
+    links: list[Link] = field(default_factory=list)
+    history: list[Version] = field(default_factory=list)
 
     @property
     def etag(self) -> str:
@@ -103,10 +126,21 @@ class Listing:
     columns: list[dict[str, Any]] = field(default_factory=list)
     feed: list[tuple[int, datetime]] = field(default_factory=list)
     last_number: int = 0
+    #: Folder id → ids of what was ever put into it, and item number → id; kept by ``put``.
+    _inside: dict[str, dict[str, None]] = field(default_factory=dict)
+    _numbers: dict[int, str] = field(default_factory=dict)
+
+    def put(self, entry: Entry, parent: str) -> None:
+        """Into the list, or into another of its folders."""
+        self._inside.get(entry.parent, {}).pop(entry.id, None)
+        entry.parent = parent
+        self.entries[entry.id] = entry
+        self._inside.setdefault(parent, {})[entry.id] = None
+        self._numbers[entry.number] = entry.id
 
     @property
     def root(self) -> Entry:
-        return next(entry for entry in self.entries.values() if entry.kind == "root")
+        return self.entries[self._numbers[0]]
 
     @property
     def drive_id(self) -> str:
@@ -114,11 +148,13 @@ class Listing:
         return "b!" + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     def living(self) -> Iterator[Entry]:
-        """Entries that are not deleted, the root left out, by number."""
-        return (entry for entry in sorted(self.entries.values(), key=lambda one: one.number) if not entry.deleted and entry.kind != "root")
+        """Entries that are not deleted, the root left out, by number: they came in that order."""
+        return (entry for entry in self.entries.values() if not entry.deleted and entry.kind != "root")
 
     def children(self, parent: Entry) -> list[Entry]:
-        return [entry for entry in self.living() if entry.parent == parent.id]
+        """What is in a folder now, by number."""
+        inside = (self.entries[key] for key in self._inside.get(parent.id, ()))
+        return sorted((entry for entry in inside if not entry.deleted), key=lambda one: one.number)
 
     def path(self, entry: Entry) -> list[str]:
         """Names from below the list's root down to the entry."""
@@ -129,7 +165,8 @@ class Listing:
         return names[::-1]
 
     def by_number(self, number: int) -> Entry | None:
-        return next((entry for entry in self.living() if entry.number == number), None)
+        entry = self.entries.get(self._numbers.get(number, ""))
+        return None if entry is None or entry.deleted or entry.kind == "root" else entry
 
     def find(self, names: list[str]) -> Entry | None:
         """The living entry at a path of names; case does not matter, as in SharePoint."""
@@ -155,6 +192,9 @@ class Site:
     lists: list[Listing] = field(default_factory=list)
     principals: dict[int, Principal] = field(default_factory=dict)
     grants: dict[str, dict[int, set[int]]] = field(default_factory=dict)
+    #: Rights of their own that entries in the recycle bin had: they come back with the entry.
+    recycled: dict[str, dict[int, set[int]]] = field(default_factory=dict)
+    log: ChangeLog = field(default_factory=ChangeLog)
 
     def principal(self, kind: str, key: str) -> Principal:
         return next(one for one in self.principals.values() if (one.kind, one.key) == (kind, key))
@@ -176,7 +216,12 @@ class World:
         self.day = 0
         #: How Graph shows inheritance on permissions: ``object``, ``absent`` or ``full``; real tenants differ.
         self.inherited_from = "object"
+        #: Whether the feed names what lies in a folder that is deleted or restored; a tenant may name the folder alone.
+        self.tells_inside = True
+        #: Links that will end by themselves.
+        self.expiring: list[tuple[datetime, Listing, Entry, Link]] = []
         self._position = 0
+        self._by_key: dict[str, tuple[Listing, Entry]] = {}
 
     def listings(self) -> Iterator[Listing]:
         for site in self.sites.values():
@@ -187,13 +232,20 @@ class World:
 
     def entry(self, key: str) -> tuple[Listing, Entry] | None:
         """The living entry with this drive item id or unique id."""
-        for listing in self.listings():
-            for entry in listing.entries.values():
-                if key in (entry.id, entry.guid) and not entry.deleted:
-                    return listing, entry
-        return None
+        found = self._by_key.get(key)
+        return None if found is None or found[1].deleted else found
+
+    @property
+    def next_position(self) -> int:
+        """The place that the next change will have in its feed."""
+        return self._position + 1
 
     def touch(self, listing: Listing, entry: Entry, at: datetime) -> None:
+        """To the end of the list's feed, for a change of more than rights."""
+        self._moved(listing, entry, at)
+        entry.told = entry.changed
+
+    def _moved(self, listing: Listing, entry: Entry, at: datetime) -> None:
         self._position += 1
         entry.changed = self._position
         listing.feed.append((self._position, at))
@@ -210,8 +262,12 @@ class World:
         document: Document | None = None,
         stored: Stored | None = None,
         fields: dict[str, Any] | None = None,
+        created: datetime | None = None,
     ) -> Entry:
-        """A new entry. Its ids follow from the list and its number, so that the same history gives the same ids."""
+        """A new entry. Its ids follow from the list and its number, so that the same history gives the same ids.
+
+        ``created``: when it was made, for what came here from elsewhere.
+        """
         if kind != "root":
             listing.last_number += 1
         number = listing.last_number if kind != "root" else 0
@@ -221,10 +277,10 @@ class World:
             f"01{digest}",
             guid,
             number,
-            parent.id if parent else "",
+            "",
             name,
             kind,
-            at,
+            created or at,
             at,
             who,
             who,
@@ -232,43 +288,75 @@ class World:
             stored=stored,
             fields=fields or {},
         )
-        listing.entries[entry.id] = entry
+        listing.put(entry, parent.id if parent else "")
+        self._by_key[entry.id] = self._by_key[entry.guid] = (listing, entry)
         self.touch(listing, entry, at)
+        if kind != "root":
+            self.log(listing, entry, ADD, at)
         return entry
 
     def edit(self, listing: Listing, entry: Entry, document: Document, at: datetime, who: str) -> None:
         """New content for a file."""
+        self._keep(entry)
         entry.document = document
         (entry.stored,) = self.shelf.store([document])
         entry.content_version += 1
-        self._changed(listing, entry, at, who)
+        self._changed(listing, entry, at, who, UPDATE)
+
+    def edit_fields(self, listing: Listing, entry: Entry, fields: dict[str, Any], at: datetime, who: str) -> None:
+        """Other values in some columns; None empties a cell."""
+        self._keep(entry)
+        entry.fields = {name: value for name, value in {**entry.fields, **fields}.items() if value is not None}
+        self._changed(listing, entry, at, who, UPDATE)
 
     def rename(self, listing: Listing, entry: Entry, name: str, at: datetime, who: str) -> None:
         entry.former_name, entry.name = entry.name, name
-        self._changed(listing, entry, at, who)
+        self._changed(listing, entry, at, who, RENAME)
 
     def move(self, listing: Listing, entry: Entry, parent: Entry, at: datetime, who: str) -> None:
         """Into another folder of the same library; the id stays."""
-        entry.parent = parent.id
-        self._changed(listing, entry, at, who)
+        listing.put(entry, parent.id)
+        self._changed(listing, entry, at, who, MOVE_INTO)
 
-    def delete(self, listing: Listing, entry: Entry, at: datetime) -> None:
-        """Delete an entry and all below it, the deepest first, as the feed reports it."""
+    def delete(self, listing: Listing, entry: Entry, at: datetime, along: Entry | None = None) -> None:
+        """Into the recycle bin with all below it, the deepest first, as the feed reports it. ``along``: what it is deleted with."""
         for child in listing.children(entry):
-            self.delete(listing, child, at)
-        self.touch(listing, entry, at)
-        entry.deleted = entry.changed
-        listing.site.grants.pop(entry.guid, None)
+            self.delete(listing, child, at, along or entry)
+        if along is None or self.tells_inside:
+            self.touch(listing, entry, at)
+        entry.deleted, entry.deleted_with = self._position, (along or entry).id
+        if entry.guid in listing.site.grants:
+            listing.site.recycled[entry.guid] = listing.site.grants.pop(entry.guid)
+        self.log(listing, entry, DELETE, at)
+
+    def restore(self, listing: Listing, entry: Entry, at: datetime) -> None:
+        """Out of the recycle bin, where it was, with its id, its rights and all that was deleted along with it."""
+        for one in [entry, *(other for other in listing.entries.values() if other.deleted_with == entry.id and other is not entry)]:
+            one.deleted, one.deleted_with = 0, ""
+            if one is entry or self.tells_inside:
+                self.touch(listing, one, at)
+            if one.guid in listing.site.recycled:
+                listing.site.grants[one.guid] = listing.site.recycled.pop(one.guid)
+            self.log(listing, one, RESTORE, at)
 
     def sharing_changed(self, listing: Listing, entry: Entry, at: datetime) -> None:
         """A permission-only change: new place in the feed, same content, same eTag."""
-        self.touch(listing, entry, at)
+        self._moved(listing, entry, at)
         entry.sharing_changed = entry.changed
 
-    def _changed(self, listing: Listing, entry: Entry, at: datetime, who: str) -> None:
+    def log(self, listing: Listing, entry: Entry, what: int, at: datetime) -> None:
+        """A line about an item in its site's change log."""
+        where = {"ItemId": entry.number, "ListId": listing.guid, "UniqueId": entry.guid, "WebId": listing.site.web}
+        listing.site.log.add("Item", what, at, where)
+
+    def _keep(self, entry: Entry) -> None:
+        entry.history.append(Version(entry.version, entry.modified, entry.editor, entry.stored, dict(entry.fields)))
+
+    def _changed(self, listing: Listing, entry: Entry, at: datetime, who: str, what: int) -> None:
         entry.version += 1
         entry.modified, entry.editor = at, who
         self.touch(listing, entry, at)
+        self.log(listing, entry, what, at)
 
 
 def securable_chain(listing: Listing, entry: Entry | None) -> list[str]:

@@ -19,8 +19,8 @@ from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import control, founding
 from infra.sandbox.sharepoint.answers import Ask, GraphError, refusal
 from infra.sandbox.sharepoint.authority import CLIENT_ID, Authority, credentials
-from infra.sandbox.sharepoint.control import Faults
 from infra.sandbox.sharepoint.graph import Graph
+from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.rest import Rest
 
 
@@ -42,8 +42,8 @@ def build(settings: Settings) -> Starlette:
     """The whole server. The first call for a seed makes the files (some seconds); later ones find them in ``settings.state``."""
     world = founding.found(settings.clock.origin, settings.seed, settings.state)
     authority = Authority(settings)
-    faults = Faults(authority.revoke)
-    graph, rest = Graph(world, authority, settings, faults.take), Rest(world, authority, settings)
+    mishaps = Mishaps(authority.revoke)
+    graph, rest = Graph(world, authority, settings, mishaps.take), Rest(world, authority, settings)
 
     async def ask_of(request: Request, path: str) -> Ask:
         base = f"{request.url.scheme}://{request.headers['host']}"
@@ -62,13 +62,13 @@ def build(settings: Settings) -> Starlette:
     everything = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
         routes=[
-            *control_routes(settings, control.verbs(world, authority, settings, faults)),
+            *control_routes(settings, control.verbs(world, authority, settings, mishaps)),
             *_authority_routes(authority),
             Route("/v1.0/{path:path}", on_graph, methods=everything),
             Route("/sites/{site}/_api/{path:path}", on_rest, methods=everything),
             Route("/sites/{site}/_layouts/15/download.aspx", on_download),
         ],
-        middleware=[Middleware(_Faulty, faults=faults)],
+        middleware=[Middleware(_Faulty, mishaps=mishaps)],
     )
 
 
@@ -106,13 +106,13 @@ def _authority_routes(authority: Authority) -> list[Route]:
 class _Faulty:
     """Plays waiting faults on Graph, REST and downloads. A batch as a whole is spared: its parts are throttled one by one."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], faults: Faults) -> None:
-        self._app, self._faults = app, faults
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], mishaps: Mishaps) -> None:
+        self._app, self._mishaps = app, mishaps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
         meant = scope["type"] == "http" and path.startswith(("/v1.0/", "/sites/")) and path != "/v1.0/$batch"
-        fault = self._faults.take(path) if meant else None
+        fault = self._mishaps.take(path) if meant else None
         if fault is None:
             await self._app(scope, receive, send)
             return

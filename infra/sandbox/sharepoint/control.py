@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from infra.sandbox.breaks import Breakage
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import control_doings, life
 from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
 from infra.sandbox.sharepoint.effective import may_read
 from infra.sandbox.sharepoint.finding import asked, row
+from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.world import World
 
 
-@dataclass
-class _Fault:
-    kind: str
-    left: int
-    skip: int
-    retry_after: int
-    path: str
-
-
-class Faults:
-    """Faults waiting to happen: of the requests whose path contains ``path``, ``skip`` pass and the next ``count`` meet the fault.
-
-    They are answered 429 or 503, or dropped; with ``revoke`` every access token given out so far ends right before they are answered.
-    A path is compared without regard to case, as SharePoint itself reads it.
-    """
-
-    def __init__(self, revoke: Callable[[], None]) -> None:
-        self._revoke = revoke
-        self._lock = threading.Lock()
-        self._waiting: list[_Fault] = []
-
-    def set(self, body: dict[str, Any]) -> dict[str, Any]:
-        kind = str(body["kind"])
-        if kind not in ("429", "503", "drop", "revoke"):
-            raise ValueError(f"no such fault: {kind}; there are 429, 503, drop and revoke")
-        with self._lock:
-            count, skip, retry_after = (int(body.get(name, default)) for name, default in (("count", 1), ("skip", 0), ("retry_after", 0)))
-            self._waiting.append(_Fault(kind, count, skip, retry_after, str(body.get("path", "")).lower()))
-        return {"waiting": len(self._waiting)}
-
-    def heal(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Forget what was waiting; ``unmet`` says how many of it no request had fully met."""
-        with self._lock:
-            unmet = len(self._waiting)
-            self._waiting.clear()
-        return {"waiting": 0, "unmet": unmet}
-
-    def take(self, path: str) -> tuple[int, int] | None:
-        """(status, Retry-After) of the fault this request meets, status 0 for a dropped connection; None when there is none."""
-        with self._lock:
-            for fault in self._waiting:
-                if fault.path in path.lower():
-                    if fault.skip > 0:
-                        fault.skip -= 1
-                        continue
-                    fault.left -= 1
-                    if fault.left <= 0:
-                        self._waiting.remove(fault)
-                    if fault.kind == "revoke":
-                        self._revoke()
-                        return None
-                    return (0 if fault.kind == "drop" else int(fault.kind)), fault.retry_after
-        return None
-
-
-def verbs(world: World, authority: Authority, settings: Settings, faults: Faults) -> dict[str, Callable[[dict[str, Any]], Any]]:
+def verbs(world: World, authority: Authority, settings: Settings, mishaps: Mishaps) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Verb → function of the request's body. ``advanced`` is what runs after the clock has moved."""
+    breakage = Breakage(Tenant(world, authority, mishaps, settings.clock), BREAKS)
 
     def told(verb: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
         def locked(body: dict[str, Any]) -> Any:
@@ -129,6 +76,18 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
             members.remove(login)
         return {"group": body["group"], "members": members}
 
+    def fault(body: dict[str, Any]) -> dict[str, Any]:
+        """{"kind", "count"?, "skip"?, "path"?, "retry_after"?}: so many requests meet it."""
+        options = {name: int(body[name]) for name in ("count", "skip", "retry_after") if name in body}
+        mishaps.add(str(body["kind"]), path=str(body.get("path", "")), **options)
+        return {"waiting": len(mishaps)}
+
+    def heal(body: dict[str, Any]) -> dict[str, Any]:
+        """Take faults away and undo breaks, the newest first; ``name`` heals that one break only. ``unmet``: faults not fully met."""
+        name = body.get("name")
+        healed, _ = breakage.heal(name)
+        return {"healed": healed, "unmet": mishaps.clear() if name is None else 0, "waiting": len(mishaps)}
+
     known = {
         "truth": truth,
         "effective": effective,
@@ -139,6 +98,10 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
         "inherited_from": inherited_from,
         "membership": membership,
         "advanced": lambda _: None,
+        "fault": fault,
+        "breaks": lambda _: {"breaks": breakage.listed()},
+        "break": breakage.do,
+        "heal": heal,
         **control_doings.verbs(world, settings.clock),
     }
-    return {**{name: told(verb) for name, verb in known.items()}, "fault": faults.set, "heal": faults.heal}
+    return {name: told(verb) for name, verb in known.items()}

@@ -90,7 +90,9 @@ def _token(world: World, listing: Listing, given: str, ask: Ask, path: str) -> T
     if token.listing != mark:
         raise GraphError(400, "invalidRequest", "The provided sync token belongs to another list.")
     if token.epoch != world.epoch or token.place > _end(listing):
-        fresh = Token(world.epoch, mark, 0, _end(listing)).text()
+        epoch = world.epoch - 1 if world.gone_again > 0 else world.epoch
+        world.gone_again = max(world.gone_again - 1, 0)
+        fresh = Token(epoch, mark, 0, _end(listing)).text()
         raise GraphError(
             410,
             "resyncRequired",

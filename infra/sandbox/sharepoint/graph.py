@@ -92,6 +92,7 @@ class Graph:
         site = next((one for one in self._world.sites.values() if key.lower() in (site_id(one), one.collection)), None)
         if site is None:
             raise _not_found("Requested site could not be found")
+        _entered(site)
         if not below:
             return whole(ask, self._site(site))
         return self._in_site(site, below, ask)
@@ -147,6 +148,7 @@ class Graph:
         listing = self._world.drive(drive_id)
         if listing is None:
             raise _not_found("The drive was not found.")
+        _entered(listing.site)
         if path.count("/") == 2:
             return whole(ask, self._drives.drive(listing))
         match = _ITEM.match(path)
@@ -270,6 +272,14 @@ def own_audiences(settings: Settings) -> tuple[str, ...]:
         for scheme, port in (("https", settings.https_port), ("http", settings.http_port))
         for host in ("localhost", "127.0.0.1")
     )
+
+
+def _entered(site: Site) -> None:
+    """Raises GraphError for a site that lets nobody in; it is listed nevertheless."""
+    if site.status == "archived":
+        raise GraphError(423, "resourceLocked", "The site is archived and locked.", inner="siteArchived")
+    if site.status == "refused":
+        raise GraphError(403, "accessDenied", "Access denied")
 
 
 def _not_found(message: str) -> GraphError:

@@ -258,6 +258,8 @@ class Drives:
         found = self._world.entry(guid)
         if found is None or found[1].stored is None:
             return Response("File not found.", 404)
+        if found[0].site.status != "open":
+            return Response("The site is locked.", 423 if found[0].site.status == "archived" else 403)
         entry = found[1]
         assert entry.stored is not None
         data = entry.stored.read()

@@ -57,6 +57,10 @@ class Rest:
             site = self._world.sites.get(site_key)
             if site is None:
                 raise RestError(404, "-2147024894, System.IO.FileNotFoundException", "The site was not found.")
+            if site.status == "archived":
+                raise RestError(423, "-1, Microsoft.SharePoint.Client.ServerException", "The site is archived and locked.")
+            if site.status == "refused":
+                raise RestError(403, _UNAUTHORIZED, "Access denied.")
             life.catch_up(self._world, self._settings.clock)
             with self._world.lock:
                 payload = _Walk(self._world, site, ask, self._settings).resolve(segments(path))

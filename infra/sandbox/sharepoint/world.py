@@ -189,6 +189,8 @@ class Site:
     collection: str
     web: str
     created: datetime
+    #: ``open``, ``archived`` (423 to everybody) or ``refused`` (403 to the app).
+    status: str = "open"
     lists: list[Listing] = field(default_factory=list)
     principals: dict[int, Principal] = field(default_factory=dict)
     grants: dict[str, dict[int, set[int]]] = field(default_factory=dict)
@@ -213,6 +215,8 @@ class World:
         self.groups: dict[str, tuple[list[str], list[str]]] = {}
         self.lock = threading.RLock()
         self.epoch = 0
+        #: How often the Location of an expired delta token answers 410 itself.
+        self.gone_again = 0
         self.day = 0
         #: How Graph shows inheritance on permissions: ``object``, ``absent`` or ``full``; real tenants differ.
         self.inherited_from = "object"

@@ -22,6 +22,7 @@ from infra.sandbox.sharepoint.authority import CLIENT_ID, Authority, credentials
 from infra.sandbox.sharepoint.graph import Graph
 from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.rest import Rest
+from infra.sandbox.sharepoint.throttle import Meter
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def build(settings: Settings) -> Starlette:
     world = founding.found(settings.clock.origin, settings.seed, settings.state)
     authority = Authority(settings)
     mishaps = Mishaps(authority.revoke)
-    graph, rest = Graph(world, authority, settings, mishaps.take), Rest(world, authority, settings)
+    meter = Meter(settings.clock)
+    graph, rest = Graph(world, authority, settings, mishaps.take, meter), Rest(world, authority, settings, meter)
 
     async def ask_of(request: Request, path: str) -> Ask:
         base = f"{request.url.scheme}://{request.headers['host']}"
@@ -62,7 +64,7 @@ def build(settings: Settings) -> Starlette:
     everything = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
         routes=[
-            *control_routes(settings, control.verbs(world, authority, settings, mishaps)),
+            *control_routes(settings, control.verbs(world, authority, settings, mishaps, meter)),
             *_authority_routes(authority),
             Route("/v1.0/{path:path}", on_graph, methods=everything),
             Route("/sites/{site}/_api/{path:path}", on_rest, methods=everything),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from infra.sandbox.breaks import Breakage
@@ -14,10 +15,13 @@ from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
 from infra.sandbox.sharepoint.effective import may_read
 from infra.sandbox.sharepoint.finding import asked, row
 from infra.sandbox.sharepoint.mishaps import Mishaps
+from infra.sandbox.sharepoint.throttle import Limit, Meter
 from infra.sandbox.sharepoint.world import World
 
 
-def verbs(world: World, authority: Authority, settings: Settings, mishaps: Mishaps) -> dict[str, Callable[[dict[str, Any]], Any]]:
+def verbs(
+    world: World, authority: Authority, settings: Settings, mishaps: Mishaps, meter: Meter
+) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Verb → function of the request's body. ``advanced`` is what runs after the clock has moved."""
     breakage = Breakage(Tenant(world, authority, mishaps, settings.clock), BREAKS)
 
@@ -88,6 +92,15 @@ def verbs(world: World, authority: Authority, settings: Settings, mishaps: Misha
         healed, _ = breakage.heal(name)
         return {"healed": healed, "unmet": mishaps.clear() if name is None else 0, "waiting": len(mishaps)}
 
+    def throttle(body: dict[str, Any]) -> dict[str, Any]:
+        """{"licences"?, "units_per_minute"?, "units_per_day"?}: from now on an app that uses more is refused; an empty body ends that."""
+        if body:
+            usual = Limit.of(int(body.get("licences", 1)))
+            meter.limit = Limit(int(body.get("units_per_minute", usual.minute)), int(body.get("units_per_day", usual.day)))
+        else:
+            meter.limit = None
+        return {"limit": None if meter.limit is None else asdict(meter.limit)}
+
     known = {
         "truth": truth,
         "effective": effective,
@@ -99,6 +112,8 @@ def verbs(world: World, authority: Authority, settings: Settings, mishaps: Misha
         "membership": membership,
         "advanced": lambda _: None,
         "fault": fault,
+        "throttle": throttle,
+        "units": lambda body: meter.told(reset=bool(body.get("reset"))),
         "breaks": lambda _: {"breaks": breakage.listed()},
         "break": breakage.do,
         "heal": heal,

@@ -237,21 +237,25 @@ class Drives:
         name, _, port = host.partition(":")
         other = f"{'127.0.0.1' if name == 'localhost' else 'localhost'}:{port}"
         until = int(datetime.now(UTC).timestamp()) + _DOWNLOAD_SECONDS
-        ticket = f"v1.{until}.{self._seal(entry.guid, until)}"
+        ticket = f"v1.{until}.{ask.app}.{self._seal(entry.guid, until, ask.app)}"
         return (
             f"{scheme}://{other}/sites/{listing.site.key}/_layouts/15/download.aspx?UniqueId={entry.guid}&Translate=false&tempauth={ticket}"
         )
 
-    def _seal(self, guid: str, until: int) -> str:
-        return hmac.new(self._signing, f"{guid}:{until}".encode(), hashlib.sha256).hexdigest()
+    def _seal(self, guid: str, until: int, app: str) -> str:
+        return hmac.new(self._signing, f"{guid}:{until}:{app}".encode(), hashlib.sha256).hexdigest()
+
+    def downloader(self, ask: Ask) -> str:
+        """The app that was given this download address."""
+        return _ticket(ask)[2]
 
     def download(self, ask: Ask) -> Response:
         """The file itself, whole or a range; 401 with an Authorization header or an expired ticket, 403 with a false one."""
         if "authorization" in ask.headers:
             return Response("A pre-authenticated address takes no Authorization header.", 401)
         guid = ask.query.get("UniqueId", "")
-        version, until, seal = [*ask.query.get("tempauth", "").split("."), "", "", ""][:3]
-        if version != "v1" or not until.isdigit() or not hmac.compare_digest(seal, self._seal(guid, int(until))):
+        version, until, app, seal = _ticket(ask)
+        if version != "v1" or not until.isdigit() or not hmac.compare_digest(seal, self._seal(guid, int(until), app)):
             return Response("Access denied.", 403)
         if int(until) < datetime.now(UTC).timestamp():
             return Response("The link has expired.", 401)
@@ -273,6 +277,12 @@ class Drives:
         if start > end:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
         return Response(data[start : end + 1], 206, {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
+
+
+def _ticket(ask: Ask) -> tuple[str, str, str, str]:
+    """Version, end, app and seal of a download address."""
+    version, until, app, seal = [*ask.query.get("tempauth", "").split("."), "", "", "", ""][:4]
+    return version, until, app, seal
 
 
 def _shared(entry: Entry) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from infra.sandbox.company.people import person
 from infra.sandbox.settings import Settings
@@ -21,6 +21,7 @@ from infra.sandbox.sharepoint.graph import own_audiences
 from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
 from infra.sandbox.sharepoint.rest_changes import Changes
 from infra.sandbox.sharepoint.rest_rights import Rights
+from infra.sandbox.sharepoint.throttle import Meter, Verdict, rest_units
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
 _SEGMENT = re.compile(r"/?([^/(']+)(?:\(((?:'(?:[^']|'')*'|[^')])*)\))?")
@@ -41,12 +42,17 @@ def segments(path: str) -> list[tuple[str, str]]:
 class Rest:
     """Answers asks below ``/sites/{site}/_api``; read-only: contextinfo and GetChanges are posted and change nothing."""
 
-    def __init__(self, world: World, authority: Authority, settings: Settings) -> None:
+    def __init__(self, world: World, authority: Authority, settings: Settings, meter: Meter | None = None) -> None:
         self._world, self._authority, self._settings = world, authority, settings
+        self._meter = meter or Meter(settings.clock)
         self._audiences = own_audiences(settings)
 
     def handle(self, site_key: str, path: str, ask: Ask) -> Response:
-        """One request, errors in the dialect the client asked for. A token got with a secret is refused, as SharePoint does."""
+        """One request, errors in the dialect the client asked for. A token got with a secret is refused, as SharePoint does.
+
+        Throttling alone is told in a page of HTML.
+        """
+        way, verdict = segments(path), Verdict()
         verbose = "odata=verbose" in ask.headers.get("accept", "").replace(" ", "").lower()
         try:
             claims = self._authority.claims(ask.headers.get("authorization", ""), self._audiences)
@@ -54,6 +60,9 @@ class Rest:
                 raise RestError(401, _UNAUTHORIZED, "Access is denied: the token is missing, over or not for this host.")
             if claims.get("appidacr") != "2":
                 raise RestError(401, _UNAUTHORIZED, "Unsupported app only token.")
+            verdict = self._meter.charge(str(claims.get("appid", "")), rest_units(way))
+            if verdict.refused:
+                return HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, verdict.headers)
             site = self._world.sites.get(site_key)
             if site is None:
                 raise RestError(404, "-2147024894, System.IO.FileNotFoundException", "The site was not found.")
@@ -63,10 +72,13 @@ class Rest:
                 raise RestError(403, _UNAUTHORIZED, "Access denied.")
             life.catch_up(self._world, self._settings.clock)
             with self._world.lock:
-                payload = _Walk(self._world, site, ask, self._settings).resolve(segments(path))
+                payload = _Walk(self._world, site, ask, self._settings).resolve(way)
         except RestError as error:
-            return self._error(error, verbose)
-        return JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
+            response = self._error(error, verbose)
+        else:
+            response = JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
+        response.headers.update(verdict.headers)
+        return response
 
     def _error(self, error: RestError, verbose: bool) -> Response:
         body = {"code": error.code, "message": {"lang": "ja-JP", "value": error.message}}

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from infra.sandbox.company.people import TENANT_ID
 from infra.sandbox.host import Receive, Scope, Send, control_routes
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import control, founding
+from infra.sandbox.sharepoint import control, founding, managed
 from infra.sandbox.sharepoint.answers import Ask, GraphError, refusal
-from infra.sandbox.sharepoint.authority import CLIENT_ID, Authority, credentials
+from infra.sandbox.sharepoint.authority import CLIENT_ID, MANAGED_ID, Authority, credentials
 from infra.sandbox.sharepoint.graph import Graph
 from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.rest import Rest
@@ -26,7 +26,7 @@ from infra.sandbox.sharepoint.throttle import Meter
 
 
 def describe(settings: Settings) -> dict[str, Any]:
-    """What a client needs to be told. ``certificate`` is a PEM file with private key and certificate; both secrets live in ``settings.state``."""
+    """What a client needs to be told. ``certificate`` is a PEM file with private key and certificate; all secrets live in ``settings.state``."""
     kept = credentials(settings.state)
     return {
         "authority": f"{settings.https_url}/{TENANT_ID}",
@@ -36,6 +36,12 @@ def describe(settings: Settings) -> dict[str, Any]:
         "client_id": CLIENT_ID,
         "client_secret": kept.client_secret,
         "certificate": str(kept.certificate),
+        "managed_identity": {
+            "client_id": MANAGED_ID,
+            "endpoint": f"{settings.http_url}/msi/token",
+            "header": kept.identity_header,
+            "imds": settings.http_url,
+        },
     }
 
 
@@ -95,7 +101,13 @@ def _authority_routes(authority: Authority) -> list[Route]:
 
         return answer
 
+    def managed_identity(request: Request) -> Response:
+        answer = managed.app_service if request.scope["path"].startswith("/msi/") else managed.imds
+        return answer(authority, request.query_params, request.headers)
+
     return [
+        Route("/msi/token", managed_identity),
+        Route("/metadata/identity/oauth2/token", managed_identity),
         Route("/common/discovery/instance", discovery),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
         Route("/{tenant}/.well-known/openid-configuration", configuration),

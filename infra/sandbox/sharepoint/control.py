@@ -9,10 +9,10 @@ from typing import Any
 from infra.sandbox.breaks import Breakage
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import control_doings, life
+from infra.sandbox.sharepoint import control_doings, life, tenancy
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
-from infra.sandbox.sharepoint.effective import may_read
+from infra.sandbox.sharepoint.effective import may_find
 from infra.sandbox.sharepoint.finding import asked, row
 from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.throttle import Limit, Meter
@@ -44,7 +44,7 @@ def verbs(
         logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
         rows = []
         for listing, entry in asked(world, body.get("items")):
-            readers = [login for login in logins if may_read(world, login, listing, entry)]
+            readers = [login for login in logins if may_find(world, login, listing, entry)]
             rows.append({**row(listing, entry), "readers": readers})
         return {"items": rows}
 
@@ -118,5 +118,6 @@ def verbs(
         "break": breakage.do,
         "heal": heal,
         **control_doings.verbs(world, settings.clock),
+        **tenancy.verbs(world, authority, settings.clock),
     }
     return {name: told(verb) for name, verb in known.items()}

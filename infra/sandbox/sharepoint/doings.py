@@ -8,17 +8,17 @@ from typing import Any
 from infra.sandbox.sharepoint.content.document import Document, Section
 from infra.sandbox.sharepoint.world import Entry, Listing, World
 
-_KINDS = {"documentLibrary": ("file", "folder"), "webPageLibrary": ("page",), "genericList": ("row",)}
+_KINDS = {"documentLibrary": ("file", "folder", "package"), "webPageLibrary": ("page",), "genericList": ("row",)}
 _FORMATS = ("docx", "xlsx", "pptx", "pdf", "html")
 
 
 def create(
     world: World, listing: Listing, parent: Entry, name: str, kind: str, at: datetime, who: str, *, text: str = "", fields: dict[str, Any]
 ) -> Entry:
-    """A new file, folder, page or row. ValueError for a name that is taken, a kind the list does not hold, or a format nobody makes."""
+    """A new file, folder, page, row or notebook (package). ValueError for a name that is taken, a kind the list does not hold, or a format nobody makes."""
     if kind not in _KINDS[listing.template]:
         raise ValueError(f"{listing.title} holds {' and '.join(f'{one}s' for one in _KINDS[listing.template])}, no {kind}")
-    if kind in ("folder", "row"):
+    if kind in ("folder", "row", "package"):
         _free(listing, parent, name, kind)
         values = {"Title": name, **fields} if kind == "row" else fields
         return world.add(listing, parent, name, kind, at, who, fields=values)

@@ -14,10 +14,11 @@ from starlette.responses import Response
 from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.people import COMPANY, DOMAIN, TENANT_ID, stable_id
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import life
+from infra.sandbox.sharepoint import life, versions
 from infra.sandbox.sharepoint.answers import Ask, GraphError, answer, page, refusal, stamp
 from infra.sandbox.sharepoint.authority import GRAPH_AUDIENCES, Authority
-from infra.sandbox.sharepoint.graph_directory import Directory, group_json, user_json
+from infra.sandbox.sharepoint.consent import controls, reads, reads_directory, reads_everywhere
+from infra.sandbox.sharepoint.graph_directory import Directory, user_json
 from infra.sandbox.sharepoint.graph_items import Drives, site_id, whole
 from infra.sandbox.sharepoint.graph_lists import Lists
 from infra.sandbox.sharepoint.throttle import ONE, Meter, graph_units
@@ -119,6 +120,9 @@ class Graph:
     def _sites(self, rest: str, ask: Ask) -> Response:
         key, _, below = rest.partition("/")
         if key in ("", "getAllSites", "getAllSites()"):
+            # An app that was given single sites finds none: it has to be told where they are.
+            if not reads_everywhere(ask.claims):
+                raise GraphError(403, "accessDenied", "Access denied")
             return answer(ask, page(ask, [self._site(site) for site in self._world.sites.values()]))
         if key.lower() in ("root", "localhost"):
             if below:
@@ -127,7 +131,7 @@ class Graph:
         site = next((one for one in self._world.sites.values() if key.lower() in (site_id(one), one.collection)), None)
         if site is None:
             raise _not_found("Requested site could not be found")
-        _entered(site)
+        _entered(site, ask)
         if not below:
             return whole(ask, self._site(site))
         return self._in_site(site, below, ask)
@@ -141,8 +145,10 @@ class Graph:
             return self._drive(f"/drives/{rest}", ask) if rest else answer(ask, page(ask, [self._drives.drive(one) for one in libraries]))
         if head == "lists":
             return self._list(site, rest, ask)
-        if head in ("sites", "permissions"):
+        if head == "sites":
             return answer(ask, {"value": []})
+        if head == "permissions":
+            return answer(ask, page(ask, self._app_grants(site, ask)))
         if head == "pages":
             key, _, _ = rest.partition("/")
             if key in ("", "microsoft.graph.sitePage"):
@@ -172,6 +178,8 @@ class Graph:
             raise _not_found("The specified item was not found.")
         if part == "fields":
             return answer(ask, self._lists.fields(listing, entry, ask.select))
+        if part == "versions":
+            return answer(ask, versions.of_item(entry, ask))
         if part == "driveItem" and listing.template == "documentLibrary":
             return whole(ask, self._drives.item(listing, entry, ask))
         if part:
@@ -183,7 +191,7 @@ class Graph:
         listing = self._world.drive(drive_id)
         if listing is None:
             raise _not_found("The drive was not found.")
-        _entered(listing.site)
+        _entered(listing.site, ask)
         if path.count("/") == 2:
             return whole(ask, self._drives.drive(listing))
         match = _ITEM.match(path)
@@ -200,12 +208,18 @@ class Graph:
         endpoints: dict[str, Callable[[], Response]] = {
             "/children": lambda: answer(ask, self._drives.children(listing, entry, ask)),
             "/content": lambda: self._drives.content(listing, entry, ask),
+            "/versions": lambda: answer(ask, self._versions(entry, ask)),
             "/permissions": lambda: answer(ask, self._drives.permissions(listing, entry, ask)),
             "/listItem": lambda: answer(ask, self._lists.item(listing, entry, ask)),
         }
         if rest not in endpoints:
             raise GraphError(400, "BadRequest", f"Resource not found for the segment '{rest[1:]}'.")
         return endpoints[rest]()
+
+    def _versions(self, entry: Entry, ask: Ask) -> dict[str, Any]:
+        if entry.stored is None:
+            raise GraphError(400, "notAllowed", "Only a file has versions.")
+        return versions.of_file(entry, ask)
 
     def _entry(self, listing: Listing, item: str | None, path: str | None) -> Entry:
         start = listing.root if item in (None, "root") else listing.entries.get(item or "")
@@ -217,6 +231,8 @@ class Graph:
         return found
 
     def _people(self, first: str, rest: str, ask: Ask) -> Response:
+        if not reads_directory(ask.claims, first):
+            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
         key, _, below = rest.partition("/")
         relation = below.partition("/")[0]
         if not key:
@@ -230,7 +246,9 @@ class Graph:
         else:
             group = self._directory.group(key)
             if not relation:
-                return whole(ask, group_json(group))
+                return whole(ask, self._directory.json(group.code))
+            if relation == "owners":
+                return answer(ask, self._directory.owners(group, ask))
             if relation in ("members", "transitiveMembers"):
                 return answer(ask, self._directory.members(group, ask, transitive=relation.startswith("t")))
         raise GraphError(400, "BadRequest", f"Resource not found for the segment '{relation}'.")
@@ -249,6 +267,14 @@ class Graph:
             "root": {},
             "siteCollection": {"hostname": "localhost"},
         }
+
+    def _app_grants(self, site: Site, ask: Ask) -> list[dict[str, Any]]:
+        """What the site granted to apps."""
+        if not controls(ask.claims, site):
+            raise GraphError(403, "accessDenied", "Access denied")
+        app = {"application": {"id": ask.app, "displayName": "Fortnight"}}
+        granted = {"id": stable_id("app grant", site.key), "roles": [site.app_role], "grantedToIdentitiesV2": [app]}
+        return [granted] if site.app_role else []
 
     def _root(self) -> dict[str, Any]:
         collection, web = stable_id("site collection", "root"), stable_id("web", "root")
@@ -314,11 +340,11 @@ def own_audiences(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _entered(site: Site) -> None:
-    """Raises GraphError for a site that lets nobody in; it is listed nevertheless."""
+def _entered(site: Site, ask: Ask) -> None:
+    """Raises GraphError for a site that lets nobody in, or not this app; it is listed nevertheless."""
     if site.status == "archived":
         raise GraphError(423, "resourceLocked", "The site is archived and locked.", inner="siteArchived")
-    if site.status == "refused":
+    if site.status == "refused" or not reads(ask.claims, site):
         raise GraphError(403, "accessDenied", "Access denied")
 
 

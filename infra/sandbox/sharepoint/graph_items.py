@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from infra.sandbox.company.people import DOMAIN, TENANT_ID, group, person, stable_id
+from infra.sandbox.company.people import DOMAIN, TENANT_ID, person, stable_id
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import feed
 from infra.sandbox.sharepoint.answers import Ask, GraphError, answer, chosen, page, stamp
@@ -107,12 +107,19 @@ class Drives:
             del found["cTag"]
         if entry.kind == "root":
             found["root"] = {}
-        if entry.stored is not None:
+        if entry.kind == "package":
+            found["package"] = {"type": "oneNote"}
+        elif entry.stored is not None:
             found["file"] = {"mimeType": mime(entry.name), "hashes": {"quickXorHash": entry.stored.quick_xor}}
-            if not in_delta or {"@microsoft.graph.downloadUrl", "content.downloadUrl"} & set(ask.select):
+            if entry.malware:
+                found["malware"] = {"description": entry.malware}
+            elif not in_delta or {"@microsoft.graph.downloadUrl", "content.downloadUrl"} & set(ask.select):
                 found["@microsoft.graph.downloadUrl"] = self.download_url(listing, entry, ask)
         else:
             found["folder"] = {"childCount": len(listing.children(entry))}
+        if "publication" in ask.select or entry.checked_out or entry.level != "published":
+            by = {"checkedOutBy": identity(entry.checked_out)} if entry.checked_out else {}
+            found["publication"] = {"level": "checkout" if entry.checked_out else entry.level, "versionId": entry.label, **by}
         if "sharepointIds" in ask.select:
             found["sharepointIds"] = {
                 "listId": listing.guid,
@@ -228,7 +235,9 @@ class Drives:
 
     def content(self, listing: Listing, entry: Entry, ask: Ask) -> Response:
         if entry.stored is None:
-            raise GraphError(400, "notAllowed", "A folder has no content.")
+            raise GraphError(400, "notAllowed", f"A {entry.kind} has no content.")
+        if entry.malware:
+            raise GraphError(403, "malwareDetected", "Malware was detected in the file.", inner="malwareDetected")
         return RedirectResponse(self.download_url(listing, entry, ask), status_code=302, headers={"request-id": stable_id("r", entry.id)})
 
     def download_url(self, listing: Listing, entry: Entry, ask: Ask) -> str:
@@ -262,6 +271,8 @@ class Drives:
         found = self._world.entry(guid)
         if found is None or found[1].stored is None:
             return Response("File not found.", 404)
+        if found[1].malware:
+            return Response("Malware was detected in the file.", 403)
         if found[0].site.status != "open":
             return Response("The site is locked.", 423 if found[0].site.status == "archived" else 403)
         entry = found[1]
@@ -304,8 +315,8 @@ def granted_to(site: Site, number: int) -> dict[str, Any]:
             "user": {"id": someone.entra_id, "displayName": someone.name, "email": someone.mail},
             "siteUser": {**row, "email": someone.mail},
         }
-    if principal.kind == "entra":
-        return {"group": {"id": group(principal.key).entra_id, "displayName": principal.title}, "siteUser": row}
+    if principal.kind in ("entra", "m365"):
+        return {"group": {"id": stable_id("group", principal.key), "displayName": principal.title}, "siteUser": row}
     return {"siteUser": row}
 
 
@@ -323,7 +334,9 @@ def login_name(kind: str, key: str) -> str:
         return f"i:0#.f|membership|{upn(key).lower()}"
     if kind == "everyone":
         return EVERYONE_LOGIN
-    return f"c:0t.c|tenant|{group(key).entra_id}" if kind == "entra" else f"c:0-.f|rolemanager|{key}"
+    if kind in ("m365", "m365-owners"):
+        return f"c:0o.c|federateddirectoryclaimprovider|{stable_id('group', key)}{'_o' if kind == 'm365-owners' else ''}"
+    return f"c:0t.c|tenant|{stable_id('group', key)}" if kind == "entra" else f"c:0-.f|rolemanager|{key}"
 
 
 def whole(ask: Ask, payload: dict[str, Any]) -> Response:

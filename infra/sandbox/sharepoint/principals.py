@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.sandbox.company.people import PEOPLE, TENANT_ID, group, person
+from infra.sandbox.company.people import PEOPLE, TENANT_ID, Group, group, person
 from infra.sandbox.sharepoint.world import Principal, Site, World
 
 #: Site groups 3 to 5 exist in every site collection under the same numbers; 6 means something else in each.
@@ -27,6 +27,13 @@ def entra(site: Site, code: str) -> Principal:
     return ensured(site, "entra", code, group(code).name)
 
 
+def m365(site: Site, group: Group, *, owners: bool = False) -> Principal:
+    """The members, or the owners, of a Microsoft 365 group."""
+    if owners:
+        return ensured(site, "m365-owners", group.code, f"{group.name} 所有者")
+    return ensured(site, "m365", group.code, f"{group.name} メンバー")
+
+
 def eeeu(site: Site) -> Principal:
     return ensured(site, "eeeu", f"spo-grid-all-users/{TENANT_ID}", "外部ユーザー以外のすべてのユーザー")
 
@@ -48,7 +55,13 @@ def site_group(site: Site, name: str) -> Principal:
 
 
 def named(world: World, site: Site, name: str) -> Principal:
-    """Whom a verb means: a login, the code of an Entra group, ``everyone``, ``eeeu``, or a group of the site. ValueError for nobody."""
+    """Whom a verb means: a login, the code of an Entra group, ``everyone``, ``eeeu``, or a group of the site. ValueError for nobody.
+
+    A Microsoft 365 group's code means its members, ``owners:CODE`` its owners.
+    """
+    code = name.removeprefix("owners:")
+    if code in world.owners:
+        return m365(site, world.group(code), owners=name != code)
     if name in ("everyone", "eeeu"):
         return everyone(site) if name == "everyone" else eeeu(site)
     for one in PEOPLE:

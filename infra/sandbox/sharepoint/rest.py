@@ -17,8 +17,9 @@ from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import life
 from infra.sandbox.sharepoint.answers import Ask, stamp
 from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.consent import controls, reads
 from infra.sandbox.sharepoint.graph import own_audiences
-from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
+from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, dialect, headers, in_dialect
 from infra.sandbox.sharepoint.rest_changes import Changes
 from infra.sandbox.sharepoint.rest_rights import Rights
 from infra.sandbox.sharepoint.throttle import Meter, Verdict, rest_units
@@ -26,6 +27,9 @@ from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
 _SEGMENT = re.compile(r"/?([^/(']+)(?:\(((?:'(?:[^']|'')*'|[^')])*)\))?")
 _TEMPLATES = {"documentLibrary": 101, "genericList": 100, "webPageLibrary": 119}
+#: What an item tells only when it is named.
+_ASKED_FOR = ("FSObjType", "FileRef", "FileLeafRef", "UniqueId", "HasUniqueRoleAssignments", "OData__ModerationStatus")
+_RIGHTS = ("roleassignments", "getusereffectivepermissions")
 _OF_THE_LOG = ("getchanges", "currentchangetoken")
 _UNAUTHORIZED = "-2147024891, System.UnauthorizedAccessException"
 
@@ -53,7 +57,7 @@ class Rest:
         Throttling alone is told in a page of HTML.
         """
         way, verdict = segments(path), Verdict()
-        verbose = "odata=verbose" in ask.headers.get("accept", "").replace(" ", "").lower()
+        kind = dialect(ask.headers.get("accept", ""))
         try:
             claims = self._authority.claims(ask.headers.get("authorization", ""), self._audiences)
             if claims is None:
@@ -68,25 +72,26 @@ class Rest:
                 raise RestError(404, "-2147024894, System.IO.FileNotFoundException", "The site was not found.")
             if site.status == "archived":
                 raise RestError(423, "-1, Microsoft.SharePoint.Client.ServerException", "The site is archived and locked.")
-            if site.status == "refused":
+            closed = site.status == "refused" or not reads(claims, site)
+            if closed or (way and way[-1][0] in _RIGHTS and not controls(claims, site)):
                 raise RestError(403, _UNAUTHORIZED, "Access denied.")
             life.catch_up(self._world, self._settings.clock)
             with self._world.lock:
                 payload = _Walk(self._world, site, ask, self._settings).resolve(way)
         except RestError as error:
-            response = self._error(error, verbose)
+            response = self._error(error, kind)
         else:
-            response = JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
+            response = JSONResponse(in_dialect(payload, kind, f"{ask.base}/sites/{site.key}/_api"), headers=headers(kind))
         response.headers.update(verdict.headers)
         return response
 
-    def _error(self, error: RestError, verbose: bool) -> Response:
+    def _error(self, error: RestError, kind: str) -> Response:
         body = {"code": error.code, "message": {"lang": "ja-JP", "value": error.message}}
-        marks = headers(verbose=verbose)
+        marks = headers(kind)
         if error.status == 401:
             marks["x-ms-diagnostics"] = f'3001000;reason="{error.message}";category="invalid_client"'
             marks["WWW-Authenticate"] = "Bearer"
-        return JSONResponse({"error" if verbose else "odata.error": body}, status_code=error.status, headers=marks)
+        return JSONResponse({"error" if kind == "verbose" else "odata.error": body}, status_code=error.status, headers=marks)
 
 
 class _Walk(Asked):
@@ -220,10 +225,12 @@ class _Walk(Asked):
                 "BaseTemplate": _TEMPLATES[listing.template],
                 "BaseType": 0 if listing.template == "genericList" else 1,
                 "ItemCount": count,
-                "ReadSecurity": 1,
+                "ReadSecurity": listing.read_security,
                 "WriteSecurity": 1,
                 "EnableModeration": False,
-                "DraftVersionVisibility": 0,
+                "EnableVersioning": True,
+                "EnableMinorVersions": listing.drafts,
+                "DraftVersionVisibility": int(listing.drafts),
                 "NoCrawl": False,
                 "HasUniqueRoleAssignments": listing.guid in self._site.grants,
                 "LastItemModifiedDate": stamp(listing.feed[-1][1]),
@@ -254,15 +261,18 @@ class _Walk(Asked):
             "ID": entry.number,
             "GUID": entry.guid,
             "Title": entry.fields.get("Title") or entry.name,
-            "FileSystemObjectType": int(entry.kind == "folder"),
+            "FileSystemObjectType": int(entry.kind in ("folder", "package")),
             "Created": stamp(entry.created),
             "Modified": stamp(entry.modified),
             **{f"{role}Id": self._number(login) for role, login in people.items()},
             "Attachments": False,
-            "FSObjType": str(int(entry.kind == "folder")),
+            "FSObjType": str(int(entry.kind in ("folder", "package"))),
             "FileRef": file_ref,
             "FileLeafRef": entry.name,
             "UniqueId": entry.guid,
+            "OData__UIVersionString": entry.label,
+            "OData__ModerationStatus": 0 if entry.level == "published" and not entry.checked_out else 3,
+            "CheckoutUserId": self._number(entry.checked_out) if entry.checked_out else None,
             "HasUniqueRoleAssignments": entry.guid in self._site.grants,
         }
         for role, login in people.items():
@@ -273,7 +283,7 @@ class _Walk(Asked):
                     "EMail": login,
                     "Id": self._number(login),
                 }
-        return self._selected(found, optional=("FSObjType", "FileRef", "FileLeafRef", "UniqueId", "HasUniqueRoleAssignments"))
+        return self._selected(found, optional=_ASKED_FOR)
 
     def _number(self, login: str) -> int:
         return next((one.number for one in self._site.principals.values() if (one.kind, one.key) == ("user", login)), 1073741823)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from infra.sandbox.company.people import TENANT_ID, stable_id
+from infra.sandbox.company.people import TENANT_ID, Group, group, stable_id
 from infra.sandbox.sharepoint.changes import ADD, DELETE, MOVE_INTO, RENAME, RESTORE, UPDATE, ChangeLog
 from infra.sandbox.sharepoint.content.document import Document
 from infra.sandbox.sharepoint.content.shelf import Shelf, Stored
+from infra.sandbox.sharepoint.entry import Entry, Link, Version
 
 #: Role definition ids of SharePoint and their RoleTypeKind, name, High and Low permission masks.
 ROLES: dict[int, tuple[int, str, int, int]] = {
@@ -35,8 +36,9 @@ EEEU_LOGIN = f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT_ID}"
 class Principal:
     """A row of the site collection's user information list, or a site group.
 
-    ``kind``: ``user`` (``key`` = login), ``entra`` (``key`` = group code), ``eeeu``, ``everyone`` (guests too), or ``site`` (a SharePoint
-    group, whose ``members`` are principal numbers). Numbers mean nothing outside their site collection.
+    ``kind``: ``user`` (``key`` = login), ``entra`` (``key`` = group code), ``m365`` and ``m365-owners`` (the members and the owners of a
+    Microsoft 365 group, ``key`` = group code), ``eeeu``, ``everyone`` (guests too), or ``site`` (a SharePoint group, whose ``members`` are
+    principal numbers). Numbers mean nothing outside their site collection.
     """
 
     number: int
@@ -45,72 +47,6 @@ class Principal:
     title: str
     members: list[int] = field(default_factory=list)
     site_admin: bool = False
-
-
-@dataclass(frozen=True)
-class Link:
-    """A sharing link on one entry; its hidden site group is principal ``group``, and holds whoever has used the link or was named in it.
-
-    ``scope``: anonymous, organization, users or existingAccess (which grants nothing). ``expires``: None for never.
-    """
-
-    share_id: str
-    scope: str
-    type: str
-    group: int
-    expires: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Version:
-    """What an entry was before its last change: its version number, who made it when, and the file of that time."""
-
-    number: int
-    modified: datetime
-    editor: str
-    stored: Stored | None
-    fields: dict[str, Any]
-
-
-@dataclass
-class Entry:
-    """A list item: ``kind`` is root, folder, file, page or row. ``changed`` and ``deleted`` are positions in the list's feed.
-
-    ``told`` is the position of its last change that was more than a change of rights; ``deleted_with`` the id of the entry whose deletion
-    took it along.
-    """
-
-    id: str
-    guid: str
-    number: int
-    parent: str
-    name: str
-    kind: str
-    created: datetime
-    modified: datetime
-    author: str
-    editor: str
-    document: Document | None = None
-    stored: Stored | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    version: int = 1
-    content_version: int = 1
-    changed: int = 0
-    deleted: int = 0
-    sharing_changed: int = 0
-    former_name: str = ""
-    told: int = 0
-    deleted_with: str = ""
-    links: list[Link] = field(default_factory=list)
-    history: list[Version] = field(default_factory=list)
-
-    @property
-    def etag(self) -> str:
-        return f'"{{{self.guid.upper()}}},{self.version}"'
-
-    @property
-    def ctag(self) -> str:
-        return f'"c:{{{self.guid.upper()}}},{self.content_version}"'
 
 
 @dataclass
@@ -126,6 +62,9 @@ class Listing:
     columns: list[dict[str, Any]] = field(default_factory=list)
     feed: list[tuple[int, datetime]] = field(default_factory=list)
     last_number: int = 0
+    #: 1 for everybody sees all items, 2 for their own only; and whether it keeps drafts that only those see who may edit.
+    read_security: int = 1
+    drafts: bool = False
     #: Folder id → ids of what was ever put into it, and item number → id; kept by ``put``.
     _inside: dict[str, dict[str, None]] = field(default_factory=dict)
     _numbers: dict[int, str] = field(default_factory=dict)
@@ -191,6 +130,8 @@ class Site:
     created: datetime
     #: ``open``, ``archived`` (423 to everybody) or ``refused`` (403 to the app).
     status: str = "open"
+    #: What it granted to the app, where the app's role is Sites.Selected: read, write, manage, fullcontrol, or nothing.
+    app_role: str = ""
     lists: list[Listing] = field(default_factory=list)
     principals: dict[int, Principal] = field(default_factory=dict)
     grants: dict[str, dict[int, set[int]]] = field(default_factory=dict)
@@ -213,6 +154,12 @@ class World:
         self.sites: dict[str, Site] = {}
         #: Entra groups as they are now; control verbs may change them: code → (member logins, nested codes).
         self.groups: dict[str, tuple[list[str], list[str]]] = {}
+        #: Groups that control verbs made, the owners of the Microsoft 365 ones among all, and those whose members are hidden.
+        self.made: dict[str, Group] = {}
+        self.owners: dict[str, list[str]] = {}
+        self.hidden: set[str] = set()
+        #: Logins of people that were deleted from the directory.
+        self.gone: set[str] = set()
         self.lock = threading.RLock()
         self.epoch = 0
         #: How often the Location of an expired delta token answers 410 itself.
@@ -226,6 +173,10 @@ class World:
         self.expiring: list[tuple[datetime, Listing, Entry, Link]] = []
         self._position = 0
         self._by_key: dict[str, tuple[Listing, Entry]] = {}
+
+    def group(self, code: str) -> Group:
+        """What the directory knows of a group besides its members."""
+        return self.made.get(code) or group(code)
 
     def listings(self) -> Iterator[Listing]:
         for site in self.sites.values():

@@ -230,3 +230,37 @@ def test_a_page_that_is_not_as_described_is_found(csdl: Csdl, change: dict[str, 
     held = {"base": "https://here", "whole": True, "changes": True}
     assert Judge(csdl).page(page, type_, **held) == []
     assert any(found in one for one in Judge(csdl).page({**page, **change}, type_, **held))
+
+
+def test_a_tenant_that_has_everything_rare_is_as_described(csdl: Csdl, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("rare")) as server:
+        file = "品質規程/検査/受入検査規程.docx"
+        server.control("m365_group", code="project-x", name="企画X", members=["hiroto.hayashi"], owners=["riku.ikeda"])
+        server.control("m365_group", code="secret", members=["rin.kimura"], hidden=True)
+        for who in ("project-x", "owners:project-x", "everyone", "secret"):
+            server.control("grant", item=file, who=who)
+        server.control("create", path="製品マニュアル/共通/議事メモ", kind="package")
+        for scope in ("anonymous", "organization", "users", "existingAccess"):
+            made = server.control("create", path=f"製品マニュアル/共通/共有_{scope}.html")
+            logins = ["rin.kimura"] if scope == "users" else []
+            server.control("share", item=made["id"], scope=scope, logins=logins, expires="2026-12-01T00:00:00+00:00")
+        row = server.control("create", path="是正処置一覧/版", fields={"Memo": "一"})
+        server.control("edit", item=row["id"], fields={"Memo": "二"})
+        server.control("edit", item=file, text="改訂した。")
+        server.control("draft", item="品質規程/検査")
+        server.control("check_out", item=file, login="ren.nakamura")
+        server.control("infect", item="品質規程/監査結果/製品安全会議_議事要旨.pdf")
+        server.control("delete_principal", login="misaki.sato")
+        server.control("delete_principal", group="engineering-all")
+        asking = Asking(server, csdl)
+        assert {"driveItem/versions", "listItem/versions", "group/owners"} <= asking.walk()
+        drives = [server.drive(site, name) for site, name in (("quality", "製品マニュアル"), ("quality", "品質規程"))]
+        items = [one for drive in drives for one in asking.pages(f"/drives/{drive}/root/delta", **SHARING)[0]]
+        assert all(any(facet in one for one in items) for facet in ("package", "malware", "publication", "shared"))
+        links = [
+            row["link"]["scope"]
+            for one in items
+            for row in asking.pages(f"/drives/{one['parentReference']['driveId']}/items/{one['id']}/permissions")[0]
+            if "link" in row
+        ]
+        assert {"anonymous", "organization", "users", "existingAccess"} <= set(links)

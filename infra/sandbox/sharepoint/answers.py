@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +23,12 @@ class Ask:
     headers: Mapping[str, str]
     base: str
     body: bytes = b""
+    #: The claims of its token, once they are known.
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def app(self) -> str:
+        return str(self.claims.get("appid", ""))
 
     @property
     def select(self) -> list[str]:

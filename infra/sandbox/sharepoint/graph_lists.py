@@ -106,7 +106,7 @@ class Lists:
             "Modified": stamp(entry.modified),
             "AuthorLookupId": self._person(listing.site, entry.author),
             "EditorLookupId": self._person(listing.site, entry.editor),
-            "_UIVersionString": f"{entry.version}.0",
+            "_UIVersionString": entry.label,
             "Attachments": False,
         }
         if entry.kind != "row":
@@ -180,7 +180,7 @@ class Lists:
             "lastModifiedDateTime": stamp(entry.modified),
             "lastModifiedBy": identity(entry.editor),
             "parentReference": {"siteId": site_id(listing.site)},
-            "publishingState": {"level": "published", "versionId": f"{entry.version}.0"},
+            "publishingState": {"level": "checkout" if entry.checked_out else entry.level, "versionId": entry.label},
         }
         if "canvaslayout" in ask.query.get("$expand", "").lower():
             found["canvasLayout"] = canvas(entry.document)

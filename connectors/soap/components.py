@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from connectors.soap.pairs import plain
+
 XSD = "http://www.w3.org/2001/XMLSchema"
 #: The path of a column that is the row itself: children of the row are gathered into a struct.
 ITSELF = "."
@@ -143,9 +145,11 @@ class Contract:
         return kind.elements if isinstance(kind, ComplexType) else ()
 
     def walk(self, element: Element, path: str) -> tuple[Element, ...]:
-        """The elements along a path of local names below ``element``. Raises UnknownPath at the first step that is not there."""
+        """The elements along a path of local names below ``element``, whatever its predicates. Raises UnknownPath at the first step that is
+        not there.
+        """
         found: list[Element] = []
-        for step in path.split("/"):
+        for step in plain(path).split("/"):
             have = self.children(found[-1] if found else element)
             child = next((one for one in have if one.name.rpartition("}")[2] == step), None) or self._substitute(have, step)
             if child is None:
@@ -164,7 +168,7 @@ class Contract:
     def reach(self, element: Element, path: str) -> tuple[Element, ...]:
         """As ``walk``, where elements of derived types count too: an element may say by xsi:type that it has them."""
         found: list[Element] = []
-        for step in path.split("/"):
+        for step in plain(path).split("/"):
             at = found[-1] if found else element
             try:
                 found += self.walk(at, step)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.soap import raw
-from connectors.soap.plan import Kind, Step
+from connectors.soap.steps import Kind, Step
 from connectors.soap.tags import CLOSE, EMPTY, OPEN, Tag, plain, read_tag
 
 if TYPE_CHECKING:

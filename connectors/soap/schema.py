@@ -24,6 +24,7 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
+from connectors.soap.pairs import divided, is_pair
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -349,21 +350,22 @@ def _completed(contract: Contract, owner: Element, one: LiveField, column: Colum
 
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
-    path, _, attribute = source.partition("@")
+    path, attribute = divided(source)
     try:
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    last = replace(trail[-1], maximum=1) if is_pair(source, path) else trail[-1]
     if attribute == TYPE_SAID:
         options = (trail[-1].type, *sorted(contract.derived(trail[-1].type)))
         return LiveField(source, attribute, pa.string(), "xsd:QName", False, {"options": options})
     if attribute:
         found = contract.attribute(trail[-1].type, attribute)
         return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
-    inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
-    found = next((one for one in inside if one.source == source), None)
+    inside = _fields_of(contract, last, path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
+    found = next((one for one in inside if one.source == path), None)
     # A part of a part, or of a derived type, need not come in every row.
-    return replace(found, required=False) if found is not None else None
+    return replace(found, source=source, required=False) if found is not None else None
 
 
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:

@@ -1,7 +1,7 @@
 """Request bodies written by hand in a contract: XML with ``{name}`` where a value goes. Values are put into the parsed tree, never into text.
 
 ``{name?}`` drops its element when there is no such value; an attribute ``when="name"`` in the namespace below drops an element for the
-same reason, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside.
+same reason, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside, and ``{item.Part}`` where it has parts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAMESPACE = "urn:fortnight:template"
 ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
 _PLACE = re.compile(r"\{([A-Za-z_][\w.-]*)(\?)?\}")
 
-Value = str | Sequence[str] | None
+Value = str | Sequence[str | Mapping[str, str]] | None
 
 
 class _Dropped(Exception):
@@ -90,7 +90,8 @@ def _filled(element: Any, values: Mapping[str, Value], operation: str) -> Any:
         at = element.index(child)
         element.remove(child)
         for item in [items] if isinstance(items, str) else items or ():
-            copy = _filled(deepcopy(child), {**values, "item": item}, operation)
+            parts: dict[str, Value] = {"item": item} if isinstance(item, str) else {f"item.{name}": part for name, part in item.items()}
+            copy = _filled(deepcopy(child), {**values, **parts}, operation)
             if copy is not None:
                 element.insert(at, copy)
                 at += 1
@@ -119,6 +120,12 @@ def _put(text: str, values: Mapping[str, Value], operation: str) -> str:
     return _PLACE.sub(one, text)
 
 
+def _item(value: Any) -> str | dict[str, str]:
+    if isinstance(value, Mapping):
+        return {name: str(part) for name, part in cast("Mapping[str, Any]", value).items()}
+    return str(value)
+
+
 def values_of(arguments: Mapping[str, Any]) -> dict[str, Value]:
     """Arguments as values of places: single ones by their name, nested ones by their last step, lists of texts as lists."""
     found: dict[str, Value] = {}
@@ -128,7 +135,7 @@ def values_of(arguments: Mapping[str, Any]) -> dict[str, Value]:
         elif isinstance(value, bool):
             found[name] = "true" if value else "false"
         elif isinstance(value, list | tuple):
-            found[name] = tuple(str(item) for item in cast("Sequence[Any]", value))
+            found[name] = tuple(map(_item, cast("Sequence[Any]", value)))
         elif value is not None:
             found[name] = str(value)
     return found

@@ -18,7 +18,7 @@ XSI_TYPE = f"{XSI}}}type"
 #: What vendors call the code and the text inside of a fault's detail, in lower case.
 DETAIL: Mapping[str, str] = {
     **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
-    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"),
+    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "faulttext", "text"), "detail_text"),
 }
 
 

@@ -26,6 +26,7 @@ from connectors.certificate import ClientCertificate, load_client_certificate
 from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
+from connectors.timed import timed
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
@@ -51,7 +52,8 @@ class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
 
     ``budget`` is how many requests one host gets in the life of a transport, retries included: a walk without an end ends there.
-    ``largest_reply`` is in bytes, for replies that are read whole.
+    ``largest_reply`` is in bytes, for replies that are read whole. ``read_timeout`` is the longest silence, before the first byte and between
+    any two; ``reply_time`` is how long a reply may take from its headers on (``timed.TooSlow`` after that), without an end where there is none.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
     against a daily quota); without one it is kept in memory.
     """
@@ -60,6 +62,7 @@ class TransportOptions:
     user_agent: str = "NONISV|Fortnight|fortnight/0.1"
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    reply_time: float | None = None
     attempts: int = 5
     max_wait: float = 60.0
     concurrency: int = 4
@@ -71,10 +74,11 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class Again:
-    """The reply means: try again. ``after`` in seconds where the source named it."""
+    """The reply means: try again. ``after`` in seconds where the source named it. ``cause`` is a silence that went on too long."""
 
     reason: str
     after: float | None = None
+    cause: httpx.TimeoutException | None = None
 
 
 Classify = Callable[[httpx.Response], Again | None]
@@ -128,15 +132,19 @@ class Transport:
         options: TransportOptions | None = None,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str] | Redactor = (),
         classify: Classify | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         handler: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
+        """``secrets`` are never shown; a redactor may learn more of them later. ``handler`` replaces the sockets (tests of the retry rules).
+
+        Raises FixConfiguration for an unusable URL or CA file.
+        """
         self.options = options or TransportOptions()
-        self._redact = Redactor(secrets)
+        self._redact = secrets if isinstance(secrets, Redactor) else Redactor(secrets)
         try:
             parts = urlsplit(base_url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(base_url).host)
@@ -164,6 +172,7 @@ class Transport:
             verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
+            event_hooks={"response": [] if self.options.reply_time is None else [timed(self.options.reply_time, clock)]},
         )
 
     def send(
@@ -269,6 +278,18 @@ class Transport:
                 self._slots.release()
             self._wait(outcome, attempt, method, url, retriable=True)
 
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie that this host set, the newest where it set several."""
+        values = [one.value for one in self._client.cookies.jar if one.name == name]
+        return values[-1] if values else None
+
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie from now on, in place of what this host set under its name."""
+        jar = self._client.cookies.jar
+        for one in [one for one in jar if one.name == name]:
+            jar.clear(one.domain, one.path, one.name)
+        self._client.cookies.set(name, value)
+
     def close(self) -> None:
         self._client.close()
 
@@ -303,13 +324,15 @@ class Transport:
         if isinstance(error, httpx.LocalProtocolError):
             # What cannot be sent is nearly always a credential with a line break in it; its text must not show.
             raise FixConfiguration("transport.bad_header", host=self.host) from None
-        return Again(reason)
+        return Again(reason, cause=error if isinstance(error, httpx.TimeoutException) else None)
 
     def _wait(self, again: Again, attempt: int, method: str, url: str, retriable: bool) -> None:
         last = attempt >= self.options.attempts or not retriable
         too_long = again.after is not None and again.after > self.options.max_wait
         if last or too_long:
-            raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
+            raise SourceUnavailable(
+                "source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after
+            ) from again.cause
         pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
         facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
         facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}

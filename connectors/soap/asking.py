@@ -21,7 +21,7 @@ from connectors.soap.raw import texts_of
 from connectors.soap.request import merged
 from connectors.soap.schema import chosen, operation, with_rows
 from connectors.soap.sources import ChangedHandles, Header, Ok
-from connectors.soap.template import values_of
+from connectors.soap.template import placed, values_of
 from connectors.soap.windows import bound, windowed
 from connectors.soap.xmltree import local
 
@@ -102,7 +102,7 @@ class Asker:
             known = self._spec.filter
             given = {**given, known.element: [*given.get(known.element, []), {known.field: chunks.field, known.criteria: criteria}]}
         if self.pager.now is not None:
-            given = cast("dict[str, Any]", _as_of(given, self.pager.now))
+            given = placed(given, "now", self.pager.now)
         made = self.pager.arguments(given, template)
         return made if self._many else _single(made, self._spec.paging.request)
 
@@ -158,14 +158,6 @@ class Asker:
 
     def _headers(self, called: Operation) -> tuple[Header, ...]:
         return filled(self._spec.headers, {"size": str(self._spec.paging.page), "now": self.pager.now}, called.name)
-
-
-def _as_of(value: Any, now: str) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _as_of(one, now) for name, one in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_as_of(one, now) for one in cast("list[Any]", value)]
-    return value.replace("{now}", now) if isinstance(value, str) else value
 
 
 def _many(contract: Contract, called: Operation, path: str) -> bool:

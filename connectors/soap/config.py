@@ -6,17 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration
 from connectors.soap import template
+from connectors.soap.address import Host, HttpUrl
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
 from connectors.soap.reading import Reading
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
+from connectors.soap.template import Body
 
 
 class Budget(BaseModel):
@@ -51,18 +52,23 @@ class Config(BaseModel):
     ``offline`` uses what lies there and fetches no contract at all. ``hosts`` are further hosts (``name`` or ``name:port``) that the
     WSDL's imports may name; credentials are never sent to them. ``addressing``: WS-Addressing headers where the contract asks for them,
     or whatever it says. ``budget`` keeps all requests together below the vendor's limit.
+
+    ``wait_seconds`` is the longest silence: until a reply begins, and between any two of its bytes. ``reply_seconds`` is how long it may
+    take from its beginning to its last byte, whatever comes in between.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["soap"] = "soap"
-    wsdl: str
-    endpoint: str | None = None
+    wsdl: HttpUrl
+    endpoint: HttpUrl | None = None
     auth: Auth = Auth()
     bundle_dir: Path | None = None
     offline: bool = False
     addressing: Literal["contract", "always", "never"] = "contract"
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[Host, ...] = ()
     budget: Budget | None = None
+    wait_seconds: float = Field(default=60, gt=0)
+    reply_seconds: float = Field(default=1800, gt=0)
     services: Mapping[str, Service] = Field(default_factory=dict[str, Service])
 
     def of(self, service: str) -> Config:
@@ -80,27 +86,17 @@ class Config(BaseModel):
                 raise ValueError(f"{name!r} is no name of a service; use lower-case letters, digits and hyphens")
         return value
 
-    @field_validator("wsdl", "endpoint")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("must be an http or https URL")
-        if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("must not hold credentials; put them under auth")
-        return value
-
-    @field_validator("hosts")
-    @classmethod
-    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for host in value:
-            if urlsplit("//" + host).netloc != host or "@" in host or not host:
-                raise ValueError(f"{host} is no host name; write it without a scheme and a path")
-        return tuple(host.lower() for host in value)
-
     @model_validator(mode="after")
     def _offline_has_a_folder(self) -> Self:
         if self.offline and self.bundle_dir is None:
             raise ValueError("offline needs bundle_dir, the folder that holds the contract")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_stay_encrypted(self) -> Self:
+        oauth2 = self.auth.oauth2
+        if oauth2 is not None and self.wsdl.startswith("https:") and not oauth2.token_url.startswith("https:"):
+            raise ValueError("auth.oauth2.token_url must be https, as wsdl is: the client's secret is sent there")
         return self
 
     @model_validator(mode="after")
@@ -145,7 +141,7 @@ class SourceSpec(BaseModel):
     table: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     headers: tuple[Header, ...] = ()
-    body: str | None = None
+    body: Body | None = None
     row_type: str | None = None
     total: str | None = None
     chunks: Chunks | None = None
@@ -160,13 +156,6 @@ class SourceSpec(BaseModel):
     def _known_zone(cls, value: str | None) -> str | None:
         if value is not None and value not in available_timezones():
             raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)")
-        return value
-
-    @field_validator("body")
-    @classmethod
-    def _an_element(cls, value: str | None) -> str | None:
-        if value is not None:
-            template.check(value)
         return value
 
     @model_validator(mode="after")

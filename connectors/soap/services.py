@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -57,9 +58,9 @@ class Services:
 
     @property
     def endpoint(self) -> str:
-        """The origins of all services, each once: evidence counts for exactly these."""
+        """The origins of all services, each once, those among them that a login may lead to: evidence counts for exactly these."""
         configs = [self._config.of(name) for name in self.names]
-        urls = [url for one in configs for url in (one.wsdl, one.endpoint) if url]
+        urls = [url for one in configs for url in (one.wsdl, one.endpoint, *_led_to(one)) if url]
         return " ".join(dict.fromkeys(origin_of(url) for url in urls))
 
     @property
@@ -86,6 +87,11 @@ class Services:
                 (told("soap.probe.of", service=name, probe=probe), ok, text) if name else (probe, ok, text) for probe, ok, text in found
             ]
         return good, probes
+
+
+def _led_to(config: Config) -> Iterator[str]:
+    for host in config.auth.login.hosts if config.auth.login else ():
+        yield f"{urlsplit(config.wsdl).scheme}://{host}"
 
 
 def _check(client: SoapClient) -> tuple[bool, list[Probe]]:
@@ -118,4 +124,6 @@ def _credentials(client: SoapClient) -> Probe:
         if source and "count" in source:
             found = pull.count(client, SourceSpec.model_validate(source))
             return told("soap.probe.credentials"), True, told("soap.probe.counted", operation=source["count"]["operation"], count=found)
+    if client.begin():
+        return told("soap.probe.credentials"), True, told("soap.probe.session")
     return told("soap.probe.credentials"), True, told("soap.probe.not_proven")

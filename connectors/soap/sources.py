@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.soap import template
+from connectors.soap.template import Body
 
 
 class Ok(BaseModel):
@@ -81,7 +82,7 @@ class More(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str | None = None
-    body: str | None = None
+    body: Body | None = None
     ok: Ok | None = None
 
 
@@ -299,18 +300,11 @@ class Files(BaseModel):
     content: str
     argument: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
-    body: str | None = None
+    body: Body | None = None
     encoding: Literal["base64", "hex"] | None = None
     size: str | None = None
     ok: Ok | None = None
     message: str | None = None
-
-    @field_validator("body")
-    @classmethod
-    def _an_element(cls, value: str | None) -> str | None:
-        if value is not None:
-            template.check(value)
-        return value
 
     @model_validator(mode="after")
     def _asks_for_one(self) -> Self:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any, cast
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator
 
 from connectors.errors import FixConfiguration
 from connectors.soap.components import Operation
@@ -30,6 +32,15 @@ def check(body: str) -> None:
     root = _parse(body)
     if root.tag.rpartition("}")[2] == "Envelope":
         raise ValueError("body is what stands inside of the SOAP Body; the Envelope is made here")
+
+
+def _checked(body: str) -> str:
+    check(body)
+    return body
+
+
+#: A body written by hand, as a setting.
+Body = Annotated[str, AfterValidator(_checked)]
 
 
 def names(body: str) -> frozenset[str]:
@@ -124,6 +135,15 @@ def _item(value: Any) -> str | dict[str, str]:
     if isinstance(value, Mapping):
         return {name: str(part) for name, part in cast("Mapping[str, Any]", value).items()}
     return str(value)
+
+
+def placed(value: Any, place: str, text: str) -> Any:
+    """An argument, all the way down, with a text where it has the place ``{place}``."""
+    if isinstance(value, Mapping):
+        return {name: placed(one, place, text) for name, one in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [placed(one, place, text) for one in cast("list[Any]", value)]
+    return value.replace("{" + place + "}", text) if isinstance(value, str) else value
 
 
 def values_of(arguments: Mapping[str, Any]) -> dict[str, Value]:

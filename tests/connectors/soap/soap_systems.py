@@ -70,7 +70,7 @@ def _leaves(node: ElementTree.Element, above: str = "") -> list[Leaf]:
 
 
 #: A file of WIRE by name, or a status with one.
-Answer = str | tuple[int, str] | bytes
+Answer = str | bytes | tuple[int, str | bytes]
 
 
 @dataclass
@@ -184,3 +184,10 @@ def sample(name: str, stream: str, system: System, folder: Path) -> Iterator[Sam
         yield Sample(connector, contract.told())
     finally:
         connector.close()
+
+
+@contextmanager
+def answered(wsdl: str, answer: Answer, name: str, stream: str, folder: Path) -> Iterator[Sample]:
+    """The stream of a sample whose system gives one answer to whatever it is asked."""
+    with running(wsdl, lambda _: answer) as system, sample(name, stream, system, folder) as found:
+        yield found

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from soap_systems import Answer, Asked, running, sample
+from soap_systems import Answer, Asked, answered, running, sample
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError, SourceUnavailable
 from connectors.protocol import Window
@@ -54,9 +54,8 @@ def test_dolibarr_says_what_is_wrong_inside_of_http_200(answer: str, error: type
 
 
 def test_what_dolibarr_does_not_find_is_no_row(tmp_path: Path) -> None:
-    with running("dolibarr.wsdl", lambda _: "dolibarr-none.xml") as system:
-        with sample("dolibarr", "dolibarr/third-parties", system, tmp_path) as parties:
-            assert parties.rows() == []
+    with answered("dolibarr.wsdl", "dolibarr-none.xml", "dolibarr", "dolibarr/third-parties", tmp_path) as parties:
+        assert parties.rows() == []
 
 
 def adempiere(total: int, rows: Sequence[str]) -> bytes:
@@ -115,13 +114,12 @@ def test_idempiere_since_an_instant_is_a_condition_of_its_database(tmp_path: Pat
 
 def test_an_idempiere_field_that_comes_twice_holds_its_row_and_a_wrong_login_is_told(tmp_path: Path) -> None:
     twice = adempiere(1, [order(0, '<field column="GrandTotal"><val>1.00</val></field>')])
-    with running("idempiere.wsdl", lambda _: twice) as system:
-        with sample("idempiere", "idempiere/orders", system, tmp_path / "a") as orders:
-            (page,) = orders.pages()
-            assert page.rows.num_rows == 0 and [one.column for one in page.rejects] == ["total"]
+    with answered("idempiere.wsdl", twice, "idempiere", "idempiere/orders", tmp_path / "a") as orders:
+        (page,) = orders.pages()
+        assert page.rows.num_rows == 0 and [one.column for one in page.rejects] == ["total"]
     failed = adempiere(0, []).replace(b"<Success>true", "<Error>ログインに失敗しました</Error><Success>false".encode())
-    with running("idempiere.wsdl", lambda _: failed) as system:
-        with sample("idempiere", "idempiere/orders", system, tmp_path / "b") as orders, pytest.raises(SourceError, match="ログインに失敗"):
+    with answered("idempiere.wsdl", failed, "idempiere", "idempiere/orders", tmp_path / "b") as orders:
+        with pytest.raises(SourceError, match="ログインに失敗"):
             orders.pages()
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from soap_systems import Answer, Asked, running, sample
+from soap_systems import Answer, Asked, answered, running, sample
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError, SourceUnavailable
 from connectors.protocol import Window
@@ -45,13 +45,10 @@ def test_an_ebs_package_takes_the_last_update_in_a_parameter_of_its_own(tmp_path
 
 
 def test_an_ebs_status_of_u_and_a_policy_that_refuses_are_two_errors(tmp_path: Path) -> None:
-    with running("oracle-ebs.wsdl", lambda _: "oracle-ebs-error.xml") as system:
-        with (
-            sample("oracle-ebs", "ebs/suppliers", system, tmp_path / "a") as suppliers,
-            pytest.raises(SourceError, match="ORA-01403") as caught,
-        ):
+    with answered("oracle-ebs.wsdl", "oracle-ebs-error.xml", "oracle-ebs", "ebs/suppliers", tmp_path / "a") as suppliers:
+        with pytest.raises(SourceError, match="ORA-01403") as caught:
             suppliers.pages()
-    assert caught.value.code == "soap.not_ok"
+        assert caught.value.code == "soap.not_ok"
     with running("oracle-ebs.wsdl", lambda _: (500, "oracle-ebs-fault.xml")) as system:
         with sample("oracle-ebs", "ebs/suppliers", system, tmp_path / "b") as suppliers, pytest.raises(AccessRefused, match="integrity"):
             suppliers.pages()
@@ -110,9 +107,8 @@ def test_jde_s_changed_keys_come_from_an_operation_of_their_own(tmp_path: Path) 
 
 def test_jde_s_business_exceptions_are_told_apart_by_the_code_inside(tmp_path: Path) -> None:
     def pulled(answer: str) -> list[object]:
-        with running("jde-bssv.wsdl", lambda _: (500, answer)) as system:
-            with sample("jde-bssv", "jde/sales-orders", system, tmp_path / answer) as orders:
-                return [row["number"] for row in orders.rows()]
+        with answered("jde-bssv.wsdl", (500, answer), "jde-bssv", "jde/sales-orders", tmp_path / answer) as orders:
+            return [row["number"] for row in orders.rows()]
 
     assert pulled("jde-none.xml") == []
     with pytest.raises(SourceUnavailable, match="Enterprise server is down"):

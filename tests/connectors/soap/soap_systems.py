@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(wsdl: str, answer: Callable[[Asked], Answer]) -> Iterator[System]:
+def running(wsdl: str, answer: Callable[[Asked], Answer]) -> Generator[System]:
     """The system on a free port of this machine."""
     system = System(wsdl, answer)
     handler = type("Handler", (_Handler,), {"system": system})
@@ -174,7 +174,7 @@ class Sample:
 
 
 @contextmanager
-def sample(name: str, stream: str, system: System, folder: Path) -> Iterator[Sample]:
+def sample(name: str, stream: str, system: System, folder: Path) -> Generator[Sample]:
     """The stream of a sample, connected to a running system."""
     read = project(name, system, folder / name)
     contract = read.contract(stream)
@@ -187,7 +187,7 @@ def sample(name: str, stream: str, system: System, folder: Path) -> Iterator[Sam
 
 
 @contextmanager
-def answered(wsdl: str, answer: Answer, name: str, stream: str, folder: Path) -> Iterator[Sample]:
+def answered(wsdl: str, answer: Answer, name: str, stream: str, folder: Path) -> Generator[Sample]:
     """The stream of a sample whose system gives one answer to whatever it is asked."""
     with running(wsdl, lambda _: answer) as system, sample(name, stream, system, folder) as found:
         yield found

@@ -119,8 +119,9 @@ def test_an_idempiere_field_that_comes_twice_holds_its_row_and_a_wrong_login_is_
         assert page.rows.num_rows == 0 and [one.column for one in page.rejects] == ["total"]
     failed = adempiere(0, []).replace(b"<Success>true", "<Error>ログインに失敗しました</Error><Success>false".encode())
     with answered("idempiere.wsdl", failed, "idempiere", "idempiere/orders", tmp_path / "b") as orders:
-        with pytest.raises(SourceError, match="ログインに失敗"):
+        with pytest.raises(SourceError, match="ログインに失敗") as caught:
             orders.pages()
+        assert caught.value.code == "soap.not_ok"
 
 
 def entry(key: str, value: str) -> str:

@@ -135,7 +135,7 @@ class Asker:
         # Of the constant arguments, those that this operation has too.
         shared = {local(child.name) for child in contract.children(called.input)} & spec.arguments.keys()
         since = self._since(contract, called, changed) if changed else {}
-        given = {**{name: spec.arguments[name] for name in shared}, **since} if changed else spec.arguments
+        given = {**{name: spec.arguments[name] for name in shared}, **changed.arguments, **since} if changed else spec.arguments
         self._client.call(called, given, plan, receiver, ok=ok, faults=spec.faults, headers=self._headers(called))
         if not all(map(all, found)):
             raise BrokenReply("soap.bookmark_missing", operation=called.name, source=", ".join(parts))

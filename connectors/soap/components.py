@@ -17,6 +17,10 @@ TEXT = "text()"
 TYPE_SAID = "xsi:type"
 
 
+#: What ``source.read`` calls the type of an element that the contract leaves open.
+ANY = "any"
+
+
 @dataclass(frozen=True)
 class SimpleType:
     """``builtin`` is the XSD built-in at the bottom (``decimal``); for a list that of its items, for a union ``string``.
@@ -180,6 +184,25 @@ class Contract:
                 else:
                     raise
         return tuple(found)
+
+    def left_open(self, element: Element, path: str) -> str | None:
+        """The name of an element at the path that its parent's type allows without naming it (xsd:any), in the namespace of that type; None
+        where the contract names it, or allows no such element.
+        """
+        above, _, name = path.rpartition("/")
+        try:
+            parent = self.reach(element, above)[-1] if above else element
+        except UnknownPath:
+            return None
+        try:
+            self.reach(parent, name)
+        except UnknownPath:
+            kind = self.types[parent.type]
+            if not isinstance(kind, ComplexType) or not kind.open:
+                return None
+            space = kind.name.rpartition("}")[0]
+            return f"{space}}}{name}" if space else name
+        return None
 
     def attribute(self, owner: str, name: str) -> Attribute | None:
         """The attribute of this local (or expanded) name that elements of the type ``owner`` have; of two, the unqualified one."""

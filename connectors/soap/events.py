@@ -276,7 +276,9 @@ class Machine:
                 if row[slot] is not absent:
                     if large is not None:
                         whole(step)
-                    row[slot] = twice
+                        row[slot] = twice
+                    elif not step.repeats or value(step) != row[slot]:
+                        row[slot] = twice
                 elif nil or odd or step.qualified or large is not None:
                     row[slot] = value(step)
                 else:

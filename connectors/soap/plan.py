@@ -10,7 +10,7 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.components import ANY, ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
@@ -222,6 +222,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if (pair := _pair(operation, column.name, column.source)) is not None:
         return _dealt(contract, operation, owner, step, slots, column, pair)
     path, _, attribute = column.source.partition("@")
+    if (opened := _left_open(contract, owner, path, slots.reading(column.source))) is not None:
+        return _opened(contract, operation, owner, step, slots, column, opened)
     trail = _reached(contract, operation, owner, column, path) if path else ()
     slot, reading = slots.take(column.source), slots.reading(column.source)
     lists = [element for element in trail if element.many]
@@ -278,6 +280,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if reading is not None and reading.sent_as:
         name = expat_name(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
+    here.repeats = reading is not None and reading.repeats
     if simple:
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
@@ -293,6 +296,23 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _left_open(contract: Contract, owner: Element, path: str, reading: Reading | None) -> str | None:
+    """The name of a declared element that the contract leaves open; None for any other."""
+    return contract.left_open(owner, path) if reading is not None and reading.from_ == ANY and path else None
+
+
+def _opened(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column, name: str) -> Cell:
+    """A column from what the contract leaves open: a text, and no more is known of it."""
+    above = column.source.rpartition("/")[0]
+    for element in _reached(contract, operation, owner, column, above) if above else ():
+        step = below(step, element)
+    slot, reading = slots.take(column.source), slots.reading(column.source)
+    if step.kind not in (Kind.THROUGH, Kind.ROW, Kind.GROUP, Kind.GROUPS) or expat_name(name) in step.children:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    step.children[expat_name(name)] = Step(Kind.LEAF, local(name), slot, repeats=reading is not None and reading.repeats)
+    return Cell(column, slot, SimpleType(ANY, "string"), reading=reading)
 
 
 def _reached(contract: Contract, operation: str, owner: Element, column: Column, path: str) -> tuple[Element, ...]:

@@ -37,7 +37,8 @@ class Reading(BaseModel):
     ``null_values`` mean "nothing" here, besides those of the stream. ``empty``: what an empty element is, ``null`` or an ``error``, where that
     differs from the stream's. ``timezone`` (IANA) is what a dateTime without a zone means here. ``epoch`` says that a number counts
     ``seconds`` or ``milliseconds`` since 1970 UTC. ``mask`` keeps of a text that it is there, and nothing more. ``inner`` is a table in a text.
-    ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL.
+    ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL. ``repeats``: the element comes
+    again with the same text, and that is no fault. ``from: any`` is for an element that the WSDL does not name, but leaves open (xsd:any).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -50,6 +51,7 @@ class Reading(BaseModel):
     mask: bool = False
     inner: Inner | None = None
     sent_as: str = ""
+    repeats: bool = False
 
     @property
     def by_value(self) -> bool:

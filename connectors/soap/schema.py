@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.soap.components import (
+    ANY,
     ITSELF,
     TEXT,
     TYPE_SAID,
@@ -288,7 +289,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     wanted = {column.source: column for column in stream.columns}
     live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
-    inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
+    opened = {source for source, reading in spec.read.items() if reading.from_ == ANY}
+    inside = (found for column in deeper if (found := _found(contract, row, column, live, opened)) is not None)
     reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
     return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
 
@@ -322,7 +324,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:
+def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str] = ()) -> LiveField | None:
+    if column.source in opened and contract.left_open(row, column.source) is not None:
+        return LiveField(column.source, column.name, pa.string(), f"xsd:{ANY}")
     if column.source != ITSELF:
         return _deep(contract, row, column.source)
     by_source = {one.source: one for one in live}

@@ -112,7 +112,8 @@ Source = str | Annotated[tuple[str, ...], Field(min_length=1)]
 class ChangedHandles(BaseModel):
     """The operation that lists the handles of what changed since an instant, at the path ``request`` of its request.
 
-    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all.
+    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all;
+    ``arguments`` are constant elements of this operation's request alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -121,6 +122,7 @@ class ChangedHandles(BaseModel):
     until_request: str = ""
     rows: str | None = None
     source: Source | None = None
+    arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class Handles(BaseModel):

@@ -46,7 +46,7 @@ class Step:
     present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text. ``gathered`` are the pairs of this step's raw row; ``around`` says that it is a pair outside
-    of the rows, ``within`` that rows count in one such pair alone.
+    of the rows, ``within`` that rows count in one such pair alone. ``repeats``: it may come again with the same text.
     """
 
     kind: Kind = Kind.THROUGH
@@ -63,6 +63,7 @@ class Step:
     gathered: list[Gathered] = field(default_factory=list[Gathered])
     around: Around | None = None
     within: Around | None = None
+    repeats: bool = False
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""

@@ -1,7 +1,7 @@
 """Request bodies written by hand in a contract: XML with ``{name}`` where a value goes. Values are put into the parsed tree, never into text.
 
 ``{name?}`` drops its element when there is no such value; an attribute ``when="name"`` in the namespace below drops an element for the
-same reason, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside, and ``{item.Part}`` where it has parts.
+same reason, ``unless="name"`` one where there is such a value, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside, and ``{item.Part}`` where it has parts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Body = Annotated[str, AfterValidator(_checked)]
 
 def names(body: str) -> frozenset[str]:
     """The names of all places in a body."""
-    conditions = re.findall(r"(?:when|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
+    conditions = re.findall(r"(?:when|unless|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
     return frozenset({found.group(1) for found in _PLACE.finditer(body)} | set(conditions))
 
 
@@ -81,9 +81,10 @@ def _parse(body: str) -> Any:
 
 def _filled(element: Any, values: Mapping[str, Value], operation: str) -> Any:
     """The element with its values, or None where it is dropped."""
-    condition = element.attrib.pop(f"{{{NAMESPACE}}}when", None)
-    if condition is not None and values.get(condition) in (None, "", ()):
-        return None
+    for condition, wanted in (("when", True), ("unless", False)):
+        name = element.attrib.pop(f"{{{NAMESPACE}}}{condition}", None)
+        if name is not None and (values.get(name) not in (None, "", ())) is not wanted:
+            return None
     try:
         for key, text in list(element.attrib.items()):
             element.set(key, _put(text, values, operation))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from connectors.protocol import Connector, Page, Stream, Window
@@ -69,8 +68,17 @@ def _leaves(node: ElementTree.Element, above: str = "") -> list[Leaf]:
     return found if len(node) else [*found, (path, (node.text or "").strip())]
 
 
-#: A file of WIRE by name, or a status with one.
-Answer = str | bytes | tuple[int, str | bytes]
+@dataclass(frozen=True)
+class Said:
+    """An answer with more than a status."""
+
+    content: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+#: A file of WIRE by name or its bytes, also with a status.
+Answer = str | bytes | tuple[int, str | bytes] | Said
 
 
 @dataclass
@@ -85,11 +93,13 @@ class System:
     def served(self, path: str) -> bytes:
         return (WIRE / self.wsdl).read_bytes().replace(HOST.encode(), self.url.encode())
 
-    def reply(self, asked: Asked) -> tuple[int, bytes]:
+    def reply(self, asked: Asked) -> Said:
         self.asked.append(asked)
         made = self.answer(asked)
+        if isinstance(made, Said):
+            return made
         status, content = made if isinstance(made, tuple) else (200, made)
-        return status, content if isinstance(content, bytes) else (WIRE / content).read_bytes()
+        return Said(content if isinstance(content, bytes) else (WIRE / content).read_bytes(), status)
 
     @property
     def calls(self) -> list[str]:
@@ -101,18 +111,19 @@ class _Handler(BaseHTTPRequestHandler):
     system: ClassVar[System]
 
     def do_GET(self) -> None:
-        self._send(200, self.system.served(self.path))
+        self._send(Said(self.system.served(self.path)))
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        self._send(*self.system.reply(Asked(self.path, dict(self.headers), content)))
+        self._send(self.system.reply(Asked(self.path, dict(self.headers), content)))
 
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "text/xml; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
+    def _send(self, said: Said) -> None:
+        self.send_response(said.status)
+        for name, value in {"Content-Type": "text/xml; charset=utf-8", **said.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(said.content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(said.content)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -136,13 +147,15 @@ def running(wsdl: str, answer: Callable[[Asked], Answer]) -> Generator[System]:
 
 def project(sample: str, system: System, folder: Path) -> Project:
     """The sample as a project: its first document is a part of project.yaml, each further one a contract. Every variable it names is set:
-    those that end in ``_WSDL`` and ``_ENDPOINT`` lead to the system, the others have ``its-NAME`` as value.
+    those that end in ``_WSDL``, ``_ENDPOINT`` and ``_URL`` lead to the system, the others have ``its-NAME`` as value.
     """
     first, *contracts = (SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8").split("\n---\n")
     (folder / "contracts").mkdir(parents=True)
     names = {word.partition("}")[0].strip() for word in first.split("{env:")[1:]}
     addresses = {
-        name: f"{system.url}/service{'?wsdl' if name.endswith('_WSDL') else ''}" for name in names if name.endswith(("_WSDL", "_ENDPOINT"))
+        name: f"{system.url}/service{'?wsdl' if name.endswith('_WSDL') else ''}"
+        for name in names
+        if name.endswith(("_WSDL", "_ENDPOINT", "_URL"))
     }
     values = {name: f"its-{name}" for name in names} | addresses
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
@@ -179,7 +192,7 @@ def sample(name: str, stream: str, system: System, folder: Path) -> Generator[Sa
     read = project(name, system, folder / name)
     contract = read.contract(stream)
     connector = read.connect(contract.system)
-    assert isinstance(connector, SoapConnector) and urlsplit(connector.endpoint).netloc == urlsplit(system.url).netloc
+    assert isinstance(connector, SoapConnector) and connector.endpoint.split()[0] == system.url
     try:
         yield Sample(connector, contract.told())
     finally:

@@ -105,6 +105,10 @@ def _hands_over(contract: Contract, operation: Operation, row: Element) -> bool:
     return False
 
 
+#: What holds how it went, and no rows, whatever repeats in there.
+_VERDICTS = frozenset({"status", "log"})
+
+
 def rows_path(contract: Contract, operation: Operation) -> str | None:
     """The path to the nearest repeated element with elements of its own, breadth first."""
     level: list[tuple[str, Element]] = [("", operation.output)]
@@ -116,7 +120,8 @@ def rows_path(contract: Contract, operation: Operation) -> str | None:
                 if isinstance(kind, ComplexType) and kind.elements:
                     if child.many:
                         return path
-                    below.append((path + "/", child))
+                    if local(child.name).lower() not in _VERDICTS:
+                        below.append((path + "/", child))
         level = below
     return None
 

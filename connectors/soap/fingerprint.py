@@ -15,6 +15,7 @@ from connectors.protocol import Column
 from connectors.soap.beside import PARTS
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
+from connectors.soap.pairs import divided
 from connectors.soap.parts import Found
 from connectors.soap.xmltree import local
 
@@ -85,11 +86,11 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
         return [occurs, _simple(kind)]
     if element.type in trail:
         return [occurs, "recursive"]
-    wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
+    wanted = {_first(column.source) for column in only}
     chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
     inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
     have = {local(child.name) for child in kind.elements}
-    inside += [_column(contract, element, column) for column in only if column.source.partition("/")[0].partition("@")[0] not in have]
+    inside += [_column(contract, element, column) for column in only if _first(column.source) not in have]
     attributes = [[_simple(contract.simple(one.type)), *_stated(one)] for one in kind.attributes]
     return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
 
@@ -97,7 +98,7 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
 def _column(contract: Contract, row: Element, column: Column) -> Any:
     if column.source == ITSELF:
         return [_column(contract, row, child) for child in column.children]
-    path, _, attribute = column.source.partition("@")
+    path, attribute = divided(column.source)
     if attribute in PARTS:
         return _column(contract, row, replace(column, source=path))
     try:
@@ -116,6 +117,10 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
 def _part(found: Found) -> list[Any]:
     part = found.part
     return [part.path, part.type, part.required, list(part.options), list(found.names)]
+
+
+def _first(source: str) -> str:
+    return divided(source)[0].partition("/")[0]
 
 
 def _filter(contract: Contract, called: Operation, spec: SourceSpec) -> Any:

@@ -13,7 +13,8 @@ from connectors.protocol import Part
 from connectors.soap import template
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
-from connectors.soap.sources import Ok
+from connectors.soap.pairs import divided
+from connectors.soap.sources import Ok, Source
 from connectors.soap.xmltree import local
 
 Side = Literal["operation", "reply", "row", "request"]
@@ -110,8 +111,7 @@ def _of_others(spec: SourceSpec) -> Iterator[Named]:
     if (listing := paging.handles) is not None:
         yield Named("paging.handles.operation", "operation", "", listing.operation)
         yield Named("paging.handles.rows", "reply", listing.rows, listing.operation)
-        if listing.source:
-            yield Named("paging.handles.source", "row", listing.source, listing.operation, listing.rows)
+        yield from _sources("paging.handles.source", listing.source, listing.operation, listing.rows)
         yield from _judged(listing.ok, "paging.handles.ok", listing.operation)
         if (since := listing.changed) is not None:
             use, rows = "paging.handles.changed", since.rows or listing.rows
@@ -120,8 +120,7 @@ def _of_others(spec: SourceSpec) -> Iterator[Named]:
             yield Named(f"{use}.request", "request", since.request, since.operation)
             if since.until_request:
                 yield Named(f"{use}.until_request", "request", since.until_request, since.operation)
-            if source := listing.source if since.source is None else since.source:
-                yield Named(f"{use}.source", "row", source, since.operation, rows)
+            yield from _sources(f"{use}.source", listing.source if since.source is None else since.source, since.operation, rows)
     if spec.count is not None:
         yield Named("count.operation", "operation", "", spec.count.operation)
         yield Named("count.path", "reply", spec.count.path, spec.count.operation)
@@ -142,6 +141,11 @@ def _of_others(spec: SourceSpec) -> Iterator[Named]:
             yield from (Named(use, "request", path, files.operation) for use, path in asked.items())
 
 
+def _sources(use: str, source: Source, operation: str, rows: str) -> Iterator[Named]:
+    """A handle's parts, each by its own path."""
+    yield from (Named(use, "row", path, operation, rows) for path in ((source,) if isinstance(source, str) else source) if path)
+
+
 def found(contract: Contract, called: Operation, one: Named) -> tuple[Element, ...] | None:
     """The elements that lead to it, none of them for an operation; None where it is not there. ``called`` is the stream's own operation."""
     operation = contract.operations.get(one.operation) if one.operation else called
@@ -149,11 +153,11 @@ def found(contract: Contract, called: Operation, one: Named) -> tuple[Element, .
         return None
     if one.side == "operation":
         return ()
-    path, _, attribute = one.path.partition("@")
+    path, attribute = divided(one.path)
     try:
         start = operation.input if one.side == "request" else operation.output
         if one.side == "row":
-            start = contract.walk(start, one.rows)[-1]
+            start = contract.walk(start, divided(one.rows)[0])[-1]
         trail = (start, *contract.reach(start, path)) if path else (start,)
     except UnknownPath:
         return None
@@ -256,7 +260,7 @@ def _beside(contract: Contract, called: Operation, one: Named) -> Iterator[Part]
         return
     at = operation.input if one.side == "request" else operation.output
     try:
-        at = contract.walk(at, one.rows)[-1] if one.side == "row" else at
+        at = contract.walk(at, divided(one.rows)[0])[-1] if one.side == "row" else at
     except UnknownPath:
         return
     steps = one.path.split("/")

@@ -93,7 +93,9 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         finally:
             for attempt in gathered:
                 attempt.stage.close()
-    if pager.total is not None and (came := once.count if once and window.full else pager.read) != pager.total:
+    # What lay outside of the window was read, and never given to be taken once.
+    came = once.count + pager.read - once.given if once else pager.read
+    if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
     if not yielded:
         yield empty(stream.columns, Cursor(pager.state), None)
@@ -105,7 +107,7 @@ class _Once:
     def __init__(self, key: Sequence[str]) -> None:
         self._key = list(key)
         self._seen: set[tuple[Any, ...]] = set()
-        self.count = 0
+        self.count = self.given = 0
 
     def new(self, page: Page) -> Page:
         keys = list(zip(*(page.rows.column(name).to_pylist() for name in self._key), strict=True))
@@ -115,6 +117,7 @@ class _Once:
             self._seen.add(key)
         rows = page.rows.filter(pa.array(keep, pa.bool_()))
         self.count += rows.num_rows + len(page.rejects)
+        self.given += page.source_rows
         return replace(page, rows=rows, source_rows=rows.num_rows + len(page.rejects))
 
 

@@ -52,6 +52,9 @@ class Reading(BaseModel):
     ``form`` is how an older system writes: ``trailing_minus`` a number with its minus behind (``12.50-``), ``cyyddd`` a day of JD Edwards
     (``126315``, 0 for none), ``dats`` and ``tims`` a day and a time of SAP (``20261101``, ``00000000`` for none; ``093000``). ``currency``
     is for amounts that are kept with the same number of decimals whatever their currency.
+
+    ``repeats``: the element comes again with the same text, and that is no fault. ``from: any`` is for an element that the WSDL does not
+    name, but leaves open (xsd:any).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -69,6 +72,7 @@ class Reading(BaseModel):
     beyond: Beyond | None = None
     finer: Finer | None = None
     zone: Zone | None = None
+    repeats: bool = False
 
     @property
     def rules(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.soap.beside import MEMBER, PARTS, has_part, member_names
 from connectors.soap.components import (
+    ANY,
     ITSELF,
     TEXT,
     TYPE_SAID,
@@ -26,6 +27,7 @@ from connectors.soap.components import (
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.identity import identity_of, usual_space
+from connectors.soap.pairs import divided, is_pair
 from connectors.soap.parts import parts
 from connectors.soap.xmltree import local, space
 
@@ -298,7 +300,8 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     wanted = {column.source: column for column in stream.columns}
     live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
-    inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
+    opened = {source for source, reading in spec.read.items() if reading.from_ == ANY}
+    inside = (found for column in deeper if (found := _found(contract, row, column, live, opened)) is not None)
     columns = stream.columns or _every_column(live)
     resting = parts(contract, called, spec, {column.source for column in columns})
     reader = reader_fingerprint(contract, called, row, spec, columns, resting)
@@ -307,7 +310,9 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
-def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:
+def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str] = ()) -> LiveField | None:
+    if column.source in opened and contract.left_open(row, column.source) is not None:
+        return LiveField(column.source, column.name, pa.string(), f"xsd:{ANY}")
     if column.source != ITSELF:
         return _deep(contract, row, column.source)
     by_source = {one.source: one for one in live}
@@ -335,11 +340,12 @@ def _completed(contract: Contract, owner: Element, one: LiveField, column: Colum
 
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
-    path, _, attribute = source.partition("@")
+    path, attribute = divided(source)
     try:
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    last = replace(trail[-1], maximum=1) if is_pair(source, path) else trail[-1]
     if attribute in PARTS:
         simple = contract.simple(trail[-1].type)
         if not path or trail[-1].many or not has_part(simple, attribute):
@@ -352,10 +358,10 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     if attribute:
         found = contract.attribute(trail[-1].type, attribute)
         return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
-    inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
-    found = next((one for one in inside if one.source == source), None)
+    inside = _fields_of(contract, last, path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
+    found = next((one for one in inside if one.source == path), None)
     # A part of a part, or of a derived type, need not come in every row.
-    return replace(found, required=False) if found is not None else None
+    return replace(found, source=source, required=False) if found is not None else None
 
 
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:

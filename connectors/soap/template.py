@@ -1,7 +1,7 @@
 """Request bodies written by hand in a contract: XML with ``{name}`` where a value goes. Values are put into the parsed tree, never into text.
 
 ``{name?}`` drops its element when there is no such value; an attribute ``when="name"`` in the namespace below drops an element for the
-same reason, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside.
+same reason, ``unless="name"`` one where there is such a value, ``each="name"`` repeats it for every item of a list, which is ``{item}`` inside, and ``{item.Part}`` where it has parts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://
 _TYPE_SAID = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PLACE = re.compile(r"\{([A-Za-z_][\w.-]*)(\?)?\}")
 
-Value = str | Sequence[str] | None
+Value = str | Sequence[str | Mapping[str, str]] | None
 
 
 class _Dropped(Exception):
@@ -46,7 +46,7 @@ Body = Annotated[str, AfterValidator(_checked)]
 
 def names(body: str) -> frozenset[str]:
     """The names of all places in a body."""
-    conditions = re.findall(r"(?:when|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
+    conditions = re.findall(r"(?:when|unless|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
     return frozenset({found.group(1) for found in _PLACE.finditer(body)} | set(conditions))
 
 
@@ -96,9 +96,10 @@ def _parse(body: str) -> Any:
 
 def _filled(element: Any, values: Mapping[str, Value], operation: str) -> Any:
     """The element with its values, or None where it is dropped."""
-    condition = element.attrib.pop(f"{{{NAMESPACE}}}when", None)
-    if condition is not None and values.get(condition) in (None, "", ()):
-        return None
+    for condition, wanted in (("when", True), ("unless", False)):
+        name = element.attrib.pop(f"{{{NAMESPACE}}}{condition}", None)
+        if name is not None and (values.get(name) not in (None, "", ())) is not wanted:
+            return None
     try:
         for key, text in list(element.attrib.items()):
             element.set(key, _put(text, values, operation))
@@ -116,7 +117,8 @@ def _filled(element: Any, values: Mapping[str, Value], operation: str) -> Any:
         at = element.index(child)
         element.remove(child)
         for item in [items] if isinstance(items, str) else items or ():
-            copy = _filled(deepcopy(child), {**values, "item": item}, operation)
+            parts: dict[str, Value] = {"item": item} if isinstance(item, str) else {f"item.{name}": part for name, part in item.items()}
+            copy = _filled(deepcopy(child), {**values, **parts}, operation)
             if copy is not None:
                 element.insert(at, copy)
                 at += 1
@@ -145,6 +147,12 @@ def _put(text: str, values: Mapping[str, Value], operation: str) -> str:
     return _PLACE.sub(one, text)
 
 
+def _item(value: Any) -> str | dict[str, str]:
+    if isinstance(value, Mapping):
+        return {name: str(part) for name, part in cast("Mapping[str, Any]", value).items()}
+    return str(value)
+
+
 def placed(value: Any, place: str, text: str) -> Any:
     """An argument, all the way down, with a text where it has the place ``{place}``."""
     if isinstance(value, Mapping):
@@ -163,7 +171,7 @@ def values_of(arguments: Mapping[str, Any]) -> dict[str, Value]:
         elif isinstance(value, bool):
             found[name] = "true" if value else "false"
         elif isinstance(value, list | tuple):
-            found[name] = tuple(str(item) for item in cast("Sequence[Any]", value))
+            found[name] = tuple(map(_item, cast("Sequence[Any]", value)))
         elif value is not None:
             found[name] = str(value)
     return found

@@ -82,7 +82,8 @@ NETSUITE_WSDL = wsdl(
     MESSAGES,
     f'''<xs:schema targetNamespace="{CORE}" xmlns:c="{CORE}" elementFormDefault="qualified">
 <xs:complexType name="Record" abstract="true"/><xs:complexType name="SearchRecord" abstract="true"/>
-<xs:complexType name="Status"><xs:attribute name="isSuccess" type="xs:boolean"/></xs:complexType>
+<xs:complexType name="Detail"><xs:sequence><xs:element name="code" type="xs:string"/><xs:element name="message" type="xs:string"/></xs:sequence></xs:complexType>
+<xs:complexType name="Status"><xs:sequence><xs:element name="statusDetail" type="c:Detail" minOccurs="0" maxOccurs="unbounded"/></xs:sequence><xs:attribute name="isSuccess" type="xs:boolean"/></xs:complexType>
 <xs:complexType name="SearchResult"><xs:sequence><xs:element name="status" type="c:Status"/><xs:element name="totalRecords" type="xs:int" minOccurs="0"/>
 <xs:element name="totalPages" type="xs:int" minOccurs="0"/><xs:element name="searchId" type="xs:string" minOccurs="0"/>
 <xs:element name="recordList" minOccurs="0"><xs:complexType><xs:sequence><xs:element name="record" type="c:Record" minOccurs="0" maxOccurs="unbounded"/>

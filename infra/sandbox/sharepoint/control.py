@@ -9,7 +9,7 @@ from typing import Any
 from infra.sandbox.breaks import Breakage
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import control_doings, life, tenancy
+from infra.sandbox.sharepoint import bulk, control_doings, life, tenancy
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
 from infra.sandbox.sharepoint.effective import may_find
@@ -35,10 +35,11 @@ def verbs(
 
     def truth(body: dict[str, Any]) -> dict[str, Any]:
         site = world.sites[body["site"]]
-        rows = [row(listing, entry) for listing in site.lists for entry in listing.living()]
         counts = {listing.title: sum(1 for entry in listing.living() if entry.kind != "folder") for listing in site.lists}
-        found = {"site": site.key, "count": len(rows), "counts": counts, "day": world.day}
-        return found if body.get("count_only") else {**found, "items": rows}
+        found = {"site": site.key, "count": sum(listing.count() for listing in site.lists), "counts": counts, "day": world.day}
+        if body.get("count_only"):
+            return found
+        return {**found, "items": [row(listing, entry) for listing in site.lists for entry in listing.living()]}
 
     def effective(body: dict[str, Any]) -> dict[str, Any]:
         logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
@@ -92,6 +93,19 @@ def verbs(
         healed, _ = breakage.heal(name)
         return {"healed": healed, "unmet": mishaps.clear() if name is None else 0, "waiting": len(mishaps)}
 
+    def add_bulk(body: dict[str, Any]) -> dict[str, Any]:
+        """{"items": n}: one more site with a library of so many items, two of a hundred with rights of their own. Says how to reach it."""
+        listing = bulk.add(world, int(body["items"]), settings.clock.now())
+        scopes = sum(key not in ("web", listing.guid) for key in listing.site.grants)
+        return {
+            "site": listing.site.key,
+            "site_url": f"{settings.https_url}/sites/{listing.site.key}",
+            "drive_id": listing.drive_id,
+            "list_id": listing.guid,
+            "items": listing.count(),
+            "unique": scopes,
+        }
+
     def throttle(body: dict[str, Any]) -> dict[str, Any]:
         """{"licences"?, "units_per_minute"?, "units_per_day"?}: from now on an app that uses more is refused; an empty body ends that."""
         if body:
@@ -112,6 +126,7 @@ def verbs(
         "membership": membership,
         "advanced": lambda _: None,
         "fault": fault,
+        "bulk": add_bulk,
         "throttle": throttle,
         "units": lambda body: meter.told(reset=bool(body.get("reset"))),
         "breaks": lambda _: {"breaks": breakage.listed()},

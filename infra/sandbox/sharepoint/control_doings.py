@@ -10,7 +10,7 @@ from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.people import person
 from infra.sandbox.sharepoint import doings, sharing
 from infra.sandbox.sharepoint.finding import found, listing_of, row
-from infra.sandbox.sharepoint.founding import EDITORS
+from infra.sandbox.sharepoint.founding import EDITORS, QUALITY
 from infra.sandbox.sharepoint.principals import named, site_group, user
 from infra.sandbox.sharepoint.sharing import Place, at_entry
 from infra.sandbox.sharepoint.world import ROLES, Entry, Link, Listing, World
@@ -162,7 +162,7 @@ class _Acts:
         return self._clock.now()
 
     def _who(self, listing: Listing, body: Body) -> str:
-        login = person(str(body["login"])).login if "login" in body else person(EDITORS[listing.site.key][0]).login
+        login = person(str(body["login"])).login if "login" in body else person(EDITORS.get(listing.site.key, EDITORS[QUALITY])[0]).login
         user(listing.site, login)
         return login
 

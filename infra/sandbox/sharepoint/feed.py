@@ -63,8 +63,8 @@ def read(world: World, listing: Listing, ask: Ask, path: str) -> Round:
     token = _token(world, listing, given, ask, path) if given else Token(world.epoch, mark, 0, _end(listing))
     first = not given or token.place == 0
     place = _changed if controls(ask.claims, listing.site) else _told
-    pending = sorted((e for e in listing.entries.values() if place(e) > token.place and not 0 < e.deleted <= token.start), key=place)
     top = ask.top(200, 1000)
+    pending = listing.pending(place, token.place, token.start, top + 1)
     taken, more = pending[:top], len(pending) > top
     stale, twin = "", token.twin
     if more and first:

@@ -8,6 +8,7 @@ import mimetypes
 import re
 import secrets
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -51,7 +52,9 @@ def site_id(site: Site) -> str:
     return f"localhost,{site.collection},{site.web}"
 
 
+@lru_cache
 def identity(login: str) -> dict[str, Any]:
+    """A person as an identitySet; one dict for all who ask, not to be changed."""
     someone = person(login)
     return {"user": {"email": someone.mail, "id": someone.entra_id, "displayName": someone.name}}
 
@@ -94,7 +97,7 @@ class Drives:
             "name": entry.name,
             "eTag": entry.etag,
             "cTag": entry.ctag,
-            "size": self._size(listing, entry),
+            "size": listing.size(entry),
             "createdDateTime": stamp(entry.created),
             "lastModifiedDateTime": stamp(entry.modified),
             "webUrl": self.web_url(listing, entry),
@@ -116,7 +119,7 @@ class Drives:
             elif not in_delta or {"@microsoft.graph.downloadUrl", "content.downloadUrl"} & set(ask.select):
                 found["@microsoft.graph.downloadUrl"] = self.download_url(listing, entry, ask)
         else:
-            found["folder"] = {"childCount": len(listing.children(entry))}
+            found["folder"] = {"childCount": listing.child_count(entry)}
         if "publication" in ask.select or entry.checked_out or entry.level != "published":
             by = {"checkedOutBy": identity(entry.checked_out)} if entry.checked_out else {}
             found["publication"] = {"level": "checkout" if entry.checked_out else entry.level, "versionId": entry.label, **by}
@@ -147,11 +150,6 @@ class Drives:
         while entry.kind != "root" and entry.guid not in listing.site.grants:
             entry = listing.entries[entry.parent]
         return entry
-
-    def _size(self, listing: Listing, entry: Entry) -> int:
-        if entry.stored is not None:
-            return entry.stored.size
-        return sum(self._size(listing, child) for child in listing.children(entry))
 
     def children(self, listing: Listing, entry: Entry, ask: Ask) -> dict[str, Any]:
         return page(ask, [self.item(listing, child, ask) for child in listing.children(entry)])

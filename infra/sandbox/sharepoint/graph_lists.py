@@ -122,7 +122,7 @@ class Lists:
         if "$filter" in ask.query:
             raise GraphError(400, "invalidRequest", "The sandbox keeps no index to filter on; page by id instead.")
         top, after = ask.top(200, 5000), re.search(r"p_ID=(\d+)", ask.query.get("$skiptoken", ""))
-        rest = [entry for entry in listing.living() if entry.number > (int(after.group(1)) if after else 0)]
+        rest = listing.after(int(after.group(1)) if after else 0, top + 1)
         found: dict[str, Any] = {"value": [chosen(self.item(listing, entry, ask), self._select(ask)) for entry in rest[:top]]}
         if len(rest) > top:
             found["@odata.nextLink"] = ask.link(ask.path, **{"$skiptoken": f"Paged=TRUE&p_ID={rest[top - 1].number}"})

@@ -37,7 +37,7 @@ def _live(world: World, origin: datetime, day: int) -> None:
     files = [
         (listing, entry)
         for listing in world.listings()
-        if listing.template == "documentLibrary"
+        if listing.template == "documentLibrary" and listing.site.key in EDITORS
         for entry in listing.living()
         if entry.kind == "file" and "2015年度共有" not in listing.path(entry)
     ]

@@ -225,7 +225,6 @@ class _Walk(Asked):
         return self._securable(listing, entry, rest) if rest else self._item(listing, entry)
 
     def _list(self, listing: Listing) -> dict[str, Any]:
-        count = sum(1 for _ in listing.living())
         return self._selected(
             {
                 "__metadata": self._meta("SP.List", f"Web/Lists(guid'{listing.guid}')"),
@@ -234,7 +233,7 @@ class _Walk(Asked):
                 "Hidden": False,
                 "BaseTemplate": _TEMPLATES[listing.template],
                 "BaseType": 0 if listing.template == "genericList" else 1,
-                "ItemCount": count,
+                "ItemCount": listing.count(),
                 "ReadSecurity": listing.read_security,
                 "WriteSecurity": 1,
                 "EnableModeration": False,
@@ -251,7 +250,7 @@ class _Walk(Asked):
     def _items(self, listing: Listing) -> Collection:
         after = re.search(r"p_ID=(\d+)", self._ask.query.get("$skiptoken", ""))
         top = min(self._whole("$top", 100), 5000)
-        rest = [entry for entry in listing.living() if entry.number > (int(after[1]) if after else 0)]
+        rest = listing.after(int(after[1]) if after else 0, top + 1)
         found = Collection(self._item(listing, entry) for entry in rest[:top])
         if len(rest) > top:
             found.following = self._next(**{"$skiptoken": f"Paged=TRUE&p_ID={rest[top - 1].number}"})

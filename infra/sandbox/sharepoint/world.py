@@ -6,9 +6,10 @@ import base64
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from infra.sandbox.company.people import TENANT_ID, Group, group, stable_id
@@ -81,7 +82,7 @@ class Listing:
     def root(self) -> Entry:
         return self.entries[self._numbers[0]]
 
-    @property
+    @cached_property
     def drive_id(self) -> str:
         packed = b"".join(uuid.UUID(guid).bytes_le for guid in (self.site.collection, self.site.web, self.guid))
         return "b!" + base64.urlsafe_b64encode(packed).decode().rstrip("=")
@@ -94,6 +95,31 @@ class Listing:
         """What is in a folder now, by number."""
         inside = (self.entries[key] for key in self._inside.get(parent.id, ()))
         return sorted((entry for entry in inside if not entry.deleted), key=lambda one: one.number)
+
+    def size(self, entry: Entry) -> int:
+        """Bytes of a file, or of all files in a folder."""
+        if entry.stored is not None:
+            return entry.stored.size
+        return sum(self.size(child) for child in self.children(entry))
+
+    def child_count(self, entry: Entry) -> int:
+        return len(self.children(entry))
+
+    def after(self, number: int, most: int) -> list[Entry]:
+        """The next living entries by number, at most so many."""
+        return [entry for entry in self.living() if entry.number > number][:most]
+
+    def count(self) -> int:
+        """How many entries live."""
+        return sum(1 for _ in self.living())
+
+    def pending(self, place: Callable[[Entry], int], after: int, start: int, most: int) -> list[Entry]:
+        """At most so many entries whose place in the feed lies after one, in order; what was gone before ``start`` is left out."""
+        return sorted((one for one in self.entries.values() if place(one) > after and not 0 < one.deleted <= start), key=place)[:most]
+
+    def named(self, key: str) -> Entry | None:
+        """An entry by its id or unique id that the world does not know by them."""
+        return None
 
     def path(self, entry: Entry) -> list[str]:
         """Names from below the list's root down to the entry."""
@@ -188,7 +214,14 @@ class World:
     def entry(self, key: str) -> tuple[Listing, Entry] | None:
         """The living entry with this drive item id or unique id."""
         found = self._by_key.get(key)
+        if found is None:
+            found = next(((listing, entry) for listing in self.listings() if (entry := listing.named(key))), None)
         return None if found is None or found[1].deleted else found
+
+    def reserve(self, listing: Listing, count: int, at: datetime) -> None:
+        """So many places in a list's feed, for entries that nobody adds one by one."""
+        self._position += count
+        listing.feed.append((self._position, at))
 
     @property
     def next_position(self) -> int:

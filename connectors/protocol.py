@@ -372,24 +372,6 @@ class Connector(Protocol):
         ...
 
 
-@runtime_checkable
-class Examines(Protocol):
-    """A connector that can say of one stream, in a sentence, what a pull would meet: address, rights, size, and what reading costs."""
-
-    def examine(self, stream: Stream) -> str:
-        """Raises what a pull would raise."""
-        ...
-
-
-@runtime_checkable
-class Identifies(Protocol):
-    """A connector that can say what an address resolves to even where the stream can't be described, so that a change is named first."""
-
-    def identify(self, stream: Stream) -> Schema:
-        """Identity and parts as ``describe`` gives them, without fields. Nothing is sent where credentials must not go."""
-        ...
-
-
 PrincipalKind = Literal["user", "group", "org", "spgroup", "members", "everyone", "role"]
 #: Vendors whose ids do not tell upper from lower case.
 _CASELESS = frozenset({"entra"})

@@ -10,9 +10,23 @@ import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration
 from connectors.pages import empty
-from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
+from connectors.protocol import (
+    Access,
+    Blob,
+    Cursor,
+    Health,
+    Known,
+    Offer,
+    Page,
+    Schema,
+    Scope,
+    Stream,
+    Window,
+    unknown_scope,
+)
 from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
@@ -52,6 +66,9 @@ class SoapConnector:
     def discover(self) -> Iterator[Offer]:
         for name, client in self._services.all():
             yield from discover.offers(client, self._system, name)
+
+    def operations(self) -> tuple[OperationShape, ...]:
+        return tuple(one for name, client in self._services.all() for one in discover.shapes(client.contract(), name))
 
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)

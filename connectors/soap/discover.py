@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration, SourceError
 from connectors.protocol import LiveField, Offer, Stream
 from connectors.soap.client import SoapClient
@@ -49,37 +49,16 @@ _TOKEN = re.compile(r"last_?returned|(next|continuation|page)_?(token|key)|query
 _FURTHER = re.compile(r"(more|next)(_?with_?id)?$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One operation as it looks. ``rows`` is the path to its repeated element, empty where it lists nothing.
-
-    ``paging`` is the kind it looks like, ``none`` for a list without any sign of one. ``dropped`` says why no request can be made of it at
-    all. ``form`` is its SOAP version, style and use, as ``1.1 document/literal``.
-    """
-
-    operation: str
-    rows: str
-    paging: Looks
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    form: str = ""
-    dropped: str = ""
-
-    @property
-    def readable(self) -> bool:
-        """Whether it lists rows that a stream could be made of."""
-        return bool(self.rows) and not self.dropped
-
-
-def shapes(contract: Contract) -> tuple[Shape, ...]:
+def shapes(contract: Contract, service: str = "") -> tuple[OperationShape, ...]:
     """Every operation by name, readable or not, and those that the reading of the contract had to drop, with the reason."""
-    found = [Shape(name, "", "", (), (), dropped=in_words(why)) for name, why in contract.broken.items()]
+    found = [OperationShape(name, "", "", (), (), dropped=in_words(why), service=service) for name, why in contract.broken.items()]
     for name in sorted(contract.operations):
         operation = contract.operations[name]
         rows = rows_path(contract, operation) or ""
         inputs, outputs = (tuple(local(one.name) for one in contract.children(side)) for side in (operation.input, operation.output))
         form = f"{operation.version} {operation.style}/{operation.use}"
-        found.append(Shape(name, rows, _looks(contract, operation, rows) if rows else "", inputs, outputs, form))
+        looks = _looks(contract, operation, rows) if rows else ""
+        found.append(OperationShape(name, rows, looks, inputs, outputs, form, service=service))
     return tuple(sorted(found, key=lambda shape: shape.operation))
 
 

@@ -10,7 +10,8 @@ import typer
 from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
 
 if TYPE_CHECKING:
-    from connectors.protocol import Connector, Examines
+    from connectors.capabilities import Examines
+    from connectors.protocol import Connector
     from expectations.contract import Contract
     from pipelines.project import Project
 
@@ -32,9 +33,9 @@ def doctor(
     lang: LangOption = None,
 ) -> None:
     """Check each system's address, credentials and rights, and every contract file. The exit code is that of the worst finding."""
+    from connectors.capabilities import Examines, Identifies
     from connectors.errors import FortnightError
     from connectors.messages import Said, joined, told
-    from connectors.protocol import Examines, Identifies
 
     with spoken(lang, json_):
         opened = open_project(project)

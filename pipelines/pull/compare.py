@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from connectors.capabilities import Identifies
 from connectors.errors import AddressUnknown, ContractBroken, FixConfiguration, SourceError
 from connectors.messages import Language, Said, sentence, told
-from connectors.protocol import Connector, Identifies, Schema, Stream
+from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
 from expectations.drift import Change, Drift, address, compare
 from expectations.facts import Facts

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.capabilities import Operates, OperationShape
 from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration, FortnightError, SourceError
 from connectors.protocol import Access, Connector, Offer, Schema
 from expectations.contract import Contract
@@ -72,7 +73,8 @@ class MappedStream:
 class MappedSystem:
     """One system. ``error`` says why it could not be mapped, or why a part of it could not: then what the others offer stands in ``streams``.
 
-    ``unoffered`` are contracts without an object, as far as the whole system was seen.
+    ``unoffered`` are contracts without an object, as far as the whole system was seen. ``operations`` are those that its interface is made
+    of, where it is made of any.
     """
 
     name: str
@@ -84,6 +86,16 @@ class MappedSystem:
     skipped: tuple[FortnightError, ...] = ()
     unoffered: tuple[str, ...] = ()
     error: FortnightError | None = None
+    operations: tuple[OperationShape, ...] = ()
+
+    def reading(self, one: OperationShape) -> str:
+        """The stream that an operation is read as, empty where none is."""
+        return next((stream.stream for stream in self.streams if _reads(stream.contract, one)), "")
+
+
+def _reads(contract: Contract, one: OperationShape) -> bool:
+    source = contract.source
+    return (source.get("operation"), source.get("service", "")) == (one.operation, one.service) and not source.get("table")
 
 
 @dataclass(frozen=True)
@@ -161,9 +173,12 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
     probes: tuple[tuple[str, bool, str], ...] = ()
     streams: list[MappedStream] = []
     skipped: list[FortnightError] = []
+    operations: tuple[OperationShape, ...] = ()
     try:
         health = connector.check()
         endpoint, sandbox, probes = health.endpoint, health.sandbox, health.probes
+        if isinstance(connector, Operates):
+            operations = tuple(connector.operations())
         offers, closed = _offers(connector)
         offers += _parts(offers, contracts)
         # What a contract already claims keeps its name, whatever the dictionary says today.
@@ -188,12 +203,12 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
                 skipped.append(error)
         report(Progress(system, "done", len(offers), len(offers)))
     except SourceError as error:
-        return MappedSystem(system, kind, endpoint, sandbox, probes=probes, error=error)
+        return MappedSystem(system, kind, endpoint, sandbox, probes=probes, error=error, operations=operations)
     finally:
         connector.close()
     offered = {one.stream for one in streams}
     unoffered = () if closed else tuple(name for name in contracts if name not in offered)
-    return MappedSystem(system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), unoffered, closed)
+    return MappedSystem(system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), unoffered, closed, operations)
 
 
 def _offers(connector: Connector) -> tuple[list[Offer], SourceError | None]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import IO, Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,15 +18,14 @@ from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.redaction import Redactor
 from connectors.soap.address import Origin, origin, within
-from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
-from connectors.soap.attachments import Multipart
+from connectors.soap.arriving import Arriving, named, received
+from connectors.soap.aside import Aside
 from connectors.soap.bundle import MAX_DOCUMENT, Bundle, fetch
 from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config
-from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
-from connectors.soap.events import MAX_TEXT, Parts
+from connectors.soap.decode import IncompleteXml, Reply, Sink
+from connectors.soap.events import MAX_TEXT
 from connectors.soap.headers import with_headers
-from connectors.soap.multiref import has_references, resolved
 from connectors.soap.oauth import ClientCredentials
 from connectors.soap.pace import Pace
 from connectors.soap.plan import Plan, compile_plan
@@ -38,12 +35,10 @@ from connectors.soap.schema import operation as operation_of
 from connectors.soap.security import ACTION_HEADER, WireSecurity
 from connectors.soap.session import PLACE, Held, Session, carried, header
 from connectors.soap.sources import Faults, Header, Ok
-from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
 from connectors.soap.wsdl import read
-from connectors.soap.xmltree import BrokenXml, UnsafeXml
 from connectors.timed import TooSlow
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
 
@@ -51,7 +46,6 @@ _log = logging.getLogger("fortnight.soap")
 #: A reply that is cut is asked for again: reading changes nothing at the source.
 ATTEMPTS = 3
 MAX_REPLY = 2 * 1024**3
-_IN_MEMORY = 8 * 1024 * 1024
 _SAID = 200
 
 
@@ -308,28 +302,15 @@ class SoapClient:
         with self.transport(url).stream("POST", url, content=content, headers=headers, classify=classify) as response:
             status, media_type, charset = response.status_code, _media_type(response), response.charset_encoding
             arriving = Arriving(response.iter_bytes(256 * 1024), MAX_REPLY)
-            try:
+            with named(operation.name, host, status):
                 head = arriving.peek(512).lstrip().lower()
                 if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
                     raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
                 xml = head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff"))
                 if status >= 400 and not xml and media_type != "multipart/related":
                     raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
-                with _as_one(cast(IO[bytes], arriving), response, operation, aside) as (whole, stated, parts):
-                    reply = decode(whole, how.plan, how.sink(), charset=stated or charset, aside=aside, parts=parts)
-            except (IncompleteXml, httpx.RequestError):
-                raise
-            except BrokenAttachment as error:
-                raise BrokenReply("soap.mtom", operation=operation.name, host=host, why=str(error)) from error
-            except MisplacedAttachment as error:
-                raise BrokenReply("soap.attachment_misplaced", operation=operation.name, host=host, element=error.element) from error
-            except LargeAttachment as error:
-                limit = error.limit // MEGABYTE
-                raise BrokenReply("soap.attachment_too_large", operation=operation.name, element=error.element, limit=limit) from error
-            except TooLarge as error:
-                raise BrokenReply("soap.reply_too_large", operation=operation.name, host=host, limit=MAX_REPLY) from error
-            except (BrokenXml, UnsafeXml, NotSoap) as error:
-                raise BrokenReply("soap.broken", operation=operation.name, host=host, status=status, why=str(error)) from error
+                encoded, content_type = operation.use == "encoded", response.headers.get("Content-Type", "")
+                reply = received(arriving, how.plan, how.sink, aside, content_type=content_type, charset=charset, encoded=encoded)
             if status >= 400 and reply.fault is None:
                 raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
             return reply
@@ -363,23 +344,6 @@ class SoapClient:
                 if len(content) > MAX_DOCUMENT:
                     raise FixConfiguration("soap.contract_too_large", wsdl=url, limit=f"{MAX_DOCUMENT} bytes in one document")
             return bytes(content), _media_type(response)
-
-
-@contextmanager
-def _as_one(
-    arriving: IO[bytes], response: httpx.Response, operation: Operation, aside: Aside
-) -> Generator[tuple[IO[bytes], str | None, Parts | None]]:
-    """The reply as one document, the charset its part states, and its other parts. References of SOAP encoding are resolved."""
-    if _media_type(response) == "multipart/related":
-        found = Multipart(arriving, response.headers.get("Content-Type", ""), aside)
-        yield found.root, found.charset, found.part
-    elif operation.use == "encoded":
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            shutil.copyfileobj(arriving, spool, 256 * 1024)
-            held = cast(IO[bytes], spool)
-            yield (resolved(held) if has_references(held) else held), None, None
-    else:
-        yield arriving, None, None
 
 
 def _media_type(response: httpx.Response) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -109,6 +109,10 @@ class Aside:
 
 _SPACES = b" \t\r\n"
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
+
+
+#: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.
+Parts = Callable[[str], Attachment]
 
 
 class Writer:

@@ -16,11 +16,12 @@ from connectors.soap.decode import Sink
 from connectors.soap.headers import filled
 from connectors.soap.paging import Handle, Pager
 from connectors.soap.pairs import divided
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.request import merged
 from connectors.soap.schema import chosen, operation, with_rows
 from connectors.soap.sources import ChangedHandles, Header, Ok
+from connectors.soap.steps import Plan
 from connectors.soap.template import placed, values_of
 from connectors.soap.windows import bound, windowed
 from connectors.soap.xmltree import local

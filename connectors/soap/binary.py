@@ -10,9 +10,9 @@ import pyarrow as pa
 from connectors.soap.aside import Attachment
 from connectors.soap.lexical import read, value_of
 from connectors.soap.notes import OfRows
-from connectors.soap.plan import Cell, Plan
 from connectors.soap.raw import Block, Raw, RawRow
 from connectors.soap.rules import Rules, Unfit
+from connectors.soap.steps import Cell, Plan
 
 #: The bytes from attachments that rows typed together may have; a row with more is typed alone.
 _TOGETHER = 8 * 1024 * 1024

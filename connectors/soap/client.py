@@ -28,13 +28,14 @@ from connectors.soap.events import MAX_TEXT
 from connectors.soap.headers import with_headers
 from connectors.soap.oauth import ClientCredentials
 from connectors.soap.pace import Pace
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
 from connectors.soap.redact import masked
 from connectors.soap.request import Requests, merged, with_credentials
 from connectors.soap.schema import operation as operation_of
 from connectors.soap.security import ACTION_HEADER, WireSecurity
 from connectors.soap.session import PLACE, Held, Session, carried, header
 from connectors.soap.sources import Faults, Header, Ok
+from connectors.soap.steps import Plan
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
@@ -195,7 +196,7 @@ class SoapClient:
             reply, url = self._asked(how, given, blocks, held)
             if self._session.is_over(reply.fault):
                 reply, url = self._asked(how, given, blocks, self._session.renewed(held))
-        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults))
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
         return reply
 
     def begin(self) -> bool:

@@ -15,10 +15,10 @@ from xml.parsers import expat
 
 from connectors.soap.aside import Aside
 from connectors.soap.events import BLOCK, Machine, Parts, Sink
-from connectors.soap.plan import Plan
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader
+from connectors.soap.steps import Plan
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 
 __all__ = ["BLOCK", "IncompleteXml", "NotSoap", "Presence", "Raw", "RawRow", "Reply", "Sink", "decode", "encoding_of"]

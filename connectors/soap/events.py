@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from xml.parsers import expat
 
-from connectors.soap.aside import Aside, Attachment, BrokenAttachment, MisplacedAttachment, Writer
+from connectors.soap.arrays import POSITION, ArraySaid
+from connectors.soap.aside import Aside, Attachment, Parts
+from connectors.soap.known import Passing
+from connectors.soap.large import LargeValue
 from connectors.soap.pairs import deal
-from connectors.soap.plan import Plan
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
-from connectors.soap.steps import DETAIL, XSI_TYPE, Kind, Step
+from connectors.soap.steps import DETAIL, XSI_TYPE, Kind, Plan, Step
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
 from connectors.soap.xmltree import UnsafeXml, refuse_doctype
 
@@ -27,10 +29,6 @@ MAX_TEXT = 10 * 1024 * 1024
 Sink = Callable[[Sequence[RawRow]], None]
 
 
-#: The part of a multipart reply that an Include's URL names. Raises BrokenAttachment.
-Parts = Callable[[str], Attachment]
-
-
 class Machine:
     """The handlers of one parse. Closures over locals rather than attributes: this is the connector's innermost loop.
 
@@ -42,6 +40,7 @@ class Machine:
 
     def __init__(self, plan: Plan, sink: Sink, aside: Aside | None = None, parts: Parts | None = None) -> None:
         self.reply = Reply()
+        self._passing = Passing(self.reply.notes)
         self._aside = aside
         self._parts = parts
         self._plan = plan
@@ -56,7 +55,10 @@ class Machine:
         self.row_end = -1
         #: Bytes of the row under way that went aside: they are not held, and count for nothing.
         self.set_aside = 0
-        self.suited = _row_suits(plan.root)
+        self._above = _above_rows(plan.root)
+        self.suited = self._above is not None and all(
+            suits(one) and one.within is None for one in self._above.children.values() if one.kind is Kind.ROW
+        )
 
     def finish(self) -> Reply:
         """The reply, once the parser has seen the end. Raises IncompleteXml or NotSoap."""
@@ -65,6 +67,7 @@ class Machine:
         if self.reply.answers != 1:
             raise NotSoap("the Envelope holds no answer" if not self.reply.answers else "the Body holds more than one answer")
         self.reply.missing = tuple(name for name in self._plan.required if name not in self._came)
+        self.reply.beside_rows = tuple(self._passing.beside)
         self._hand_over()
         return self.reply
 
@@ -81,7 +84,7 @@ class Machine:
         step, name = self._row
         scope = {prefix: uris[-1] for prefix, uris in self._scope.items() if uris}
         if self._reader is None or dict(self._reader.scope) != scope or self._reader.row is not step or self._reader.name != name:
-            self._reader = RunReader(step, name, scope, MAX_DEPTH // 2)
+            self._reader = RunReader(step, name, scope, MAX_DEPTH // 2, self.reply.notes)
         return self._reader
 
     def _hand_over(self) -> None:
@@ -91,7 +94,7 @@ class Machine:
 
     def parser(self) -> expat.XMLParserType:
         reply, block, hand_over, came = self.reply, self._block, self._hand_over, self._came
-        root = self._plan.root
+        root, row_above, passing, deeper = self._plan.root, self._above, self._passing, self._passing.deeper
         absent, nil_value, twice, mixed = Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED
         row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
         scalar, fault_text, fault_detail, answer = Kind.SCALAR, Kind.FAULT_TEXT, Kind.FAULT_DETAIL, Kind.ANSWER
@@ -110,41 +113,9 @@ class Machine:
         collect = False
         suspended: list[bool] = []
         row_parent: Step | None = None
-        # The value under way that is not held as text: long text on its way aside, or the part that an Include named.
-        large: Writer | Attachment | None = None
+        large = LargeValue(self._aside, self._parts)
+        arrays: list[ArraySaid] = []
         block_from = 0
-
-        def include(attributes: dict[str, str]) -> None:
-            nonlocal large
-            if current.form is None:
-                raise MisplacedAttachment(current.name)
-            if self._parts is None or self._aside is None:
-                raise BrokenAttachment("an Include stands in a reply without parts")
-            if large is not None:
-                raise BrokenAttachment(f"<{current.name}> holds more than one Include")
-            large = self._aside.give(self._parts(attributes.get("href", "")), current.name)
-
-        def move(step: Step) -> None:
-            """Let the text so far go to the disk."""
-            nonlocal large
-            assert step.form is not None and self._aside is not None
-            if isinstance(large, Attachment):
-                raise BrokenAttachment(f"<{step.name}> holds text beside its Include")
-            data = "".join(text).encode()
-            text.clear()
-            large = large or Writer(self._aside, step.form, step.name)
-            large.write(data)
-            self.set_aside += len(data)
-
-        def whole(step: Step) -> Attachment:
-            """The value that is not held as text, when it has come to its end."""
-            nonlocal large
-            if large is None or any(piece.strip(" \t\r\n") for piece in text):
-                move(step)
-            text.clear()
-            found, large = large, None
-            assert found is not None and self._aside is not None
-            return found if isinstance(found, Attachment) else self._aside.give(found.done(), step.name)
 
         def take(step: Step, attributes: dict[str, str], row: RawRow) -> None:
             for key, slot in step.attributes.items():
@@ -170,16 +141,18 @@ class Machine:
                 skip += 1
                 if skip > MAX_DEPTH:
                     raise UnsafeXml(f"elements are nested more than {MAX_DEPTH} deep")
+                deeper(name, skip)
                 return
             step = current.children.get(name) or current.children.get("*")
             if step is None:
                 included = name == _INCLUDE and current.kind in (leaf, leaves, scalar, fault_text)
                 if included:
-                    include(attributes)
+                    large.include(current, attributes)
                 if current is root:
                     raise NotSoap(f"the document is <{name.rpartition('}')[2]}>, not a SOAP Envelope")
                 if current.kind is Kind.BODY:
                     raise NotSoap(f"the Body holds <{name.rpartition('}')[2]}>, which is not this operation's answer")
+                passing.enter(current.known, current.path, name, beside=current is row_above)
                 skip = 1
                 suspended.append(collect)
                 odd = odd or (collect and not included)
@@ -189,9 +162,12 @@ class Machine:
             current = step
             kind = step.kind
             nil = odd = False
-            if attributes and (stated := attributes.get(XSI_NIL)) is not None:
-                said = says_nil(stated)
-                nil, odd = said is True, said is None
+            if attributes:
+                if (stated := attributes.get(XSI_NIL)) is not None:
+                    said = says_nil(stated)
+                    nil, odd = said is True, said is None
+                if POSITION in attributes and stack[-1].array:
+                    arrays[-1].partial = True
             if kind is leaf or kind is leaves:
                 collect = True
                 if step.attributes and not again(step):
@@ -201,11 +177,13 @@ class Machine:
                 if kind is row_kind and nil:
                     # Whether it may be so, the result code decides: an object that was not found is often a nil one.
                     reply.nil_rows += 1
+                    passing.enter(None, "", name)
                     current, skip, nil = stack.pop(), 1, False
                     suspended.append(collect)
                     return
                 if kind is row_kind and step.within is not None and not step.within.holds_rows(reply.repeated):
                     reply.passed += 1
+                    passing.enter(None, "", name)
                     current, skip = stack.pop(), 1
                     suspended.append(collect)
                     return
@@ -219,6 +197,8 @@ class Machine:
                 elif odd:
                     raise NotSoap("the xsi:nil of a row is no boolean")
                 take(step, attributes, raw)
+                if step.array:
+                    arrays.append(ArraySaid.of({} if nil else attributes))
                 rows.append(raw)
                 once.append(set())
                 collect = step.text >= 0
@@ -239,6 +219,8 @@ class Machine:
                     take(step, attributes, rows[-1])
             elif step.name:
                 came.add(step.name)
+            if step.array:
+                arrays.append(ArraySaid.of({} if nil else attributes, reply.rows))
             for key, path in step.scalars.items():
                 # An attribute such as SOAP-ENC:arrayType is named by its local name.
                 found = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
@@ -246,8 +228,27 @@ class Machine:
                 if path in repeated and found is not None:
                     reply.repeated.setdefault(path, []).append(found)
 
+        def whole(step: Step) -> Attachment:
+            found, moved = large.whole(step, text)
+            self.set_aside += moved
+            return found
+
+        def counted(step: Step) -> None:
+            """What an array said of itself, against what came: rows that are fewer make the reply wrong, other items the row they stand in."""
+            said, items = arrays.pop(), step.children["*"]
+            if items.kind is row_kind:
+                if said.partial:
+                    raise NotSoap("the rows are an array that leaves items out (offset or position)")
+                if said.count not in (None, reply.rows - said.before):
+                    reply.miscounted = said.count, reply.rows - said.before
+                return
+            row, slot = rows[-1], items.slot
+            held = row[slot] if isinstance(row[slot], list) else []
+            if row[slot] is not twice and (said.partial or said.count not in (None, len(held))):
+                row[slot] = Presence.PARTIAL if said.partial else Presence.COUNT
+
         def value(step: Step) -> Raw:
-            if large is not None:
+            if large.held is not None:
                 found = whole(step)
                 return mixed if odd or nil else found
             said = text[0] if len(text) == 1 else "".join(text)
@@ -274,17 +275,19 @@ class Machine:
             if kind is leaf:
                 row, slot = rows[-1], step.slot
                 if row[slot] is not absent:
-                    if large is not None:
+                    if large.held is not None:
                         whole(step)
                         row[slot] = twice
                     elif not step.repeats or value(step) != row[slot]:
                         row[slot] = twice
-                elif nil or odd or step.qualified or large is not None:
+                elif nil or odd or step.qualified or large.held is not None:
                     row[slot] = value(step)
                 else:
                     row[slot] = text[0] if len(text) == 1 else "".join(text)
                 text.clear()
             elif kind is row_kind:
+                if step.array:
+                    counted(step)
                 if step.gathered:
                     deal(rows[-1], step.gathered)
                 block.append(rows.pop())
@@ -299,6 +302,8 @@ class Machine:
                 _append(rows[-1], step.slot, value(step))
                 text.clear()
             elif kind is group or kind is groups:
+                if step.array:
+                    counted(step)
                 inner, owner = rows.pop(), rows[-1]
                 once.pop()
                 if step.gathered:
@@ -307,12 +312,14 @@ class Machine:
                     said = value(step)
                     inner[step.text] = absent if said is nil_value else said
                     text.clear()
-                if any(one is not absent for one in inner):
-                    # Said to be nil, and something stood in it.
-                    if owner[step.slot] is nil_value:
+                held = owner[step.slot]
+                last = held[-1] if kind is groups and isinstance(held, list) else held
+                # What is said to be nil may have attributes (XSD part 1 §3.3.1), and nothing else.
+                if last is nil_value and any(one is not absent for at, one in enumerate(inner) if at not in step.attributes.values()):
+                    if isinstance(held, list):
+                        held[-1] = mixed
+                    else:
                         owner[step.slot] = mixed
-                    elif kind is groups and owner[step.slot] is not twice and owner[step.slot][-1] is nil_value:
-                        owner[step.slot][-1] = mixed
             elif kind is scalar and step.form is not None:
                 if reply.content is not None:
                     raise NotSoap(f"<{step.name}> comes twice")
@@ -340,6 +347,8 @@ class Machine:
                 if reply.fault is not None and said and key:
                     reply.fault.setdefault(key, said)
                 text.clear()
+            elif step.array:
+                counted(step)
             elif current is root:
                 self._ended = True
 
@@ -347,8 +356,8 @@ class Machine:
             if collect:
                 text.append(data)
                 if len(text) > 1 and (size := sum(map(len, text))) > _LONG_TEXT:
-                    if current.form is not None and self._aside is not None:
-                        move(current)
+                    if large.takes(current):
+                        self.set_aside += large.move(current, text)
                     elif size > MAX_TEXT:
                         raise UnsafeXml(f"a text is longer than {MAX_TEXT} characters")
 
@@ -373,9 +382,11 @@ class Machine:
         return parser
 
 
-def _row_suits(step: Step) -> bool:
-    """Whether the plan's rows can be read by arrays. A plan has one row step, twice: below either SOAP version's Envelope."""
-    return any(suits(child) and child.within is None if child.kind is Kind.ROW else _row_suits(child) for child in step.children.values())
+def _above_rows(step: Step) -> Step | None:
+    """The step whose children are the rows: there is one, below either SOAP version's Envelope. None in a plan without rows."""
+    if any(child.kind is Kind.ROW for child in step.children.values()):
+        return step
+    return next((found for child in step.children.values() if (found := _above_rows(child)) is not None), None)
 
 
 def _append(row: RawRow, slot: int, value: Raw) -> None:

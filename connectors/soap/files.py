@@ -13,10 +13,11 @@ from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.decode import Sink
 from connectors.soap.paging import number
-from connectors.soap.plan import Plan, compile_plan, form_of
+from connectors.soap.plan import compile_plan, form_of
 from connectors.soap.request import merged
 from connectors.soap.schema import operation
 from connectors.soap.sources import Files
+from connectors.soap.steps import Plan
 
 
 def content(client: SoapClient, stream: Stream, spec: SourceSpec, blob: Blob) -> Iterator[bytes]:

@@ -18,11 +18,11 @@ from connectors.soap.components import TYPE_SAID, SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
 from connectors.soap.moments import OFFSET, ZONE_LAST, day, instant, microseconds
-from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
 from connectors.soap.rules import Oddity, Rules, Unfit
 from connectors.soap.schema import LISTS, arrow_type
+from connectors.soap.steps import QUALIFIED, Cell
 
 __all__ = ["FLOAT", "FORMS", "WHOLE", "Rules", "Unfit", "bound_of", "read", "scalar", "value_of", "whitespace"]
 
@@ -75,7 +75,13 @@ _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[
 _GREATEST_FLOAT32 = 3.4028235677973366e38
 
 
-_MIXED = "value.mixed (an element inside of a value, or a value in what is said to be nil)"
+#: What a raw value that is no value at all is told as.
+_BROKEN = {
+    Presence.TWICE: "value.twice (an element that comes once came again)",
+    Presence.MIXED: "value.mixed (an element inside of a value, or a value in what is said to be nil)",
+    Presence.COUNT: "value.count (an encoded array says another number of items than it holds)",
+    Presence.PARTIAL: "value.partial (an encoded array says that it leaves items out)",
+}
 
 
 def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
@@ -85,10 +91,8 @@ def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
     """
     rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
     if isinstance(raw, Presence):
-        if raw is Presence.TWICE:
-            raise Unfit("value.twice (an element that comes once came again)", raw)
-        if raw is Presence.MIXED:
-            raise Unfit(_MIXED, raw)
+        if raw in _BROKEN:
+            raise Unfit(_BROKEN[raw], raw)
         if cell.column.required or (raw is Presence.NIL and not cell.nillable):
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
@@ -110,7 +114,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
     at = f"[{index}]" if index else ""
     try:
         if raw is Presence.MIXED:
-            raise Unfit(_MIXED, raw)
+            raise Unfit(_BROKEN[raw], raw)
         if cell.simple is None:
             if isinstance(raw, Presence):
                 return None
@@ -122,6 +126,9 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
                     rules.beneath(f"/{child.column.source}", before)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
+            for check in cell.checks:
+                if (broken := check.broken(raw)) is not None:
+                    raise Unfit(broken.why, broken.raw, f"/{check.source}")
             return made
         if isinstance(raw, Presence):
             return None

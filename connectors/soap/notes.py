@@ -24,6 +24,11 @@ class Notes:
             kind = ("", "more", fact)
         self._counts[kind] = self._counts.get(kind, 0) + count
 
+    def take(self, more: Notes) -> None:
+        """The counts of other notes too."""
+        for note in more.all():
+            self.add(note.column, note.what, note.count, fact=note.fact)
+
     def all(self) -> tuple[Note, ...]:
         """In the order in which they were first met."""
         return tuple(Note(column, what, count, fact) for (column, what, fact), count in self._counts.items() if count)

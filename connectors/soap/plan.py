@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -11,69 +11,26 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.beside import PARTS, has_part, with_kept_zones
+from connectors.soap.checks import Check, TypeSaid
 from connectors.soap.components import ANY, ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.known import ANYTHING, Known
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
-from connectors.soap.steps import XSI_TYPE, Kind, Step, below, expat_name
+from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
-
-QUALIFIED = frozenset({"QName", "NOTATION"})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
-
-    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
-    the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see the
-    module ``beside``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
-    """
-
-    column: Column
-    slot: int
-    simple: SimpleType | None
-    many: bool = False
-    nillable: bool = True
-    children: tuple[Cell, ...] = ()
-    default: str | None = None
-    fixed: bool = False
-    fills: bool = True
-    gathers: bool = False
-    reading: Reading | None = None
-    part: str = ""
-    keeps_zone: bool = False
-    beside: int = -1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
-
-    ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
-    ``repeated`` are the paths outside of the rows that lead through a repeated element.
-    """
-
-    operation: str
-    rows: str
-    root: Step
-    width: int
-    cells: tuple[Cell, ...]
-    slots: dict[str, int]
-    required: tuple[str, ...] = ()
-    binary: bool = False
-    repeated: frozenset[str] = frozenset()
 
 
 class _Slots:
-    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below."""
+    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below;
+    ``checks`` are those of the row."""
 
     def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
         self.of: dict[str, int] = {}
         self.pairs: dict[tuple[str, str], tuple[Gathered, _Slots]] = {}
         self.readings, self.at, self.encoded = readings, at, encoded
+        self.checks: list[Check] = []
 
     def reading(self, source: str) -> Reading | None:
         return self.readings.get(self.at + source)
@@ -127,6 +84,11 @@ def compile_plan(
         for source in extra:
             if source not in slots.of:
                 _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
+        kind = contract.type(trail[-1])
+        # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
+        _typed(
+            contract, trail[-1], row, slots, "", always=operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
+        )
         row.width = len(slots.of)
         if pair is not None:
             row.within = expect_around(contract, operation, answer, pair)
@@ -144,10 +106,13 @@ def compile_plan(
         raise FixConfiguration("soap.column_twice", operation=operation.name, column=twice[0], source=twice[0])
     if content is not None:
         expect_scalar(contract, operation, answer, *content)
+    _know(answer, Known.of(contract, operation.output), "")
+    answer.path = local(operation.output.name)
     envelope = Step(children={})
     for uri in ENVELOPES:
         body = Step(Kind.BODY, children={expat_name(operation.output.name): answer, f"{uri}}}Fault": expect_fault(uri)})
-        envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
+        known = Known(None, frozenset(), {f"{uri}}}Header": ANYTHING})
+        envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body}, known=known, path="Envelope")
     kept = with_kept_zones(tuple(cells))
     return Plan(
         operation.name,
@@ -159,6 +124,7 @@ def compile_plan(
         tuple(required),
         any(_holds_bytes(cell) for cell in kept),
         frozenset(repeated | collected),
+        tuple(slots.checks),
     )
 
 
@@ -243,8 +209,9 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if trail and not attribute and _listed(contract, last, column.type):
         # It came often when the contract was written, and comes once now: a list of one.
         last = replace(last, maximum=None)
-    for element in trail if attribute else trail[:-1]:
+    for depth, element in enumerate(trail if attribute else trail[:-1], 1):
         step = below(step, element)
+        _typed(contract, element, step, slots, "/".join(path.split("/")[:depth]))
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -290,6 +257,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
     here.repeats = reading is not None and reading.repeats
     if simple:
+        if not last.many:
+            _typed(contract, last, here, slots, path)
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
@@ -302,8 +271,19 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         else _cell(contract, operation, last, here, inner, child)
         for child in column.children
     )
+    _typed(contract, last, here, inner, "")
     here.width = len(inner.of)
-    return Cell(column, slot, None, last.many, nillable, children)
+    return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))
+
+
+def _typed(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, *, always: bool = False) -> None:
+    """Check what an element says to be by xsi:type, where that can be more than one thing or ``always``."""
+    further = contract.derived(element.type)
+    if XSI_TYPE in step.attributes or not isinstance(contract.type(element), ComplexType) or not (further or always):
+        return
+    source = f"{path}@{TYPE_SAID}"
+    step.attributes[XSI_TYPE] = slot = slots.take(source)
+    slots.checks.append(TypeSaid(source, slot, frozenset((element.type, *further))))
 
 
 def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
@@ -369,3 +349,12 @@ def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
     simple = contract.simple(element.type)
     plain = isinstance(found, SimpleType) or found.text is not None
     return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
+
+
+def _know(step: Step, known: Known, path: str) -> None:
+    """Tell the steps from here down what the contract lets stand in their elements."""
+    step.known, step.path, step.array = known, path, "*" in step.children
+    for name, child in step.children.items():
+        inside = known.at(name)
+        if inside is not None and child.known is None:
+            _know(child, inside, f"{path}/{local(name)}" if path else local(name))

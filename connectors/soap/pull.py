@@ -24,10 +24,11 @@ from connectors.soap.config import SourceSpec
 from connectors.soap.decode import RawRow, Sink
 from connectors.soap.headers import filled
 from connectors.soap.notes import Notes
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.schema import operation
 from connectors.soap.staging import Stage
+from connectors.soap.steps import Plan
 from connectors.soap.values import Rules, Where, batch
 
 
@@ -53,6 +54,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     once = _Once(stream.key) if spec.paging.distinct or spec.chunks else None
     pager = asker.pager
     yielded = False
+    # What was odd in replies without rows, which give no page.
+    unsaid = Notes()
     while not pager.done:
         ask = asker.ask()
         gathered: list[_Gathered] = []
@@ -80,6 +83,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
                     aside=aside,
                 )
             page = gathered[0]
+            page.notes.take(reply.notes)
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
             pager.took(
@@ -90,6 +94,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
                     yielded = True
                     yield once.new(part) if once else part
                     del part
+            else:
+                unsaid.take(page.notes)
         finally:
             for attempt in gathered:
                 attempt.stage.close()
@@ -97,8 +103,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     came = once.count + pager.read - once.given if once else pager.read
     if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
-    if not yielded:
-        yield empty(stream.columns, Cursor(pager.state), None)
+    if not yielded or unsaid.all():
+        yield replace(empty(stream.columns, Cursor(pager.state), None), notes=unsaid.all())
 
 
 class _Once:
@@ -155,8 +161,8 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        typed = batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, notes=into.notes)
-        into.stage.add(*typed)
+        how: Any = {"key": stream.key, "versions": versions, "scope": scope, "notes": into.notes, "checks": plan.checks}
+        into.stage.add(*batch(plan.cells, rows, rules, where, **how))
         into.rows += len(rows)
 
 

@@ -15,21 +15,32 @@ if TYPE_CHECKING:
 
 class Presence(Enum):
     """Why a value is not there. TWICE: an element that may come once came again. MIXED: an element stands in the value, a value in what
-    says that it is nil, or nil says neither yes nor no.
+    says that it is nil, or nil says neither yes nor no. COUNT: an encoded array says another number of items than it holds. PARTIAL: it
+    says that it leaves items out.
     """
 
     ABSENT = "absent"
     NIL = "nil"
     TWICE = "twice"
     MIXED = "mixed"
+    COUNT = "count"
+    PARTIAL = "partial"
 
 
 #: A raw value: text, bytes that wait on disk (``aside.Attachment``), why there is none, a nested raw row, or a list of either.
 Raw = Any
 RawRow = list[Raw]
 #: What ``Texts.gaps`` holds: 0 is text, the others stand for a presence in this order.
-GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED)
+GAPS = (Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED, Presence.COUNT, Presence.PARTIAL)
 ABSENT, NIL, TWICE, MIXED = 1, 2, 3, 4
+
+
+class Unfit(ValueError):
+    """A value does not fit its column. ``path`` is below the column where it is nested."""
+
+    def __init__(self, why: str, raw: object, path: str = "") -> None:
+        self.why, self.raw, self.path = why, raw, path
+        super().__init__(why)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from connectors.soap.aside import Attachment
+from connectors.soap.notes import Notes
 from connectors.soap.xmltree import BrokenXml
 
 
@@ -24,6 +25,8 @@ class Reply:
     plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
     through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``passed`` counts what stands where
     rows do, in the pair under way, which is not theirs. ``nothing``: the reply was judged, and it says that there is nothing to give.
+    ``notes`` count what the contract does not know; ``beside_rows`` are the names of such elements that stand where rows should.
+    ``miscounted``: the rows stand in an encoded array that says another number of them than came.
     """
 
     rows: int = 0
@@ -36,6 +39,9 @@ class Reply:
     nil_rows: int = 0
     passed: int = 0
     nothing: bool = False
+    notes: Notes = field(default_factory=Notes)
+    beside_rows: tuple[str, ...] = ()
+    miscounted: tuple[int | None, int] | None = None
 
     def all(self, path: str) -> list[str]:
         """Every text that came at a path, in the order of the document."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from connectors.soap.raw import Unfit
 from connectors.soap.reading import Beyond, Finer, Reading, Zone
 
 #: Path below the column, code, and whether it is a mere fact (see ``protocol.Note``).
 Oddity = tuple[str, str, bool]
 
 
-class Unfit(ValueError):
-    """A value does not fit its column. ``path`` is below the column where it is nested."""
-
-    def __init__(self, why: str, raw: object, path: str = "") -> None:
-        self.why, self.raw, self.path = why, raw, path
-        super().__init__(why)
+__all__ = ["Oddity", "Rules", "Unfit"]
 
 
 @dataclass(frozen=True)

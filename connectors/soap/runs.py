@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.soap import raw
+from connectors.soap.arrays import POSITION
+from connectors.soap.known import ANYTHING, unknown
+from connectors.soap.notes import Notes
 from connectors.soap.steps import Kind, Step
 from connectors.soap.tags import CLOSE, EMPTY, OPEN, Tag, plain, read_tag
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 #: More spellings than this in one run (numbers in attributes, say) and looking tags up is no longer cheap.
 _SPELLINGS = 4096
+#: More places of elements that are passed over than this (a type that holds itself), and the reply is expat's.
+_PLACES = 1000
+#: What an element is that has no step: its contents are nobody's, or the contract does not know it.
+_PASSED, _UNKNOWN = -1, -2
 #: The longest reference that ``tags.plain`` resolves has ten bytes.
 _REFERENCE = 10
 
@@ -43,15 +50,17 @@ def suits(row: Step) -> bool:
 class RunReader:
     """Reads runs of one reply. ``row`` is the plan's step, ``name`` the row's expanded name, ``scope`` the prefixes bound around the rows.
 
-    ``deepest`` is how many levels a row may have.
+    ``deepest`` is how many levels a row may have. ``notes`` take the elements that the contract does not know.
     """
 
     row: Step
     name: str
     scope: Mapping[str, str]
     deepest: int
+    notes: Notes = field(default_factory=Notes)
     _tags: dict[str, Tag | None] = field(default_factory=dict[str, "Tag | None"])
     _steps: list[Step] = field(default_factory=list[Step])
+    _passed: dict[tuple[int, str], Step] = field(default_factory=dict[tuple[int, str], Step])
 
     def __post_init__(self) -> None:
         self._steps = [self.row]
@@ -114,32 +123,41 @@ class RunReader:
 
         starts = kinds != CLOSE
         here = np.flatnonzero(starts & (level == 1))
-        if any(read[code].name != self.name or read[code].nil for code in _distinct(found.codes[here])):
+        rows = [read[code] for code in _distinct(found.codes[here])]
+        if any(one.name != self.name or one.nil or POSITION in (one.attributes or ()) for one in rows):
             return None
         row_of = np.cumsum(starts & (level == 1), dtype=np.int32)
         row_of -= 1
         collected = _Columns(found, read, kinds, len(here), self.row.width)
-        numbers = {id(step): at for at, step in enumerate(self._steps)}
+        deepest = int(level.max())
+        strange: list[tuple[Step, str, int]] = []
         state: NDArray[np.int32] = np.zeros(len(here), np.int32)
         collected.attributes(self.row, here, row_of)
         depth = 1
         while True:
-            # What an element of each state and spelling becomes: the number of a step, or -1 for what the plan does not know.
-            parents = [at for at in _distinct(state) if at >= 0 and self._steps[at].children]
+            parents = [at for at in _distinct(state) if at >= 0] if depth < deepest else []
             if not parents:
+                for above, name, count in strange:
+                    assert above.known is not None
+                    unknown(self.notes, above.known, above.path, name, count)
                 return collected.block()
-            table = np.full((len(self._steps) + 1, len(read)), -1, np.int32)
-            for at in parents:
-                for code, tag in enumerate(read):
-                    child = self._steps[at].children.get(tag.name)
-                    if child is not None:
-                        table[at, code] = numbers[id(child)]
+            table = self._table(parents, read)
+            if len(self._passed) > _PLACES:
+                return None
             depth += 1
             inner = np.flatnonzero(starts & (level == depth))
             # Only rows are sure to be each other's neighbours; deeper down the owner is the last element that began one level up.
             owner = row_of[inner] if depth == 2 else np.searchsorted(here, inner) - 1
-            state = table[state[owner], found.codes[inner]]
+            above = state[owner]
+            state = table[above, found.codes[inner]]
             here = inner
+            if len(state) and int(state.min()) == _UNKNOWN:
+                odd = state == _UNKNOWN
+                pairs, counts = np.unique(above[odd].astype(np.int64) * len(read) + found.codes[inner[odd]], return_counts=True)
+                strange += [
+                    (self._steps[pair // len(read)], read[pair % len(read)].name, int(n)) for pair, n in zip(pairs, counts, strict=True)
+                ]
+                state[odd] = _PASSED
             leaves = np.array([step.kind is Kind.LEAF for step in self._steps] + [False], np.bool_)[state]
             if not bool(closed[here[leaves]].all()):
                 return None
@@ -155,6 +173,31 @@ class RunReader:
                     # A wrapper that comes twice in its row: what that means, events say.
                     return None
                 collected.attributes(step, elements, row_of)
+
+    def _table(self, parents: list[int], read: list[Tag]) -> NDArray[np.int32]:
+        """What an element of each state and spelling becomes: the number of a step, ``_PASSED`` or ``_UNKNOWN``."""
+        import numpy as np
+
+        becomes = {at: [self._below(self._steps[at], tag) for tag in read] for at in parents}
+        numbers = {id(step): at for at, step in enumerate(self._steps)}
+        table = np.full((len(self._steps) + 1, len(read)), _PASSED, np.int32)
+        for at, found in becomes.items():
+            table[at] = [one if isinstance(one, int) else numbers[id(one)] for one in found]
+        return table
+
+    def _below(self, step: Step, tag: Tag) -> Step | int:
+        """The step of an element below one of ``step``; what is known and not wanted gets a step too, for what is in it may be unknown."""
+        child = step.children.get(tag.name)
+        if child is not None or step.known is None or tag.kind == CLOSE:
+            return _PASSED if child is None else child
+        key = id(step), tag.name
+        if key not in self._passed:
+            inside = step.known.at(tag.name)
+            if inside is None or inside is ANYTHING or len(self._passed) > _PLACES:
+                return _UNKNOWN if inside is None else _PASSED
+            self._passed[key] = Step(Kind.PASSED, known=inside, path=f"{step.path}/{tag.name.rpartition('}')[2]}")
+            self._steps.append(self._passed[key])
+        return self._passed[key]
 
 
 @dataclass(frozen=True)
@@ -241,6 +284,8 @@ class _Columns:
 
         for name, slot in step.attributes.items():
             values = [(one.attributes or {}).get(name, step.defaults.get(name)) for one in self._read]
+            if not any(value is not None for value in values):
+                continue
             codes = np.full(self._rows, -1, np.int64)
             codes[row_of[elements]] = self._found.codes[elements]
             spelt: Any = pa.array(values, pa.string())

@@ -1,4 +1,4 @@
-"""The tree of elements that the decoder expects in a reply: what each is for, and where what it holds goes."""
+"""What the decoder looks for in a reply, once a plan is compiled: steps by expanded name, and cells that say what their values are."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import Element
+from connectors.soap.checks import Check
+from connectors.soap.components import Element, SimpleType
+from connectors.soap.known import Known
 from connectors.soap.pairs import Around, Gathered
+from connectors.soap.reading import Reading
 from connectors.soap.xmltree import local
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 #: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
 XSI_TYPE = f"{XSI}}}type"
+QUALIFIED = frozenset({"QName", "NOTATION"})
 
 #: What vendors call the code and the text inside of a fault's detail, in lower case.
 DETAIL: Mapping[str, str] = {
@@ -36,6 +41,7 @@ class Kind(Enum):
     GROUPS = 8
     FAULT_TEXT = 9
     FAULT_DETAIL = 10
+    PASSED = 11
 
 
 @dataclass
@@ -47,6 +53,9 @@ class Step:
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
     are wanted as bytes; empty where it is text. ``gathered`` are the pairs of this step's raw row; ``around`` says that it is a pair outside
     of the rows, ``within`` that rows count in one such pair alone. ``repeats``: it may come again with the same text.
+
+    ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
+    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds.
     """
 
     kind: Kind = Kind.THROUGH
@@ -64,6 +73,9 @@ class Step:
     around: Around | None = None
     within: Around | None = None
     repeats: bool = False
+    known: Known | None = None
+    path: str = ""
+    array: bool = False
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""
@@ -71,6 +83,54 @@ class Step:
         if self.kind in (Kind.THROUGH, Kind.LEAF):
             for child in self.children.values():
                 yield from child.below()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a column's raw value lies and what the contract says of it. ``simple`` is None for structs; ``many`` for lists.
+
+    ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
+    the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
+    ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct. ``part``:
+    the column is not the value but what its text says beside it (see the module ``beside``); ``keeps_zone``: such a column has the zone of
+    this one. ``beside``: where an amount's currency lies.
+    """
+
+    column: Column
+    slot: int
+    simple: SimpleType | None
+    many: bool = False
+    nillable: bool = True
+    children: tuple[Cell, ...] = ()
+    default: str | None = None
+    fixed: bool = False
+    fills: bool = True
+    gathers: bool = False
+    reading: Reading | None = None
+    checks: tuple[Check, ...] = ()
+    part: str = ""
+    keeps_zone: bool = False
+    beside: int = -1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
+
+    ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
+    ``repeated`` are the paths outside of the rows that lead through a repeated element. ``checks`` hold for every row.
+    """
+
+    operation: str
+    rows: str
+    root: Step
+    width: int
+    cells: tuple[Cell, ...]
+    slots: dict[str, int]
+    required: tuple[str, ...] = ()
+    binary: bool = False
+    repeated: frozenset[str] = frozenset()
+    checks: tuple[Check, ...] = ()
 
 
 def below(step: Step, element: Element) -> Step:

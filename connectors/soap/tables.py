@@ -65,7 +65,8 @@ def table_pages(stream: Stream, table: str, pages: Iterator[Page], window: Windo
         batch = _items(stream, table, page.rows)
         if not window.full:
             seen.take(page, batch)
-        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects, notes=page.notes)
+        notes = tuple(replace(note, column=table) if note.column == _ITEMS else note for note in page.notes)
+        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects, notes=notes)
     if known is not None and not window.full:
         left = seen.gone(known)
         yield from gone(stream.columns, left, cursor, None) if left.num_rows else iter((empty(stream.columns, cursor, None),))

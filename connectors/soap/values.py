@@ -20,13 +20,14 @@ from connectors.protocol import Reject
 from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
+from connectors.soap.checks import Check
 from connectors.soap.facets import facets_of
 from connectors.soap.lexical import FLOAT, FORMS, WHOLE, bound_of, value_of, whitespace
 from connectors.soap.moments import OFFSET
 from connectors.soap.notes import Notes, OfRows
-from connectors.soap.plan import QUALIFIED, Cell
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 from connectors.soap.rules import Rules, Unfit
+from connectors.soap.steps import QUALIFIED, Cell
 
 __all__ = ["Rules", "Unfit", "Where", "batch"]
 
@@ -62,14 +63,15 @@ def batch(
     versions: Sequence[str] | pa.StringArray,
     scope: str,
     notes: Notes | None = None,
+    checks: Sequence[Check] = (),
 ) -> tuple[pa.RecordBatch, list[Reject]]:
     """The rows that fit, in the order and types of the columns with op, version and scope added, and a Reject for each that doesn't.
 
-    ``notes`` is told what was odd in the values of those that fit.
+    A row fits when all its values do and no check of the plan is broken. ``notes`` is told what was odd in the values of those that fit.
     """
     block = rows if isinstance(rows, Block) else None
     columns = list(zip(*rows, strict=True)) if rows and block is None else []
-    wrong: dict[int, tuple[Cell, Unfit]] = {}
+    wrong: dict[int, tuple[str, str, Unfit]] = {}
     arrays: list[pa.Array[Any]] = []
     odd = OfRows()
 
@@ -80,7 +82,10 @@ def batch(
         array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, raw, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
-            wrong.setdefault(index, (cell, error))
+            wrong.setdefault(index, (cell.column.name, cell.column.source, error))
+    for check in checks:
+        for index, error in check.all_broken(rows):
+            wrong.setdefault(index, (check.source, check.source, error))
     if notes is not None:
         odd.tell(notes, wrong)
     said = versions if isinstance(versions, pa.StringArray) else pa.array(versions, pa.string())
@@ -95,13 +100,21 @@ def batch(
 
 
 def _reject(
-    cells: Sequence[Cell], row: RawRow, named: Sequence[Any], key: Sequence[str], where: Where, index: int, cell: Cell, error: Unfit
+    cells: Sequence[Cell],
+    row: RawRow,
+    named: Sequence[Any],
+    key: Sequence[str],
+    where: Where,
+    index: int,
+    column: str,
+    source: str,
+    error: Unfit,
 ) -> Reject:
     """``named`` is the row's typed key. Where that does not fit itself, the key is what was sent: no row is known by it."""
     flat = [one for whole in cells for one in (whole.children if whole.gathers else (whole,))]
     raw = {one.column.source: _plain(one, row[one.slot]) for one in flat}
     texts = {one.column.name: row[one.slot] for one in cells if not one.gathers}
-    path = f"{where.rows}[{where.first + index}]/{cell.column.source}{error.path}"
+    path = f"{where.rows}[{where.first + index}]/{source}{error.path}"
     shown = repr(error.raw if isinstance(error.raw, str | Attachment) else getattr(error.raw, "value", ""))
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "…"
@@ -109,7 +122,7 @@ def _reject(
         key=key_text(named)
         if named and None not in named
         else "/".join(text if isinstance(text := texts.get(name), str) else "" for name in key),
-        column=cell.column.name,
+        column=column,
         reason=f"{error.why}: {where.operation} {path} = {shown}",
         raw=json.dumps(raw, ensure_ascii=False),
     )
@@ -119,7 +132,7 @@ def _plain(cell: Cell, raw: Raw) -> Any:
     if cell.reading is not None and cell.reading.mask and not isinstance(raw, Presence):
         return MASK
     if isinstance(raw, Presence):
-        return {"#": raw.value} if raw in (Presence.TWICE, Presence.MIXED) else None
+        return None if raw in (Presence.ABSENT, Presence.NIL) else {"#": raw.value}
     if isinstance(raw, Attachment):
         return {"#": "attachment", "size": raw.size}
     if isinstance(raw, str) or cell.simple is not None:

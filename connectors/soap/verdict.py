@@ -18,7 +18,8 @@ _Class = Literal["refused", "retry", "empty", "wrong"]
 
 @dataclass(frozen=True)
 class Terms:
-    """What a contract says that a good reply looks like. ``shown`` makes a server's own text fit for an error message."""
+    """What a contract says that a good reply looks like. ``shown`` makes a server's own text fit for an error message; ``row`` is what a
+    row's element is called."""
 
     operation: str
     host: str
@@ -27,6 +28,7 @@ class Terms:
     message: str | None = None
     row_count: str | None = None
     faults: Faults | None = None
+    row: str = ""
 
 
 def judge(reply: Reply, terms: Terms) -> None:
@@ -48,6 +50,11 @@ def judge(reply: Reply, terms: Terms) -> None:
         said = number(reply.scalars.get(terms.row_count))
         if said != reply.rows:
             raise BrokenReply("soap.count_differs", operation=operation, host=host, said="-" if said is None else said, came=reply.rows)
+    elif reply.miscounted is not None:
+        said, came = reply.miscounted
+        raise BrokenReply("soap.count_differs", operation=operation, host=host, said="-" if said is None else said, came=came)
+    elif not reply.rows and reply.beside_rows:
+        raise BrokenReply("soap.rows_unknown", operation=operation, host=host, row=terms.row, found=", ".join(reply.beside_rows))
 
 
 def _says_nothing(reply: Reply, ok: Ok, terms: Terms) -> bool:

@@ -163,6 +163,7 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
         empty_values=("NOT_FOUND",),
         refused_values=("DENIED",),
         count=("Count",),
+        row_types=(f"{{{NS}}}Row",),
         null_values=nothing,
         empty_as_null=draw(st.booleans()),
     )

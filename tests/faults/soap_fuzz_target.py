@@ -27,7 +27,8 @@ with atheris.instrument_imports(include=["connectors.soap"]):
     from connectors.soap.bundle import fetch
     from connectors.soap.decode import IncompleteXml, NotSoap, RawRow, decode
     from connectors.soap.multiref import Marks, resolved
-    from connectors.soap.plan import Plan, compile_plan
+    from connectors.soap.plan import compile_plan
+    from connectors.soap.steps import Plan
     from connectors.soap.values import Rules, Where, batch
     from connectors.soap.wsdl import read
     from connectors.soap.xmltree import BrokenXml, UnsafeXml
@@ -62,6 +63,7 @@ SHAPE = Shape(
         Field("opens", (_optional("Opens"),), Kind("time")),
         Field("modified", (_optional("Modified"),), Kind("dateTime")),
     ),
+    row_types=("{urn:parts}Part",),
 )
 
 
@@ -88,7 +90,9 @@ def read_by(the: Plan, content: bytes, **how: Any) -> tuple[list[dict[str, Any]]
     key = (the.cells[0].column.name,)
 
     def sink(block: Sequence[RawRow]) -> None:
-        good, bad = batch(the.cells, block, Rules(), Where("R", the.rows, 1), key=key, versions=[""] * len(block), scope="")
+        good, bad = batch(
+            the.cells, block, Rules(), Where("R", the.rows, 1), key=key, versions=[""] * len(block), scope="", checks=the.checks
+        )
         rows.extend(good.select([cell.column.name for cell in the.cells]).to_pylist())
         blamed.extend(one.column for one in bad)
 

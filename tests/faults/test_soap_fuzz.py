@@ -112,7 +112,7 @@ def decoded(fuzzed: Fuzzed, content: bytes, **how: Any) -> Came | None:
 
     def sink(block: Sequence[RawRow]) -> None:
         where = Where("Read", spec.rows, len(came.rows) + len(came.rejects) + 1)
-        good, bad = batch(plan.cells, block, rules, where, key=("code",), versions=[""] * len(block), scope="")
+        good, bad = batch(plan.cells, block, rules, where, key=("code",), versions=[""] * len(block), scope="", checks=plan.checks)
         came.rows.extend(good.select([column.name for column in fuzzed.stream.columns]).to_pylist())
         came.rejects.extend(bad)
 

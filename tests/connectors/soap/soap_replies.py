@@ -14,8 +14,9 @@ from connectors.protocol import Column, Reject
 from connectors.soap.bundle import fetch
 from connectors.soap.components import Contract
 from connectors.soap.decode import Reply, decode
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
 from connectors.soap.raw import Block, RawRow
+from connectors.soap.steps import Plan
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read
 
@@ -71,15 +72,17 @@ def typed(content: bytes, *, columns: Sequence[Column] = FLAT, rules: Rules | No
     batches: list[pa.RecordBatch] = []
     rejects: list[Reject] = []
     done = 0
-    cells = plan(columns).cells
+    compiled = plan(columns)
 
     def sink(block: Sequence[RawRow]) -> None:
         nonlocal done
         where = Where("ReadParts", "List/Part", done + 1)
-        good, bad = batch(cells, block, rules or Rules(), where, key=("code",), versions=[""] * len(block), scope="s")
+        good, bad = batch(
+            compiled.cells, block, rules or Rules(), where, key=("code",), versions=[""] * len(block), scope="s", checks=compiled.checks
+        )
         batches.append(good)
         rejects.extend(bad)
         done += len(block)
 
-    decode(io.BytesIO(content), plan(columns), sink, **how)
+    decode(io.BytesIO(content), compiled, sink, **how)
     return pa.Table.from_batches(batches), rejects

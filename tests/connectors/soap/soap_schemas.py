@@ -53,7 +53,9 @@ def typed(
 
     def sink(block: Sequence[RawRow]) -> None:
         where = Where("ReadParts", "List/Part", len(made) + len(rejects) + 1)
-        good, bad = batch(plan.cells, block, rules or Rules(), where, key=("code",), versions=[""] * len(block), scope="s")
+        good, bad = batch(
+            plan.cells, block, rules or Rules(), where, key=("code",), versions=[""] * len(block), scope="s", checks=plan.checks
+        )
         made.extend(good.select([column.name for column in columns]).to_pylist())
         rejects.extend(bad)
 

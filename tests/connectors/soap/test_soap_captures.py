@@ -12,7 +12,7 @@ import pytest
 from soap_fake import Fake
 
 from connectors.errors import AccessRefused, BrokenReply, SourceError
-from connectors.protocol import Column, Stream, Window
+from connectors.protocol import Column, Page, Stream, Window
 
 CAPTURES = Path(__file__).resolve().parents[4] / "shared" / "data" / "soap-captures"
 pytestmark = pytest.mark.skipif(
@@ -66,9 +66,11 @@ WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="htt
 <service name="S"><port name="P" binding="t:B"><s:address location="https://php.example/webservices/server.php"/></port></service></definitions>"""
 
 
-def pull(
-    capture: str, operation: str, part: str, *columns: Column, change: tuple[str, str] = ("", ""), **said: Any
-) -> list[dict[str, Any]]:
+def pull(capture: str, operation: str, part: str, *columns: Column, **said: Any) -> list[dict[str, Any]]:
+    return page_of(capture, operation, part, *columns, **said).rows.to_pylist()
+
+
+def page_of(capture: str, operation: str, part: str, *columns: Column, change: tuple[str, str] = ("", ""), **said: Any) -> Page:
     body = (CAPTURES / capture).read_bytes()
     fake = Fake(body.replace(change[0].encode(), change[1].encode()), documents={URL: WSDL})
     source = {
@@ -81,7 +83,7 @@ def pull(
     }
     connector = fake.connector(wsdl=URL)
     (page,) = connector.pull(Stream("erp", part, source, ("id",), (Column("id", "id", pa.string(), required=True), *columns)), Window())
-    return page.rows.to_pylist()
+    return page
 
 
 def test_a_list_that_zeep_reads_as_empty_gives_its_four_rows() -> None:
@@ -117,6 +119,51 @@ def test_a_nil_object_without_a_result_code_that_explains_it_is_no_answer() -> N
     single = {"rows": "thirdparty", "row_count": None}
     with pytest.raises(BrokenReply, match="a row is xsi:nil"):
         pull("tp_get_missing.res.xml", "getThirdParty", "thirdparty", change=("NOT_FOUND", "OK"), **single)
+
+
+LINE = (Column("id", "id", pa.string()),)
+LINES = Column("lines", "lines/*", pa.list_(pa.struct([pa.field("id", pa.string())])), children=LINE)
+
+
+def invoice(old: str, new: str) -> tuple[list[dict[str, Any]], list[tuple[str, str, str]]]:
+    page = page_of("inv_get.res.xml", "getInvoice", "invoice", LINES, change=(old, new), rows="invoice", row_count=None)
+    return page.rows.to_pylist(), [(one.key, one.column, one.reason.partition(" ")[0]) for one in page.rejects]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("tns:line[2]", "tns:line[3]", "value.count:"),
+        ("tns:line[2]", "tns:line[1]", "value.count:"),
+        ('"tns:line[2]"', '"tns:line[2]" SOAP-ENC:offset="[1]"', "value.partial"),
+        ('<item xsi:type="tns:line">', '<item xsi:type="tns:line" SOAP-ENC:position="[4]">', "value.partial"),
+    ],
+)
+def test_a_row_whose_array_holds_other_items_than_it_says_is_held(old: str, new: str, why: str) -> None:
+    assert old in (CAPTURES / "inv_get.res.xml").read_text("utf-8")
+    rows, held = invoice(old, new)
+    assert not rows and [(key, column) for key, column, _ in held] == [("6", "lines")]
+    assert held[0][2].startswith(why.rstrip(":"))
+
+
+def test_an_array_that_states_no_length_or_begins_at_its_first_item_is_read() -> None:
+    for new in ("tns:line[]", "tns:line[1,2]", "tns:line[][2]", 'tns:line[2]" SOAP-ENC:offset="[0]'):
+        rows, held = invoice("tns:line[2]", new)
+        assert [len(row["lines"]) for row in rows] == [2] and not held
+
+
+def test_the_rows_own_array_is_counted_without_a_declared_row_count() -> None:
+    assert len(pull("tp_list.res.xml", "getListOfThirdParties", "thirdparties", row_count=None)) == 4
+    with pytest.raises(BrokenReply, match="says 5 rows and sent 4"):
+        pull("tp_list.res.xml", "getListOfThirdParties", "thirdparties", change=(":[4]", ":[5]"), row_count=None)
+    with pytest.raises(BrokenReply, match="leaves items out"):
+        pull(
+            "tp_list.res.xml",
+            "getListOfThirdParties",
+            "thirdparties",
+            change=('xsi:type="xsd:"', 'xsi:type="xsd:" SOAP-ENC:position="[0]"'),
+            row_count=None,
+        )
 
 
 def test_a_live_invoice_is_read_with_its_lines_and_its_empty_dates_are_nothing() -> None:

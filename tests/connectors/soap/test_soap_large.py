@@ -135,7 +135,7 @@ def test_absent_nil_and_empty_stay_three_things_in_a_large_reply() -> None:
 def test_a_default_stands_for_an_empty_element_and_not_for_an_absent_one() -> None:
     from dataclasses import replace
 
-    from connectors.soap.plan import Cell
+    from connectors.soap.steps import Cell
     from connectors.soap.values import Rules, Where, batch
 
     cell = Cell(STOCK, 0, replace(_simple(), builtin="int"), default="7")

@@ -23,12 +23,12 @@ SMALL = {"head": 700, "chunk": 900}
 
 
 def outcome(content: bytes, **how: Any) -> object:
-    """The rows with the scalars, or the kind of the named error. Any other exception is a failure of the test."""
+    """The rows with the scalars and the notes, or the kind of the named error. Any other exception is a failure of the test."""
     try:
         rows, said, _ = raw(content, **how)
     except NAMED as error:
         return type(error)
-    return rows, said.rows, said.scalars, said.fault, said.missing
+    return rows, said.rows, said.scalars, said.fault, said.missing, sorted(said.notes.all(), key=repr)
 
 
 def same(content: bytes, **how: Any) -> object:

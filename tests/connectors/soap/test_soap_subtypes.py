@@ -8,14 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from soap_fake import SCHEMA, WSDL, WSDL_URL, reply
-from soap_schemas import described, drift
+from soap_fake import SCHEMA, WSDL, WSDL_URL, Fake, part, reply, stream
+from soap_replies import typed as from_replies
+from soap_schemas import XSD_URL, described, drift
+from soap_schemas import typed as schema_typed
 
 from connectors.errors import ContractBroken
-from connectors.protocol import Column, Reject
+from connectors.protocol import Column, Reject, Window
 from connectors.soap.bundle import fetch
 from connectors.soap.decode import RawRow, decode
-from connectors.soap.plan import Plan, compile_plan
+from connectors.soap.plan import compile_plan
+from connectors.soap.steps import Plan
 from connectors.soap.values import Rules, Where, batch
 from connectors.soap.wsdl import read
 
@@ -42,15 +45,15 @@ def arrays(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
-def typed(arrays: bool, *rows: str) -> tuple[list[dict[str, Any]], list[Reject]]:
-    plan = compiled(*COLUMNS)
+def typed(arrays: bool, *rows: str, columns: Sequence[Column] = COLUMNS) -> tuple[list[dict[str, Any]], list[Reject]]:
+    plan = compiled(*columns)
     made: list[dict[str, Any]] = []
     rejects: list[Reject] = []
 
     def sink(block: Sequence[RawRow]) -> None:
         where = Where("ReadParts", "List/Part", len(made) + len(rejects) + 1)
-        good, bad = batch(plan.cells, block, Rules(), where, key=("code",), versions=[""] * len(block), scope="s")
-        made.extend(good.select(["code", "kind", "pieces", "litres"]).to_pylist())
+        good, bad = batch(plan.cells, block, Rules(), where, key=("code",), versions=[""] * len(block), scope="s", checks=plan.checks)
+        made.extend(good.select([column.name for column in columns]).to_pylist())
         rejects.extend(bad)
 
     # A row before them, so that arrays know where rows begin.
@@ -80,6 +83,72 @@ def test_each_row_has_the_columns_of_its_type_and_nulls_for_the_others(arrays: b
 def test_a_type_the_contract_does_not_know_is_named_with_its_row(arrays: bool, said: str) -> None:
     _, rejects = typed(arrays, f'<Part xmlns:q="urn:parts" xsi:type="{said}"><Code>A</Code></Part>')
     assert "ReadParts List/Part[2]/@xsi:type" in rejects[0].reason and "value.enumeration" in rejects[0].reason
+
+
+@pytest.mark.parametrize("said", ["q:Ghost", "q:Line", "unbound:Assembly"])
+def test_a_type_is_judged_where_no_column_asks_for_it(arrays: bool, said: str) -> None:
+    good = '<Part xmlns:q="urn:parts" xsi:type="q:Assembly"><Code>A</Code></Part>'
+    rows, rejects = typed(
+        arrays,
+        good,
+        f'<Part xmlns:q="urn:parts" xsi:type="{said}"><Code>B</Code></Part>',
+        "<Part><Code>C</Code></Part>",
+        columns=COLUMNS[:1],
+    )
+    assert [row["code"] for row in rows] == ["A", "C"]
+    assert [(one.key, one.column) for one in rejects] == [("B", "@xsi:type")]
+    assert "type.unexpected" in rejects[0].reason and "ReadParts List/Part[3]/@xsi:type" in rejects[0].reason
+
+
+def test_a_row_of_a_type_without_subtypes_says_no_other(arrays: bool) -> None:
+    content = reply(part("A"), part("B").replace("<Part>", "<Part xmlns:q='urn:parts' xsi:type='q:Line'>"), part("C"))
+    rows, rejects = from_replies(content, arrays=arrays, head=480)
+    assert rows.column("code").to_pylist() == ["A", "C"] and [one.key for one in rejects] == ["B"]
+
+
+PLACES = SUBTYPES.replace(
+    "</xs:schema>",
+    '<xs:complexType name="Dock"><xs:complexContent><xs:extension base="p:Place"><xs:sequence>'
+    '<xs:element name="Gate" type="xs:int" minOccurs="0"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType></xs:schema>',
+)
+CITY = Column("city", "City", pa.string())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [Column("city", "Place/City", pa.string()), Column("place", "Place", pa.struct([("city", pa.string())]), children=(CITY,))],
+    ids=["a value below", "a struct"],
+)
+def test_an_element_inside_of_a_row_is_judged_where_its_type_has_subtypes(column: Column, arrays: bool) -> None:
+    def place(said: str) -> str:
+        return f'<Place xmlns:q="urn:parts" xsi:type="q:{said}"><City>x</City><Shelf>1</Shelf></Place>'
+
+    schema = SCHEMA.replace("</xs:schema>", PLACES)
+    rows, rejects = schema_typed(schema, (column,), place("Place"), place("Dock"), place("Part"), arrays=arrays)
+    assert len(rows) == 2 and [one.key for one in rejects] == ["A2"]
+    assert "List/Part[4]/Place" in rejects[0].reason and "@xsi:type" in rejects[0].reason
+    # A nil element may say its type; that is no value.
+    nil = '<Place xmlns:q="urn:parts" xsi:type="q:Dock" xsi:nil="true"/>'
+    nillable = schema.replace('name="Place" type="p:Place"', 'name="Place" type="p:Place" nillable="true"')
+    assert schema_typed(nillable, (column,), nil, arrays=arrays) == ([{column.name: None}], [])
+
+
+def test_rows_of_the_one_declared_type_say_no_other_one() -> None:
+    schema = SCHEMA.replace(
+        "</xs:schema>",
+        SUBTYPES.replace(
+            "</xs:schema>",
+            '<xs:complexType name="Kit"><xs:complexContent><xs:extension base="p:Assembly"/></xs:complexContent></xs:complexType></xs:schema>',
+        ),
+    )
+    rows = [
+        part(said).replace("<Part>", f'<Part xmlns:q="urn:parts" xsi:type="q:{said}">') for said in ("Assembly", "Kit", "Fluid", "Part")
+    ]
+    fake = Fake(reply(*rows, part("none")), documents={XSD_URL: schema})
+    given: dict[str, Any] = {"row_type": "Assembly", "paging": {"kind": "none"}, "arguments": {"setSize": 0}}
+    (page,) = fake.connector().pull(stream(**given), Window())
+    assert page.rows.column("code").to_pylist() == ["Assembly", "Kit", "none"]
+    assert [(one.key, one.column) for one in page.rejects] == [("Fluid", "@xsi:type"), ("Part", "@xsi:type")]
 
 
 def test_an_element_of_no_type_is_still_gone() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from connectors.protocol import Column
 from connectors.soap.components import SimpleType
 from connectors.soap.lexical import Rules, Unfit, scalar
-from connectors.soap.plan import Cell
 from connectors.soap.raw import Presence
+from connectors.soap.steps import Cell
 from connectors.soap.values import Where, batch
 
 UTC_MICRO = pa.timestamp("us", "UTC")

@@ -15,7 +15,8 @@ from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.decode import Reply, Sink
 from connectors.soap.headers import filled
-from connectors.soap.paging import Pager
+from connectors.soap.paging import Handle, Pager
+from connectors.soap.pairs import divided
 from connectors.soap.plan import Plan, compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.request import merged
@@ -132,7 +133,7 @@ class Asker:
         )
         return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars, readings=spec.read)
 
-    def _handles(self) -> list[str]:
+    def _handles(self) -> list[Handle]:
         listing, spec, contract = self._spec.paging.handles, self._spec, self._client.contract()
         assert listing is not None
         changed = listing.changed if not self._window.full else None
@@ -140,21 +141,22 @@ class Asker:
         source = changed.source if changed and changed.source is not None else listing.source
         ok = listing.ok if not changed or (listing.ok and all(is_there(contract, called, path) for path in listing.ok.paths)) else None
         rows = changed.rows if changed and changed.rows else listing.rows
-        plan = compile_plan(contract, called, rows=rows, extra=(source,), scalars=ok.paths if ok else ())
-        found: list[str] = []
+        parts = (source,) if isinstance(source, str) else source
+        plan = compile_plan(contract, called, rows=rows, extra=parts, scalars=ok.paths if ok else ())
+        found: list[tuple[str, ...]] = []
 
         def receiver() -> Sink:
             found.clear()
-            return lambda block: found.extend(texts_of(block, plan.slots[source]))
+            return lambda block: found.extend(zip(*(texts_of(block, plan.slots[part]) for part in parts), strict=True))
 
         # Of the constant arguments, those that this operation has too.
         shared = {local(child.name) for child in contract.children(called.input)} & spec.arguments.keys()
         since = self._since(contract, called, changed) if changed else {}
-        given = {**{name: spec.arguments[name] for name in shared}, **since} if changed else spec.arguments
+        given = {**{name: spec.arguments[name] for name in shared}, **changed.arguments, **since} if changed else spec.arguments
         self._client.call(called, given, plan, receiver, ok=ok, faults=spec.faults, headers=self._headers(called))
-        if not all(found):
-            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=source)
-        return found
+        if not all(map(all, found)):
+            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=", ".join(parts))
+        return [one[0] for one in found] if isinstance(source, str) else list(found)
 
     def _since(self, contract: Contract, called: Operation, changed: ChangedHandles) -> dict[str, Any]:
         """What the list of changed handles is asked with: the window's bounds, each in the form of its element."""
@@ -194,7 +196,7 @@ def _single(arguments: dict[str, Any], path: str) -> dict[str, Any]:
 
 def is_there(contract: Contract, called: Operation, path: str) -> bool:
     try:
-        contract.walk(called.output, path.partition("@")[0])
+        contract.walk(called.output, divided(path)[0])
     except UnknownPath:
         return False
     return True

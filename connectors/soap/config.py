@@ -15,7 +15,7 @@ from connectors.soap import template
 from connectors.soap.address import Host, HttpUrl
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
-from connectors.soap.reading import Reading
+from connectors.soap.reading import Beyond, Finer, Reading, Zone
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
 from connectors.soap.template import Body
 
@@ -111,7 +111,9 @@ class SourceSpec(BaseModel):
 
     ``timezone`` (IANA) is what a dateTime without a zone means; without it such values are rejected. ``null_values`` are texts that
     mean "nothing" in typed columns (``0001-01-01``). ``arguments`` are constant request elements. ``empty_as_null`` says that an empty
-    element in a typed column is null and not an error.
+    element in a typed column is null and not an error. What has no place in its column holds its row, unless it is declared: ``beyond: keep``
+    gives values that the schema's facets do not allow (a list of values, lengths, bounds, digits, patterns) and their type holds; ``finer:
+    truncate`` cuts times off below the microsecond; ``zone: drop`` reads a date or a time of day without its zone. Each is counted.
 
     ``service`` is the WSDL that has the operation, by its name in project.yaml; empty for the system's own. ``body`` is a request body
     written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
@@ -148,6 +150,9 @@ class SourceSpec(BaseModel):
     timezone: str | None = None
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
+    beyond: Beyond = "hold"
+    finer: Finer = "hold"
+    zone: Zone = "hold"
     fingerprint: str | None = None
     revision: str | None = None
 

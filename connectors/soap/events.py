@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from xml.parsers import expat
 
 from connectors.soap.aside import Aside, Attachment, BrokenAttachment, MisplacedAttachment, Writer
-from connectors.soap.plan import DETAIL, XSI_TYPE, Kind, Plan, Step
+from connectors.soap.pairs import deal
+from connectors.soap.plan import Plan
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
+from connectors.soap.steps import DETAIL, XSI_TYPE, Kind, Step
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
 from connectors.soap.xmltree import UnsafeXml, refuse_doctype
 
@@ -202,6 +204,11 @@ class Machine:
                     current, skip, nil = stack.pop(), 1, False
                     suspended.append(collect)
                     return
+                if kind is row_kind and step.within is not None and not step.within.holds_rows(reply.repeated):
+                    reply.passed += 1
+                    current, skip = stack.pop(), 1
+                    suspended.append(collect)
+                    return
                 if kind is row_kind:
                     row_parent, self._row = stack[-1], (step, name)
                 raw: RawRow = [absent] * step.width
@@ -269,13 +276,17 @@ class Machine:
                 if row[slot] is not absent:
                     if large is not None:
                         whole(step)
-                    row[slot] = twice
+                        row[slot] = twice
+                    elif not step.repeats or value(step) != row[slot]:
+                        row[slot] = twice
                 elif nil or odd or step.qualified or large is not None:
                     row[slot] = value(step)
                 else:
                     row[slot] = text[0] if len(text) == 1 else "".join(text)
                 text.clear()
             elif kind is row_kind:
+                if step.gathered:
+                    deal(rows[-1], step.gathered)
                 block.append(rows.pop())
                 once.pop()
                 reply.rows += 1
@@ -290,6 +301,8 @@ class Machine:
             elif kind is group or kind is groups:
                 inner, owner = rows.pop(), rows[-1]
                 once.pop()
+                if step.gathered:
+                    deal(inner, step.gathered)
                 if step.text >= 0:
                     said = value(step)
                     inner[step.text] = absent if said is nil_value else said
@@ -314,6 +327,10 @@ class Machine:
                     raise NotSoap(f"<{step.name}> comes twice")
                 reply.scalars[step.name] = None if nil else "".join(text).strip()
                 text.clear()
+                if step.around is not None:
+                    step.around.close(reply)
+            elif step.around is not None:
+                step.around.close(reply)
             elif kind is fault_text:
                 if reply.fault is not None:
                     reply.fault.setdefault(step.name, "".join(text).strip())
@@ -358,7 +375,7 @@ class Machine:
 
 def _row_suits(step: Step) -> bool:
     """Whether the plan's rows can be read by arrays. A plan has one row step, twice: below either SOAP version's Envelope."""
-    return any(suits(child) if child.kind is Kind.ROW else _row_suits(child) for child in step.children.values())
+    return any(suits(child) and child.within is None if child.kind is Kind.ROW else _row_suits(child) for child in step.children.values())
 
 
 def _append(row: RawRow, slot: int, value: Raw) -> None:

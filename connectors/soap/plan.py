@@ -2,77 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.beside import PARTS, has_part, with_kept_zones
+from connectors.soap.components import ANY, ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
+from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
+from connectors.soap.steps import XSI_TYPE, Kind, Step, below, expat_name
 from connectors.soap.xmltree import local
 
-XSI = "http://www.w3.org/2001/XMLSchema-instance"
-#: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
-XSI_TYPE = f"{XSI}}}type"
 QUALIFIED = frozenset({"QName", "NOTATION"})
-ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
-
-#: What vendors call the code and the text inside of a fault's detail, in lower case.
-DETAIL: Mapping[str, str] = {
-    **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
-    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"),
-}
-
-
-class Kind(Enum):
-    """What an expected element is for: see ``Step``."""
-
-    THROUGH = 0
-    BODY = 1
-    ANSWER = 2
-    SCALAR = 3
-    ROW = 4
-    LEAF = 5
-    LEAVES = 6
-    GROUP = 7
-    GROUPS = 8
-    FAULT_TEXT = 9
-    FAULT_DETAIL = 10
-
-
-@dataclass
-class Step:
-    """An element the decoder expects. Names are as expat gives them, ``namespace}local``; ``*`` matches any name.
-
-    LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
-    present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
-    the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
-    are wanted as bytes; empty where it is text.
-    """
-
-    kind: Kind = Kind.THROUGH
-    name: str = ""
-    slot: int = -1
-    width: int = 0
-    text: int = -1
-    form: Form | None = None
-    children: dict[str, Step] = field(default_factory=dict[str, "Step"])
-    attributes: dict[str, int] = field(default_factory=dict[str, int])
-    defaults: dict[str, str] = field(default_factory=dict[str, str])
-    scalars: dict[str, str] = field(default_factory=dict[str, str])
-    qualified: set[str] = field(default_factory=set[str])
-
-    def below(self) -> Iterator[int]:
-        """The slots of this raw row that one element of this step may fill."""
-        yield from (slot for slot in (self.slot, *self.attributes.values()) if slot >= 0)
-        if self.kind in (Kind.THROUGH, Kind.LEAF):
-            for child in self.children.values():
-                yield from child.below()
 
 
 @dataclass(frozen=True)
@@ -81,7 +28,8 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text.
+    ``reading`` is what the contract declares of the text. ``part``: the column is not the value but what its text says beside it (see the
+    module ``beside``); ``keeps_zone``: such a column has the zone of this one. ``beside``: where an amount's currency lies.
     """
 
     column: Column
@@ -95,6 +43,9 @@ class Cell:
     fills: bool = True
     gathers: bool = False
     reading: Reading | None = None
+    part: str = ""
+    keeps_zone: bool = False
+    beside: int = -1
 
 
 @dataclass(frozen=True)
@@ -121,6 +72,7 @@ class _Slots:
 
     def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
         self.of: dict[str, int] = {}
+        self.pairs: dict[tuple[str, str], tuple[Gathered, _Slots]] = {}
         self.readings, self.at, self.encoded = readings, at, encoded
 
     def reading(self, source: str) -> Reading | None:
@@ -155,16 +107,20 @@ def compile_plan(
     slots = _Slots(readings or {}, encoded=operation.use == "encoded")
     cells: list[Cell] = []
     required: list[str] = []
+    scalars = tuple(scalars)
+    repeated, collected = set[str](), set[str]()
     if rows is not None:
         row_element(contract, operation, rows)
         trail = contract.walk(operation.output, rows)
         step = answer
+        pair = _pair(operation.name, rows, rows)
         for element in trail[:-1]:
-            if element.minimum > 0:
+            # What is no pair of the rows need not hold what they lie in.
+            if element.minimum > 0 and pair is None:
                 required.append(local(element.name))
-            step = _below(step, element)
+            step = below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
-        step.children.update(dict.fromkeys(map(_expat, trail[-1].names), row))
+        step.children.update(dict.fromkeys(map(expat_name, trail[-1].names), row))
         for column in columns:
             make = _gathering if column.source == ITSELF else _cell
             cells.append(make(contract, operation.name, trail[-1], row, slots, column))
@@ -172,15 +128,38 @@ def compile_plan(
             if source not in slots.of:
                 _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
         row.width = len(slots.of)
-    repeated = frozenset(path for path in scalars if _scalar(contract, operation, answer, path))
+        if pair is not None:
+            row.within = expect_around(contract, operation, answer, pair)
+            row.within.rows = pair.wanted
+            collected.add(pair.naming)
+    for path in scalars:
+        if (pair := _pair(operation.name, path, path)) is not None:
+            around = expect_around(contract, operation, answer, pair)
+            expect_scalar(contract, operation, answer, pair.reading)
+            around.of.setdefault(pair.wanted, []).append((pair.reading, path))
+            collected |= {pair.naming, pair.reading}
+        elif expect_scalar(contract, operation, answer, path):
+            repeated.add(path)
+    if twice := sorted(collected & set(scalars)):
+        raise FixConfiguration("soap.column_twice", operation=operation.name, column=twice[0], source=twice[0])
     if content is not None:
-        _scalar(contract, operation, answer, *content)
+        expect_scalar(contract, operation, answer, *content)
     envelope = Step(children={})
     for uri in ENVELOPES:
-        body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": _fault(uri)})
+        body = Step(Kind.BODY, children={expat_name(operation.output.name): answer, f"{uri}}}Fault": expect_fault(uri)})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body})
-    binary = any(_holds_bytes(cell) for cell in cells)
-    return Plan(operation.name, rows or "", envelope, len(slots.of), tuple(cells), dict(slots.of), tuple(required), binary, repeated)
+    kept = with_kept_zones(tuple(cells))
+    return Plan(
+        operation.name,
+        rows or "",
+        envelope,
+        len(slots.of),
+        kept,
+        dict(slots.of),
+        tuple(required),
+        any(_holds_bytes(cell) for cell in kept),
+        frozenset(repeated | collected),
+    )
 
 
 def form_of(simple: SimpleType) -> Form | None:
@@ -205,15 +184,56 @@ def _gathering(contract: Contract, operation: str, owner: Element, step: Step, s
     return Cell(column, -1, None, children=children, gathers=True)
 
 
-def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
-    path, _, attribute = column.source.partition("@")
+def _pair(operation: str, column: str, source: str) -> Pair | None:
     try:
-        trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
-    except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
-        ) from error
+        return pair_of(source)
+    except ValueError as error:
+        raise FixConfiguration("soap.predicate", operation=operation, column=column, source=source) from error
+
+
+def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column, pair: Pair) -> Cell:
+    """A column whose value is in one of the row's pairs, by its name."""
+    slot = slots.take(column.source)
+    trail = _reached(contract, operation, owner, column, pair.path)
+    lists = [element for element in trail if element.many]
+    kind = contract.type(trail[-1])
+    if lists != [trail[-1]] or (not pair.value and (not isinstance(kind, ComplexType) or kind.text is None)):
+        raise FixConfiguration("soap.predicate", operation=operation, column=column.name, source=column.source)
+    bearer = step
+    for element in trail[:-1]:
+        bearer = below(bearer, element)
+    if bearer.kind is not Kind.THROUGH and bearer is not step:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    if (pair.path, pair.name) not in slots.pairs:
+        inner = _Slots({}, encoded=slots.encoded)
+        known = Gathered(slots.take(f"{pair.path}[{pair.name}]"), inner.take(pair.name))
+        here = Step(Kind.GROUPS, local(trail[-1].name), known.slot)
+        if any(expat_name(name) in bearer.children for name in trail[-1].names):
+            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+        bearer.children.update(dict.fromkeys(map(expat_name, trail[-1].names), here))
+        _cell(contract, operation, trail[-1], here, inner, Column(pair.name, pair.name, pa.string()))
+        slots.pairs[pair.path, pair.name] = known, inner
+        step.gathered.append(known)
+    known, inner = slots.pairs[pair.path, pair.name]
+    here = bearer.children[expat_name(trail[-1].names[0])]
+    value = replace(column, source=pair.value or TEXT)
+    made = _cell(contract, operation, trail[-1], here, inner, value) if pair.value else _text(contract, trail[-1], here, inner, value)
+    here.width = len(inner.of)
+    known.of.setdefault(pair.wanted, []).append((made.slot, slot))
+    return replace(made, column=column, slot=slot, nillable=True, reading=slots.reading(column.source))
+
+
+def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    if (pair := _pair(operation, column.name, column.source)) is not None:
+        return _dealt(contract, operation, owner, step, slots, column, pair)
+    path, _, attribute = column.source.partition("@")
+    if path and attribute in PARTS:
+        return _part(contract, operation, owner, step, slots, column)
+    if (opened := _left_open(contract, owner, path, slots.reading(column.source))) is not None:
+        return _opened(contract, operation, owner, step, slots, column, opened)
+    trail = _reached(contract, operation, owner, column, path) if path else ()
     slot, reading = slots.take(column.source), slots.reading(column.source)
+    beside = _beside(contract, operation, owner, step, slots, reading.currency.source) if reading and reading.currency else -1
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
         raise FixConfiguration(
@@ -224,7 +244,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         # It came often when the contract was written, and comes once now: a list of one.
         last = replace(last, maximum=None)
     for element in trail if attribute else trail[:-1]:
-        step = _below(step, element)
+        step = below(step, element)
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -238,27 +258,27 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if found is None:
             have = ", ".join(local(one.name) for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
             raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
-        step.attributes[_expat(found.name)] = slot
+        step.attributes[expat_name(found.name)] = slot
         said = contract.simple(found.type)
         if said.builtin in QUALIFIED:
-            step.qualified.add(_expat(found.name))
+            step.qualified.add(expat_name(found.name))
         if found.default is not None:
             # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
-            step.defaults[_expat(found.name)] = found.default
+            step.defaults[expat_name(found.name)] = found.default
         optional = not found.required
-        return Cell(column, slot, said, nillable=optional, default=found.default, fixed=found.fixed, fills=False, reading=reading)
+        return Cell(column, slot, said, False, optional, (), found.default, found.fixed, False, reading=reading, beside=beside)
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
     simple = not bears and (isinstance(kind, SimpleType) or kind.text is not None)
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
-    known = {id(one): one for name in last.names if (one := step.children.get(_expat(name))) is not None}
+    known = {id(one): one for name in last.names if (one := step.children.get(expat_name(name))) is not None}
     here = next(iter(known.values()), None)
     if here is None:
         here = Step(wanted, local(last.name), slot, form=form)
-        step.children.update(dict.fromkeys(map(_expat, last.names), here))
-    elif len(known) > 1 or not all(step.children.get(_expat(name)) is here for name in last.names):
+        step.children.update(dict.fromkeys(map(expat_name, last.names), here))
+    elif len(known) > 1 or not all(step.children.get(expat_name(name)) is here for name in last.names):
         # A head and one of those that may stand in its place: which column would the value be in?
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     elif here.kind is Kind.THROUGH and simple and not here.children:
@@ -266,14 +286,15 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     elif here.kind is not wanted or here.slot != slot or here.form != form:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if reading is not None and reading.sent_as:
-        name = _expat(last.name)
+        name = expat_name(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
+    here.repeats = reading is not None and reading.repeats
     if simple:
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
         default = None if last.many else last.default
-        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
+        return Cell(column, slot, text, last.many, nillable, (), default, last.fixed, reading=reading, beside=beside)
     inner = slots.below(column.source)
     children = tuple(
         _text(contract, last, here, inner, child)
@@ -283,6 +304,50 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     )
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children)
+
+
+def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+    """A column of what a text says beside its value: it lies where the value does, and is read by the value's declarations."""
+    path, _, part = column.source.partition("@")
+    cell = _cell(contract, operation, owner, step, slots, replace(column, source=path))
+    if cell.simple is None or cell.many or not has_part(cell.simple, part):
+        raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates="-")
+    return replace(cell, column=column, part=part)
+
+
+def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, source: str) -> int:
+    """Where the currency of an amount lies, in the same raw row."""
+    column, own = Column(source, source, pa.string()), slots.reading(source)
+    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
+    if cell is None or cell.simple is None or cell.many:
+        raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")
+    return cell.slot
+
+
+def _left_open(contract: Contract, owner: Element, path: str, reading: Reading | None) -> str | None:
+    """The name of a declared element that the contract leaves open; None for any other."""
+    return contract.left_open(owner, path) if reading is not None and reading.from_ == ANY and path else None
+
+
+def _opened(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column, name: str) -> Cell:
+    """A column from what the contract leaves open: a text, and no more is known of it."""
+    above = column.source.rpartition("/")[0]
+    for element in _reached(contract, operation, owner, column, above) if above else ():
+        step = below(step, element)
+    slot, reading = slots.take(column.source), slots.reading(column.source)
+    if step.kind not in (Kind.THROUGH, Kind.ROW, Kind.GROUP, Kind.GROUPS) or expat_name(name) in step.children:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    step.children[expat_name(name)] = Step(Kind.LEAF, local(name), slot, repeats=reading is not None and reading.repeats)
+    return Cell(column, slot, SimpleType(ANY, "string"), reading=reading)
+
+
+def _reached(contract: Contract, operation: str, owner: Element, column: Column, path: str) -> tuple[Element, ...]:
+    try:
+        return contract.reach(owner, path)
+    except UnknownPath as error:
+        raise ContractBroken(
+            "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
+        ) from error
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:
@@ -304,62 +369,3 @@ def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
     simple = contract.simple(element.type)
     plain = isinstance(found, SimpleType) or found.text is not None
     return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
-
-
-def _below(step: Step, element: Element) -> Step:
-    """The step for an element, whichever of its names it comes by."""
-    names = [_expat(name) for name in element.names]
-    found = next((one for name in names if (one := step.children.get(name)) is not None), None) or Step(name=local(element.name))
-    for name in names:
-        step.children.setdefault(name, found)
-    return found
-
-
-def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> bool:
-    """Expect the value at the path; whether it leads through a repeated element."""
-    names, _, attribute = path.partition("@")
-    try:
-        trail = contract.walk(operation.output, names)
-    except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation.name, column=path, source=path, candidates=", ".join(error.have) or "-"
-        ) from error
-    step = answer
-    for element in trail:
-        step = _below(step, element)
-    if attribute:
-        step.scalars[attribute] = path
-    else:
-        step.kind, step.name, step.form = Kind.SCALAR, path, form
-    return any(element.many for element in trail)
-
-
-#: How deep in a fault's detail its code is looked for. What lies deeper is passed over.
-_DETAIL_DEPTH = 8
-
-
-def _detail() -> Step:
-    """The detail's first child names the fault, and what is in it often has a code: vendors agree on no more (SOAP 1.1 §4.4)."""
-    step = Step(Kind.FAULT_DETAIL)
-    for _ in range(_DETAIL_DEPTH):
-        step = Step(Kind.FAULT_DETAIL, children={"*": step})
-    return Step(children={"*": step})
-
-
-def _fault(uri: str) -> Step:
-    """SOAP 1.1 §4.4 has unqualified children; SOAP 1.2 part 1 §5.4 has qualified, nested ones."""
-    if uri == ENVELOPES[0]:
-        return Step(
-            Kind.ANSWER,
-            "Fault",
-            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text"), "detail": _detail()},
-        )
-    value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
-    subcode = Step(children={f"{uri}}}Value": Step(Kind.FAULT_TEXT, "subcode")})
-    code = Step(children={f"{uri}}}Value": value, f"{uri}}}Subcode": subcode})
-    reason = Step(children={f"{uri}}}Text": text})
-    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": reason, f"{uri}}}Detail": _detail()})
-
-
-def _expat(name: str) -> str:
-    return name[1:] if name.startswith("{") else name

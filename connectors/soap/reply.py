@@ -22,8 +22,8 @@ class Reply:
 
     ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
     plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
-    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
-    says that there is nothing to give.
+    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``passed`` counts what stands where
+    rows do, in the pair under way, which is not theirs. ``nothing``: the reply was judged, and it says that there is nothing to give.
     """
 
     rows: int = 0
@@ -34,6 +34,7 @@ class Reply:
     content: Attachment | None = None
     repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     nil_rows: int = 0
+    passed: int = 0
     nothing: bool = False
 
     def all(self, path: str) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.soap import raw
-from connectors.soap.plan import Kind, Step
+from connectors.soap.steps import Kind, Step
 from connectors.soap.tags import CLOSE, EMPTY, OPEN, Tag, plain, read_tag
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ _REFERENCE = 10
 
 
 def suits(row: Step) -> bool:
-    """Whether rows of this plan can be read so: single values, however deep, and attributes; no lists, structs and qualified names."""
+    """Whether rows of this plan can be read so: single values, however deep, and attributes; no lists, structs, qualified names and
+    elements that may come again."""
     for name, step in row.children.items():
-        if name == "*" or step.scalars or step.qualified or step.kind not in (Kind.LEAF, Kind.THROUGH):
+        if name == "*" or step.scalars or step.qualified or step.repeats or step.kind not in (Kind.LEAF, Kind.THROUGH):
             return False
         if (step.kind is Kind.THROUGH and step.slot >= 0) or (step.kind is Kind.LEAF and step.children) or not suits(step):
             return False

@@ -65,7 +65,7 @@ def table_pages(stream: Stream, table: str, pages: Iterator[Page], window: Windo
         batch = _items(stream, table, page.rows)
         if not window.full:
             seen.take(page, batch)
-        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects)
+        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects, notes=page.notes)
     if known is not None and not window.full:
         left = seen.gone(known)
         yield from gone(stream.columns, left, cursor, None) if left.num_rows else iter((empty(stream.columns, cursor, None),))

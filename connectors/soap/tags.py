@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.soap.plan import XSI, XSI_TYPE
+from connectors.soap.steps import XSI, XSI_TYPE
 
 XSI_NIL = f"{XSI}}}nil"
 _XML, _XMLNS = "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from connectors.errors import BrokenReply, FixConfiguration
 from connectors.protocol import Stream, Window
+from connectors.soap.aside import Aside
 from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
-from connectors.soap.decode import Sink
+from connectors.soap.decode import Reply, Sink
 from connectors.soap.headers import filled
 from connectors.soap.paging import Handle, Pager
 from connectors.soap.pairs import divided
@@ -90,6 +91,22 @@ class Asker:
         places = values_of(self._arguments(self._given, True))
         headers = filled(spec.headers, places, called.name)
         return Ask(called, self._arguments(given, body is not None), body, plan, ok, spec.message, headers)
+
+    def answer(self, ask: Ask, sink: Callable[[], Sink], aside: Aside | None = None) -> Reply:
+        """The whole, good reply to a request. Raises what ``SoapClient.call`` raises."""
+        return self._client.call(
+            ask.operation,
+            ask.arguments,
+            ask.plan,
+            sink,
+            ok=ask.ok,
+            message=ask.message,
+            row_count=self._spec.row_count,
+            faults=self._spec.faults,
+            headers=ask.headers,
+            body=ask.body,
+            aside=aside,
+        )
 
     def _arguments(self, given: Mapping[str, Any], template: bool) -> dict[str, Any]:
         start, end = self.pager.range

@@ -170,7 +170,9 @@ class SourceSpec(BaseModel):
         if size and size in said:
             raise ValueError(f"{size} is set by paging and by arguments; leave one out")
         # SAP ByDesign refuses a request that has both (Query processing conditions).
-        if said.get("QueryHitsUnlimitedIndicator") == "true" and size == "QueryHitsMaximumNumberValue":
+        sent = [{**said, **({size: ""} if size else {})}] if self.body is None else []
+        sent += [template.constants(body, said) for body in (self.body, self.paging.more and self.paging.more.body) if body]
+        if any(one.get("QueryHitsUnlimitedIndicator") in ("true", "1") and "QueryHitsMaximumNumberValue" in one for one in sent):
             raise ValueError("QueryHitsUnlimitedIndicator is true, so QueryHitsMaximumNumberValue must be absent")
         if self.body is not None and self.paging.kind not in ("none", "query_more") and self.paging.more is None:
             known = template.names(self.body)

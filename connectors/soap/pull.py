@@ -69,19 +69,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         try:
             # Rows are typed as they come, so what lies aside is no longer needed once the reply is whole.
             with Aside(spec.max_attachment * MEGABYTE) as aside:
-                reply = client.call(
-                    ask.operation,
-                    ask.arguments,
-                    ask.plan,
-                    receiver,
-                    ok=ask.ok,
-                    message=ask.message,
-                    row_count=spec.row_count,
-                    faults=spec.faults,
-                    headers=ask.headers,
-                    body=ask.body,
-                    aside=aside,
-                )
+                reply = asker.answer(ask, receiver, aside)
             page = gathered[0]
             page.notes.take(reply.notes)
             before = pager.state

@@ -223,11 +223,43 @@ def test_a_bydesign_log_of_errors_and_a_wrong_count_of_hits_are_errors() -> None
         pulled(Fake(sap("12", "false").replace(b"Value>2<", b"Value>1<"), documents={WSDL_URL: SAP_WSDL}), SAP_SOURCE, MATERIAL)
 
 
-def test_unlimited_hits_together_with_a_maximum_are_refused_before_anything_is_sent() -> None:
-    conditions = {"ProcessingConditions": {"QueryHitsUnlimitedIndicator": True}}
-    paging = {"kind": "token", "request": "a", "from": "b", "size": "ProcessingConditions/QueryHitsMaximumNumberValue"}
+MAXIMUM, UNLIMITED = "QueryHitsMaximumNumberValue", "QueryHitsUnlimitedIndicator"
+TOKEN = {"kind": "token", "request": "position", "from": "b"}
+
+
+def conditions(unlimited: str, maximum: str) -> str:
+    said = f"<{MAXIMUM}>{maximum}</{MAXIMUM}><{UNLIMITED}>{unlimited}</{UNLIMITED}><Last>{{position?}}</Last>"
+    return f'<g:Query xmlns:g="urn:g" xmlns:f="urn:fortnight:template"><ProcessingConditions>{said}</ProcessingConditions></g:Query>'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True}}, "paging": {**TOKEN, "size": f"ProcessingConditions/{MAXIMUM}"}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True, MAXIMUM: 100}}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: "1", MAXIMUM: 100}}},
+        {"body": conditions("true", "{size}"), "paging": TOKEN},
+        {"body": conditions("1", "500"), "paging": TOKEN},
+        {"body": conditions("{all}", "{size}"), "paging": TOKEN, "arguments": {"all": True}},
+        {"body": conditions("false", "{size}"), "paging": {**TOKEN, "more": {"operation": "q", "body": conditions("true", "500")}}},
+    ],
+)
+def test_unlimited_hits_together_with_a_maximum_are_refused_before_anything_is_sent(source: dict[str, Any]) -> None:
     with pytest.raises(FixConfiguration, match="must be absent"):
-        source_spec("erp/materials", {"operation": "q", "rows": "r", "arguments": conditions, "paging": paging})
+        source_spec("erp/materials", {"operation": "q", "rows": "r", **source})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"arguments": {"ProcessingConditions": {UNLIMITED: False, MAXIMUM: 100}}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True}}},
+        {"body": conditions("false", "{size}"), "paging": TOKEN},
+        {"body": conditions("true", "{size}").replace(f"<{MAXIMUM}>", f'<{MAXIMUM} f:when="limited">'), "paging": TOKEN},
+    ],
+)
+def test_one_of_the_two_alone_is_said_as_it_stands(source: dict[str, Any]) -> None:
+    assert source_spec("erp/materials", {"operation": "q", "rows": "r", **source}).operation == "q"
 
 
 def test_a_dolibarr_list_gives_its_rows_its_errors_and_its_secrets_stay_unsaid() -> None:

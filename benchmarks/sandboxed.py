@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.sandbox import process
+from infra.sandbox.__main__ import NAMES
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "infra" / "project"
 
 
 @contextlib.contextmanager
-def project(folder: Path) -> Iterator[Path]:
-    """The project's folder, its .env pointing at a sandbox that runs as long as the block does."""
+def project(folder: Path, *, only: tuple[str, ...] = NAMES) -> Iterator[Path]:
+    """The project's folder, its .env pointing at a sandbox that runs as long as the block does, in ``folder / "sandbox"``."""
     home = folder / "sandbox"
-    process.up(home, base_port=0)
+    process.up(home, base_port=0, only=only)
     try:
         target = folder / "project"
         shutil.copytree(EXAMPLE, target, ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))

@@ -5,15 +5,71 @@ Subclass ``ConnectorSuite`` in a test module, give it ``open`` and ``stream``, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import SourceError
+from connectors.keys import key_text
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Page, Stream, Window, unknown_scope
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class Holding:
+    """What a pipeline holds of a stream after some pages, in memory. Satisfies ``protocol.Known``; what was rejected is not counted."""
+
+    def __init__(self, stream: Stream, pages: Sequence[Page] = ()) -> None:
+        self._stream = stream
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._kept: dict[str, dict[str, Any]] | None = None
+        self._kept_schema: pa.Schema | None = None
+        for page in pages:
+            self.take(page)
+
+    def take(self, page: Page) -> None:
+        """One page more."""
+        for row in page.rows.to_pylist():
+            key = key_text([row[name] for name in self._stream.key])
+            self._rows.pop(key, None)
+            if row[OP] == "upsert":
+                self._rows[key] = row
+        if page.kept is not None:
+            self._kept = {} if self._kept is None or page.kept.anew else self._kept
+            self._kept_schema = page.kept.rows.schema
+            for row in page.kept.rows.to_pylist():
+                self._kept.pop(row["_key"], None)
+                if row[OP] == "upsert":
+                    self._kept[row["_key"]] = row
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> pa.Table:
+        return self._table(list(self._rows), (*self._stream.key, SOURCE_VERSION))
+
+    def kept(self) -> pa.Table | None:
+        import pyarrow as pa
+
+        if self._kept is None or self._kept_schema is None:
+            return None
+        return pa.Table.from_pylist(list(self._kept.values()), schema=self._kept_schema).drop_columns([OP])
+
+    def whole(self, keys: Collection[str]) -> pa.Table:
+        import pyarrow as pa
+
+        there = [key for key in keys if key in self._rows]
+        table = self._table(there, (*(column.name for column in self._stream.columns), SOURCE_VERSION))
+        return table.add_column(0, "_key", pa.array(there, pa.string()))
+
+    def _table(self, keys: Sequence[str], names: Sequence[str]) -> pa.Table:
+        import pyarrow as pa
+
+        types = {column.name: column.type for column in self._stream.columns}
+        schema = pa.schema([(name, types.get(name, pa.string())) for name in names])
+        return pa.Table.from_pylist([self._rows[key] for key in keys], schema=schema)
 
 
 class ConnectorSuite:
@@ -94,7 +150,9 @@ class ConnectorSuite:
         whole = _rows(pages)
         assert len(pages) >= 2, "the suite needs a stream of at least two pages"
         for cut in {0, len(pages) // 2, len(pages) - 1}:
-            rest = self._pages(stream, pages[cut].cursor)
+            # In the middle of a pull the connector's memory is what it was before; with the last page it is what this pull kept.
+            held = Holding(stream, pages if cut == len(pages) - 1 else ())
+            rest = self._pages(stream, pages[cut].cursor, held)
             assert _rows(pages[: cut + 1]) | _rows(rest) == whole
 
     def test_every_scope_a_row_points_at_is_one_that_access_names(self) -> None:
@@ -135,10 +193,10 @@ class ConnectorSuite:
             connector.close()
         assert not any(secret in shown for secret in self.secrets)
 
-    def _pages(self, stream: Stream, cursor: Cursor | None = None) -> list[Page]:
+    def _pages(self, stream: Stream, cursor: Cursor | None = None, known: Holding | None = None) -> list[Page]:
         connector = self.open()
         try:
-            pages = list(connector.pull(stream, Window(), cursor))
+            pages = list(connector.pull(stream, Window(), cursor, known))
         finally:
             connector.close()
         assert pages, "a pull yields at least one page, even when empty"

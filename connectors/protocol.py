@@ -71,6 +71,27 @@ class LiveField:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What reading a stream rests on beside its columns: where a reply says that all is well, which element of a request carries a position.
+
+    ``use`` is where the contract names it (``ok.path``), ``path`` where it lies at the source, ``type`` the vendor's word for what lies
+    there, empty where nothing does. ``place`` are its neighbours' names, by which a renamed one is known again, and ``beside`` what stands
+    there now, given only where the part itself is gone. ``sent``: it goes into a request. ``demanded``: the source insists on that and the
+    contract does not name it.
+    """
+
+    use: str
+    path: str
+    type: str
+    required: bool = False
+    options: tuple[str, ...] = ()
+    place: str = ""
+    sent: bool = False
+    demanded: bool = False
+    beside: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
 class Schema:
     """The live schema of a stream.
 
@@ -82,6 +103,7 @@ class Schema:
     fingerprint: str
     revision: str
     identity: Mapping[str, str]
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +150,19 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a connector wants to remember of a stream until its next pull: published with the rows of this one, and gone with a pull that
+    fails.
+
+    ``rows`` has ``_key`` (string), ``_op`` (``upsert`` or ``delete``) and whatever else the connector needs, in one schema for all pages of
+    a pull; never a secret. With ``anew`` all that was kept before is forgotten first.
+    """
+
+    rows: pa.RecordBatch
+    anew: bool = False
+
+
+@dataclass(frozen=True)
 class Page:
     """One page of rows.
 
@@ -135,6 +170,7 @@ class Page:
     (string) and ``_scope`` (string: a scope id of this system, or ``unresolved``). Delete rows have nulls outside the key.
     ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included. ``total`` is the
     source's own count of the stream's live rows, where reading this page told it for nothing. ``notes`` tell of what was odd in this page.
+    ``kept`` is the connector's own memory; a cursor in the middle of a pull goes with the memory as it was before that pull.
     """
 
     rows: pa.RecordBatch
@@ -143,6 +179,7 @@ class Page:
     rejects: tuple[Reject, ...] = ()
     total: int | None = None
     notes: tuple[Note, ...] = ()
+    kept: Kept | None = None
 
 
 class Known(Protocol):
@@ -155,6 +192,16 @@ class Known(Protocol):
 
     def rows(self) -> pa.Table:
         """The key columns of those rows, in the contract's types, and ``_source_version`` (string, null where a row is held); in no order."""
+        ...
+
+    def kept(self) -> pa.Table | None:
+        """What the connector kept (``Kept``), without ``_op``; None where no pull kept anything."""
+        ...
+
+    def whole(self, keys: Collection[str]) -> pa.Table:
+        """Of the live rows, those with these keys (as ``key_text`` writes them): ``_key``, the contract's columns in its order and types,
+        ``_source_version``; in no order. Rows in quarantine are not among them.
+        """
         ...
 
 
@@ -322,15 +369,6 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Give back connections and anything held open at the source."""
-        ...
-
-
-@runtime_checkable
-class Examines(Protocol):
-    """A connector that can say of one stream, in a sentence, what a pull would meet: address, rights, size, and what reading costs."""
-
-    def examine(self, stream: Stream) -> str:
-        """Raises what a pull would raise."""
         ...
 
 

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
 
 MASK = "***"
 _SHAPES = (
@@ -27,14 +28,19 @@ _SHAPES = (
 
 
 class Redactor:
-    """Masks given secrets, the forms they take in URLs, JSON and base64, and anything shaped like a credential."""
+    """Masks given secrets, the forms they take in URLs, JSON, XML and base64, and anything shaped like a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
+        self._forms: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Masks these too from now on: a session's token is a secret that nobody knew before."""
+        forms = set(self._forms)
         for secret in secrets:
             if len(secret) < 4:  # masking every "a" would destroy the text and protect nothing
                 continue
-            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escape(secret)}
             forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
             forms |= {base64.b64encode(secret.encode()).decode(), base64.urlsafe_b64encode(secret.encode()).decode()}
             forms.update(_inside_base64(secret.encode()))

@@ -13,9 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,8 +26,10 @@ import httpx
 
 from connectors.certificate import ClientCertificate, load_client_certificate
 from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
+from connectors.gate import Gate
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
+from connectors.timed import timed
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
@@ -46,20 +50,28 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+@cache
+def product() -> str:
+    """What we call ourselves: the name and the version of the installed package (RFC 9110 §10.1.5)."""
+    return f"fortnight/{metadata.version('fortnight')}"
+
+
 @dataclass(frozen=True)
 class TransportOptions:
     """Seconds for all times. ``concurrency`` is how many requests may be under way at one host at once; ``attempts`` counts the first try.
 
     ``budget`` is how many requests one host gets in the life of a transport, retries included: a walk without an end ends there.
-    ``largest_reply`` is in bytes, for replies that are read whole.
+    ``largest_reply`` is in bytes, for replies that are read whole. ``read_timeout`` is the longest silence, before the first byte and between
+    any two; ``reply_time`` is how long a reply may take from its headers on (``timed.TooSlow`` after that), without an end where there is none.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
     against a daily quota); without one it is kept in memory.
     """
 
     ca_file: Path | None = None
-    user_agent: str = "NONISV|Fortnight|fortnight/0.1"
+    user_agent: str = field(default_factory=product)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    reply_time: float | None = None
     attempts: int = 5
     max_wait: float = 60.0
     concurrency: int = 4
@@ -71,10 +83,15 @@ class TransportOptions:
 
 @dataclass(frozen=True)
 class Again:
-    """The reply means: try again. ``after`` in seconds where the source named it."""
+    """The reply means: try again. ``after`` in seconds where the source named it. ``cause`` is a silence that went on too long.
+
+    ``shared``: not this request alone has to wait, but all that go to the source (429 and 503 speak of the client, not of an address).
+    """
 
     reason: str
     after: float | None = None
+    shared: bool = False
+    cause: httpx.TimeoutException | None = None
 
 
 Classify = Callable[[httpx.Response], Again | None]
@@ -114,8 +131,13 @@ def _instant(text: str) -> datetime | None:
 def busy_or_broken(response: httpx.Response) -> Again | None:
     """The default verdict: 429 and the gateway statuses mean again; everything else is the caller's to read."""
     if response.status_code in (408, 429, 502, 503, 504):
-        return Again(f"HTTP {response.status_code}", retry_after(response))
+        return Again(f"HTTP {response.status_code}", retry_after(response), shared=response.status_code in (429, 503))
     return None
+
+
+def backoff(attempt: int, most: float, rng: random.Random) -> float:
+    """Seconds to wait after this attempt (the first is 1) where the source named none: exponential with full jitter, capped."""
+    return rng.uniform(0, min(most, 0.25 * 2**attempt))
 
 
 class Transport:
@@ -128,15 +150,20 @@ class Transport:
         options: TransportOptions | None = None,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str] | Redactor = (),
         classify: Classify | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         handler: httpx.BaseTransport | None = None,
+        gate: Gate | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``handler`` replaces the sockets (tests of the retry rules). Raises FixConfiguration for an unusable URL or CA file."""
+        """``secrets`` are never shown; a redactor may learn more of them later. ``handler`` replaces the sockets (tests of the retry rules).
+
+        Raises FixConfiguration for an unusable URL or CA file.
+        """
         self.options = options or TransportOptions()
-        self._redact = Redactor(secrets)
+        self._redact = secrets if isinstance(secrets, Redactor) else Redactor(secrets)
         try:
             parts = urlsplit(base_url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(httpx.URL(base_url).host)
@@ -148,12 +175,15 @@ class Transport:
         self.endpoint = origin_of(base_url)
         self.sandbox = False
         self.server_time: datetime | None = None
+        #: When that was heard, on this machine's monotonic clock.
+        self.heard_at = 0.0
         self.calls = 0
         self._left = self.options.budget
         self._spending = threading.Lock()
         self._classify = classify or busy_or_broken
         self._sleep = sleep
         self._rng = rng or random.Random()
+        self.gate = gate
         self._slots = threading.BoundedSemaphore(self.options.concurrency)
         self._client = httpx.Client(
             base_url=base_url,
@@ -164,6 +194,13 @@ class Transport:
             verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
+            event_hooks={
+                "request": [] if gate is None else [lambda sent: gate.enter(sent.method, str(sent.url))],
+                "response": [
+                    *([] if gate is None else [gate.heard]),
+                    *([] if self.options.reply_time is None else [timed(self.options.reply_time, clock)]),
+                ],
+            },
         )
 
     def send(
@@ -197,9 +234,10 @@ class Transport:
                     outcome = self._failed(error)
                 except UnicodeEncodeError as error:
                     raise FixConfiguration("transport.bad_header", host=self.host) from error
-            if isinstance(outcome, httpx.Response):
-                return outcome
-            self._wait(outcome, attempt, method, url, retriable)
+                if isinstance(outcome, httpx.Response):
+                    return outcome
+                pause = self._pause(outcome, attempt)
+            self._wait(outcome, pause, attempt, method, url, retriable)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _whole(self, request: httpx.Request) -> httpx.Response:
@@ -265,9 +303,29 @@ class Transport:
                             return
                     finally:
                         response.close()
+                pause = self._pause(outcome, attempt)
             finally:
                 self._slots.release()
-            self._wait(outcome, attempt, method, url, retriable=True)
+            self._wait(outcome, pause, attempt, method, url, retriable=True)
+
+    def wait(self, again: Again, attempt: int, method: str, url: str) -> None:
+        """After an attempt that was answered and yet is to be made again (parts of a batch): the pause before the next one.
+
+        Raises SourceUnavailable after the last attempt, and for a pause longer than ``options.max_wait``.
+        """
+        self._wait(again, self._pause(again, attempt), attempt, method, url, retriable=True)
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie that this host set, the newest where it set several."""
+        values = [one.value for one in self._client.cookies.jar if one.name == name]
+        return values[-1] if values else None
+
+    def keep_cookie(self, name: str, value: str) -> None:
+        """Send a cookie from now on, in place of what this host set under its name."""
+        jar = self._client.cookies.jar
+        for one in [one for one in jar if one.name == name]:
+            jar.clear(one.domain, one.path, one.name)
+        self._client.cookies.set(name, value)
 
     def close(self) -> None:
         self._client.close()
@@ -289,6 +347,7 @@ class Transport:
         date = response.headers.get("Date")
         if date:
             self.server_time = _instant(date) or self.server_time
+            self.heard_at = time.monotonic()
             if _instant(date) is None:
                 _log.warning("%s", told("transport.bad_date", host=self.host))
         return (classify or self._classify)(response) or response
@@ -303,18 +362,27 @@ class Transport:
         if isinstance(error, httpx.LocalProtocolError):
             # What cannot be sent is nearly always a credential with a line break in it; its text must not show.
             raise FixConfiguration("transport.bad_header", host=self.host) from None
-        return Again(reason)
+        return Again(reason, cause=error if isinstance(error, httpx.TimeoutException) else None)
 
-    def _wait(self, again: Again, attempt: int, method: str, url: str, retriable: bool) -> None:
+    def _pause(self, again: Again, attempt: int) -> float:
+        """Seconds until the next attempt. Where the pause is everybody's the gate holds it, even if we do not try again ourselves."""
+        pause = again.after if again.after is not None else backoff(attempt, self.options.max_wait, self._rng)
+        if again.shared and self.gate is not None:
+            self.gate.hold(pause)
+        return pause
+
+    def _wait(self, again: Again, pause: float, attempt: int, method: str, url: str, retriable: bool) -> None:
         last = attempt >= self.options.attempts or not retriable
         too_long = again.after is not None and again.after > self.options.max_wait
         if last or too_long:
-            raise SourceUnavailable("source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after)
-        pause = again.after if again.after is not None else self._rng.uniform(0, min(self.options.max_wait, 0.25 * 2**attempt))
+            raise SourceUnavailable(
+                "source.unavailable", host=self.host, reason=again.reason, attempts=attempt, retry_after=again.after
+            ) from again.cause
         facts = {"method": method, "path": urlsplit(url).path, "host": self.host, "reason": again.reason}
         facts |= {"attempt": attempt, "seconds": f"{pause:.2f}"}
         _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))
-        self._sleep(pause)
+        if not (again.shared and self.gate is not None):
+            self._sleep(pause)
 
 
 def _trust(options: TransportOptions) -> ssl.SSLContext:

@@ -8,84 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from connectors.protocol import Account, LiveField, Schema
+from expectations.changes import KINDS, Change, Drift, Kind
 from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of
+from expectations.parts import parts_changed
 from expectations.types import write_type
-from expectations.wire import comes_once, facet_changed, is_wire, part_changed
+from expectations.wire import comes_once, facet_changed, is_wire, part_changed, part_text, said_together
 
-Kind = Literal[
-    "added",
-    "removed",
-    "renamed",
-    "retyped",
-    "widened",
-    "required",
-    "options",
-    "label",
-    "replaced",
-    "restructured",
-    "option_renamed",
-    "computed",
-    "states",
-    "feature",
-    "lookup",
-    "settings",
-    "address",
-    "emptied",
-    "rights",
-    "login",
-    "call",
-    "namespace",
-    "endpoint",
-    "security",
-    "headers",
-    "narrowed",
-    "nillable",
-    "choice",
-]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-@dataclass(frozen=True)
-class Change:
-    """One named difference. ``path`` is the source code (inner fields as ``table.field``); ``policy`` is what the contract says to do.
-
-    ``reload``: rows that no window would bring differ now, so everything must be read once. Known only against the facts of the last pull.
-    """
-
-    kind: Kind
-    path: str
-    label: str
-    old: str
-    new: str
-    policy: Policy
-    reload: bool = False
-
-    @property
-    def blocks(self) -> bool:
-        return self.policy in ("ask", "stop")
-
-
-@dataclass(frozen=True)
-class Drift:
-    """All differences of one stream. ``unchanged`` when the fingerprints are equal and nothing had to be compared."""
-
-    stream: str
-    contract_version: int
-    fingerprint: str
-    changes: tuple[Change, ...]
-
-    @property
-    def blocking(self) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.blocks)
-
-    @property
-    def reload(self) -> bool:
-        """Whether the stream must be read whole before its rows are right again."""
-        return any(change.reload for change in self.changes)
+__all__ = ["KINDS", "Change", "Drift", "Kind", "address", "ahead", "compare", "emptied", "logins_changed", "rights_changed"]
 
 
 def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Drift:
@@ -94,8 +26,17 @@ def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Dri
     With ``since``, the facts of the last published pull, also what changed beneath the contract since then: identity first.
     """
     compared = _Comparison(contract, live, since)
-    changes = [*compared.identity(), *compared.fields(contract.fields, live.fields, prefix="")]
+    changes = [*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix="")]
     return Drift(contract.stream, contract.version, live.fingerprint, tuple(changes))
+
+
+def address(contract: Contract, live: Schema, since: Facts | None = None) -> tuple[Change, ...]:
+    """The differences of all that is no column: what the address resolves to, and what reading rests on beside the columns."""
+    found = tuple(_Comparison(contract, live, since).identity())
+    if any(change.path == "style" for change in found):
+        # Every path begins at another element then: one line says it all.
+        return found
+    return (*found, *parts_changed(live.parts, since.parts if since is not None else {}, contract.drift))
 
 
 def ahead(contract: Contract, live: Schema, coming: Schema, *, live_rights: str = "", coming_rights: str = "") -> Drift:
@@ -165,11 +106,12 @@ class _Comparison:
         if self.since is None:
             return
         before, now = self.since.identity, self.live.identity
+        told = said_together(before, now) if "soap" in before else frozenset[str]()
         for part in sorted(before.keys() & now.keys()):
-            if before[part] != now[part]:
-                wire = part_changed(part, before[part], now[part], self.contract.drift) if "soap" in now else None
+            if before[part] != now[part] and part not in told:
+                wire = part_changed(part, before[part], now[part], self.contract.drift) if "soap" in before else None
                 if wire is not None:
-                    yield Change(wire[0], part, "", before[part], now[part], wire[1])
+                    yield Change(wire[0], part, "", *part_text(part, before, now), wire[1])
                     continue
                 yield Change("address", part, "", before[part], now[part], self._moved(part, now[part]), part not in _ASIDE)
 
@@ -359,6 +301,8 @@ def _text(value: object) -> str:
 
 
 def _facet_text(name: str, value: object) -> str:
+    if name == "use":
+        return _required(value == "required")
     return "" if value is None else f"{name}={_text(value)}"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from connectors.protocol import LiveField, Schema
+from connectors.protocol import LiveField, Part, Schema
 from expectations.types import write_type
 
 Facet = str | int | bool | tuple[str, ...]
@@ -25,11 +25,12 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """The whole schema as it was. ``fields`` by path (inner fields as ``table.field``); ``revision`` is the source's own."""
+    """The whole schema as it was. ``fields`` by path (inner fields as ``table.field``), ``parts`` by use; ``revision`` is the source's own."""
 
     revision: str
     identity: Mapping[str, str]
     fields: Mapping[str, Fact]
+    parts: Mapping[str, Part] = field(default_factory=dict[str, Part])
 
     def stored(self) -> dict[str, Any]:
         """JSON values only, for the record of a pull."""
@@ -43,7 +44,8 @@ class Facts:
             }
             for path, fact in self.fields.items()
         }
-        return {"revision": self.revision, "identity": dict(self.identity), "fields": fields}
+        parts = [{**asdict(part), "options": list(part.options), "beside": []} for part in self.parts.values()]
+        return {"revision": self.revision, "identity": dict(self.identity), "fields": fields, "parts": parts}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
@@ -58,7 +60,9 @@ class Facts:
             )
             for path, one in stored["fields"].items()
         }
-        return cls(stored["revision"], stored["identity"], fields)
+        told: list[dict[str, Any]] = stored.get("parts", [])
+        parts = [replace(Part(**one), options=tuple(one["options"]), beside=()) for one in told]
+        return cls(stored["revision"], stored["identity"], fields, {part.use: part for part in parts})
 
 
 def facts_of(live: Schema, before: Facts | None = None) -> Facts:
@@ -73,7 +77,7 @@ def facts_of(live: Schema, before: Facts | None = None) -> Facts:
             then = before.fields.get(path)
             if then is not None and then.vendor_type == fact.vendor_type and live.revision == before.revision:
                 fields[path] = Fact(fact.type, fact.vendor_type, fact.required, fact.id, {**then.facets, **fact.facets})
-    return Facts(live.revision, dict(live.identity), fields)
+    return Facts(live.revision, dict(live.identity), fields, {part.use: replace(part, beside=()) for part in live.parts})
 
 
 def _walk(fields: Sequence[LiveField], prefix: str) -> Iterator[tuple[str, Fact]]:

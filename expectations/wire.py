@@ -13,10 +13,12 @@ from expectations.contract import DriftPolicy, Policy
 from expectations.types import write_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 WireKind = Literal[
-    "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "settings", "address"
+    "call", "namespace", "endpoint", "security", "headers", "narrowed", "nillable", "choice", "widened", "required", "settings", "address"
 ]
 #: Parts of the identity of an operation, and what their change is called.
 _PARTS: dict[str, tuple[WireKind, Policy]] = {
@@ -37,6 +39,7 @@ _PARTS: dict[str, tuple[WireKind, Policy]] = {
     "faults": ("headers", "report"),
     "service": ("address", "report"),
     "port": ("address", "report"),
+    "binding": ("address", "report"),
 }
 #: Facets whose growing lets more values in, and those whose growing keeps values out.
 _UPPER = frozenset({"maxLength", "maxInclusive", "maxExclusive", "totalDigits", "fractionDigits"})
@@ -62,10 +65,38 @@ def part_changed(part: str, old: str, new: str, policy: DriftPolicy) -> tuple[Wi
     return _PARTS.get(part)
 
 
+def said_together(before: Mapping[str, str], now: Mapping[str, str]) -> frozenset[str]:
+    """Parts whose change another part's line says: the form of names beside their namespace, and everything that a call style decides."""
+    moved = {part for part in before.keys() & now.keys() if before[part] != now[part]}
+    if "style" in moved:
+        return frozenset({"input", "output", "namespace", "form"})
+    return frozenset({"form"}) if "namespace" in moved else frozenset()
+
+
+def part_text(part: str, before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, str]:
+    """A changed part as old and new: of a policy what it asked for and does no more, and what it asks for now."""
+    old, new = before[part], now[part]
+    if part == "namespace" and before.get("form") != now.get("form"):
+        return f"{old} {before.get('form', '')}".rstrip(), f"{new} {now.get('form', '')}".rstrip()
+    if part != "policy":
+        return old, new
+    went, came = (_asked(one) - _asked(other) for one, other in ((old, new), (new, old)))
+    # The same assertions with other details: only the digests differ.
+    return (", ".join(sorted(went)), ", ".join(sorted(came))) if went or came else (old, new)
+
+
+def _asked(policy: str) -> set[str]:
+    return set() if policy == "none" else set(policy.partition(" #")[0].split(", "))
+
+
 def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> tuple[WireKind, Policy]:
     """The kind and weight of a facet that says something else now; None stands for a facet that is not stated."""
     if name == "nillable":
         return "nillable", policy.required if new else "report"
+    if name == "use":
+        return "required", "report" if new else policy.required
+    if name == "namespace":
+        return "namespace", "stop"
     if name == "choice":
         return "choice", policy.label
     if name in _UPPER | _LOWER:
@@ -73,6 +104,15 @@ def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> t
     if name in ("pattern", "length", "fixed"):
         return ("widened", policy.widened) if new is None else ("narrowed", policy.retyped)
     return "settings", policy.label
+
+
+#: XML Schema's whole numbers, each of whose values are values of the next.
+_WIDTHS = ("xsd:byte", "xsd:short", "xsd:int", "xsd:long", "xsd:integer", "xsd:decimal")
+
+
+def wider_type(old: str, new: str) -> bool:
+    """Whether every value of one built-in type of XML Schema is one of the other."""
+    return old in _WIDTHS and new in _WIDTHS and _WIDTHS.index(new) >= _WIDTHS.index(old)
 
 
 def _wider(name: str, old: object, new: object) -> bool:

@@ -234,11 +234,15 @@ class Project:
 
 #: Names under which systems keep what must not be read by who reads the file.
 _SECRET = re.compile(r"(password|passphrase|secret|tokens?|private_key)$")
+#: And what only sounds like it: where in a login's reply the token stands.
+_NO_SECRET = ("login", "token")
 
 
 def _spoken_secret(value: Any, path: tuple[str, ...]) -> str:
     """Where credentials stand as values, seen before any system is opened: by name, among what a system authenticates with."""
     if isinstance(value, str):
+        if path[-2:] == _NO_SECRET:
+            return ""
         named = next((name for name in reversed(path) if not name.isdigit()), "")
         return ".".join(path) if _SECRET.search(named) and (len(path) == 3 or {"auth", "certificate"} & set(path)) else ""
     if isinstance(value, Mapping):

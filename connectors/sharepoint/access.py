@@ -54,7 +54,9 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap) -> Access:
             directory.edges.add(Member(principal("everyone", tenant.system), person.principal))
             if not person.guest:
                 directory.edges.add(Member(principal("members", directory.tenant_id), person.principal))
-    return Access(tuple(found), tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member))), accounts)
+    # An app sees everything or nothing of a site: which rows come hangs on which app asks.
+    view = f"app:{tenant.config.client_id}"
+    return Access(tuple(found), tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member))), accounts, view=view)
 
 
 class _Reading:

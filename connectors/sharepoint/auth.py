@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.errors import AccessRefused, FixConfiguration, SourceUnavailable
+from connectors.gate import Gate
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.session import session
 from connectors.transport import TransportOptions
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ _AADSTS = {
 class Tokens:
     """App-only tokens per resource, cached by msal. Threads may share one; the first use reads the certificate and the authority."""
 
-    def __init__(self, config: Config, options: TransportOptions) -> None:
+    def __init__(self, config: Config, options: TransportOptions, gate: Gate | None = None) -> None:
         self._config = config
         self._options = options
+        self._gate = gate
         self._lock = threading.Lock()
         self._app: Any = None
         self._session: requests.Session | None = None
@@ -112,7 +115,7 @@ class Tokens:
         if self._app is None:
             import msal
 
-            self._session = self._quiet_session()
+            self._session = session(self._options, self._gate)
             self._app = msal.ConfidentialClientApplication(
                 self._config.client_id,
                 client_credential=self._credential(),
@@ -121,26 +124,6 @@ class Tokens:
                 http_client=self._session,
             )
         return self._app
-
-    def _quiet_session(self) -> requests.Session:
-        import requests
-
-        timeout = (self._options.connect_timeout, self._options.read_timeout)
-
-        class Patient(requests.Session):
-            """A session that never waits for ever: msal passes no timeout of its own."""
-
-            def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-                kwargs["timeout"] = kwargs.get("timeout") or timeout
-                return super().send(request, **kwargs)
-
-        session = Patient()
-        # With trust_env on, REQUESTS_CA_BUNDLE in the environment silently wins over `verify`.
-        session.trust_env = False
-        if self._options.ca_file is not None:
-            session.verify = str(self._options.ca_file)
-        session.headers["User-Agent"] = self._options.user_agent
-        return session
 
     def _credential(self) -> str | dict[str, str]:
         path = self._config.certificate

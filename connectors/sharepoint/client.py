@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceError, SourceUnavailable
+from connectors.gate import Gate
 from connectors.sharepoint.auth import Bearer, Tokens
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.governor import Governor
 from connectors.transport import Again, Transport, TransportOptions, retry_after
 
 Json = Mapping[str, Any]
@@ -26,7 +28,7 @@ def classify(response: httpx.Response) -> Again | None:
         return None
     if response.status_code == 500 and response.is_closed and b"SPQueryThrottledException" in response.content:
         return None
-    return Again(f"HTTP {response.status_code}", retry_after(response))
+    return Again(f"HTTP {response.status_code}", retry_after(response), shared=response.status_code in (429, 503))
 
 
 class Api:
@@ -41,12 +43,20 @@ class Api:
         *,
         accept: str,
         handler: httpx.BaseTransport | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """``handler`` replaces the sockets, for tests."""
         self.resource = resource
+        self._base = base
         self._origin = _origin(base)
         self.transport = Transport(
-            base + "/", options=options, headers={"Accept": accept}, auth=Bearer(tokens, resource), classify=classify, handler=handler
+            base + "/",
+            options=options,
+            headers={"Accept": accept},
+            auth=Bearer(tokens, resource),
+            classify=classify,
+            handler=handler,
+            gate=gate,
         )
 
     def response(
@@ -64,22 +74,25 @@ class Api:
 
     def values(self, url: str, *, params: Mapping[str, str] | None = None) -> Iterator[Json]:
         """Every element of a paged collection. Never ends early: a page that names itself as the next one is a BrokenReply."""
+        yield from self.listed(self.json(url, params=params))
+
+    def listed(self, first: Json) -> Iterator[Json]:
+        """Every element of a paged collection whose first page is here. Raises as ``values`` does."""
         seen: set[str] = set()
-        link: str | None = url
-        query = params
-        while link is not None:
-            body = self.json(link, params=query)
+        body = first
+        while True:
             value = body.get("value")
             if not isinstance(value, list):
                 raise BrokenReply("sharepoint.not_json", host=self._origin, what="a collection without value")
             yield from cast("list[Json]", value)
             following = body.get("@odata.nextLink") or body.get("odata.nextLink")
-            link = None if following is None else self.inner(str(following))
-            query = None
-            if link is not None and link in seen:
+            if following is None:
+                return
+            link = self.inner(str(following))
+            if link in seen:
                 raise BrokenReply("sharepoint.paging_loop", host=self._origin)
-            if link is not None:
-                seen.add(link)
+            seen.add(link)
+            body = self.json(link)
 
     def inner(self, link: str) -> str:
         """A link out of a reply as path and query, to be asked at our own origin.
@@ -90,6 +103,10 @@ class Api:
         if parts.netloc and f"{parts.scheme}://{parts.netloc}".lower() != self._origin.lower():
             raise BrokenReply("sharepoint.foreign_link", host=self._origin, other=parts.netloc)
         return f"{self._origin}{parts.path}{'?' + parts.query if parts.query else ''}"
+
+    def address(self, url: str) -> str:
+        """The absolute address of what is named relative to this API's root."""
+        return f"{self._base}/{url}"
 
     def relative(self, link: str) -> str:
         """What of an inner link a cursor may keep: path and query."""
@@ -105,13 +122,17 @@ class Api:
 
 @dataclass(frozen=True)
 class Tenant:
-    """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret."""
+    """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret.
+
+    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire.
+    """
 
     system: str
     config: Config
     tokens: Tokens
     graph: Api
     rest: Api | None
+    governor: Governor | None = None
 
     def id(self) -> str:
         """The tenant's GUID, from the token: the project file may name the tenant by its domain."""
@@ -120,18 +141,15 @@ class Tenant:
 
 
 def connect_tenant(system: str, config: Config, options: TransportOptions) -> Tenant:
-    tokens = Tokens(config, options)
-    graph = graph_api(config.graph, tokens, options)
-    return Tenant(system, config, tokens, graph, rest_api(config.host, tokens, options) if tokens.by_certificate else None)
-
-
-def graph_api(base: str, tokens: Tokens, options: TransportOptions) -> Api:
-    return Api(f"{base}/v1.0", base, tokens, options, accept="application/json")
-
-
-def rest_api(host: str, tokens: Tokens, options: TransportOptions) -> Api:
+    """Nothing is asked yet. ``options`` as the system's ``limits`` want them (``user_agent``)."""
+    governor = Governor(config, options)
+    tokens = Tokens(config, options, governor)
+    graph = Api(f"{config.graph}/v1.0", config.graph, tokens, options, accept="application/json", gate=governor)
+    if not tokens.by_certificate:
+        return Tenant(system, config, tokens, graph, None, governor)
     # nometadata is a third of the size of the verbose dialect, and pages with odata.nextLink.
-    return Api(host, host, tokens, options, accept="application/json;odata=nometadata")
+    rest = Api(config.host, config.host, tokens, options, accept="application/json;odata=nometadata", gate=governor)
+    return Tenant(system, config, tokens, graph, rest, governor)
 
 
 def parsed(response: httpx.Response) -> Json:

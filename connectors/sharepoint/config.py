@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from connectors.sharepoint.limits import Limits
+
 Kind = Literal["library", "list", "pages"]
 
 
@@ -18,6 +20,7 @@ class Config(BaseModel):
     ``certificate`` is the path of a PEM file with the private key and the certificate; it wins over ``client_secret``, and without it
     permissions cannot be read. ``host`` is where sites live (``https://contoso.sharepoint.com``); ``sites`` are paths (``/sites/quality``).
     ``timezone`` (IANA) overrides what a site says of itself; it is needed for date-only columns when there is no certificate.
+    ``limits`` says how much of what Microsoft gives this tenant the app may take, and the company it names itself by.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +35,7 @@ class Config(BaseModel):
     host: str
     sites: tuple[str, ...] = ()
     timezone: str | None = None
+    limits: Limits = Limits()
 
     @field_validator("authority", "graph", "host")
     @classmethod

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,8 +22,11 @@ from connectors.sharepoint.config import Config
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
 from connectors.sharepoint.schema import schema
+from connectors.sharepoint.scopes import ScopeMap
 from connectors.transport import TransportOptions
 
+#: The last answer's clock is the clock now for so many seconds.
+_JUST_NOW = 5.0
 #: Without it permission changes arrive incompletely or not at all (Microsoft's scan guidance).
 _FULL_CONTROL = "Sites.FullControl.All"
 
@@ -31,8 +37,8 @@ class SharePoint:
     kind = "sharepoint"
 
     def __init__(self, system: str, config: Config, options: TransportOptions) -> None:
-        self._options = options
-        self._tenant = connect_tenant(system, config, options)
+        self._options = replace(options, user_agent=config.limits.user_agent)
+        self._tenant = connect_tenant(system, config, self._options)
         self._at = Addresses(self._tenant)
 
     @property
@@ -55,6 +61,7 @@ class SharePoint:
             probes.append(self._permissions())
             next(tenant.graph.values("users", params={"$select": "id", "$top": "1"}), None)
             probes.append((told("sharepoint.probe.directory"), True, told("sharepoint.probe.people")))
+            probes += self._units()
         except AccessRefused as error:
             name = told("sharepoint.probe.directory" if probes else "sharepoint.probe.token")
             probes.append((name, False, Said(error.say, error.code, error.exit_code)))
@@ -66,19 +73,21 @@ class SharePoint:
 
     def describe(self, stream: Stream) -> Schema:
         spec = pulling.spec_of(stream)
+        last: Mapping[str, Any] = stream.options.get("last_cursor") or {}
         with closing():
+            recalled = spec.kind != "pages" and self._at.recall(spec, last.get("place"))
             site = self._at.site(spec)
             if spec.kind == "pages":
                 return schema(pulling.live_fields(self._tenant, None, spec), {"site": site.path, "site_id": site.id})
-            place = self._at.place(spec, anew=True)
-            return schema(pulling.live_fields(self._tenant, place, spec), identity(place))
+            place = self._at.place(spec, anew=not recalled)
+            return schema(self._at.described(spec, pulling.live_fields(self._tenant, place, spec)), identity(place))
 
     def count(self, stream: Stream) -> int:
         return pulling.count(self._at, stream)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         with closing():
-            yield from pulling.pull(self._at, stream, window, cursor)
+            yield from pulling.pull(self._at, stream, window, cursor, known)
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         return pulling.keys(self._at, stream)
@@ -91,8 +100,17 @@ class SharePoint:
         return read_access(self._tenant, site, scopes)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
-        """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""
-        return tuple(unknown_scope(one) for one in ids)
+        """Scopes that came up since ``access`` was last read: those of items that the feed named and that have role assignments of their own.
+
+        The members of a group that nothing named before are read with the next ``access``: till then such a group lets nobody in.
+        """
+        found = {id: securable for id in ids if (securable := self._at.securable(id)) is not None}
+        named = (
+            {scope.id: scope for scope in read_access(self._tenant, self._at.site(pulling.spec_of(stream)), ScopeMap(objects=found)).scopes}
+            if found
+            else {}
+        )
+        return tuple(named.get(id, unknown_scope(id)) for id in ids)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """``blob.ref`` is a library row's ``item_id``."""
@@ -100,7 +118,8 @@ class SharePoint:
 
     def watermark(self) -> datetime:
         transport = self._tenant.graph.transport
-        self._tenant.graph.response("sites/root", params={"$select": "id"}, also={403, 404})
+        if transport.server_time is None or time.monotonic() - transport.heard_at > _JUST_NOW:
+            self._tenant.graph.response("sites/root", params={"$select": "id"}, also={403, 404})
         if transport.server_time is None:
             raise BrokenReply("sharepoint.no_clock", host=transport.endpoint)
         return transport.server_time
@@ -110,6 +129,13 @@ class SharePoint:
         if self._tenant.rest is not None:
             self._tenant.rest.close()
         self._tenant.tokens.close()
+
+    def _units(self) -> list[tuple[str, bool, str]]:
+        governor = self._tenant.governor
+        if governor is None:
+            return []
+        day, minute = governor.limits.day, int(governor.limits.minute)
+        return [(told("sharepoint.probe.units"), True, told("sharepoint.probe.units_used", used=governor.used(), day=day, minute=minute))]
 
     def _permissions(self) -> tuple[str, bool, str]:
         tenant = self._tenant

@@ -7,12 +7,17 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from connectors.errors import AccessRefused, AddressUnknown
 from connectors.protocol import Account, Member, principal
-from connectors.sharepoint.client import Tenant
+from connectors.sharepoint.batch import read_many
+from connectors.sharepoint.client import Tenant, parsed, refusal
 
 _USER = "#microsoft.graph.user"
 _GROUP = "#microsoft.graph.group"
+#: Marks the owners of a group, as logins of role assignments do.
+_OWNERS = "_o"
 _USERS = {"$select": "id,userPrincipalName,mail,displayName,accountEnabled,userType,externalUserState", "$top": "999"}
 #: Stands in the user principal name of everybody who came by invitation: ``taro_partner.example#EXT#@contoso.onmicrosoft.com``.
 _INVITED = "#ext#"
@@ -33,7 +38,7 @@ class Directory:
         self.tenant_id = tenant.id()
         self.edges: set[Member] = set()
         self._trouble: dict[str, str] = {}
-        self._read: dict[str, list[str]] = {}
+        self._nested: dict[str, list[str]] = {}
         self._by_login: dict[str, Person] = {}
         self.people: list[Person] = []
         users = list(self._graph.values("users", params=_USERS))
@@ -61,47 +66,54 @@ class Directory:
 
     def group(self, id: str) -> tuple[str, str]:
         """The principal of a group, its edges followed to the end, and what could not be read of it (empty when all could)."""
-        token = principal("group", "entra", f"{self.tenant_id}/{id}")
+        token = self._group(id)
         troubles: dict[str, str] = {}
-        todo, seen = [id.lower()], {id.lower()}
-        while todo:
-            current = todo.pop()
-            below = self._direct(current, "members", principal("group", "entra", f"{self.tenant_id}/{current}"))
-            if current in self._trouble:
-                troubles[current] = self._trouble[current]
-            todo.extend(nested for nested in below if nested not in seen)
-            seen.update(below)
+        level, seen = [id.lower()], {id.lower()}
+        while level:
+            self._read_direct(level, "members")
+            troubles |= {one: self._trouble[one] for one in level if one in self._trouble}
+            below = {nested for one in level for nested in self._nested[one]} - seen
+            seen |= below
+            level = sorted(below)
         return token, "; ".join(sorted(troubles.values()))
 
     def owners(self, id: str) -> tuple[str, str]:
         """The owners of a Microsoft 365 group, as a group of their own."""
-        key = f"{id.lower()}_o"
-        token = principal("group", "entra", f"{self.tenant_id}/{key}")
-        self._direct(key, "owners", token)
-        return token, self._trouble.get(key, "")
+        key = f"{id.lower()}{_OWNERS}"
+        self._read_direct([key], "owners")
+        return self._group(key), self._trouble.get(key, "")
 
-    def _direct(self, key: str, relation: str, token: str) -> list[str]:
-        """Read one group's direct edges once; the ids of the groups in it come back, for the walk."""
-        if key not in self._read:
-            self._read[key] = self._fetch(key, relation, token)
-        return self._read[key]
+    def _group(self, key: str) -> str:
+        return principal("group", "entra", f"{self.tenant_id}/{key}")
 
-    def _fetch(self, key: str, relation: str, token: str) -> list[str]:
-        id = key.removesuffix("_o")
-        nested: list[str] = []
+    def _read_direct(self, keys: list[str], relation: str) -> None:
+        """Read the direct edges of these groups, each once, and note in ``_nested`` which groups are in them."""
+        urls = {
+            f"groups/{key.removesuffix(_OWNERS)}/{relation}?$select=id,userPrincipalName,displayName": key
+            for key in keys
+            if key not in self._nested
+        }
+        for url, reply in read_many(self._graph, urls):
+            self._nested[urls[url]] = self._edges(urls[url], reply)
+
+    def _edges(self, key: str, reply: httpx.Response) -> list[str]:
+        """Keep the edges that a first page and those after it hold; the ids of the groups among them come back."""
+        token, nested = self._group(key), list[str]()
         try:
-            for member in self._graph.values(f"groups/{id}/{relation}", params={"$select": "id,userPrincipalName,displayName"}):
+            if reply.status_code >= 400:
+                raise refusal(reply)
+            for member in self._graph.listed(parsed(reply)):
                 kind, member_id = member.get("@odata.type"), str(member["id"])
                 if kind == _USER:
                     self.edges.add(Member(token, self.user(member_id)))
                 elif kind == _GROUP:
                     nested.append(member_id.lower())
-                    self.edges.add(Member(token, principal("group", "entra", f"{self.tenant_id}/{member_id}")))
+                    self.edges.add(Member(token, self._group(member_id)))
         except AddressUnknown:
             return []  # a group that is gone grants nobody anything
         except AccessRefused as error:
             # Hidden membership: what stands on this group stays unresolved, which is counted and shown.
-            self._trouble[key] = f"group {id}: {error.params.get('error_code') or 'members refused'}"
+            self._trouble[key] = f"group {key.removesuffix(_OWNERS)}: {error.params.get('error_code') or 'members refused'}"
         return nested
 
 

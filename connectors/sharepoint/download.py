@@ -43,6 +43,8 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions)
         transport, link = _link(tenant, place, item, name, options)
         try:
             for chunk in _bytes(transport, link, got):
+                if tenant.governor is not None:
+                    tenant.governor.received(len(chunk))
                 hashing.update(chunk)
                 got += len(chunk)
                 yield chunk
@@ -77,7 +79,8 @@ def _link(tenant: Tenant, place: Place, item: str, name: str, options: Transport
         raise BrokenReply("sharepoint.no_link", name=name, status=response.status_code, host=tenant.graph.transport.endpoint)
     parts = urlsplit(location)
     secret = [piece for piece in (parts.query, parts.path) if len(piece) > 3]
-    return Transport(f"{parts.scheme}://{parts.netloc}", options=options, secrets=secret, classify=classify), location
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return Transport(origin, options=options, secrets=secret, classify=classify, gate=tenant.governor), location
 
 
 def _kept_back(response: httpx.Response, name: str, host: str) -> FileRefused:

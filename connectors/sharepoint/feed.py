@@ -91,14 +91,14 @@ class Spool:
             after = rows[-1][0]
 
 
-def settle(graph: Api, first: str, start: str | None, spool: Spool) -> Settled:
-    """Read the feed from ``start`` (a kept deltaLink), or whole from ``first``, to its deltaLink.
+def settle(graph: Api, first: str, start: str | None, spool: Spool, prefer: str = "") -> Settled:
+    """Read the feed from ``start`` (a kept deltaLink), or whole from ``first``, to its deltaLink. ``prefer`` goes with every page.
 
     Raises SourceUnavailable (``sharepoint.resync_required``) when resyncs do not come to an end, and BrokenReply for a feed without an end.
     """
     link, complete = (first, True) if start is None else (graph.absolute(start), False)
     for _ in range(_RESYNCS + 1):
-        outcome = _walk(graph, link, spool)
+        outcome = _walk(graph, link, spool, {"Prefer": prefer} if prefer else None)
         if outcome.done:
             return Settled(graph.relative(outcome.link), complete)
         spool.clear()
@@ -112,11 +112,11 @@ class _Outcome:
     link: str
 
 
-def _walk(graph: Api, link: str, spool: Spool) -> _Outcome:
+def _walk(graph: Api, link: str, spool: Spool, headers: Mapping[str, str] | None) -> _Outcome:
     seen: set[str] = set()
     while True:
         seen.add(link)
-        response = graph.response(link, also={410})
+        response = graph.response(link, headers=headers, also={410})
         if response.status_code == 410:
             location = response.headers.get("Location", "")
             return _Outcome(False, graph.inner(location) if location else "")

@@ -6,141 +6,174 @@ A row leaves when its file came in the feed, when its path moved because a folde
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
-from typing import Any, cast
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
 
-import msgspec
+import pyarrow as pa
 
 from connectors.errors import AddressUnknown, BrokenReply
-from connectors.protocol import UNRESOLVED, Cursor, Page, Stream, Window
+from connectors.pages import page_schema
+from connectors.protocol import UNRESOLVED, Cursor, Known, Page, Stream, Window
 from connectors.sharepoint.client import Api
-from connectors.sharepoint.decode import instant, person
+from connectors.sharepoint.decode import instant
 from connectors.sharepoint.feed import Spool, settle
+from connectors.sharepoint.items import SELECT, SELECT_KIND, is_older, read, values
 from connectors.sharepoint.places import Place
-from connectors.sharepoint.rows import MisfitError, Rows, emit, inside
-from connectors.sharepoint.scopes import ScopeMap
-from connectors.sharepoint.tree import File, Folder, Paths, Tree
+from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, emit, inside
+from connectors.sharepoint.scopes import ScopeMap, Standing, digest
+from connectors.sharepoint.tree import Node, Tree
 
-_SELECT = "id,name,size,file,folder,package,root,deleted,parentReference,eTag,createdDateTime,lastModifiedDateTime,lastModifiedBy,webUrl,sharepointIds"
-
-
-class _Reference(msgspec.Struct):
-    id: str | None = None
-
-
-class _Ids(msgspec.Struct):
-    listItemId: str | None = None
+#: Up to so many items that the feed names are asked one by one for role assignments of their own; beyond, the whole list is.
+FEW = 100
+#: What makes a drive's feed name items whose sharing changed, too (Microsoft Graph, driveItem: delta, and the scan guidance for apps).
+PREFER = "deltashowremovedasdeleted, deltatraversepermissiongaps, deltashowsharingchanges, hierarchicalsharing"
+#: Of the cursor's shape. Another one's tree is not to be had any more, and everything is read once.
+_VERSION = 2
 
 
-class _Item(msgspec.Struct):
-    """What of a driveItem we read. Facets are present or absent; their insides do not matter but for ``file``."""
+class Scopes(Protocol):
+    """Where the items of one list point at: as read for this pull's rights, read now, and one by one."""
 
-    id: str
-    name: str = ""
-    parentReference: _Reference | None = None
-    sharepointIds: _Ids | None = None
-    file: Mapping[str, Any] | None = None
-    folder: Mapping[str, Any] | None = None
-    package: Mapping[str, Any] | None = None
-    root: Mapping[str, Any] | None = None
-    size: int | None = None
-    eTag: str | None = None
-    createdDateTime: str | None = None
-    lastModifiedDateTime: str | None = None
-    lastModifiedBy: Mapping[str, Any] | None = None
-    webUrl: str | None = None
-
-    @property
-    def is_row(self) -> bool:
-        """Files, and packages such as OneNote notebooks, which are one thing to their readers."""
-        return self.root is None and (self.folder is None or self.package is not None)
-
-    @property
-    def holds(self) -> bool:
-        return self.folder is not None or self.package is not None or self.root is not None
-
-    @property
-    def parent(self) -> str:
-        return (self.parentReference.id or "") if self.parentReference is not None else ""
-
-    @property
-    def list_item(self) -> str:
-        return (self.sharepointIds.listItemId or "") if self.sharepointIds is not None else ""
+    def just_read(self) -> ScopeMap | None: ...
+    def whole(self) -> ScopeMap: ...
+    def standing(self, item: str) -> Standing | None: ...
 
 
 def file_ids(graph: Api, place: Place) -> Iterator[str]:
     """Ids of all live files, as the source lists them now, each once."""
     with Spool() as spool:
-        settle(graph, _delta_url(place, "id,name,file,folder,package,root,deleted,parentReference"), None, spool)
+        settle(graph, _delta_url(place, SELECT_KIND), None, spool)
         for id, body in spool.items():
-            if body is not None and msgspec.json.decode(body, type=_Item).is_row:
+            if body is not None and read(body).kind != "folder":
                 yield id
 
 
 def pull_library(
-    graph: Api, place: Place, read_scopes: Callable[[bool], ScopeMap], stream: Stream, window: Window, cursor: Cursor | None
-) -> Iterator[Page]:
-    """See ``Connector.pull``. ``read_scopes`` is asked after the feed, and told whether that brought nothing: the map has to know every item
-    the feed named."""
-    state: Mapping[str, Any] = cursor.state if cursor is not None else {}
-    start, word = state.get("start"), state.get("tree")
+    graph: Api, place: Place, scopes: Scopes, note: Mapping[str, str], stream: Stream, window: Window, cursor: Cursor | None, known: Known | None
+) -> Iterator[Page]:  # fmt: skip
+    """See ``Connector.pull``. ``note`` is where the library was found, for the cursor."""
+    state: Mapping[str, Any] = cursor.state if cursor is not None and cursor.state.get("v") == _VERSION else {}
+    start = state.get("start")
+    if start is not None and known is None:
+        # A feed goes on from a tree: without one everything is read.
+        state, start = {}, None
     with Spool() as spool:
-        settled = settle(graph, _delta_url(place), start, spool)
+        settled = settle(graph, _delta_url(place), start, spool, PREFER)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])
-        scopes = read_scopes(not settled.complete and _only_root(spool))
-        read_at = graph.transport.server_time
-        before = Tree.load(word)
-        now = _applied(graph, place, before, spool, scopes, complete=settled.complete, last=state.get("at"))
-        for parent, ids in _moved(before, now, spool).items():
-            spool.put(_children(graph, place, parent, ids))
-        paths, digest = now.paths(), scopes.digest()
+        read_map = scopes.just_read() if not settled.complete else None
+        end = {"v": _VERSION, "start": settled.link, "at": _now(graph), "place": dict(note)}
+        if not settled.complete and read_map is None and not state.get("by_item") and "after" not in state and _only_root(spool):
+            kept = {name: state[name] for name in ("files", "default", "by_item")}
+            yield Rows(stream).page(Cursor({**end, **kept}), int(state["files"]))
+            return
+        held = known.kept() if known is not None and start is not None else None
+        if held is None and not settled.complete:
+            # The memory is not to be had: see above.
+            state = {}
+            spool.clear()
+            settled = settle(graph, _delta_url(place), None, spool, PREFER)
+            end["start"] = settled.link
+        before = Tree.load(held)
+        now, named = _applied(graph, place, before, spool, complete=settled.complete, last=state.get("at"))
+        settling = _settled(now, named, state, scopes, read_map, complete=settled.complete)
+        by_path = _moved(before, now, spool)
+        again = {id for ids in by_path.values() for id in ids}
+        table = known.whole(again) if known is not None and again else None
+        ours = set(table.column("_key").to_pylist()) if table is not None else set[str]()
+        for parent, ids in by_path.items():
+            if missing := ids - ours:
+                spool.put(_children(graph, place, parent, missing))
+        paths, total = now.paths(), now.rows
         windowed = start is None and not window.full
 
         def add(rows: Rows, id: str, body: bytes | None) -> None:
             if body is None:
-                known = before.files.get(id)
-                rows.remove({"item_id": id}, known.scope if known else UNRESOLVED)
+                was = before.nodes.get(id)
+                rows.remove({"item_id": id}, was.scope if was else UNRESOLVED)
                 return
-            item = msgspec.json.decode(body, type=_Item)
+            item = read(body)
             try:
                 if windowed and not inside(window, instant(item.lastModifiedDateTime)):
                     return
-                values = _values(item, paths)
+                row = values(item, paths)
             except MisfitError as misfit:
                 rows.reject(id, "modified_at", str(misfit), body)
                 return
-            rows.add(id, values, version=item.eTag or "", scope=now.files[id].scope, raw=body)
+            rows.add(id, row, version=item.eTag or "", scope=now.nodes[id].scope, raw=body)
 
+        @cache
+        def print_now() -> str:
+            return digest((id, node.scope) for id, node in now.nodes.items())
+
+        def middle(id: str) -> Cursor:
+            going = {name: state.get(name) for name in ("start", "at", "files", "default", "by_item")}
+            return Cursor({"v": _VERSION, **going, "to": settled.link, "after": id, "scopes": print_now()})
+
+        # A pull that was cut goes on behind its last id only if neither feed nor scopes moved since; else its rows leave again.
+        after = state["after"] if same_feed and state.get("scopes") == print_now() else ""
+        if table is not None and ours:
+            yield from _once_more(stream, table, now, middle(after), total)
         yield from emit(
-            stream, spool, add=add,
-            # A pull that was cut goes on behind its last id only if neither feed nor scopes moved since; else its rows leave again.
-            after=state["after"] if same_feed and state.get("scopes") == digest else "",
-            middle=lambda id: Cursor(
-                {"v": 1, "start": start, "at": state.get("at"), "tree": word, "to": settled.link, "after": id, "scopes": digest}
-            ),
-            end=Cursor({"v": 1, "start": settled.link, "at": read_at.isoformat() if read_at else None, "tree": now.dump()}),
-            total=len(now.files),
+            stream, spool, add=add, after=after, middle=middle, total=total,
+            end=Cursor({**end, "files": total, "default": settling.default, "by_item": settling.by_item}),
+            kept=now.changes(before, anew=settled.complete), anew=settled.complete,
         )  # fmt: skip
 
 
-def _delta_url(place: Place, select: str = _SELECT) -> str:
+def _now(graph: Api) -> str | None:
+    at = graph.transport.server_time
+    return at.isoformat() if at else None
+
+
+def _delta_url(place: Place, select: str = SELECT) -> str:
     return f"drives/{place.id}/root/delta?$select={select}"
 
 
 def _nothing_since(graph: Api, place: Place, link: str) -> bool:
     """Whether the feed has nothing new behind ``link``; the root alone, which some answers repeat, is nothing."""
     with Spool() as later:
-        settled = settle(graph, _delta_url(place), link, later)
+        settled = settle(graph, _delta_url(place), link, later, PREFER)
         return not settled.complete and _only_root(later)
 
 
 def _only_root(spool: Spool) -> bool:
-    return all(body is not None and msgspec.json.decode(body, type=_Item).root is not None for _, body in spool.items())
+    return all(body is not None and read(body).root is not None for _, body in spool.items())
 
 
-def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: ScopeMap, *, complete: bool, last: str | None) -> Tree:
-    """The tree after the feed. The spool keeps the rows that changed, and gets a deletion for every file that went with its folder.
+@dataclass(frozen=True)
+class _Settling:
+    default: str
+    by_item: bool
+
+
+def _settled(
+    now: Tree, named: Collection[str], state: Mapping[str, Any], scopes: Scopes, read_map: ScopeMap | None, *, complete: bool
+) -> _Settling:
+    """Give every item of the tree its scope.
+
+    A whole reading knows all; one made before the feed, or the tree itself, knows all but what the feed named since: sharing an item, or
+    moving it, names it there. Such items are asked one by one while they are few.
+    """
+    items = {id: node.list_item for id in named if (node := now.nodes.get(id)) is not None and node.parent}
+    fresh = complete or bool(state.get("by_item")) or len(items) > FEW
+    if fresh:
+        read_map, items = scopes.whole(), {}
+    own: dict[str, str] = {}
+    if read_map is not None:
+        own = {node.list_item: read_map.own_of(node.list_item) for node in now.nodes.values() if node.parent}
+    for item in items.values():
+        standing = scopes.standing(item) if item else None
+        own[item] = UNRESOLVED if standing is None else standing.own
+    default = read_map.default if read_map is not None else str(state.get("default", UNRESOLVED))
+    now.settle(own, default)
+    return _Settling(default, read_map.by_item if read_map is not None else False)
+
+
+def _applied(graph: Api, place: Place, before: Tree, spool: Spool, *, complete: bool, last: str | None) -> tuple[Tree, set[str]]:
+    """The tree after the feed, and the ids that the feed or a listing named. The spool keeps the rows that changed, and gets a deletion for
+    every file that went with its folder.
 
     ``last`` is when the feed before this one was read, by the source's clock.
     """
@@ -148,46 +181,34 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, scopes: Scope
     not_rows: list[str] = []
     deleted: set[str] = set()
     back: list[str] = []
+    named: set[str] = set()
     for id, body in spool.items():
         if body is None:
             deleted.add(id)
-            now.folders.pop(id, None)
-            if now.files.pop(id, None) is None:
+            gone = now.nodes.pop(id, None)
+            if gone is None or not gone.is_row:
                 not_rows.append(id)
             continue
-        item = msgspec.json.decode(body, type=_Item)
-        if not complete and id not in before.folders and _was_there(item, last):
+        item, was = read(body), before.nodes.get(id)
+        # A folder that was not there and is older than the last feed was restored, or came from elsewhere: then the feed need not name what
+        # lies in it. Of a folder made since then, it names everything that was put there.
+        if not complete and was is None and item.kind == "folder" and item.root is None and is_older(item, last):
             back.append(id)
-        if item.holds:
-            now.folders[id] = Folder("" if item.root is not None else item.parent, item.name)
-        if item.is_row:
-            now.files[id] = File(item.parent, item.list_item, "")
-        else:
+        named.add(id)
+        now.nodes[id] = item.node() if was is None else item.node()._replace(own=was.own)
+        if item.kind == "folder":
             not_rows.append(id)
     spool.drop(not_rows)
-    deleted -= _walked(graph, place, before, now, spool, back)
+    walked = _walked(graph, place, before, now, spool, back)
+    deleted -= walked
     _find_missing_folders(graph, place, now, deleted)
     paths = now.paths()
-    orphans = [id for id, file in now.files.items() if paths.of(file.parent) is None]
-    for id in orphans:
-        del now.files[id]
-    spool.drop(orphans)
-    spool.put((id, None) for id in before.files if id not in now.files)
-    now.folders = {id: folder for id, folder in now.folders.items() if paths.of(id) is not None}
-    now.files = {id: file._replace(scope=scopes.of(file.list_item)) for id, file in now.files.items()}
-    return now
-
-
-def _was_there(folder: _Item, last: str | None) -> bool:
-    """Whether a folder we do not know is older than the last feed: restored, or come from elsewhere, and then the feed need not name what
-    lies in it. Of a folder made since then, it names everything that was put there."""
-    if folder.folder is None or folder.root is not None or folder.package is not None:
-        return False
-    try:
-        made = instant(folder.createdDateTime)
-    except MisfitError:
-        made = None
-    return made is None or last is None or made <= datetime.fromisoformat(last)
+    lost = [id for id, node in now.nodes.items() if paths.of(node.parent if node.kind == "file" else id) is None]
+    for id in lost:
+        del now.nodes[id]
+    spool.drop(lost)
+    spool.put((id, None) for id, node in before.nodes.items() if node.is_row and id not in now.nodes)
+    return now, named | walked | (now.nodes.keys() - before.nodes.keys())
 
 
 def _walked(graph: Api, place: Place, before: Tree, now: Tree, spool: Spool, folders: list[str]) -> set[str]:
@@ -198,12 +219,11 @@ def _walked(graph: Api, place: Place, before: Tree, now: Tree, spool: Spool, fol
         rows: list[tuple[str, bytes]] = []
         parent = todo.pop()
         for id, body in _children(graph, place, parent):
-            item = msgspec.json.decode(body, type=_Item)
-            if item.holds and id not in found and id not in before.folders:
-                now.folders[id] = Folder(parent, item.name)
-                todo += [id] if item.package is None else []
-            if item.is_row:
-                now.files[id] = File(parent, item.list_item, "")
+            item = read(body)
+            if item.kind != "folder" or (id not in found and id not in before.nodes):
+                now.nodes[id] = item.node()._replace(parent=parent)
+                todo += [id] if item.kind == "folder" else []
+            if item.kind != "folder":
                 rows.append((id, body))
             found.add(id)
         spool.put(rows)
@@ -213,26 +233,26 @@ def _walked(graph: Api, place: Place, before: Tree, now: Tree, spool: Spool, fol
 def _find_missing_folders(graph: Api, place: Place, now: Tree, deleted: set[str]) -> None:
     """Ask for folders that files lie in but no feed ever named. Deleted ones stay missing: what lies in them is gone with them."""
     while True:
-        paths = now.paths()
-        lost = {_top(now, parent) for parent in {file.parent for file in now.files.values()} if paths.of(parent) is None} - deleted
+        paths, folders = now.paths(), now.folders()
+        files = {node.parent for node in now.nodes.values() if node.kind == "file"}
+        lost = {_top(folders, parent) for parent in files if paths.of(parent) is None} - deleted
         if not lost:
             return
         for id in lost:
             try:
-                body = graph.response(f"drives/{place.id}/items/{id}", params={"$select": _SELECT}).content
+                body = graph.response(f"drives/{place.id}/items/{id}", params={"$select": SELECT}).content
             except AddressUnknown:
                 deleted.add(id)
             else:
-                item = msgspec.json.decode(body, type=_Item)
-                now.folders[id] = Folder("" if item.root is not None else item.parent, item.name)
+                now.nodes[id] = read(body).node()
 
 
-def _top(now: Tree, folder: str) -> str:
+def _top(folders: Mapping[str, Node], folder: str) -> str:
     """The first folder above (or at) ``folder`` that the tree does not know."""
     seen: set[str] = set()
-    while folder in now.folders and folder not in seen:
+    while folder in folders and folder not in seen:
         seen.add(folder)
-        folder = now.folders[folder].parent
+        folder = folders[folder].parent
     if not folder or folder in seen:
         raise BrokenReply("sharepoint.tree_broken", item=folder or "an item without a parent")
     return folder
@@ -242,29 +262,36 @@ def _moved(before: Tree, now: Tree, spool: Spool) -> dict[str, set[str]]:
     """Files the feed did not name whose path or scope is another than before, by the folder they lie in."""
     old, new = before.paths(), now.paths()
     found: dict[str, set[str]] = {}
-    for id, file in now.files.items():
-        was = before.files.get(id)
-        if was is not None and (was.scope != file.scope or old.of(was.parent) != new.of(file.parent)) and id not in spool:
-            found.setdefault(file.parent, set()).add(id)
+    for id, node in now.nodes.items():
+        was = before.nodes.get(id)
+        if not node.is_row or was is None or id in spool:
+            continue
+        if was.scope != node.scope or was.name != node.name or old.of(was.parent) != new.of(node.parent):
+            found.setdefault(node.parent, set()).add(id)
     return found
+
+
+def _once_more(stream: Stream, table: pa.Table, now: Tree, cursor: Cursor, total: int) -> Iterator[Page]:
+    """Rows that we hold and that only moved: as they are, with today's path and scope."""
+    paths = now.paths()
+    for batch in table.to_batches(max_chunksize=PAGE_ROWS):
+        nodes = [now.nodes[id] for id in batch.column("_key").to_pylist()]
+        arrays: list[pa.Array[Any]] = []
+        for column in stream.columns:
+            array = batch.column(column.name)
+            if column.source == "path":
+                names = [str(path).rpartition("/")[2] for path in array.to_pylist()]
+                array = pa.array([f"{paths.of(node.parent)}/{name}" for node, name in zip(nodes, names, strict=True)], column.type)
+            arrays.append(array)
+        marks = [pa.array(["upsert"] * len(nodes)), batch.column("_source_version"), pa.array([node.scope for node in nodes])]
+        yield Page(pa.RecordBatch.from_arrays([*arrays, *marks], schema=page_schema(stream.columns)), cursor, len(nodes), (), total)
 
 
 def _children(graph: Api, place: Place, parent: str, ids: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """What lies in a folder now, or of it the wanted files. One that left meanwhile comes with the next feed."""
     try:
-        for child in graph.values(f"drives/{place.id}/items/{parent}/children", params={"$select": _SELECT, "$top": "200"}):
+        for child in graph.values(f"drives/{place.id}/items/{parent}/children", params={"$select": SELECT, "$top": "200"}):
             if ids is None or child["id"] in ids:
                 yield str(child["id"]), json.dumps(child).encode()
     except AddressUnknown:
         return
-
-
-def _values(item: _Item, paths: Paths) -> dict[str, Any]:
-    file = item.file or {}
-    hashes = cast("Mapping[str, Any]", file.get("hashes") or {})
-    return {
-        "item_id": item.id, "name": item.name, "path": f"{paths.of(item.parent)}/{item.name}", "media_type": file.get("mimeType"),
-        "size": item.size, "quick_xor_hash": hashes.get("quickXorHash"), "etag": item.eTag,
-        "created_at": instant(item.createdDateTime), "modified_at": instant(item.lastModifiedDateTime),
-        "modified_by": person(item.lastModifiedBy), "web_url": item.webUrl, "list_item_id": item.list_item or None,
-    }  # fmt: skip

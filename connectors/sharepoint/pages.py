@@ -5,12 +5,15 @@ Source: Microsoft Graph v1.0, sitePage and canvasLayout. Wiki and publishing pag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Any, cast
 
+import httpx
+
 from connectors.errors import AddressUnknown
-from connectors.sharepoint.client import Api, Json, parsed
+from connectors.sharepoint.batch import batches, read_many
+from connectors.sharepoint.client import Api, Json, parsed, refusal
 from connectors.sharepoint.decode import instant
 from connectors.sharepoint.places import Site
 
@@ -25,12 +28,25 @@ def list_pages(graph: Api, site: Site) -> list[Json]:
     return sorted(graph.values(f"sites/{site.id}/pages/{_TYPE}", params={"$select": _META}), key=lambda page: str(page["id"]))
 
 
-def read_page(graph: Api, site: Site, id: str) -> Json | None:
-    """A page with its layout; without it where the source cannot render it (400); None when it is gone by now."""
-    url = f"sites/{site.id}/pages/{id}/{_TYPE}"
+def read_pages(graph: Api, site: Site, ids: Iterable[str]) -> Iterator[tuple[str, Json | None]]:
+    """These pages with their layouts, in their order; without it where the source cannot render one (400), None when one is gone by now.
+
+    Read in batches, of which one is held at a time.
+    """
+    urls = {id: f"sites/{site.id}/pages/{id}/{_TYPE}" for id in ids}
+    for some in batches(urls):
+        expanded = {f"{urls[id]}?$expand=canvasLayout": id for id in some}
+        replies = {expanded[url]: reply for url, reply in read_many(graph, expanded)}
+        yield from ((id, _page(graph, urls[id], replies[id])) for id in some)
+
+
+def _page(graph: Api, url: str, reply: httpx.Response) -> Json | None:
     try:
-        response = graph.response(url, params={"$expand": "canvasLayout"}, also={400})
-        return parsed(response) if response.status_code < 400 else graph.json(url)
+        if reply.status_code == 400:
+            return graph.json(url)
+        if reply.status_code > 400:
+            raise refusal(reply)
+        return parsed(reply)
     except AddressUnknown:
         return None
 

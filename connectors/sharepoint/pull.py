@@ -13,17 +13,16 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
-from connectors.protocol import UNRESOLVED, Cursor, LiveField, Page, Stream, Window
-from connectors.sharepoint.addresses import Addresses
+from connectors.protocol import UNRESOLVED, Cursor, Known, LiveField, Page, Stream, Window
+from connectors.sharepoint.addresses import Addresses, StreamScopes
 from connectors.sharepoint.client import Tenant, parsed
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.library import file_ids, pull_library
-from connectors.sharepoint.pages import list_pages, page_values, read_page
+from connectors.sharepoint.pages import list_pages, page_values, read_pages
 from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import item_ids, pull_list
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
 from connectors.sharepoint.schema import LIBRARY, PAGES, list_fields
-from connectors.sharepoint.scopes import ScopeMap
 
 #: SharePoint's time zone numbers for the zones sites of our users are in; others are named in the project file.
 _ZONES = {
@@ -31,7 +30,6 @@ _ZONES = {
     13: "America/Los_Angeles", 20: "Asia/Tokyo", 21: "Asia/Singapore", 23: "Asia/Kolkata", 45: "Asia/Shanghai", 72: "Asia/Seoul",
     75: "Asia/Taipei", 76: "Australia/Sydney", 93: "UTC",
 }  # fmt: skip
-Known = dict[str, list[str]]
 
 
 def spec_of(stream: Stream) -> SourceSpec:
@@ -55,7 +53,7 @@ def live_fields(tenant: Tenant, place: Place | None, spec: SourceSpec) -> tuple[
     return list_fields(tenant.graph.values(f"sites/{place.site.id}/lists/{place.list_id}/columns"))
 
 
-def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None) -> Iterator[Page]:
+def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None, known: Known | None) -> Iterator[Page]:
     """See ``Connector.pull``. Raises AddressUnknown for a place or column that is not there, before anything is yielded.
 
     With a cursor of an earlier pull's last page the window's bounds do not matter: the feed says what changed since.
@@ -67,17 +65,15 @@ def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None) -
         yield from _pull_pages(at, site, spec, stream, window, cursor)
         return
     place = at.place(spec)
-    fields = live_fields(tenant, place, spec)
+    fields = at.just_described(spec) or live_fields(tenant, place, spec)
     _known_columns(stream, fields)
 
-    def scopes(quiet: bool) -> ScopeMap:
-        return at.scopes_behind(spec, quiet=quiet)
-
+    scopes, note = StreamScopes(at, spec), at.note(spec)
     if spec.kind == "library":
-        yield from pull_library(tenant.graph, place, scopes, stream, window, cursor)
+        yield from pull_library(tenant.graph, place, scopes, note, stream, window, cursor, known)
     else:
-        zone = _zone(tenant, site) if _has_days(stream, fields) else None
-        yield from pull_list(tenant.graph, place, scopes, fields, zone, stream, window, cursor)
+        zone = at.zone(site, _zone) if _has_days(stream, fields) else None
+        yield from pull_list(tenant.graph, place, scopes, note, fields, zone, stream, window, cursor, known)
 
 
 def keys(at: Addresses, stream: Stream) -> Iterator[pa.RecordBatch]:
@@ -118,31 +114,34 @@ def _pull_pages(at: Addresses, site: Site, spec: SourceSpec, stream: Stream, win
 
     A layout the source cannot render gives a row with metadata and null text, which the contract may refuse.
     """
-    known: Known = {id: list(one) for id, one in cast("Mapping[str, Sequence[str]]", cursor.state["known"]).items()} if cursor else {}
+    known: dict[str, list[str]] = (
+        {id: list(one) for id, one in cast("Mapping[str, Sequence[str]]", cursor.state["known"]).items()} if cursor else {}
+    )
     windowed = cursor is None or bool(cursor.state.get("windowed"))
     listed = {str(meta["id"]): meta for meta in list_pages(at.tenant.graph, site)}
     versions = {id: str(meta.get("eTag") or meta.get("lastModifiedDateTime") or "") for id, meta in listed.items()}
-    scopes = at.scopes_behind(spec, quiet=versions == {id: version for id, (version, _) in known.items()})
+    quiet = bool(known) and versions == {id: version for id, (version, _) in known.items()}
+    read_map = at.just_read(spec)
+    # Rights that are carried on, and not a page that moved: every page is under the scope it was under.
+    scopes = None if quiet and read_map is None else read_map if quiet and read_map is not None else StreamScopes(at, spec).whole()
     rows = Rows(stream)
 
     def here() -> Cursor:
         return Cursor({"v": 1, "known": {id: list(one) for id, one in known.items()}, "windowed": windowed})
 
-    for id, version in versions.items():
-        mark = [version, scopes.of_unique(id)]
-        if known.get(id) == mark:
-            continue
-        page = read_page(at.tenant.graph, site, id)
+    marks = {id: [version, scopes.of_unique(id) if scopes is not None else known[id][1]] for id, version in versions.items()}
+    for id, page in read_pages(at.tenant.graph, site, [id for id, mark in marks.items() if known.get(id) != mark]):
         if page is None:
             continue
+        version, scope = marks[id]
         raw = json.dumps(page, ensure_ascii=False).encode()
         try:
             values = page_values(page)
             if not windowed or inside(window, values["modified_at"]):
-                rows.add(id, values, version=version, scope=mark[1], raw=raw)
+                rows.add(id, values, version=version, scope=scope, raw=raw)
         except MisfitError as misfit:
             rows.reject(id, "modified_at", str(misfit), raw)
-        known[id] = mark
+        known[id] = marks[id]
         if len(rows) >= PAGE_ROWS:
             yield rows.page(here(), len(listed))
             rows = Rows(stream)

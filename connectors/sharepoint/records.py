@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pyarrow as pa
 
 from connectors.errors import AddressUnknown
-from connectors.protocol import UNRESOLVED, Cursor, LiveField, Page, Stream, Window
+from connectors.pages import page_schema
+from connectors.protocol import UNRESOLVED, Cursor, Known, LiveField, Page, Stream, Window
 from connectors.sharepoint.client import Api
 from connectors.sharepoint.decode import instant, list_row, readers
-from connectors.sharepoint.feed import Settled, Spool, settle
+from connectors.sharepoint.feed import Spool, settle
+from connectors.sharepoint.library import FEW, Scopes
 from connectors.sharepoint.places import Place
-from connectors.sharepoint.rows import MisfitError, Rows, emit, inside
-from connectors.sharepoint.scopes import ScopeMap
+from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, emit, inside
+from connectors.sharepoint.scopes import ScopeMap, digest
 
-#: Up to so many items whose scope changed are read one by one; beyond, the whole list is read again.
-_FEW = 100
 #: Content types whose id starts so are folders.
 _FOLDER = "0x0120"
+_VERSION = 2
+_KEPT = pa.schema([(name, pa.string()) for name in ("_key", "_op", "scope")])
 
 
 class _ContentType(msgspec.Struct):
@@ -49,21 +52,40 @@ def item_ids(graph: Api, place: Place) -> Iterator[str]:
 
 
 def pull_list(
-    graph: Api, place: Place, read_scopes: Callable[[bool], ScopeMap], fields: tuple[LiveField, ...], zone: ZoneInfo | None,
-    stream: Stream, window: Window, cursor: Cursor | None,
+    graph: Api, place: Place, scopes: Scopes, note: Mapping[str, str], fields: tuple[LiveField, ...], zone: ZoneInfo | None,
+    stream: Stream, window: Window, cursor: Cursor | None, known: Known | None,
 ) -> Iterator[Page]:  # fmt: skip
-    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see; ``read_scopes`` is asked
-    after the feed, and told whether that brought nothing."""
-    state: Mapping[str, Any] = cursor.state if cursor is not None else {}
+    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see; ``note`` is where the list
+    was found, for the cursor."""
+    state: Mapping[str, Any] = cursor.state if cursor is not None and cursor.state.get("v") == _VERSION else {}
     start = state.get("start")
-    before = _loaded(state.get("known"))
+    if start is not None and known is None:
+        # A feed goes on from what is known of every item: without it everything is read.
+        state, start = {}, None
     reading = readers(fields, zone)
     with Spool() as spool:
         settled = settle(graph, _delta_url(place), start, spool)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])
-        scopes = read_scopes(not settled.complete and next(spool.items(), None) is None)
-        settled, now = _applied(graph, place, before, spool, scopes, settled)
-        digest = scopes.digest()
+        read_map = scopes.just_read() if not settled.complete else None
+        quiet = not settled.complete and next(spool.items(), None) is None
+        if quiet and read_map is None and not state.get("by_item") and "after" not in state:
+            kept = {name: state[name] for name in ("items", "default", "folders", "by_item")}
+            end = Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), **kept})
+            yield Rows(stream).page(end, int(state["items"]))
+            return
+        held = known.kept() if known is not None and start is not None else None
+        if held is None and not settled.complete:
+            state = {}
+            spool.clear()
+            settled = settle(graph, _delta_url(place), None, spool)
+        before = _loaded(held)
+        listed = _listed(before, spool, complete=settled.complete)
+        settling = _settled(listed, state, scopes, read_map, complete=settled.complete)
+        now = settling.items
+        again = [id for id, scope in now.items() if before.get(id, scope) != scope and id not in spool]
+        table = known.whole(again) if known is not None and again else None
+        ours = set(table.column("_key").to_pylist()) if table is not None else set[str]()
+        spool.put(_again(graph, place, (id for id in again if id not in ours)))
         windowed = start is None and not window.full
 
         def add(rows: Rows, id: str, body: bytes | None) -> None:
@@ -83,10 +105,22 @@ def pull_list(
             else:
                 rows.add(id, values, version=str(item.get("eTag") or item.get("@odata.etag") or ""), scope=now[id], raw=body)
 
+        @cache
+        def print_now() -> str:
+            return digest(now.items())
+
+        def middle(id: str) -> Cursor:
+            going = {name: state.get(name) for name in ("start", "items", "default", "folders", "by_item")}
+            return Cursor({"v": _VERSION, **going, "to": settled.link, "after": id, "scopes": print_now()})
+
+        after = state["after"] if same_feed and state.get("scopes") == print_now() else ""
+        if table is not None and ours:
+            yield from _once_more(stream, table, now, middle(after))
+        about = {"default": settling.default, "folders": dict(settling.folders), "by_item": settling.by_item}
         yield from emit(
-            stream, spool, add=add, after=state["after"] if same_feed and state.get("scopes") == digest else "",
-            middle=lambda id: Cursor({"v": 1, "start": start, "known": state.get("known"), "to": settled.link, "after": id, "scopes": digest}),
-            end=Cursor({"v": 1, "start": settled.link, "known": _dumped(now)}), total=len(now),
+            stream, spool, add=add, after=after, middle=middle, total=len(now),
+            end=Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), "items": len(now), **about}),
+            kept=_changes(before, now, anew=settled.complete), anew=settled.complete,
         )  # fmt: skip
 
 
@@ -100,35 +134,80 @@ def _nothing_since(graph: Api, place: Place, link: str) -> bool:
         return not settled.complete and next(later.items(), None) is None
 
 
-def _applied(
-    graph: Api, place: Place, before: Mapping[str, str], spool: Spool, scopes: ScopeMap, settled: Settled
-) -> tuple[Settled, dict[str, str]]:
-    """The items there are now with their scopes. The spool keeps changed rows, known deletions, and rows whose scope changed."""
-    now = _listed(before, spool, scopes, complete=settled.complete)
-    moved = [id for id, scope in now.items() if before.get(id, scope) != scope and id not in spool]
-    if len(moved) > _FEW:
-        spool.clear()
-        settled = settle(graph, _delta_url(place), None, spool)
-        return settled, _listed(before, spool, scopes, complete=True)
-    spool.put(_again(graph, place, moved))
-    return settled, now
+@dataclass(frozen=True)
+class _Listed:
+    """The rows there are (id → scope before, empty for one that is new), and what else the feed named: rows and folders."""
+
+    rows: dict[str, str]
+    named: frozenset[str]
+    folders: frozenset[str]
 
 
-def _listed(before: Mapping[str, str], spool: Spool, scopes: ScopeMap, *, complete: bool) -> dict[str, str]:
-    now = {} if complete else {id: scopes.of(id) for id in before}
+def _listed(before: Mapping[str, str], spool: Spool, *, complete: bool) -> _Listed:
+    """The items there are now. The spool keeps changed rows and known deletions."""
+    now = {} if complete else dict(before)
     not_rows: list[str] = []
+    named: set[str] = set()
+    folders: set[str] = set()
     for id, body in spool.items():
         if body is None:
             now.pop(id, None)
+            # Of what was no row only a folder is of interest: items below it may point elsewhere now.
             if id not in before:
                 not_rows.append(id)
+                folders.add(id)
         elif msgspec.json.decode(body, type=_Head).is_row:
-            now[id] = scopes.of(id)
+            now.setdefault(id, "")
+            named.add(id)
         else:
             not_rows.append(id)
+            folders.add(id)
     spool.drop(not_rows)
     spool.put((id, None) for id in before if id not in now)
-    return now
+    return _Listed(now, frozenset(named), frozenset(folders))
+
+
+@dataclass(frozen=True)
+class _Settling:
+    items: Mapping[str, str]
+    default: str
+    folders: Mapping[str, str]
+    by_item: bool
+
+
+def _settled(listed: _Listed, state: Mapping[str, Any], scopes: Scopes, read_map: ScopeMap | None, *, complete: bool) -> _Settling:
+    """Every item's scope. See ``library``: a reading from before the feed serves but for what the feed named. A folder that it named may
+    mean any number of items, which only a whole reading tells apart."""
+    if complete or state.get("by_item") or listed.folders or len(listed.named) > FEW:
+        read_map = scopes.whole()
+        return _Settling({id: read_map.of(id) for id in listed.rows}, read_map.default, read_map.folders, read_map.by_item)
+    if read_map is not None:
+        items = {id: read_map.of(id) for id in listed.rows}
+        default, folders, by_item = read_map.default, read_map.folders, read_map.by_item
+    else:
+        items = dict(listed.rows)
+        default, folders, by_item = str(state.get("default", UNRESOLVED)), dict(state.get("folders") or {}), False
+    for id in listed.named:
+        standing = scopes.standing(id)
+        items[id] = UNRESOLVED if standing is None else standing.own or _above(standing.folder, folders, default)
+    return _Settling(items, default, folders, by_item)
+
+
+def _above(folder: str, folders: Mapping[str, str], default: str) -> str:
+    while folder:
+        if folder in folders:
+            return folders[folder]
+        folder = folder.rpartition("/")[0]
+    return default
+
+
+def _once_more(stream: Stream, table: pa.Table, now: Mapping[str, str], cursor: Cursor) -> Iterator[Page]:
+    """Rows that we hold and whose scope alone is another now."""
+    for batch in table.to_batches(max_chunksize=PAGE_ROWS):
+        scopes = [now[id] for id in batch.column("_key").to_pylist()]
+        arrays = [batch.column(column.name) for column in stream.columns]
+        marks = [pa.array(["upsert"] * len(scopes)), batch.column("_source_version"), pa.array(scopes)]
+        yield Page(pa.RecordBatch.from_arrays([*arrays, *marks], schema=page_schema(stream.columns)), cursor, len(scopes), (), len(now))
 
 
 def _again(graph: Api, place: Place, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -139,21 +218,14 @@ def _again(graph: Api, place: Place, ids: Iterable[str]) -> Iterator[tuple[str, 
             continue  # it left meanwhile; the next feed says so
 
 
-def _dumped(known: Mapping[str, str]) -> dict[str, Any]:
-    """Items and scopes small enough for a cursor: ids as ranges, the commonest scope once, the others by item."""
-    common = Counter(known.values()).most_common(1)
-    default = common[0][0] if common else UNRESOLVED
-    numbers = sorted(int(id) for id in known)
-    cuts = [at for at, (left, right) in enumerate(pairwise(numbers), start=1) if right != left + 1]
-    runs = [numbers[low:high] for low, high in zip([0, *cuts], [*cuts, len(numbers)], strict=True)] if numbers else []
-    return {
-        "ids": [[run[0], run[-1]] for run in runs], "default": default,
-        "special": {id: scope for id, scope in known.items() if scope != default},
-    }  # fmt: skip
+def _loaded(kept: pa.Table | None) -> dict[str, str]:
+    return {} if kept is None else dict(zip(kept.column("_key").to_pylist(), kept.column("scope").to_pylist(), strict=True))
 
 
-def _loaded(held: Mapping[str, Any] | None) -> dict[str, str]:
-    if held is None:
-        return {}
-    special: Mapping[str, str] = held["special"]
-    return {str(id): special.get(str(id), held["default"]) for low, high in held["ids"] for id in range(low, high + 1)}
+def _changes(before: Mapping[str, str], now: Mapping[str, str], *, anew: bool) -> Iterator[pa.RecordBatch]:
+    gone = [] if anew else [id for id in before if id not in now]
+    changed = list(now) if anew else [id for id, scope in now.items() if before.get(id) != scope]
+    if gone or changed or anew:
+        ids = [*gone, *changed]
+        columns = (ids, ["delete"] * len(gone) + ["upsert"] * len(changed), [now.get(id) for id in ids])
+        yield pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=_KEPT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -11,7 +11,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from connectors.pages import page_schema
-from connectors.protocol import Column, Cursor, Page, Reject, Stream, Window
+from connectors.protocol import Column, Cursor, Kept, Page, Reject, Stream, Window
 from connectors.sharepoint.feed import Spool
 
 #: Rows in a page: small enough to hold, large enough that a page's cost is its rows.
@@ -59,12 +59,14 @@ class Rows:
         )
         self._marks.append(("delete", "", scope))
 
-    def page(self, cursor: Cursor, total: int | None = None) -> Page:
+    def page(self, cursor: Cursor, total: int | None = None, kept: Kept | None = None) -> Page:
         """What was gathered. ``total``: the live rows of the stream, by what was read."""
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
         marks = [pa.array([mark[at] for mark in self._marks], type=pa.string()) for at in range(3)]
-        return Page(pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects), total)
+        return Page(
+            pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects), total, kept=kept
+        )
 
 
 def fit(value: Any, type: pa.DataType, children: Sequence[Column]) -> Any:
@@ -142,16 +144,23 @@ def emit(
     middle: Callable[[str], Cursor],
     end: Cursor,
     total: int,
+    kept: Iterable[pa.RecordBatch] = (),
+    anew: bool = False,
 ) -> Iterator[Page]:
     """The spool's rows as pages in order of id, each with its cursor; the last one, which may be empty, carries ``end``.
 
     ``add`` puts one item into the page (``None`` is a deleted one), ``middle`` makes the cursor that goes on after an id. ``total`` is how many
-    rows are live once the feed is applied.
+    rows are live once the feed is applied. ``kept`` is the memory for the next pull, slice by slice, ``anew`` or on top of what was kept.
     """
     rows = Rows(stream)
     for id, body in spool.items(after):
         add(rows, id, body)
+        after = id
         if len(rows) >= PAGE_ROWS:
             yield rows.page(middle(id), total)
             rows = Rows(stream)
-    yield rows.page(end, total)
+    slices = [Kept(batch, anew and number == 0) for number, batch in enumerate(kept)]
+    for one in slices[:-1]:
+        yield rows.page(middle(after), total, one)
+        rows = Rows(stream)
+    yield rows.page(end, total, slices[-1] if slices else None)

@@ -6,13 +6,13 @@ Read in bulk through SharePoint REST (``HasUniqueRoleAssignments``), because Gra
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.protocol import UNRESOLVED
 from connectors.sharepoint import office
-from connectors.sharepoint.client import Api
+from connectors.sharepoint.client import Api, parsed
 from connectors.sharepoint.places import Site
 
 NO_CERTIFICATE = "permissions need a certificate: SharePoint REST refuses tokens bought with a client secret"
@@ -36,25 +36,49 @@ class Securable:
 
 @dataclass(frozen=True)
 class ScopeMap:
-    """``items`` maps list item ids (text) to scope ids, ``unique_ids`` the items' GUIDs to list item ids, ``objects`` scope ids to objects."""
+    """``items`` maps list item ids (text) to scope ids, ``unique_ids`` the items' GUIDs to list item ids, ``objects`` scope ids to objects.
+
+    ``own`` are the scopes of items that have role assignments of their own, by list item id; ``folders`` those of folders, by their path.
+    ``default`` holds for what inherits up to the list. ``by_item``: each item is judged by what only a whole reading shows (its author, its
+    state of publication).
+    """
 
     items: Mapping[str, str] = field(default_factory=dict[str, str])
     unique_ids: Mapping[str, str] = field(default_factory=dict[str, str])
     objects: Mapping[str, Securable] = field(default_factory=dict[str, Securable])
     reason: str = ""
+    own: Mapping[str, str] = field(default_factory=dict[str, str])
+    folders: Mapping[str, str] = field(default_factory=dict[str, str])
+    default: str = UNRESOLVED
+    by_item: bool = False
 
     def of(self, item: str) -> str:
         """The scope of a list item; ``unresolved`` for one that was not there when the map was read."""
         return self.items.get(item, UNRESOLVED)
 
-    def digest(self) -> str:
-        """A hash of which item points where, by which a resumed pull knows that nothing moved meanwhile."""
-        text = "\n".join(f"{item} {scope}" for item, scope in sorted(self.items.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def own_of(self, item: str) -> str:
+        """The scope of its own that a list item has: empty where it inherits, ``unresolved`` where it was not there."""
+        return self.own.get(item, "") if item in self.items else UNRESOLVED
 
     def of_unique(self, guid: str) -> str:
         """The scope of the item with this GUID."""
         return self.of(self.unique_ids.get(guid.strip("{}").lower(), ""))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What one item says of itself: the scope of its own, empty where it inherits; the folder it lies in; whether it is a folder."""
+
+    own: str
+    folder: str
+    is_folder: bool
+    securable: Securable
+
+
+def digest(scopes: Iterable[tuple[str, str]]) -> str:
+    """A hash of which item points where, by which a resumed pull knows that nothing moved meanwhile."""
+    text = "\n".join(f"{item} {scope}" for item, scope in sorted(scopes))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -85,7 +109,19 @@ def read_scopes(rest: Api | None, site: Site, list_id: str) -> ScopeMap:
     own_only = about.get("ReadSecurity") == _OWN_ITEMS_ONLY
     drafts = bool(about.get("EnableModeration")) or bool(about.get("EnableMinorVersions") and about.get("DraftVersionVisibility"))
     items = _items(rest, site, list_id, own_only=own_only, drafts=drafts)
-    return _mapped(items, list_id, prefix, default, top, own_only=own_only)
+    return replace(_mapped(items, list_id, prefix, default, top, own_only=own_only), by_item=own_only or drafts)
+
+
+def read_standing(rest: Api, site: Site, list_id: str, item: str) -> Standing | None:
+    """One item as it stands now; None where it is not there. For lists that are not judged ``by_item``."""
+    url = f"{site.path}/_api/web/lists(guid'{list_id}')/items({int(item)})".lstrip("/")
+    response = rest.response(url, params={"$select": "Id,UniqueId,FileRef,FSObjType,HasUniqueRoleAssignments"}, also={404})
+    if response.status_code == 404:
+        return None
+    row = parsed(response)
+    ref, guid = str(row.get("FileRef", "")), str(row.get("UniqueId", "")).strip("{}").lower()
+    own = f"sharepoint:{site.collection}:item:{guid or item}" if row["HasUniqueRoleAssignments"] else ""
+    return Standing(own, ref.rpartition("/")[0], str(row.get("FSObjType", "0")) == "1", Securable(ref, list_id, int(item)))
 
 
 def _items(rest: Api, site: Site, list_id: str, *, own_only: bool, drafts: bool) -> list[_Item]:
@@ -139,7 +175,18 @@ def _mapped(items: list[_Item], list_id: str, prefix: str, default: str, top: Se
             objects[scope] = replace(base, author=item.author if item.author is not None else 0)
         scopes[item.id] = UNRESOLVED if item.draft else scope
     used = {*scopes.values(), default}
-    return ScopeMap(scopes, {item.guid: item.id for item in items if item.guid}, {id: one for id, one in objects.items() if id in used})
+    # A folder that nothing lies in today may hold a file tomorrow.
+    used.update(() if own_only else unique.values())
+    # What is judged by item has no own scope that others could inherit; each has the one found for it.
+    alone = {**own, **{item.id: scopes[item.id] for item in items if own_only or item.draft}}
+    return ScopeMap(
+        scopes,
+        {item.guid: item.id for item in items if item.guid},
+        {id: one for id, one in objects.items() if id in used},
+        own=alone,
+        folders=unique,
+        default=default,
+    )
 
 
 def _web_part(site: Site, web: Mapping[str, Any]) -> str:

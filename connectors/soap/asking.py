@@ -9,19 +9,21 @@ from typing import Any, cast
 
 from connectors.errors import BrokenReply, FixConfiguration
 from connectors.protocol import Stream, Window
+from connectors.soap.aside import Aside
 from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
-from connectors.soap.decode import Sink
+from connectors.soap.decode import Reply, Sink
 from connectors.soap.headers import filled
-from connectors.soap.paging import Pager
+from connectors.soap.paging import Handle, Pager
+from connectors.soap.pairs import divided
 from connectors.soap.plan import compile_plan
 from connectors.soap.raw import texts_of
 from connectors.soap.request import merged
 from connectors.soap.schema import chosen, operation, with_rows
 from connectors.soap.sources import ChangedHandles, Header, Ok
 from connectors.soap.steps import Plan
-from connectors.soap.template import values_of
+from connectors.soap.template import placed, values_of
 from connectors.soap.windows import bound, windowed
 from connectors.soap.xmltree import local
 
@@ -90,6 +92,22 @@ class Asker:
         headers = filled(spec.headers, places, called.name)
         return Ask(called, self._arguments(given, body is not None), body, plan, ok, spec.message, headers)
 
+    def answer(self, ask: Ask, sink: Callable[[], Sink], aside: Aside | None = None) -> Reply:
+        """The whole, good reply to a request. Raises what ``SoapClient.call`` raises."""
+        return self._client.call(
+            ask.operation,
+            ask.arguments,
+            ask.plan,
+            sink,
+            ok=ask.ok,
+            message=ask.message,
+            row_count=self._spec.row_count,
+            faults=self._spec.faults,
+            headers=ask.headers,
+            body=ask.body,
+            aside=aside,
+        )
+
     def _arguments(self, given: Mapping[str, Any], template: bool) -> dict[str, Any]:
         start, end = self.pager.range
         chunks = self._spec.chunks
@@ -102,7 +120,7 @@ class Asker:
             known = self._spec.filter
             given = {**given, known.element: [*given.get(known.element, []), {known.field: chunks.field, known.criteria: criteria}]}
         if self.pager.now is not None:
-            given = cast("dict[str, Any]", _as_of(given, self.pager.now))
+            given = placed(given, "now", self.pager.now)
         made = self.pager.arguments(given, template)
         return made if self._many else _single(made, self._spec.paging.request)
 
@@ -116,7 +134,7 @@ class Asker:
         )
         return compile_plan(contract, called, rows=rows, columns=self._stream.columns, extra=extra, scalars=scalars, readings=spec.read)
 
-    def _handles(self) -> list[str]:
+    def _handles(self) -> list[Handle]:
         listing, spec, contract = self._spec.paging.handles, self._spec, self._client.contract()
         assert listing is not None
         changed = listing.changed if not self._window.full else None
@@ -124,21 +142,22 @@ class Asker:
         source = changed.source if changed and changed.source is not None else listing.source
         ok = listing.ok if not changed or (listing.ok and all(is_there(contract, called, path) for path in listing.ok.paths)) else None
         rows = changed.rows if changed and changed.rows else listing.rows
-        plan = compile_plan(contract, called, rows=rows, extra=(source,), scalars=ok.paths if ok else ())
-        found: list[str] = []
+        parts = (source,) if isinstance(source, str) else source
+        plan = compile_plan(contract, called, rows=rows, extra=parts, scalars=ok.paths if ok else ())
+        found: list[tuple[str, ...]] = []
 
         def receiver() -> Sink:
             found.clear()
-            return lambda block: found.extend(texts_of(block, plan.slots[source]))
+            return lambda block: found.extend(zip(*(texts_of(block, plan.slots[part]) for part in parts), strict=True))
 
         # Of the constant arguments, those that this operation has too.
         shared = {local(child.name) for child in contract.children(called.input)} & spec.arguments.keys()
         since = self._since(contract, called, changed) if changed else {}
-        given = {**{name: spec.arguments[name] for name in shared}, **since} if changed else spec.arguments
+        given = {**{name: spec.arguments[name] for name in shared}, **changed.arguments, **since} if changed else spec.arguments
         self._client.call(called, given, plan, receiver, ok=ok, faults=spec.faults, headers=self._headers(called))
-        if not all(found):
-            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=source)
-        return found
+        if not all(map(all, found)):
+            raise BrokenReply("soap.bookmark_missing", operation=called.name, source=", ".join(parts))
+        return [one[0] for one in found] if isinstance(source, str) else list(found)
 
     def _since(self, contract: Contract, called: Operation, changed: ChangedHandles) -> dict[str, Any]:
         """What the list of changed handles is asked with: the window's bounds, each in the form of its element."""
@@ -157,14 +176,6 @@ class Asker:
 
     def _headers(self, called: Operation) -> tuple[Header, ...]:
         return filled(self._spec.headers, {"size": str(self._spec.paging.page), "now": self.pager.now}, called.name)
-
-
-def _as_of(value: Any, now: str) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _as_of(one, now) for name, one in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_as_of(one, now) for one in cast("list[Any]", value)]
-    return value.replace("{now}", now) if isinstance(value, str) else value
 
 
 def _many(contract: Contract, called: Operation, path: str) -> bool:
@@ -186,7 +197,7 @@ def _single(arguments: dict[str, Any], path: str) -> dict[str, Any]:
 
 def is_there(contract: Contract, called: Operation, path: str) -> bool:
     try:
-        contract.walk(called.output, path.partition("@")[0])
+        contract.walk(called.output, divided(path)[0])
     except UnknownPath:
         return False
     return True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.soap.address import Host, HttpUrl
+from connectors.soap.sources import Ok
+from connectors.soap.template import Body
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Basic(_Strict):
@@ -36,6 +40,18 @@ class Ntlm(Basic):
         """User and domain as Windows writes them."""
         user = self.user.get_secret_value()
         return f"{self.domain}\\{user}" if self.domain else user
+
+
+class OAuth2(_Strict):
+    """Client credentials, for a bearer token of ``token_url`` (RFC 6749 §4.4). ``secret_in``: most servers take the client's secret in the
+    form's body, some only in a Basic header.
+    """
+
+    token_url: HttpUrl
+    client_id: str
+    client_secret: SecretStr
+    scope: str = ""
+    secret_in: Literal["body", "header"] = "body"
 
 
 class Pfx(_Strict):
@@ -72,16 +88,67 @@ class SoapHeader(_Strict):
     values: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
 
 
+class Login(_Strict):
+    """An operation that begins a session, and how every other one shows that it belongs to it.
+
+    ``arguments`` are credentials by their paths in the login's request; ``body`` writes that request by hand, with each under its last
+    step. ``token`` is the path of the session's token in the reply. It is sent ``as`` a SOAP header (``name`` is the path of element names
+    that holds it, in ``namespace``), in the ``body`` of each request (``at`` is its path there, for every operation that has it; arguments
+    and bodies written by hand have a place ``{session}``), or as the ``cookie`` of this ``name``, which the login may also set itself:
+    then there is no ``token``.
+
+    ``endpoint`` is the path of an address in the reply where the session goes on. It is followed to the system's own origin, and to those
+    ``hosts`` (``name`` or ``name:port``): the credentials go along. ``expired`` are the names of faults that say that the session is over:
+    then one is begun anew and the request sent once more. ``ok`` and ``message`` are as in a contract.
+    """
+
+    operation: str
+    as_: Literal["header", "body", "cookie"] = Field(alias="as")
+    arguments: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    body: Body | None = None
+    token: str = ""
+    name: str = ""
+    namespace: str = ""
+    at: str = ""
+    endpoint: str = ""
+    hosts: tuple[Host, ...] = ()
+    expired: tuple[str, ...] = ()
+    ok: Ok | None = None
+    message: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.token and self.as_ != "cookie":
+            raise ValueError("login needs `token`, the path of the session's token in its reply")
+        if (self.as_ == "body") is bool(self.name):
+            raise ValueError("login needs `name` where the session is sent as a header or a cookie, and only there")
+        if self.at and self.as_ != "body":
+            raise ValueError("`at` is where the body of a request takes the session; write it with `as: body`")
+        if self.namespace and self.as_ != "header":
+            raise ValueError("`namespace` is a header's; write it with `as: header`")
+        if self.hosts and not self.endpoint:
+            raise ValueError("`hosts` are where `endpoint` may lead to; name its path")
+        return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where a reply of the login is looked at."""
+        stated = (self.token, self.endpoint, self.message, *(self.ok.paths if self.ok else ()))
+        return tuple(dict.fromkeys(path for path in stated if path))
+
+
 class Auth(_Strict):
-    """At most one of ``basic``, ``digest``, ``bearer`` and ``ntlm`` (they share one HTTP header); everything else may stand together.
+    """At most one of ``basic``, ``digest``, ``bearer``, ``oauth2`` and ``ntlm`` (they share one HTTP header); everything else may stand together.
 
     ``certificate`` is shown in TLS; ``signature`` signs the envelope (X.509, RSA). ``body`` maps paths inside the request (local names
     from the Body's child down, without it) to credentials that the application wants there; a body template names them by their last step.
+    ``login`` is for systems where a session is begun first.
     """
 
     basic: Basic | None = None
     digest: Basic | None = None
     bearer: SecretStr | None = None
+    oauth2: OAuth2 | None = None
     ntlm: Ntlm | None = None
     certificate: Pfx | None = None
     username_token: UsernameToken | None = None
@@ -89,11 +156,12 @@ class Auth(_Strict):
     token_passport: TokenPassport | None = None
     headers: tuple[SoapHeader, ...] = ()
     body: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    login: Login | None = None
 
     @model_validator(mode="after")
     def _one_scheme(self) -> Self:
-        if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.ntlm)) > 1:
-            raise ValueError("basic, digest, bearer and ntlm exclude each other: they are sent in the same header")
+        if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.oauth2, self.ntlm)) > 1:
+            raise ValueError("basic, digest, bearer, oauth2 and ntlm exclude each other: they are sent in the same header")
         return self
 
     def secrets(self) -> Iterator[str]:
@@ -106,6 +174,8 @@ class Auth(_Strict):
                 yield pfx.password.get_secret_value()
         if self.bearer is not None:
             yield self.bearer.get_secret_value()
+        if self.oauth2 is not None:
+            yield self.oauth2.client_secret.get_secret_value()
         if self.token_passport is not None:
             passport = self.token_passport
             for secret in (passport.consumer_key, passport.consumer_secret, passport.token, passport.token_secret):
@@ -113,3 +183,12 @@ class Auth(_Strict):
         for header in self.headers:
             yield from (value.get_secret_value() for value in header.values.values())
         yield from (value.get_secret_value() for value in self.body.values())
+        if self.login is not None:
+            yield from (value.get_secret_value() for value in self.login.arguments.values())
+
+    def paths(self) -> Iterator[str]:
+        """Where credentials stand in requests, as paths of local names that end there."""
+        yield from self.body
+        if self.login is not None:
+            yield from self.login.arguments
+            yield from filter(None, (self.login.at, self.login.name if self.login.as_ == "header" else ""))

@@ -8,15 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.soap.aside import Attachment
-from connectors.soap.lexical import Rules, read, value_of
-from connectors.soap.raw import Block, Raw, RawRow, Unfit
+from connectors.soap.lexical import read, value_of
+from connectors.soap.notes import OfRows
+from connectors.soap.raw import Block, Raw, RawRow
+from connectors.soap.rules import Rules, Unfit
 from connectors.soap.steps import Cell, Plan
 
 #: The bytes from attachments that rows typed together may have; a row with more is typed alone.
 _TOGETHER = 8 * 1024 * 1024
 
 
-def column_of_bytes(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def column_of_bytes(cell: Cell, raw: Sequence[Raw], rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column of a type ``binary`` or ``large_binary``, null in the rows that are unfit."""
     import numpy as np
 
@@ -28,6 +30,7 @@ def column_of_bytes(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Ar
         except Unfit as error:
             values.append(None)
             unfit[index] = error
+        odd.take(cell.column, index, rules.met)
     sizes = [0 if one is None else one.size if isinstance(one, Attachment) else len(one) for one in values]
     offsets = np.zeros(len(values) + 1, np.int32)
     np.cumsum(sizes, out=offsets[1:])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.soap.raw import Block, RawRow, Unfit
+from connectors.soap.raw import Block, RawRow
+from connectors.soap.rules import Unfit
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from connectors.soap.checks import Check
 from connectors.soap.components import Choice, ComplexType, Contract, Element, UnknownPath
-from connectors.soap.raw import ABSENT, Block, Presence, Raw, RawRow, Texts, Unfit
+from connectors.soap.raw import ABSENT, Block, Presence, Raw, RawRow, Texts
+from connectors.soap.rules import Unfit
 from connectors.soap.xmltree import local
 
 if TYPE_CHECKING:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import IO, Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,58 +17,78 @@ import httpx
 from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.redaction import Redactor
-from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
-from connectors.soap.attachments import Multipart
+from connectors.soap.address import Origin, origin, within
+from connectors.soap.arriving import Arriving, named, received
+from connectors.soap.aside import Aside
 from connectors.soap.bundle import MAX_DOCUMENT, Bundle, fetch
 from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config
-from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
-from connectors.soap.events import MAX_TEXT, Parts
+from connectors.soap.decode import IncompleteXml, Reply, Sink
+from connectors.soap.events import MAX_TEXT
 from connectors.soap.headers import with_headers
-from connectors.soap.multiref import has_references, resolved
+from connectors.soap.oauth import ClientCredentials
 from connectors.soap.pace import Pace
+from connectors.soap.plan import compile_plan
 from connectors.soap.redact import masked
-from connectors.soap.request import Requests, with_credentials
+from connectors.soap.request import Requests, merged, with_credentials
+from connectors.soap.schema import operation as operation_of
 from connectors.soap.security import ACTION_HEADER, WireSecurity
+from connectors.soap.session import PLACE, Held, Session, carried, header
 from connectors.soap.sources import Faults, Header, Ok
-from connectors.soap.staging import Arriving, TooLarge
 from connectors.soap.steps import Plan
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
 from connectors.soap.wsdl import read
-from connectors.soap.xmltree import BrokenXml, UnsafeXml
+from connectors.timed import TooSlow
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
 
 _log = logging.getLogger("fortnight.soap")
 #: A reply that is cut is asked for again: reading changes nothing at the source.
 ATTEMPTS = 3
 MAX_REPLY = 2 * 1024**3
-_IN_MEMORY = 8 * 1024 * 1024
 _SAID = 200
-_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class _How:
+    """What one request asks, and how its reply is read: ``sink`` makes a fresh receiver for each attempt."""
+
+    operation: Operation
+    body: str | None
+    plan: Plan
+    sink: Callable[[], Sink]
+    aside: Aside | None
 
 
 class SoapClient:
     """One endpoint. ``handler`` replaces the sockets in tests."""
 
     def __init__(
-        self, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None, pace: Pace | None = None
+        self,
+        config: Config,
+        options: TransportOptions,
+        handler: httpx.BaseTransport | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``pace`` is shared by all services of a system."""
+        """``pace`` is shared by all services of a system. ``clock`` is in seconds, from any beginning."""
         self.config = config
-        self._options = options
+        self._options = replace(options, read_timeout=config.wait_seconds, reply_time=config.reply_seconds)
         self._handler = handler
-        self._secrets = list(config.auth.secrets())
-        self._auth = WireSecurity(config.auth)
+        self._clock = clock
+        self._redact = Redactor(config.auth.secrets())
+        tokens = config.auth.oauth2 and ClientCredentials(config.auth.oauth2, self._posted, clock, self._redact.learn)
+        self._auth = WireSecurity(config.auth, scheme=tokens)
         if config.auth.certificate is not None:
             shown = ClientCertificate(config.auth.certificate.file, config.auth.certificate.password.get_secret_value())
             self._options = replace(self._options, client_certificate=shown)
         if config.auth.ntlm is not None:
             # A login by NTLM holds for one connection: there must be one only.
             self._options = replace(self._options, concurrency=1)
-        self._redact = Redactor(self._secrets)
-        self._transports: dict[tuple[str, str, int], Transport] = {}
+        self._session = Session(config.auth.login, self._begun) if config.auth.login is not None else None
+        self._trusted = {origin(config.wsdl), origin(config.endpoint or config.wsdl)}
+        self._transports: dict[tuple[Origin, bool], Transport] = {}
         self._opening = threading.Lock()
         self._bundle: Bundle | None = None
         self._contract: Contract | None = None
@@ -80,23 +99,28 @@ class SoapClient:
 
     def transport(self, url: str | None = None) -> Transport:
         """The transport for a URL's origin (the WSDL's when none is given)."""
-        origin = _origin(url or self.config.wsdl)
-        with self._opening:
-            if origin not in self._transports:
-                self._transports[origin] = self._opened(url or self.config.wsdl, origin)
-            return self._transports[origin]
-
-    def _opened(self, url: str, origin: tuple[str, str, int]) -> Transport:
+        url = url or self.config.wsdl
         # Hosts that only serve schemas are told nothing of who asks.
-        own = origin in (_origin(self.config.wsdl), _origin(self.config.endpoint or self.config.wsdl))
-        parts = urlsplit(url)
-        return Transport(
-            f"{parts.scheme}://{parts.netloc}",
-            options=self._options if own else replace(self._options, client_certificate=None),
-            auth=self._auth if own else None,
-            secrets=self._secrets,
-            handler=self._handler,
-        )
+        return self._to(url, origin(url) in self._trusted)
+
+    def _to(self, url: str, asking: bool) -> Transport:
+        """The transport for a URL's origin; ``asking`` says who asks."""
+        with self._opening:
+            if (key := (origin(url), asking)) not in self._transports:
+                parts = urlsplit(url)
+                self._transports[key] = Transport(
+                    f"{parts.scheme}://{parts.netloc}",
+                    options=self._options if key[0] in self._trusted else replace(self._options, client_certificate=None),
+                    auth=self._auth if asking else None,
+                    secrets=self._redact,
+                    handler=self._handler,
+                    clock=self._clock,
+                )
+            return self._transports[key]
+
+    def _posted(self, url: str, form: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        with self._in_time(urlsplit(url).path, url):
+            return self._to(url, False).send("POST", url, content=form, headers=headers, idempotent=True)
 
     def close(self) -> None:
         for transport in self._transports.values():
@@ -137,7 +161,7 @@ class SoapClient:
         if self.config.endpoint:
             return self.config.endpoint
         parts = urlsplit(operation.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or _origin(operation.endpoint) != _origin(self.config.wsdl):
+        if parts.scheme not in ("http", "https") or not parts.hostname or origin(operation.endpoint) != origin(self.config.wsdl):
             # Credentials must not follow an address that only the document names.
             raise FixConfiguration("soap.endpoint_elsewhere", wsdl=self.config.wsdl, endpoint=operation.endpoint or "-")
         return operation.endpoint
@@ -163,33 +187,98 @@ class SoapClient:
         Raises AccessRefused, AddressUnknown, SourceUnavailable, BrokenReply, and SourceError for an application error inside the reply.
         """
         given = with_credentials(self.config.auth, arguments)
-        content, sent = self._zeep().envelope(operation, given) if body is None else envelope(operation, body, values_of(given))
-        content = with_headers(content, headers)
+        blocks = [(one.namespace, one.name, one.values) for one in headers]
+        how = _How(operation, body, plan, sink, aside)
+        if self._session is None:
+            reply, url = self._asked(how, given, blocks, None)
+        else:
+            held = self._session.current()
+            reply, url = self._asked(how, given, blocks, held)
+            if self._session.is_over(reply.fault):
+                reply, url = self._asked(how, given, blocks, self._session.renewed(held))
+        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
+        return reply
+
+    def begin(self) -> bool:
+        """Begin the session that the project declares, if none is going on: proof of its credentials. False where none is declared."""
+        if self._session is not None:
+            self._session.current()
+        return self._session is not None
+
+    def _begun(self) -> Held:
+        """A new session, as the project's ``login`` says. Raises AccessRefused, and FixConfiguration for an address that is not listed."""
+        login = self.config.auth.login
+        assert login is not None
+        contract = self.contract()
+        called = operation_of(contract, login.operation, self.config.wsdl)
+        how = _How(called, login.body, compile_plan(contract, called, rows=None, scalars=login.paths), lambda: lambda _: None, None)
+        given = merged({}, {path: secret.get_secret_value() for path, secret in login.arguments.items()})
+        reply, url = self._asked(how, given, (), None)
+        host = urlsplit(url).netloc
+        judge(reply, Terms(called.name, host, self._shown, login.ok, login.message))
+        token = reply.scalars.get(login.token) if login.token else self.transport(url).cookie(login.name)
+        if not token:
+            raise AccessRefused("soap.no_session", operation=called.name, host=host, path=login.token or login.name)
+        self._redact.learn((token,))
+        address = (reply.scalars.get(login.endpoint) or "").strip() or None
+        if address is not None:
+            if not within(address, url, login.hosts):
+                raise FixConfiguration("soap.session_elsewhere", operation=called.name, host=host, endpoint=self._shown(address))
+            self._trusted.add(origin(address))
+        if login.as_ == "cookie" and (login.token or address is not None):
+            self.transport(address or url).keep_cookie(login.name, token)
+        return Held(token, address)
+
+    def _asked(self, how: _How, given: Mapping[str, Any], blocks: Sequence[tuple[str, str, Any]], held: Held | None) -> tuple[Reply, str]:
+        """The whole reply to a request inside of a session, not judged yet, and where it came from."""
+        operation, login = how.operation, self.config.auth.login
+        url = self.endpoint(operation)
+        if login is not None and held is not None:
+            given = carried(login, held, self.contract(), operation, given)
+            blocks = (*blocks, *header(login, held))
+            url = held.address or url
+        if how.body is None:
+            content, sent = self._zeep().envelope(operation, given)
+        else:
+            content, sent = envelope(operation, how.body, {**values_of(given), **({PLACE: held.token} if held else {})})
+        content = with_headers(content, blocks)
         if action := self._addressing(operation):
             sent[ACTION_HEADER] = action
-        url = self.endpoint(operation)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.body).decode()))
+            _log.debug("%s: %s", operation.name, self._redact(masked(content, self.config.auth.paths()).decode()))
+        with ExitStack() as stack, self._in_time(operation.name, url):
+            kept = how.aside if how.aside is not None else stack.enter_context(Aside(MAX_TEXT))
+            return self._answer(url, content, sent, how, kept), url
+
+    def _answer(self, url: str, content: bytes, headers: Mapping[str, str], how: _How, aside: Aside) -> Reply:
+        """The whole reply to a request, asked for again where it was cut."""
         for attempt in range(1, ATTEMPTS + 1):
             self._pace.take()
+            aside.clear()
             try:
-                with ExitStack() as stack:
-                    kept = aside if aside is not None else stack.enter_context(Aside(MAX_TEXT))
-                    kept.clear()
-                    reply = self._exchange(url, content, sent, operation, plan, sink(), kept)
-                break
+                return self._exchange(url, content, headers, how, aside)
             except IncompleteXml as error:
                 if attempt == ATTEMPTS:
                     raise BrokenReply(
-                        "soap.incomplete", operation=operation.name, host=urlsplit(url).netloc, attempts=attempt, why=str(error)
+                        "soap.incomplete", operation=how.operation.name, host=urlsplit(url).netloc, attempts=attempt, why=str(error)
                     ) from error
             except SourceUnavailable as error:
                 if error.code != "source.cut" or attempt == ATTEMPTS:
                     raise
-        else:
-            raise AssertionError("unreachable: the last attempt returns or raises")
-        judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
-        return reply
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @contextmanager
+    def _in_time(self, what: str, url: str) -> Generator[None]:
+        """Says of a reply that took too long which setting would have waited for it."""
+        host = urlsplit(url).netloc
+        try:
+            yield
+        except TooSlow as error:
+            raise SourceUnavailable("soap.too_slow", operation=what, host=host, seconds=f"{error.seconds:g}") from error
+        except SourceUnavailable as error:
+            if not isinstance(error.__cause__, httpx.ReadTimeout):
+                raise
+            raise SourceUnavailable("soap.silent", operation=what, host=host, seconds=f"{self.config.wait_seconds:g}") from error
 
     def _zeep(self) -> Requests:
         self.contract()
@@ -204,10 +293,8 @@ class SoapClient:
             return operation.addressing or operation.action or operation.name
         return operation.addressing if self.config.addressing == "contract" else ""
 
-    def _exchange(
-        self, url: str, content: bytes, headers: Mapping[str, str], operation: Operation, plan: Plan, sink: Sink, aside: Aside
-    ) -> Reply:
-        host = urlsplit(url).netloc
+    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str], how: _How, aside: Aside) -> Reply:
+        host, operation = urlsplit(url).netloc, how.operation
 
         def classify(response: httpx.Response) -> Again | None:
             return self._classify(response, operation.name, host)
@@ -216,28 +303,15 @@ class SoapClient:
         with self.transport(url).stream("POST", url, content=content, headers=headers, classify=classify) as response:
             status, media_type, charset = response.status_code, _media_type(response), response.charset_encoding
             arriving = Arriving(response.iter_bytes(256 * 1024), MAX_REPLY)
-            try:
+            with named(operation.name, host, status):
                 head = arriving.peek(512).lstrip().lower()
                 if "html" in media_type or head.startswith((b"<!doctype html", b"<html")):
                     raise BrokenReply("soap.html", operation=operation.name, host=host, status=status)
                 xml = head.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff"))
                 if status >= 400 and not xml and media_type != "multipart/related":
                     raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
-                with _as_one(cast(IO[bytes], arriving), response, operation, aside) as (whole, stated, parts):
-                    reply = decode(whole, plan, sink, charset=stated or charset, aside=aside, parts=parts)
-            except (IncompleteXml, httpx.RequestError):
-                raise
-            except BrokenAttachment as error:
-                raise BrokenReply("soap.mtom", operation=operation.name, host=host, why=str(error)) from error
-            except MisplacedAttachment as error:
-                raise BrokenReply("soap.attachment_misplaced", operation=operation.name, host=host, element=error.element) from error
-            except LargeAttachment as error:
-                limit = error.limit // MEGABYTE
-                raise BrokenReply("soap.attachment_too_large", operation=operation.name, element=error.element, limit=limit) from error
-            except TooLarge as error:
-                raise BrokenReply("soap.reply_too_large", operation=operation.name, host=host, limit=MAX_REPLY) from error
-            except (BrokenXml, UnsafeXml, NotSoap) as error:
-                raise BrokenReply("soap.broken", operation=operation.name, host=host, status=status, why=str(error)) from error
+                encoded, content_type = operation.use == "encoded", response.headers.get("Content-Type", "")
+                reply = received(arriving, how.plan, how.sink, aside, content_type=content_type, charset=charset, encoded=encoded)
             if status >= 400 and reply.fault is None:
                 raise BrokenReply("soap.http_status", operation=operation.name, host=host, status=status)
             return reply
@@ -260,7 +334,8 @@ class SoapClient:
         host = urlsplit(url).netloc
         what = urlsplit(url).path + ("?" + urlsplit(url).query if urlsplit(url).query else "")
         content = bytearray()
-        with self.transport(url).stream("GET", url, classify=lambda response: self._classify(response, what, host)) as response:
+        transport = self.transport(url)
+        with self._in_time(what, url), transport.stream("GET", url, classify=lambda reply: self._classify(reply, what, host)) as response:
             if response.status_code != 200:
                 raise BrokenReply("soap.wsdl_unreadable", wsdl=url, why=f"the server answers HTTP {response.status_code}")
             if "html" in _media_type(response):
@@ -270,28 +345,6 @@ class SoapClient:
                 if len(content) > MAX_DOCUMENT:
                     raise FixConfiguration("soap.contract_too_large", wsdl=url, limit=f"{MAX_DOCUMENT} bytes in one document")
             return bytes(content), _media_type(response)
-
-
-@contextmanager
-def _as_one(
-    arriving: IO[bytes], response: httpx.Response, operation: Operation, aside: Aside
-) -> Generator[tuple[IO[bytes], str | None, Parts | None]]:
-    """The reply as one document, the charset its part states, and its other parts. References of SOAP encoding are resolved."""
-    if _media_type(response) == "multipart/related":
-        found = Multipart(arriving, response.headers.get("Content-Type", ""), aside)
-        yield found.root, found.charset, found.part
-    elif operation.use == "encoded":
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            shutil.copyfileobj(arriving, spool, 256 * 1024)
-            held = cast(IO[bytes], spool)
-            yield (resolved(held) if has_references(held) else held), None, None
-    else:
-        yield arriving, None, None
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
 
 
 def _media_type(response: httpx.Response) -> str:

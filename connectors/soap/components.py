@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from connectors.soap.pairs import plain
+
 XSD = "http://www.w3.org/2001/XMLSchema"
 #: The path of a column that is the row itself: children of the row are gathered into a struct.
 ITSELF = "."
@@ -13,6 +15,10 @@ ITSELF = "."
 TEXT = "text()"
 #: The attribute, in a column's source, that is the type which an element says it has.
 TYPE_SAID = "xsi:type"
+
+
+#: What ``source.read`` calls the type of an element that the contract leaves open.
+ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ class Operation:
     """One operation of the chosen port. ``input`` and ``output`` are the Body's child; ``version`` is 1.1 or 1.2.
 
     ``headers`` are ``side:{namespace}message#part``, with ``!`` behind those that are required. ``policy`` is a digest of the
-    WS-Policy that holds for it, empty where none is stated; ``addressing`` is the wsa:Action where the contract asks for WS-Addressing.
+    WS-Policy that holds for it, empty where none is stated, and ``assertions`` are the names of what it asks for; ``addressing`` is the
+    wsa:Action where the contract asks for WS-Addressing.
     """
 
     name: str
@@ -132,6 +139,24 @@ class Operation:
     endpoint: str
     policy: str = ""
     addressing: str = ""
+    assertions: tuple[str, ...] = ()
+
+
+Problem = Literal["missing", "unbound", "one_way", "not_one", "no_type", "empty", "not_simple", "nothing", "itself", "prefix"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Why an operation can't be read: what is wrong with which thing. ``kind`` is a WSDL's or schema's own word, ``name`` is expanded.
+
+    ``missing``: named and not defined. ``unbound``: bound, and in no portType. ``one_way``: without that message. ``not_one``: document style
+    with other than one element. ``no_type``: no type of XML Schema. ``empty``: says nothing, or has no base. ``not_simple``: made of what is
+    no simple type. ``nothing``, ``itself``: derives from that. ``prefix``: bound to no namespace.
+    """
+
+    problem: Problem
+    kind: str
+    name: str
 
 
 class UnknownPath(KeyError):
@@ -145,12 +170,16 @@ class UnknownPath(KeyError):
 
 @dataclass(frozen=True)
 class Contract:
-    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason."""
+    """A WSDL and its schemas, resolved. ``broken`` names the operations that could not be, with the reason.
+
+    ``declared`` is a digest of everything that the schemas declare, also of what nobody reads.
+    """
 
     types: Mapping[str, SimpleType | ComplexType]
     elements: Mapping[str, Element]
     operations: Mapping[str, Operation]
-    broken: Mapping[str, str]
+    broken: Mapping[str, Broken]
+    declared: str = ""
 
     def type(self, element: Element) -> SimpleType | ComplexType:
         return self.types[element.type]
@@ -160,9 +189,11 @@ class Contract:
         return kind.elements if isinstance(kind, ComplexType) else ()
 
     def walk(self, element: Element, path: str) -> tuple[Element, ...]:
-        """The elements along a path of local names below ``element``. Raises UnknownPath at the first step that is not there."""
+        """The elements along a path of local names below ``element``, whatever its predicates. Raises UnknownPath at the first step that is
+        not there.
+        """
         found: list[Element] = []
-        for step in path.split("/"):
+        for step in plain(path).split("/"):
             have = self.children(found[-1] if found else element)
             child = next((one for one in have if one.name.rpartition("}")[2] == step), None) or self._substitute(have, step)
             if child is None:
@@ -181,7 +212,7 @@ class Contract:
     def reach(self, element: Element, path: str) -> tuple[Element, ...]:
         """As ``walk``, where elements of derived types count too: an element may say by xsi:type that it has them."""
         found: list[Element] = []
-        for step in path.split("/"):
+        for step in plain(path).split("/"):
             at = found[-1] if found else element
             try:
                 found += self.walk(at, step)
@@ -193,6 +224,25 @@ class Contract:
                 else:
                     raise
         return tuple(found)
+
+    def left_open(self, element: Element, path: str) -> str | None:
+        """The name of an element at the path that its parent's type allows without naming it (xsd:any), in the namespace of that type; None
+        where the contract names it, or allows no such element.
+        """
+        above, _, name = path.rpartition("/")
+        try:
+            parent = self.reach(element, above)[-1] if above else element
+        except UnknownPath:
+            return None
+        try:
+            self.reach(parent, name)
+        except UnknownPath:
+            kind = self.types[parent.type]
+            if not isinstance(kind, ComplexType) or not kind.open:
+                return None
+            space = kind.name.rpartition("}")[0]
+            return f"{space}}}{name}" if space else name
+        return None
 
     def attribute(self, owner: str, name: str) -> Attribute | None:
         """The attribute of this local (or expanded) name that elements of the type ``owner`` have; of two, the unqualified one."""

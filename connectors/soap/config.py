@@ -6,17 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration
 from connectors.soap import template
+from connectors.soap.address import Host, HttpUrl
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
-from connectors.soap.reading import Reading
+from connectors.soap.reading import Beyond, Finer, Reading, Zone
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
+from connectors.soap.template import Body
 
 
 class Budget(BaseModel):
@@ -51,18 +52,23 @@ class Config(BaseModel):
     ``offline`` uses what lies there and fetches no contract at all. ``hosts`` are further hosts (``name`` or ``name:port``) that the
     WSDL's imports may name; credentials are never sent to them. ``addressing``: WS-Addressing headers where the contract asks for them,
     or whatever it says. ``budget`` keeps all requests together below the vendor's limit.
+
+    ``wait_seconds`` is the longest silence: until a reply begins, and between any two of its bytes. ``reply_seconds`` is how long it may
+    take from its beginning to its last byte, whatever comes in between.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["soap"] = "soap"
-    wsdl: str
-    endpoint: str | None = None
+    wsdl: HttpUrl
+    endpoint: HttpUrl | None = None
     auth: Auth = Auth()
     bundle_dir: Path | None = None
     offline: bool = False
     addressing: Literal["contract", "always", "never"] = "contract"
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[Host, ...] = ()
     budget: Budget | None = None
+    wait_seconds: float = Field(default=60, gt=0)
+    reply_seconds: float = Field(default=1800, gt=0)
     services: Mapping[str, Service] = Field(default_factory=dict[str, Service])
 
     def of(self, service: str) -> Config:
@@ -80,27 +86,17 @@ class Config(BaseModel):
                 raise ValueError(f"{name!r} is no name of a service; use lower-case letters, digits and hyphens")
         return value
 
-    @field_validator("wsdl", "endpoint")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("must be an http or https URL")
-        if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("must not hold credentials; put them under auth")
-        return value
-
-    @field_validator("hosts")
-    @classmethod
-    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for host in value:
-            if urlsplit("//" + host).netloc != host or "@" in host or not host:
-                raise ValueError(f"{host} is no host name; write it without a scheme and a path")
-        return tuple(host.lower() for host in value)
-
     @model_validator(mode="after")
     def _offline_has_a_folder(self) -> Self:
         if self.offline and self.bundle_dir is None:
             raise ValueError("offline needs bundle_dir, the folder that holds the contract")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_stay_encrypted(self) -> Self:
+        oauth2 = self.auth.oauth2
+        if oauth2 is not None and self.wsdl.startswith("https:") and not oauth2.token_url.startswith("https:"):
+            raise ValueError("auth.oauth2.token_url must be https, as wsdl is: the client's secret is sent there")
         return self
 
     @model_validator(mode="after")
@@ -115,7 +111,9 @@ class SourceSpec(BaseModel):
 
     ``timezone`` (IANA) is what a dateTime without a zone means; without it such values are rejected. ``null_values`` are texts that
     mean "nothing" in typed columns (``0001-01-01``). ``arguments`` are constant request elements. ``empty_as_null`` says that an empty
-    element in a typed column is null and not an error.
+    element in a typed column is null and not an error. What has no place in its column holds its row, unless it is declared: ``beyond: keep``
+    gives values that the schema's facets do not allow (a list of values, lengths, bounds, digits, patterns) and their type holds; ``finer:
+    truncate`` cuts times off below the microsecond; ``zone: drop`` reads a date or a time of day without its zone. Each is counted.
 
     ``service`` is the WSDL that has the operation, by its name in project.yaml; empty for the system's own. ``body`` is a request body
     written by hand (see ``template``) where arguments can't say it. ``row_type`` is the type that every row is
@@ -145,13 +143,16 @@ class SourceSpec(BaseModel):
     table: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     headers: tuple[Header, ...] = ()
-    body: str | None = None
+    body: Body | None = None
     row_type: str | None = None
     total: str | None = None
     chunks: Chunks | None = None
     timezone: str | None = None
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
+    beyond: Beyond = "hold"
+    finer: Finer = "hold"
+    zone: Zone = "hold"
     fingerprint: str | None = None
     revision: str | None = None
 
@@ -162,13 +163,6 @@ class SourceSpec(BaseModel):
             raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)")
         return value
 
-    @field_validator("body")
-    @classmethod
-    def _an_element(cls, value: str | None) -> str | None:
-        if value is not None:
-            template.check(value)
-        return value
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         said = template.values_of(self.arguments)
@@ -176,7 +170,9 @@ class SourceSpec(BaseModel):
         if size and size in said:
             raise ValueError(f"{size} is set by paging and by arguments; leave one out")
         # SAP ByDesign refuses a request that has both (Query processing conditions).
-        if said.get("QueryHitsUnlimitedIndicator") == "true" and size == "QueryHitsMaximumNumberValue":
+        sent = [{**said, **({size: ""} if size else {})}] if self.body is None else []
+        sent += [template.constants(body, said) for body in (self.body, self.paging.more and self.paging.more.body) if body]
+        if any(one.get("QueryHitsUnlimitedIndicator") in ("true", "1") and "QueryHitsMaximumNumberValue" in one for one in sent):
             raise ValueError("QueryHitsUnlimitedIndicator is true, so QueryHitsMaximumNumberValue must be absent")
         if self.body is not None and self.paging.kind not in ("none", "query_more") and self.paging.more is None:
             known = template.names(self.body)

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration
 from connectors.pages import empty
-from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
+from connectors.protocol import (
+    Access,
+    Blob,
+    Cursor,
+    Health,
+    Known,
+    Offer,
+    Page,
+    Schema,
+    Scope,
+    Stream,
+    Window,
+    unknown_scope,
+)
 from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
 from connectors.soap.declared import contradicted, with_declared
+from connectors.soap.identity import identify
 from connectors.soap.services import Services
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
@@ -51,6 +67,9 @@ class SoapConnector:
         for name, client in self._services.all():
             yield from discover.offers(client, self._system, name)
 
+    def operations(self) -> tuple[OperationShape, ...]:
+        return tuple(one for name, client in self._services.all() for one in discover.shapes(client.contract(), name))
+
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)
         contract = client.contract(refresh=True)
@@ -61,6 +80,12 @@ class SoapConnector:
         found = schema.describe(contract, rows, spec, client.config.wsdl, client.endpoint(chosen))
         found = with_declared(found, rows.columns, spec.read)
         return table_schema(found, spec.table, stream.id) if spec.table else found
+
+    def identify(self, stream: Stream) -> Schema:
+        """The address that the WSDL itself advertises, whether or not credentials may go there."""
+        spec, client = self._of(stream)
+        found = identify(client.contract(), spec)
+        return replace(found, identity={**found.identity, "endpoint": client.config.endpoint}) if client.config.endpoint else found
 
     def count(self, stream: Stream) -> int:
         """By the declared count operation; without one, by reading the key of every row."""

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.redaction import MASK
+from connectors.soap.beside import PARTS
 from connectors.soap.components import SimpleType
+from connectors.soap.forms import Form, shifted, written
 from connectors.soap.inner import rows_of
 from connectors.soap.reading import Reading
 
@@ -30,8 +32,27 @@ _BUILTINS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
 )
 
 
-def read_as(reading: Reading, text: str, column: Column, kind: pa.DataType, simple: SimpleType, plain: Plain) -> Any:
-    """The text as the declaration has it, null for a declared nothing. Raises ValueError with the reason, and what ``plain`` raises."""
+def _number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)
+
+
+#: What a column must be for a form.
+_FORMS: Mapping[Form | None, Callable[[pa.DataType], bool]] = {
+    "trailing_minus": _number,
+    "cyyddd": pa.types.is_date32,
+    "dats": pa.types.is_date32,
+    "tims": pa.types.is_string,
+    None: _number,
+}
+
+
+def read_as(
+    reading: Reading, text: str, column: Column, kind: pa.DataType, simple: SimpleType, plain: Plain, beside: str | None = None
+) -> Any:
+    """The text as the declaration has it, null for a declared nothing. ``beside`` is an amount's currency.
+
+    Raises ValueError with the reason, and what ``plain`` raises.
+    """
     bare = text.strip(" \t\r\n")
     if reading.mask:
         return MASK if bare else ""
@@ -51,6 +72,11 @@ def read_as(reading: Reading, text: str, column: Column, kind: pa.DataType, simp
         except OverflowError as error:
             raise ValueError("value.range (no instant of the calendar)") from error
         return instant if isinstance(kind, pa.TimestampType) and kind.tz else instant.replace(tzinfo=None)
+    if reading.rewritten and bare:
+        said = written(reading.form, bare) if reading.form else bare
+        if said is not None and reading.currency is not None:
+            said = shifted(said, beside, reading.currency)
+        return None if said is None else plain(said, kind, SimpleType("declared", "time") if reading.form == "tims" else _of(kind))
     if reading.inner is not None:
         return _table(reading, text, column, plain)
     return plain(text, kind, simple)
@@ -82,11 +108,11 @@ def _of(kind: pa.DataType) -> SimpleType:
 
 def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str) -> tuple[str, str] | None:
     """The first declared path that the stream's columns contradict, and why; None where all fit. ``bookmark`` is the source pages go by."""
-    known: set[str] = set()
+    known: dict[str, pa.DataType] = {}
 
     def walk(below: Sequence[Column], at: str) -> None:
         for column in below:
-            known.add(at + column.source)
+            known[at + column.source] = column.type
             walk(column.children, f"{at}{column.source}/")
 
     walk(stream.columns, "")
@@ -94,6 +120,10 @@ def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str)
     for path, reading in readings.items():
         if path not in known:
             return path, "no column has this source"
+        if reading.rewritten and not _FORMS[reading.form](known[path]):
+            return path, f"a column of type {known[path]} can't hold what form and currency make"
+        if path.rpartition("@")[2] in PARTS:
+            return path, "what a text says beside its value is read as the value is declared"
         if reading.mask and path in open_:
             return path, "what rows are known and ordered by (key and cursor) can't be masked"
     return None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration, SourceError
 from connectors.protocol import LiveField, Offer, Stream
 from connectors.soap.client import SoapClient
@@ -17,6 +17,7 @@ from connectors.soap.components import ComplexType, Contract, Element, Operation
 from connectors.soap.config import SourceSpec
 from connectors.soap.omissions import chosen, left_out, undigited
 from connectors.soap.schema import describe, fields, row_element
+from connectors.soap.wsdl import in_words
 from connectors.soap.xmltree import local
 
 _DEPTH = 4
@@ -49,37 +50,16 @@ _TOKEN = re.compile(r"last_?returned|(next|continuation|page)_?(token|key)|query
 _FURTHER = re.compile(r"(more|next)(_?with_?id)?$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One operation as it looks. ``rows`` is the path to its repeated element, empty where it lists nothing.
-
-    ``paging`` is the kind it looks like, ``none`` for a list without any sign of one. ``dropped`` says why no request can be made of it at
-    all. ``form`` is its SOAP version, style and use, as ``1.1 document/literal``.
-    """
-
-    operation: str
-    rows: str
-    paging: Looks
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    form: str = ""
-    dropped: str = ""
-
-    @property
-    def readable(self) -> bool:
-        """Whether it lists rows that a stream could be made of."""
-        return bool(self.rows) and not self.dropped
-
-
-def shapes(contract: Contract) -> tuple[Shape, ...]:
+def shapes(contract: Contract, service: str = "") -> tuple[OperationShape, ...]:
     """Every operation by name, readable or not, and those that the reading of the contract had to drop, with the reason."""
-    found = [Shape(name, "", "", (), (), dropped=why) for name, why in contract.broken.items()]
+    found = [OperationShape(name, "", "", (), (), dropped=in_words(why), service=service) for name, why in contract.broken.items()]
     for name in sorted(contract.operations):
         operation = contract.operations[name]
         rows = rows_path(contract, operation) or ""
         inputs, outputs = (tuple(local(one.name) for one in contract.children(side)) for side in (operation.input, operation.output))
         form = f"{operation.version} {operation.style}/{operation.use}"
-        found.append(Shape(name, rows, _looks(contract, operation, rows) if rows else "", inputs, outputs, form))
+        looks = _looks(contract, operation, rows) if rows else ""
+        found.append(OperationShape(name, rows, looks, inputs, outputs, form, service=service))
     return tuple(sorted(found, key=lambda shape: shape.operation))
 
 
@@ -105,6 +85,10 @@ def _hands_over(contract: Contract, operation: Operation, row: Element) -> bool:
     return False
 
 
+#: What holds how it went, and no rows, whatever repeats in there.
+_VERDICTS = frozenset({"status", "log"})
+
+
 def rows_path(contract: Contract, operation: Operation) -> str | None:
     """The path to the nearest repeated element with elements of its own, breadth first."""
     level: list[tuple[str, Element]] = [("", operation.output)]
@@ -116,7 +100,8 @@ def rows_path(contract: Contract, operation: Operation) -> str | None:
                 if isinstance(kind, ComplexType) and kind.elements:
                     if child.many:
                         return path
-                    below.append((path + "/", child))
+                    if local(child.name).lower() not in _VERDICTS:
+                        below.append((path + "/", child))
         level = below
     return None
 
@@ -173,13 +158,15 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
         row = row_element(contract, operation, spec.rows)
         live = fields(contract, row)
         slug = "-".join(filter(None, (service, entity_of(name).replace("_", "-"))))
-        schema = describe(contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.endpoint(operation))
+        schema = describe(
+            contract, Stream(system, slug, source, (), ()), spec, client.config.wsdl, client.config.endpoint or operation.endpoint
+        )
         key, notes = _key(live, spec)
         rows: int | None = None
         if spec.count:
             try:
                 rows = count(client, spec)
-            except SourceError as error:
+            except (SourceError, FixConfiguration) as error:
                 notes.append(f"{spec.count.operation} did not answer: {error.say('en')}")
         else:
             notes.append("no count operation: rows are counted by reading their keys")
@@ -191,6 +178,7 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
             notes.append("no operation tells who may read: nobody will, until `access` is declared")
         if named := undigited(live):
             notes.append(f"no digits are stated for {', '.join(named)}: the proposed decimal is a guess; declare what the data needs")
+            notes += _sampled(client, Stream(system, slug, source, (), ()), spec, named)
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
         notes += chosen(contract, row)
@@ -233,6 +221,22 @@ def _probed(client: SoapClient, stream: Stream, spec: SourceSpec) -> list[str]:
     if found.verdict == "matches_nothing":
         return [f"the filter by {spec.changed_since.field} matches nothing, though there are rows: the server may read another name"]
     return []
+
+
+def _sampled(client: SoapClient, stream: Stream, spec: SourceSpec, named: tuple[str, ...]) -> list[str]:
+    """The digits that the fields have in one small page, with head-room; nothing where a page can't be kept small."""
+    from connectors.soap.sample import digits_of
+
+    # What lies in a part of the row needs a column of its own first.
+    plain = [one for one in named if "/" not in one and "@" not in one]
+    if not plain or not spec.paging.size:
+        return []
+    try:
+        found = digits_of(client, stream, spec, plain)
+    except (SourceError, FixConfiguration) as error:
+        return [f"no rows could be read to see how many digits they have: {error.say('en')}"]
+    told = "; ".join(f"{source}: {most.whole} before and {most.fraction} after the point, {most.roomy}" for source, most in found.items())
+    return [f"digits in the first rows, and a type with room for more: {told}"] if told else []
 
 
 def row_title(row: Element) -> str:

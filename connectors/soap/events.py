@@ -9,6 +9,7 @@ from connectors.soap.arrays import POSITION, ArraySaid
 from connectors.soap.aside import Aside, Attachment, Parts
 from connectors.soap.known import Passing
 from connectors.soap.large import LargeValue
+from connectors.soap.pairs import deal
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
@@ -55,7 +56,9 @@ class Machine:
         #: Bytes of the row under way that went aside: they are not held, and count for nothing.
         self.set_aside = 0
         self._above = _above_rows(plan.root)
-        self.suited = self._above is not None and all(suits(one) for one in self._above.children.values() if one.kind is Kind.ROW)
+        self.suited = self._above is not None and all(
+            suits(one) and one.within is None for one in self._above.children.values() if one.kind is Kind.ROW
+        )
 
     def finish(self) -> Reply:
         """The reply, once the parser has seen the end. Raises IncompleteXml or NotSoap."""
@@ -178,6 +181,12 @@ class Machine:
                     current, skip, nil = stack.pop(), 1, False
                     suspended.append(collect)
                     return
+                if kind is row_kind and step.within is not None and not step.within.holds_rows(reply.repeated):
+                    reply.passed += 1
+                    passing.enter(None, "", name)
+                    current, skip = stack.pop(), 1
+                    suspended.append(collect)
+                    return
                 if kind is row_kind:
                     row_parent, self._row = stack[-1], (step, name)
                 raw: RawRow = [absent] * step.width
@@ -270,7 +279,9 @@ class Machine:
                 if row[slot] is not absent:
                     if large.held is not None:
                         whole(step)
-                    row[slot] = twice
+                        row[slot] = twice
+                    elif not step.repeats or value(step) != row[slot]:
+                        row[slot] = twice
                 elif nil or odd or step.qualified or large.held is not None:
                     row[slot] = value(step)
                 else:
@@ -279,6 +290,8 @@ class Machine:
             elif kind is row_kind:
                 if step.array:
                     counted(step)
+                if step.gathered:
+                    deal(rows[-1], step.gathered)
                 block.append(rows.pop())
                 once.pop()
                 reply.rows += 1
@@ -295,6 +308,8 @@ class Machine:
                     counted(step)
                 inner, owner = rows.pop(), rows[-1]
                 once.pop()
+                if step.gathered:
+                    deal(inner, step.gathered)
                 if step.text >= 0:
                     said = value(step)
                     inner[step.text] = absent if said is nil_value else said
@@ -321,6 +336,10 @@ class Machine:
                     raise NotSoap(f"<{step.name}> comes twice")
                 reply.scalars[step.name] = None if nil else "".join(text).strip()
                 text.clear()
+                if step.around is not None:
+                    step.around.close(reply)
+            elif step.around is not None:
+                step.around.close(reply)
             elif kind is fault_text:
                 if reply.fault is not None:
                     reply.fault.setdefault(step.name, "".join(text).strip())

@@ -6,7 +6,7 @@ Pages: XML Schema 1.0 part 2, section 4.3. A column that the contract reads as a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -50,20 +50,19 @@ class Facets:
     def matches(self, text: str) -> bool:
         return not self.patterns or any(pattern.match(text) for pattern in self.patterns)
 
-    def broken(self, text: str, value: Any, bound: Callable[[str], Any]) -> str | None:
-        """Why the value of a normalised text is not allowed, None when it is. ``bound`` reads a bound as a value of the same type."""
+    def broken(self, text: str, value: Any, bound: Callable[[str], Any]) -> Iterator[str]:
+        """Why the value of a normalised text is not allowed, nothing when it is. ``bound`` reads a bound as a value of the same type."""
         size = len(value) if self.binary and isinstance(value, bytes) else len(text)
         if (self.least is not None and size < self.least) or (self.most is not None and size > self.most):
-            return "value.length (longer or shorter than the contract allows)"
+            yield "value.length (longer or shorter than the contract allows)"
         if not self.matches(text):
-            return "value.pattern (not of the form that the contract asks for)"
+            yield "value.pattern (not of the form that the contract asks for)"
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             whole, fraction = _digits(Decimal(value))
             if (self.total is not None and whole + fraction > self.total) or (self.fraction is not None and fraction > self.fraction):
-                return "value.digits (more digits than the contract allows)"
+                yield "value.digits (more digits than the contract allows)"
         if not isinstance(value, str | bytes) and not all(_HOLDS[name](value, bound(text)) for name, text in self.bounds):
-            return "value.bounds (beyond what the contract allows)"
-        return None
+            yield "value.bounds (beyond what the contract allows)"
 
     def suspects(self, texts: Any, made: Any, builtin: str, bound: Callable[[str], Any]) -> Any:
         """A mask of the rows of a cast column that may break a facet; None when there is none; True when a kernel can not tell."""

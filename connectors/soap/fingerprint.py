@@ -8,47 +8,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from connectors.protocol import Column
+from connectors.soap.beside import PARTS
 from connectors.soap.choices import branch_names, choice_at, is_branch
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
+from connectors.soap.pairs import divided
+from connectors.soap.parts import Found
 from connectors.soap.xmltree import local
 
 
 def contract_fingerprint(contract: Contract) -> str:
     """Hash of everything the contract says, documentation and endpoint left out."""
-    types: dict[str, Any] = {}
-    for name, kind in contract.types.items():
-        if isinstance(kind, SimpleType):
-            types[name] = _simple(kind)
-        else:
-            types[name] = {
-                "elements": [_flat(one) for one in kind.elements],
-                "attributes": [[a.type, *_stated(a)] for a in kind.attributes],
-                "text": kind.text,
-                "open": kind.open,
-                "abstract": kind.abstract,
-                "mixed": kind.mixed,
-                "bases": list(kind.bases),
-                **({"choices": [[one.name, one.required, one.repeated] for one in kind.choices]} if kind.choices else {}),
-            }
-    return _hash(
-        {
-            "types": types,
-            "elements": {name: _flat(one) for name, one in contract.elements.items()},
-            "operations": {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()},
-            "broken": sorted(contract.broken),
-        }
-    )
+    operations = {name: [_signature(one), _flat(one.input), _flat(one.output)] for name, one in contract.operations.items()}
+    return _hash({"declared": contract.declared, "operations": operations, "broken": sorted(contract.broken)})
 
 
-def reader_fingerprint(contract: Contract, called: Operation, row: Element, spec: SourceSpec, columns: Iterable[Column]) -> str:
+def reader_fingerprint(
+    contract: Contract, called: Operation, row: Element, spec: SourceSpec, columns: Iterable[Column], parts: Iterable[Found]
+) -> str:
     """Hash of what a reader of these columns of ``row`` depends on; a column whose element is gone counts as nothing."""
     selected = {column.source: _column(contract, row, column) for column in columns}
-    scalars = {path: _tail(contract, called.output, path) for path in (spec.ok and spec.ok.path, spec.message, spec.row_count) if path}
-    asked = [spec.paging.request, spec.paging.size, *spec.arguments]
     return _hash(
         {
             "operation": _signature(called),
@@ -56,10 +39,8 @@ def reader_fingerprint(contract: Contract, called: Operation, row: Element, spec
             "output": called.output.name,
             "path": [[one.name, one.minimum, one.maximum] for one in contract.walk(called.output, spec.rows)],
             "columns": selected,
-            "scalars": scalars,
-            "request": {name: _tail(contract, called.input, name) for name in asked if name},
+            "parts": {one.part.use: _part(one) for one in parts},
             "filter": _filter(contract, called, spec),
-            **_files(contract, spec),
         }
     )
 
@@ -106,11 +87,11 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
         return [occurs, _simple(kind)]
     if element.type in trail:
         return [occurs, "recursive"]
-    wanted = {column.source.partition("/")[0].partition("@")[0] for column in only}
+    wanted = {_first(column.source) for column in only}
     chosen = [child for child in kind.elements if not wanted or local(child.name) in wanted]
     inside = [_shape(contract, child, (*trail, element.type)) for child in chosen]
     have = {local(child.name) for child in kind.elements}
-    inside += [_column(contract, element, column) for column in only if column.source.partition("/")[0].partition("@")[0] not in have]
+    inside += [_column(contract, element, column) for column in only if _first(column.source) not in have]
     attributes = [[_simple(contract.simple(one.type)), *_stated(one)] for one in kind.attributes]
     return [occurs, inside, attributes, _simple(contract.simple(kind.text)) if kind.text else None]
 
@@ -118,7 +99,9 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
 def _column(contract: Contract, row: Element, column: Column) -> Any:
     if column.source == ITSELF:
         return [_column(contract, row, child) for child in column.children]
-    path, _, attribute = column.source.partition("@")
+    path, attribute = divided(column.source)
+    if attribute in PARTS:
+        return _column(contract, row, replace(column, source=path))
     try:
         if is_branch(column.source):
             return list(branch_names(choice_at(contract, row, column.source)[2]))
@@ -134,22 +117,13 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
     return [[[one.name, one.minimum, one.maximum, one.nillable] for one in trail[:-1]], _shape(contract, trail[-1], (), column.children)]
 
 
-def _tail(contract: Contract, element: Element, path: str) -> Any:
-    try:
-        return _shape(contract, contract.walk(element, path.partition("@")[0])[-1], ())
-    except UnknownPath:
-        return None
+def _part(found: Found) -> list[Any]:
+    part = found.part
+    return [part.path, part.type, part.required, list(part.options), list(found.names)]
 
 
-def _files(contract: Contract, spec: SourceSpec) -> dict[str, Any]:
-    files = spec.files
-    called = contract.operations.get(files.operation) if files else None
-    if files is None or called is None:
-        return {}
-    scalars = [path for path in (files.content, files.size, files.ok and files.ok.path) if path]
-    asked = [path for path in (files.argument, *files.arguments) if path]
-    read, sent = {one: _tail(contract, called.output, one) for one in scalars}, {one: _tail(contract, called.input, one) for one in asked}
-    return {"files": [_signature(called), called.input.name, called.output.name, read, sent]}
+def _first(source: str) -> str:
+    return divided(source)[0].partition("/")[0]
 
 
 def _filter(contract: Contract, called: Operation, spec: SourceSpec) -> Any:

@@ -23,8 +23,8 @@ def _filled(value: Any, places: Mapping[str, Value], operation: str) -> Any:
     return filled_text(str(value), places, operation)
 
 
-def with_headers(content: bytes, headers: Iterable[Header]) -> bytes:
-    """The envelope with these headers, before those that the wire's security adds."""
+def with_headers(content: bytes, headers: Iterable[tuple[str, str, Any]]) -> bytes:
+    """The envelope with these headers, each a namespace, a name and what is in it, before those that the wire's security adds."""
     headers = tuple(headers)
     if not headers:
         return content
@@ -36,8 +36,8 @@ def with_headers(content: bytes, headers: Iterable[Header]) -> bytes:
     if block is None:
         block = etree.Element(f"{{{soap}}}Header")
         root.insert(0, block)
-    for one in headers:
-        _put(block, one.namespace, one.name, one.values)
+    for namespace, name, value in headers:
+        _put(block, namespace, name, value)
     return etree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 

@@ -5,33 +5,31 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from connectors.redaction import MASK
 from connectors.soap.aside import SPACES, Attachment
-from connectors.soap.components import SimpleType
+from connectors.soap.beside import MEMBER, member_names
+from connectors.soap.components import TYPE_SAID, SimpleType
 from connectors.soap.declared import read_as
 from connectors.soap.facets import facets_of
-from connectors.soap.raw import Presence, Raw, Unfit
+from connectors.soap.moments import OFFSET, ZONE_LAST, day, instant, microseconds
+from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
+from connectors.soap.rules import Oddity, Rules, Unfit
 from connectors.soap.schema import LISTS, arrow_type
 from connectors.soap.steps import QUALIFIED, Cell
+
+__all__ = ["FLOAT", "FORMS", "WHOLE", "Rules", "Unfit", "bound_of", "read", "scalar", "value_of", "whitespace"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 FLOAT = r"^(([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)|-?INF|NaN)$"
 _FLOAT = re.compile(FLOAT[1:-1])
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-OFFSET = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
-_DATE_TIME = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{2}}:\d{{2}}:\d{{2}})(?:\.(\d+))?(?P<zone>{OFFSET})?", re.ASCII)
-_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
-_DAY_TIME = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.ASCII)
 _ZONE = f"{OFFSET}?"
 #: XSD part 2 §3.2.7: no year 0000, and no zeros before more than four digits.
 _YEAR = r"-?([1-9]\d{3,}|0[1-9]\d{2}|00[1-9]\d|000[1-9])"
@@ -86,25 +84,12 @@ _BROKEN = {
 }
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The declarations that bear on values: see ``SourceSpec``."""
+def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
+    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit.
 
-    timezone: str | None = None
-    null_values: frozenset[str] = frozenset()
-    empty_as_null: bool = False
-
-    def of(self, reading: Reading | None) -> Rules:
-        """The same for one column, as far as it declares something of its own."""
-        if reading is None or (reading.timezone is None and reading.empty is None):
-            return self
-        empty = self.empty_as_null if reading.empty is None else reading.empty == "null"
-        return replace(self, timezone=reading.timezone or self.timezone, empty_as_null=empty)
-
-
-def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
-    """One raw value as Python value for its Arrow type, null where the contract allows it. Raises Unfit."""
-    rules = rules.of(cell.reading)
+    ``beside`` is the raw value of an amount's currency.
+    """
+    rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
     if isinstance(raw, Presence):
         if raw in _BROKEN:
             raise Unfit(_BROKEN[raw], raw)
@@ -112,15 +97,20 @@ def value_of(cell: Cell, raw: Raw, rules: Rules) -> Any:
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
     if cell.many:
-        return [_item(cell, one, rules, index) for index, one in enumerate(raw, 1)]
+        return [_item(cell, one, rules, index, beside) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.
-    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0)
-    if cell.fixed and cell.default is not None and made is not None and made != _item(cell, cell.default, rules, 0):
+    made = _item(cell, cell.default if raw == "" and cell.default is not None and cell.fills else raw, rules, 0, beside)
+    if (
+        cell.fixed
+        and cell.default is not None
+        and made is not None
+        and made != _item(cell, cell.default, replace(rules, met=[]), 0, beside)
+    ):
         raise Unfit("value.fixed (not the one value that the contract allows)", raw)
     return made
 
 
-def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
+def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
     at = f"[{index}]" if index else ""
     try:
         if raw is Presence.MIXED:
@@ -130,8 +120,10 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
                 return None
             made: dict[str, Any] = {}
             for child in cell.children:
+                before = len(rules.met)
                 try:
-                    made[child.column.name] = value_of(child, child.of(raw), rules)
+                    made[child.column.name] = value_of(child, child.of(raw), rules, raw[child.beside] if child.beside >= 0 else None)
+                    rules.beneath(f"/{child.column.source}", before)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
             for check in cell.checks:
@@ -143,7 +135,11 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
         if isinstance(raw, Attachment):
             return read(raw, cell.simple)
         kind = cell.column.type.value_type if cell.many and isinstance(cell.column.type, pa.ListType) else cell.column.type
-        made_value = scalar(raw, kind, cell.simple, rules) if cell.reading is None else _declared(cell, cell.reading, raw, kind, rules)
+        if cell.part and not (cell.reading is not None and cell.reading.mask):
+            made_value = _part(cell, cell.simple, raw, rules)
+        else:
+            known = cell.reading
+            made_value = scalar(raw, kind, cell.simple, rules) if known is None else _declared(cell, known, raw, kind, rules, beside)
     except Unfit as error:
         raise Unfit(error.why, error.raw, at + error.path) from error
     if made_value is None and cell.column.required and not cell.many:
@@ -151,17 +147,42 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int) -> Any:
     return made_value
 
 
-def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules) -> Any:
+def _declared(cell: Cell, reading: Reading, raw: str, kind: pa.DataType, rules: Rules, beside: Raw) -> Any:
     assert cell.simple is not None
     # What is masked is not shown where it does not fit, either.
-    shown = MASK if reading.mask else raw
-    _allowed(raw.strip(" \t\r\n"), cell.simple, shown)
+    shown, before = MASK if reading.mask else raw, len(rules.met)
+    bare = raw.strip(_SPACE)
+    if reading.rewritten and bare in rules.null_values:
+        return None
+    _allowed(bare, cell.simple, rules, shown)
+    currency = beside.strip(_SPACE) if isinstance(beside, str) else None
     try:
-        return read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules))
+        made = read_as(reading, raw, cell.column, kind, cell.simple, lambda text, kind, simple: scalar(text, kind, simple, rules), currency)
     except Unfit as error:
         raise Unfit(error.why, shown, error.path) from error
     except ValueError as error:
         raise Unfit(str(error), shown) from error
+    # The text as it was sent and the text that was read may break the same facet.
+    rules.met[before:] = dict.fromkeys(rules.met[before:])
+    return made
+
+
+def _part(cell: Cell, simple: SimpleType, raw: str, rules: Rules) -> str | None:
+    """What a text says beside its value (see the module ``beside``), null where the value is null. Raises Unfit for a text that has no value."""
+    bare = raw.strip(_SPACE)
+    if cell.reading is not None:
+        if bare in cell.reading.null_values:
+            return None
+        raw = cell.reading.values.get(raw, cell.reading.values.get(bare, raw))
+    if cell.part == MEMBER:
+        found = member_of(raw, arrow_type(simple), simple, rules)
+        if found is None:
+            raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", raw)
+        return None if found[1] is None else member_names(simple)[found[0].name]
+    # The value's own column tells what is wrong with the value.
+    judged = replace(rules, beyond="keep", finer="truncate", zone="kept", timezone=rules.timezone or "UTC", met=[])
+    said = ZONE_LAST.search(raw.strip(_SPACE)) if scalar(raw, arrow_type(simple), simple, judged) is not None else None
+    return said.group() if said else None
 
 
 def read(found: Attachment, simple: SimpleType) -> bytes:
@@ -191,11 +212,15 @@ def scalar(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
                 raise Unfit(f"value.lexical (not an xsd:{simple.builtin})", text)
         if simple.builtin in QUALIFIED and not _EXPANDED.fullmatch(kept):
             raise Unfit("value.lexical (not a qualified name, or its prefix is bound to nothing)", text)
-        return _faceted(_allowed(kept, simple, text), kept, kind, simple, rules, text)
+        made = _faceted(_allowed(kept, simple, rules, text), kept, kind, simple, rules, text)
+        if form is not None and rules.zone == "drop" and (bare := ZONE_LAST.sub("", kept)) != kept:
+            rules.note("value.zone_dropped", fact=True)
+            return bare
+        return made
     stripped = text.strip(_SPACE)
     if stripped in rules.null_values or (not stripped and rules.empty_as_null):
         return None
-    _allowed(stripped, simple, text)
+    _allowed(stripped, simple, rules, text)
     try:
         return _faceted(_typed(stripped, kind, simple, rules), stripped, kind, simple, rules, text)
     except Unfit as error:
@@ -214,34 +239,54 @@ def whitespace(simple: SimpleType) -> str:
 
 def _of_a_member(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
     """The value as the first member of a union that it fits reads it; where they are of different types, its text, if it fits one."""
-    for member in simple.members:
-        own = arrow_type(member)
-        try:
-            made = scalar(text, own, member, rules)
-        except Unfit as error:
-            # A time without a zone, or finer than we hold, is a dateTime all the same where it stays text.
-            if kind == own or not error.why.startswith(("value.zone", "value.inexact")):
-                continue
-            made = text
-        kept = text if own == pa.string() and member.builtin == "string" else text.strip(_SPACE)
-        if made is not None and kind != own:
-            made = scalar(kept, kind, SimpleType("", "string" if pa.types.is_string(kind) else member.builtin), rules)
-        _allowed(kept, simple, text)
-        return _faceted(made, kept, kind, simple, rules, text)
-    raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", text)
+    found = member_of(text, kind, simple, rules)
+    if found is None:
+        raise Unfit(f"value.member (fits no type of xsd:{simple.spelt})", text)
+    member, made, met = found
+    own = arrow_type(member)
+    # Of a text nothing is cut off.
+    rules.met.extend(met if kind == own else [one for one in met if not one[2]])
+    kept = text if own == pa.string() and member.builtin == "string" else text.strip(_SPACE)
+    if made is not None and kind != own:
+        made = scalar(kept, kind, SimpleType("", "string" if pa.types.is_string(kind) else member.builtin), rules)
+    _allowed(kept, simple, rules, text)
+    return _faceted(made, kept, kind, simple, rules, text)
 
 
-def _allowed(value: str, simple: SimpleType, raw: str) -> str:
+def member_of(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> tuple[SimpleType, Any, list[Oddity]] | None:
+    """The member of a union that a text fits, its value by that member, and what was odd in it; None where there is none.
+
+    A member that allows the value comes before one whose facets it breaks. A time finer than we hold, or without a zone, is a dateTime all
+    the same where it stays text.
+    """
+    for beyond in dict.fromkeys(("hold", rules.beyond)):
+        for member in simple.members:
+            own = arrow_type(member)
+            judged = replace(rules, beyond=beyond, met=[])
+            if kind != own:
+                judged = replace(judged, finer="truncate", zone="kept", timezone=rules.timezone or "UTC")
+            try:
+                return member, scalar(text, own, member, judged), judged.met
+            except Unfit as error:
+                if kind != own and error.why.startswith("value.inexact"):
+                    return member, text, judged.met
+    return None
+
+
+def _allowed(value: str, simple: SimpleType, rules: Rules, raw: str) -> str:
     allowed = simple.facets.get("enumeration")
     if isinstance(allowed, tuple) and value not in allowed:
-        raise Unfit("value.enumeration (not among the values the contract lists)", raw)
+        if simple.name == TYPE_SAID:
+            raise Unfit("value.enumeration (not one of the types that the contract has here)", raw)
+        rules.beyond_facet("value.enumeration (not among the values the contract lists)", raw)
     return value
 
 
 def _faceted(value: Any, text: str, kind: pa.DataType, simple: SimpleType, rules: Rules, raw: str) -> Any:
     facets = facets_of(simple)
-    if facets is not None and (why := facets.broken(text, value, lambda bound: bound_of(bound, kind, simple, rules))):
-        raise Unfit(why, raw)
+    if facets is not None:
+        for why in facets.broken(text, value, lambda bound: bound_of(bound, kind, simple, rules)):
+            rules.beyond_facet(why, raw)
     return value
 
 
@@ -250,7 +295,7 @@ def bound_of(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> 
     if pa.types.is_decimal(kind) or pa.types.is_integer(kind):
         number = Decimal(_matching(_DECIMAL, text))
         return int(number) if number == number.to_integral_value() else number
-    return _typed(text, kind, simple, rules)
+    return _typed(text, kind, simple, replace(rules, zone="kept", met=[]))
 
 
 def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> Any:
@@ -259,7 +304,7 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
             raise ValueError(text)
         return text in ("true", "1")
     if pa.types.is_int64(kind) and simple.builtin in ("duration", "dayTimeDuration"):
-        return _microseconds(text)
+        return microseconds(text, rules)
     if pa.types.is_integer(kind):
         number = int(_matching(_INTEGER, text))
         bound = 1 << (kind.bit_width - 1)
@@ -276,31 +321,15 @@ def _typed(text: str, kind: pa.DataType, simple: SimpleType, rules: Rules) -> An
         if abs(made) >= greatest and "INF" not in text:
             raise Unfit(f"value.range (does not fit {kind})", text)
         return made
-    if pa.types.is_date32(kind) and simple.builtin == "gYearMonth":
-        return date.fromisoformat(_matching(_MONTH, text) + "-01")
     if pa.types.is_date32(kind):
-        return date.fromisoformat(_matching(_DATE, text))
+        return day(text, simple.builtin, rules)
     if isinstance(kind, pa.TimestampType):
-        return _instant(text, kind, rules)
+        return instant(text, kind, simple.builtin, rules)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         if simple.builtin == "hexBinary":
             return bytes.fromhex(_matching(_HEX, text))
         return base64.b64decode(_matching(_BASE64, text.translate(SPACES)))
     raise Unfit(f"value.type (no XSD value becomes {kind}; change the column's type in the contract)", text)
-
-
-def _microseconds(text: str) -> int:
-    """A duration of days and less, as microseconds: years and months have no length that is always the same."""
-    found = _DAY_TIME.fullmatch(text)
-    if found is None or not any(found.group(*range(2, 6))):
-        raise ValueError(text)
-    days, hours, minutes = (int(part or 0) for part in found.group(2, 3, 4))
-    exact = (Decimal(days * 86400 + hours * 3600 + minutes * 60) + Decimal(found.group(5) or 0)) * 1_000_000
-    if exact != exact.to_integral_value():
-        raise Unfit("value.inexact (finer than a microsecond)", text)
-    if exact >= 2**63:
-        raise Unfit("value.range (does not fit int64)", text)
-    return -int(exact) if found.group(1) else int(exact)
 
 
 def _bounded(number: int, builtin: str, text: str) -> int:
@@ -328,28 +357,3 @@ def _decimal(text: str, kind: pa.Decimal128Type) -> Decimal:
     if isinstance(exponent, int) and -exponent > kind.scale:
         return Decimal((sign, digits[: len(digits) + exponent + kind.scale] or (0,), -kind.scale))
     return number
-
-
-def _instant(text: str, kind: pa.TimestampType, rules: Rules) -> datetime:
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    day, clock, fraction, zone = found.group(1, 2, 3, "zone")
-    if fraction and len(fraction.rstrip("0")) > 6:
-        raise Unfit("value.inexact (finer than a microsecond)", text)
-    later = timedelta(0)
-    if clock == "24:00:00":
-        if (fraction or "0").strip("0"):
-            raise ValueError(text)
-        clock, later = "00:00:00", timedelta(days=1)
-    moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:<06}") + later
-    if kind.tz is None:
-        if zone:
-            raise Unfit("value.zone (a zone in a column without one)", text)
-        return moment
-    if zone:
-        offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
-        return moment.replace(tzinfo=offset).astimezone(UTC)
-    if rules.timezone is None:
-        raise Unfit("value.zone (no zone, and source.timezone is not declared)", text)
-    return moment.replace(tzinfo=ZoneInfo(rules.timezone)).astimezone(UTC)

@@ -9,26 +9,26 @@ from connectors.soap.xmltree import MAX_DEPTH, BrokenXml, UnsafeXml
 
 #: Axis writes references like this; without one the reply is left as it is.
 _MARKS = (b'href="#', b"href='#", b':ref="', b":ref='")
+_LONGEST_MARK = max(map(len, _MARKS))
 _REF_12 = "{http://www.w3.org/2003/05/soap-encoding}ref"
 _ID_12 = "{http://www.w3.org/2003/05/soap-encoding}id"
-_MAX_BYTES = 64 * 1024 * 1024
+#: A reply with references has all its elements in memory at once.
+MAX_BYTES = 64 * 1024 * 1024
 #: Elements after all references are filled in: one named a thousand times by one named a thousand times is an attack, not a reply.
 _MAX_ELEMENTS = 2_000_000
-_CHUNK = 1024 * 1024
 
 
-def has_references(source: IO[bytes]) -> bool:
-    """Whether a reply may hold references. ``source`` is read from its start and left there."""
-    source.seek(0)
-    tail = b""
-    try:
-        while chunk := source.read(_CHUNK):
-            if any(mark in tail + chunk for mark in _MARKS):
-                return True
-            tail = chunk[-16:]
-        return False
-    finally:
-        source.seek(0)
+class Marks:
+    """Whether a reply may hold references, found out piece by piece as it comes."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def in_next(self, data: bytes) -> bool:
+        """Whether one ends in the next piece."""
+        seen = self._tail + data
+        self._tail = seen[-_LONGEST_MARK:]
+        return any(mark in seen for mark in _MARKS)
 
 
 def resolved(source: IO[bytes]) -> IO[bytes]:
@@ -38,9 +38,9 @@ def resolved(source: IO[bytes]) -> IO[bytes]:
     """
     from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
-    content = source.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise UnsafeXml(f"a reply with references is larger than {_MAX_BYTES} bytes")
+    content = source.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UnsafeXml(f"a reply with references is larger than {MAX_BYTES} bytes")
     try:
         root: Any = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except etree.XMLSyntaxError as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from connectors.protocol import Note
+from collections.abc import Container, Sequence
+
+from connectors.protocol import Column, Note
+from connectors.soap.rules import Oddity
 
 #: So many kinds are told apart. A reply whose every element is unknown must not fill memory.
 _KINDS = 200
@@ -29,3 +32,25 @@ class Notes:
     def all(self) -> tuple[Note, ...]:
         """In the order in which they were first met."""
         return tuple(Note(column, what, count, fact) for (column, what, fact), count in self._counts.items() if count)
+
+
+class OfRows:
+    """What was odd in the values of one block of rows, until it is known which of its rows are given."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Oddity, list[int]] = {}
+
+    def take(self, column: Column, row: int, met: list[Oddity]) -> None:
+        """Empties ``met``. What lies below a column is told by its path at the source."""
+        for path, what, fact in met:
+            self.add(column.source + path if path else column.name, what, (row,), fact=fact)
+        met.clear()
+
+    def add(self, column: str, what: str, rows: Sequence[int], *, fact: bool) -> None:
+        if rows:
+            self._rows.setdefault((column, what, fact), []).extend(rows)
+
+    def tell(self, notes: Notes, held: Container[int]) -> None:
+        for (column, what, fact), rows in self._rows.items():
+            if count := sum(row not in held for row in rows):
+                notes.add(column, what, count, fact=fact)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from connectors.errors import BrokenReply
 from connectors.soap.config import SourceSpec
 from connectors.soap.request import merged
 
 State = dict[str, Any]
+#: What names one row: a text, or the texts of several elements.
+Handle = Any
 
 
 def number(text: str | None) -> int | None:
@@ -22,17 +24,19 @@ def number(text: str | None) -> int | None:
 class Pager:
     """The position within a stream. ``state`` is what another pull goes on from; ``handles`` lists them when asked for."""
 
-    def __init__(self, spec: SourceSpec, state: Mapping[str, Any], handles: Callable[[], Sequence[str]], now: str | None = None) -> None:
+    def __init__(self, spec: SourceSpec, state: Mapping[str, Any], handles: Callable[[], Sequence[Handle]], now: str | None = None) -> None:
         self._spec = spec
         self._ranges = spec.chunks.ranges() if spec.chunks else ((None, None),)
-        self._position: Any = state.get("position")
+        position = state.get("position")
+        # JSON has no tuples: a handle of several parts comes back as a list.
+        self._position: Any = tuple(cast("list[str]", position)) if isinstance(position, list) else position
         self._print: str | None = state.get("print")
         self._chunk: int = state.get("chunk", 0)
         self._read: int = state.get("read", 0)
         self._total: int | None = None
         self._seen: set[str] = {str(self._position)}
         self._list = handles
-        self._handles: list[str] | None = None
+        self._handles: list[Handle] | None = None
         self._resumed = bool(state)
         #: The instant that all pages are asked for as of; None where nobody asks for it.
         self.now = now
@@ -78,7 +82,7 @@ class Pager:
         elif paging.kind == "page" and position is None:
             position = paging.first
         elif paging.kind == "handles":
-            position = self._slice()
+            position = self._asked(self._slice())
         if position is not None and (paging.request or template):
             at[paging.request or "position"] = position
         if template:
@@ -148,11 +152,17 @@ class Pager:
         self._seen.add(position)
         return position
 
-    def _slice(self) -> list[str]:
+    def _slice(self) -> list[Handle]:
         if self._handles is None:
             self._handles = sorted(set(self._list()))
-        after = [one for one in self._handles if self._position is None or one > str(self._position)]
+        after = [one for one in self._handles if self._position is None or one > self._position]
         return after[: self._spec.paging.page]
+
+    def _asked(self, handles: list[Handle]) -> list[Any]:
+        """The handles as a request has them: one text each, or an element of several parts."""
+        listing = self._spec.paging.handles
+        parts = listing.parts if listing else ()
+        return [dict(zip(parts, one, strict=True)) for one in handles] if parts else list(handles)
 
     def _ended(self, rows: int, scalars: Mapping[str, str | None]) -> bool:
         end = self._spec.paging.end

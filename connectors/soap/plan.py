@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -10,33 +10,30 @@ import pyarrow as pa
 from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
-from connectors.soap.checks import Check, TypeSaid
-from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, choice_at, choices_of, is_branch
-from connectors.soap.components import ITSELF, TEXT, TYPE_SAID, Choice, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
+from connectors.soap.beside import PARTS, has_part, with_kept_zones
+from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, choice_at, is_branch
+from connectors.soap.components import (
+    ANY,
+    ITSELF,
+    TEXT,
+    TYPE_SAID,
+    Choice,
+    ComplexType,
+    Contract,
+    Element,
+    Operation,
+    SimpleType,
+    UnknownPath,
+)
+from connectors.soap.judging import judge_choices, judge_type, know
 from connectors.soap.known import ANYTHING, Known
+from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
+from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
-from connectors.soap.steps import ENVELOPES, QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, fault_step
+from connectors.soap.slots import Slots
+from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
-
-
-class _Slots:
-    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below;
-    ``checks`` are those of the row."""
-
-    def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
-        self.of: dict[str, int] = {}
-        self.readings, self.at, self.encoded = readings, at, encoded
-        self.checks: list[Check] = []
-
-    def reading(self, source: str) -> Reading | None:
-        return self.readings.get(self.at + source)
-
-    def below(self, source: str) -> _Slots:
-        return _Slots(self.readings, f"{self.at}{source}/", encoded=self.encoded)
-
-    def take(self, source: str) -> int:
-        return self.of.setdefault(source, len(self.of))
 
 
 def compile_plan(
@@ -58,48 +55,64 @@ def compile_plan(
     a column is.
     """
     answer = Step(Kind.ANSWER)
-    slots = _Slots(readings or {}, encoded=operation.use == "encoded")
+    slots = Slots(readings or {}, encoded=operation.use == "encoded")
     cells: list[Cell] = []
     required: list[str] = []
+    scalars = tuple(scalars)
+    repeated, collected = set[str](), set[str]()
     if rows is not None:
         row_element(contract, operation, rows)
         trail = contract.walk(operation.output, rows)
         step = answer
+        pair = _pair(operation.name, rows, rows)
         for element in trail[:-1]:
-            if element.minimum > 0:
+            # What is no pair of the rows need not hold what they lie in.
+            if element.minimum > 0 and pair is None:
                 required.append(local(element.name))
-            step = _below(step, element)
+            step = below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
-        step.children.update(dict.fromkeys(map(_expat, trail[-1].names), row))
+        step.children.update(dict.fromkeys(map(expat_name, trail[-1].names), row))
         further = (Column(source, source, pa.string()) for source in extra)
         cells += _cells(contract, operation.name, trail[-1], row, slots, tuple(columns), further)
         kind = contract.type(trail[-1])
         # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
-        _typed(
-            contract, trail[-1], row, slots, "", always=operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
-        )
+        always = operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
+        judge_type(contract, trail[-1], row, slots, "", always=always)
         row.width = len(slots.of)
-    repeated = frozenset(path for path in scalars if _scalar(contract, operation, answer, path))
+        if pair is not None:
+            row.within = expect_around(contract, operation, answer, pair)
+            row.within.rows = pair.wanted
+            collected.add(pair.naming)
+    for path in scalars:
+        if (pair := _pair(operation.name, path, path)) is not None:
+            around = expect_around(contract, operation, answer, pair)
+            expect_scalar(contract, operation, answer, pair.reading)
+            around.of.setdefault(pair.wanted, []).append((pair.reading, path))
+            collected |= {pair.naming, pair.reading}
+        elif expect_scalar(contract, operation, answer, path):
+            repeated.add(path)
+    if twice := sorted(collected & set(scalars)):
+        raise FixConfiguration("soap.column_twice", operation=operation.name, column=twice[0], source=twice[0])
     if content is not None:
-        _scalar(contract, operation, answer, *content)
-    _know(answer, Known.of(contract, operation.output), "")
+        expect_scalar(contract, operation, answer, *content)
+    know(answer, Known.of(contract, operation.output), "")
     answer.path = local(operation.output.name)
     envelope = Step(children={})
     for uri in ENVELOPES:
-        body = Step(Kind.BODY, children={_expat(operation.output.name): answer, f"{uri}}}Fault": fault_step(uri)})
+        body = Step(Kind.BODY, children={expat_name(operation.output.name): answer, f"{uri}}}Fault": expect_fault(uri)})
         known = Known(None, frozenset(), {f"{uri}}}Header": ANYTHING})
         envelope.children[f"{uri}}}Envelope"] = Step(children={f"{uri}}}Body": body}, known=known, path="Envelope")
-    binary = any(_holds_bytes(cell) for cell in cells)
+    kept = with_kept_zones(tuple(cells))
     return Plan(
         operation.name,
         rows or "",
         envelope,
         len(slots.of),
-        tuple(cells),
+        kept,
         dict(slots.of),
         tuple(required),
-        binary,
-        repeated,
+        any(_holds_bytes(cell) for cell in kept),
+        frozenset(repeated | collected),
         tuple(slots.checks),
     )
 
@@ -118,7 +131,7 @@ def _form(kind: pa.DataType, simple: SimpleType | None) -> Form | None:
     return form_of(simple) if simple is not None and (pa.types.is_binary(item) or pa.types.is_large_binary(item)) else None
 
 
-def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     if not pa.types.is_struct(kind) or not column.children:
         raise FixConfiguration("soap.column_itself", operation=operation, column=column.name)
@@ -131,7 +144,7 @@ def _cells(
     operation: str,
     owner: Element,
     step: Step,
-    slots: _Slots,
+    slots: Slots,
     columns: tuple[Column, ...],
     further: Iterable[Column] = (),
 ) -> tuple[Cell, ...]:
@@ -149,7 +162,7 @@ def _cells(
         if column.source not in slots.of:
             _cell(contract, operation, owner, step, slots, column)
     if not slots.encoded:
-        _choices(contract, owner, step, slots, "", -1)
+        judge_choices(contract, owner, step, slots, "", -1)
     checks = {one.source: one for one in slots.checks if isinstance(one, ChoiceMade)}
     for at, column in enumerate(columns):
         if at not in made:
@@ -157,11 +170,6 @@ def _cells(
             simple = SimpleType(BRANCH, "string", {"enumeration": branch_names(choice)})
             made[at] = Cell(column, -1, simple, branch=checks[source])
     return tuple(made[at] for at in range(len(columns)))
-
-
-def _gone(operation: str, column: Column, error: UnknownPath) -> ContractBroken:
-    have = ", ".join(error.have) or "-"
-    return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)
 
 
 def _way(contract: Contract, operation: str, owner: Element, step: Step, column: Column) -> tuple[str, Choice]:
@@ -175,62 +183,62 @@ def _way(contract: Contract, operation: str, owner: Element, step: Step, column:
             raise FixConfiguration(
                 "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(element.name)
             )
-        step = _below(step, element)
+        step = below(step, element)
         if step.kind is not Kind.THROUGH:
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     return source, choice
 
 
-def _choices(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, within: int) -> None:
-    """Check the choices of what is read by this raw row, from the element at ``path`` of it down."""
-    for source, choice in choices_of(contract, element.type):
-        branches = tuple((local(names[0]), _marks(contract, element, step, slots, path, names)) for names in choice.branches)
-        slots.checks.append(ChoiceMade(_joined(path, source), branches, choice.required, within))
-    seen: set[int] = set()
-    for child in _all_children(contract, element):
-        below = next((one for name in child.names if (one := step.children.get(_expat(name))) is not None), None)
-        if below is None or below.kind is not Kind.THROUGH or not below.children or id(below) in seen:
-            continue
-        seen.add(id(below))
-        at = _joined(path, local(child.name))
-        judged = any(choice.required for _, choice in choices_of(contract, child.type))
-        _choices(contract, child, below, slots, at, _mark(below, slots, at) if judged else -1)
-
-
-def _marks(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, names: tuple[str, ...]) -> tuple[int, ...]:
-    """The slots that say whether one of these children came, wanted or not."""
-    found: dict[int, None] = {}
-    for child in _all_children(contract, element):
-        if child.name in names:
-            at = _joined(path, local(child.name))
-            for name in child.names:
-                one = step.children.setdefault(_expat(name), Step(name=local(name)))
-                found[_mark(one, slots, at) if one.kind is Kind.THROUGH and one.slot < 0 else one.slot] = None
-    return tuple(found)
-
-
-def _mark(step: Step, slots: _Slots, path: str) -> int:
-    if step.mark < 0:
-        step.mark = slots.take(f"#{path}")
-    return step.mark
-
-
-def _all_children(contract: Contract, element: Element) -> Iterator[Element]:
-    for name in (element.type, *contract.derived(element.type)):
-        yield from contract.children(replace(element, type=name))
-
-
-def _joined(path: str, step: str) -> str:
-    return f"{path}/{step}" if path else step
-
-
-def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
-    path, _, attribute = column.source.partition("@")
+def _pair(operation: str, column: str, source: str) -> Pair | None:
     try:
-        trail: tuple[Element, ...] = contract.reach(owner, path) if path else ()
-    except UnknownPath as error:
-        raise _gone(operation, column, error) from error
+        return pair_of(source)
+    except ValueError as error:
+        raise FixConfiguration("soap.predicate", operation=operation, column=column, source=source) from error
+
+
+def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column, pair: Pair) -> Cell:
+    """A column whose value is in one of the row's pairs, by its name."""
+    slot = slots.take(column.source)
+    trail = _reached(contract, operation, owner, column, pair.path)
+    lists = [element for element in trail if element.many]
+    kind = contract.type(trail[-1])
+    if lists != [trail[-1]] or (not pair.value and (not isinstance(kind, ComplexType) or kind.text is None)):
+        raise FixConfiguration("soap.predicate", operation=operation, column=column.name, source=column.source)
+    bearer = step
+    for element in trail[:-1]:
+        bearer = below(bearer, element)
+    if bearer.kind is not Kind.THROUGH and bearer is not step:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    if (pair.path, pair.name) not in slots.pairs:
+        inner = Slots({}, encoded=slots.encoded)
+        known = Gathered(slots.take(f"{pair.path}[{pair.name}]"), inner.take(pair.name))
+        here = Step(Kind.GROUPS, local(trail[-1].name), known.slot)
+        if any(expat_name(name) in bearer.children for name in trail[-1].names):
+            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+        bearer.children.update(dict.fromkeys(map(expat_name, trail[-1].names), here))
+        _cell(contract, operation, trail[-1], here, inner, Column(pair.name, pair.name, pa.string()))
+        slots.pairs[pair.path, pair.name] = known, inner
+        step.gathered.append(known)
+    known, inner = slots.pairs[pair.path, pair.name]
+    here = bearer.children[expat_name(trail[-1].names[0])]
+    value = replace(column, source=pair.value or TEXT)
+    made = _cell(contract, operation, trail[-1], here, inner, value) if pair.value else _text(contract, trail[-1], here, inner, value)
+    here.width = len(inner.of)
+    known.of.setdefault(pair.wanted, []).append((made.slot, slot))
+    return replace(made, column=column, slot=slot, nillable=True, reading=slots.reading(column.source))
+
+
+def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
+    if (pair := _pair(operation, column.name, column.source)) is not None:
+        return _dealt(contract, operation, owner, step, slots, column, pair)
+    path, _, attribute = column.source.partition("@")
+    if path and attribute in PARTS:
+        return _part(contract, operation, owner, step, slots, column)
+    if (opened := _left_open(contract, owner, path, slots.reading(column.source))) is not None:
+        return _opened(contract, operation, owner, step, slots, column, opened)
+    trail = _reached(contract, operation, owner, column, path) if path else ()
     slot, reading = slots.take(column.source), slots.reading(column.source)
+    beside = _beside(contract, operation, owner, step, slots, reading.currency.source) if reading and reading.currency else -1
     lists = [element for element in trail if element.many]
     if len(lists) > 1 or (lists and (attribute or lists[0] is not (owner, *trail)[-1])):
         raise FixConfiguration(
@@ -241,8 +249,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         # It came often when the contract was written, and comes once now: a list of one.
         last = replace(last, maximum=None)
     for depth, element in enumerate(trail if attribute else trail[:-1], 1):
-        step = _below(step, element)
-        _typed(contract, element, step, slots, "/".join(path.split("/")[:depth]))
+        step = below(step, element)
+        judge_type(contract, element, step, slots, "/".join(path.split("/")[:depth]))
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -256,27 +264,27 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         if found is None:
             have = ", ".join(local(one.name) for one in kind.attributes) if isinstance(kind, ComplexType) else "-"
             raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have or "-")
-        step.attributes[_expat(found.name)] = slot
+        step.attributes[expat_name(found.name)] = slot
         said = contract.simple(found.type)
         if said.builtin in QUALIFIED:
-            step.qualified.add(_expat(found.name))
+            step.qualified.add(expat_name(found.name))
         if found.default is not None:
             # XSD part 1 §3.2.1: unlike an element's, an attribute's default stands for one that is absent, and the text "" is a text.
-            step.defaults[_expat(found.name)] = found.default
+            step.defaults[expat_name(found.name)] = found.default
         optional = not found.required
-        return Cell(column, slot, said, nillable=optional, default=found.default, fixed=found.fixed, fills=False, reading=reading)
+        return Cell(column, slot, said, False, optional, (), found.default, found.fixed, False, reading=reading, beside=beside)
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
     simple = not bears and (isinstance(kind, SimpleType) or kind.text is not None)
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
-    known = {id(one): one for name in last.names if (one := step.children.get(_expat(name))) is not None}
+    known = {id(one): one for name in last.names if (one := step.children.get(expat_name(name))) is not None}
     here = next(iter(known.values()), None)
     if here is None:
         here = Step(wanted, local(last.name), slot, form=form)
-        step.children.update(dict.fromkeys(map(_expat, last.names), here))
-    elif len(known) > 1 or not all(step.children.get(_expat(name)) is here for name in last.names):
+        step.children.update(dict.fromkeys(map(expat_name, last.names), here))
+    elif len(known) > 1 or not all(step.children.get(expat_name(name)) is here for name in last.names):
         # A head and one of those that may stand in its place: which column would the value be in?
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     elif here.kind is Kind.THROUGH and simple and not here.children:
@@ -284,16 +292,17 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     elif here.kind is not wanted or here.slot != slot or here.form != form:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if reading is not None and reading.sent_as:
-        name = _expat(last.name)
+        name = expat_name(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
+    here.repeats = reading is not None and reading.repeats
     if simple:
         if not last.many:
-            _typed(contract, last, here, slots, path)
+            judge_type(contract, last, here, slots, path)
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
         default = None if last.many else last.default
-        return Cell(column, slot, text, last.many, nillable, default=default, fixed=last.fixed, reading=reading)
+        return Cell(column, slot, text, last.many, nillable, (), default, last.fixed, reading=reading, beside=beside)
     inner = slots.below(column.source)
     if bears:
         children = tuple(
@@ -302,22 +311,59 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         )
     else:
         children = _cells(contract, operation, last, here, inner, column.children)
-    _typed(contract, last, here, inner, "")
+    judge_type(contract, last, here, inner, "")
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))
 
 
-def _typed(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, *, always: bool = False) -> None:
-    """Check what an element says to be by xsi:type, where that can be more than one thing or ``always``."""
-    further = contract.derived(element.type)
-    if XSI_TYPE in step.attributes or not isinstance(contract.type(element), ComplexType) or not (further or always):
-        return
-    source = f"{path}@{TYPE_SAID}"
-    step.attributes[XSI_TYPE] = slot = slots.take(source)
-    slots.checks.append(TypeSaid(source, slot, frozenset((element.type, *further))))
+def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
+    """A column of what a text says beside its value: it lies where the value does, and is read by the value's declarations."""
+    path, _, part = column.source.partition("@")
+    cell = _cell(contract, operation, owner, step, slots, replace(column, source=path))
+    if cell.simple is None or cell.many or not has_part(cell.simple, part):
+        raise ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates="-")
+    return replace(cell, column=column, part=part)
 
 
-def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, source: str) -> int:
+    """Where the currency of an amount lies, in the same raw row."""
+    column, own = Column(source, source, pa.string()), slots.reading(source)
+    cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
+    if cell is None or cell.simple is None or cell.many:
+        raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")
+    return cell.slot
+
+
+def _left_open(contract: Contract, owner: Element, path: str, reading: Reading | None) -> str | None:
+    """The name of a declared element that the contract leaves open; None for any other."""
+    return contract.left_open(owner, path) if reading is not None and reading.from_ == ANY and path else None
+
+
+def _opened(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column, name: str) -> Cell:
+    """A column from what the contract leaves open: a text, and no more is known of it."""
+    above = column.source.rpartition("/")[0]
+    for element in _reached(contract, operation, owner, column, above) if above else ():
+        step = below(step, element)
+    slot, reading = slots.take(column.source), slots.reading(column.source)
+    if step.kind not in (Kind.THROUGH, Kind.ROW, Kind.GROUP, Kind.GROUPS) or expat_name(name) in step.children:
+        raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
+    step.children[expat_name(name)] = Step(Kind.LEAF, local(name), slot, repeats=reading is not None and reading.repeats)
+    return Cell(column, slot, SimpleType(ANY, "string"), reading=reading)
+
+
+def _reached(contract: Contract, operation: str, owner: Element, column: Column, path: str) -> tuple[Element, ...]:
+    try:
+        return contract.reach(owner, path)
+    except UnknownPath as error:
+        raise _gone(operation, column, error) from error
+
+
+def _gone(operation: str, column: Column, error: UnknownPath) -> ContractBroken:
+    have = ", ".join(error.have) or "-"
+    return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)
+
+
+def _text(contract: Contract, element: Element, step: Step, slots: Slots, column: Column) -> Cell:
     """The text of an element that is read as a struct, for it has attributes."""
     step.text = slots.take(TEXT)
     simple = contract.simple(element.type)
@@ -336,44 +382,3 @@ def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
     simple = contract.simple(element.type)
     plain = isinstance(found, SimpleType) or found.text is not None
     return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
-
-
-def _below(step: Step, element: Element) -> Step:
-    """The step for an element, whichever of its names it comes by."""
-    names = [_expat(name) for name in element.names]
-    found = next((one for name in names if (one := step.children.get(name)) is not None), None) or Step(name=local(element.name))
-    for name in names:
-        step.children.setdefault(name, found)
-    return found
-
-
-def _scalar(contract: Contract, operation: Operation, answer: Step, path: str, form: Form | None = None) -> bool:
-    """Expect the value at the path; whether it leads through a repeated element."""
-    names, _, attribute = path.partition("@")
-    try:
-        trail = contract.walk(operation.output, names)
-    except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation.name, column=path, source=path, candidates=", ".join(error.have) or "-"
-        ) from error
-    step = answer
-    for element in trail:
-        step = _below(step, element)
-    if attribute:
-        step.scalars[attribute] = path
-    else:
-        step.kind, step.name, step.form = Kind.SCALAR, path, form
-    return any(element.many for element in trail)
-
-
-def _know(step: Step, known: Known, path: str) -> None:
-    """Tell the steps from here down what the contract lets stand in their elements."""
-    step.known, step.path, step.array = known, path, "*" in step.children
-    for name, child in step.children.items():
-        inside = known.at(name)
-        if inside is not None and child.known is None:
-            _know(child, inside, f"{path}/{local(name)}" if path else local(name))
-
-
-def _expat(name: str) -> str:
-    return name[1:] if name.startswith("{") else name

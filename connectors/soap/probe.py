@@ -10,7 +10,6 @@ from connectors.protocol import Stream, Window
 from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
-from connectors.soap.decode import Sink
 
 #: No row was changed after the one, every row was after the other; both fit the date types of all servers that were met.
 _NEVER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -41,21 +40,5 @@ def probe_filter(client: SoapClient, stream: Stream, spec: SourceSpec) -> Findin
 
 def _rows(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window) -> int:
     bare = Stream(stream.system, stream.name, stream.source, (), ())
-    ask = Asker(client, bare, spec, window, {}).ask()
-
-    def receiver() -> Sink:
-        return lambda _: None
-
-    reply = client.call(
-        ask.operation,
-        ask.arguments,
-        ask.plan,
-        receiver,
-        ok=ask.ok,
-        message=ask.message,
-        row_count=spec.row_count,
-        faults=spec.faults,
-        headers=ask.headers,
-        body=ask.body,
-    )
-    return reply.rows
+    asker = Asker(client, bare, spec, window, {})
+    return asker.answer(asker.ask(), lambda: lambda _: None).rows

@@ -50,7 +50,7 @@ class _Gathered:
 def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, cursor: Cursor | None, scope: str) -> Iterator[Page]:
     """Typed pages of the window. At least one comes; the generator's normal end means that the source said so, or sent an empty page."""
     asker = Asker(client, stream, spec, window, cursor.state if cursor else {})
-    rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null)
+    rules = Rules(spec.timezone, frozenset(spec.null_values), spec.empty_as_null, spec.beyond, spec.finer, spec.zone)
     once = _Once(stream.key) if spec.paging.distinct or spec.chunks else None
     pager = asker.pager
     yielded = False
@@ -69,19 +69,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         try:
             # Rows are typed as they come, so what lies aside is no longer needed once the reply is whole.
             with Aside(spec.max_attachment * MEGABYTE) as aside:
-                reply = client.call(
-                    ask.operation,
-                    ask.arguments,
-                    ask.plan,
-                    receiver,
-                    ok=ask.ok,
-                    message=ask.message,
-                    row_count=spec.row_count,
-                    faults=spec.faults,
-                    headers=ask.headers,
-                    body=ask.body,
-                    aside=aside,
-                )
+                reply = asker.answer(ask, receiver, aside)
             page = gathered[0]
             page.notes.take(reply.notes)
             before = pager.state
@@ -99,7 +87,9 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         finally:
             for attempt in gathered:
                 attempt.stage.close()
-    if pager.total is not None and (came := once.count if once and window.full else pager.read) != pager.total:
+    # What lay outside of the window was read, and never given to be taken once.
+    came = once.count + pager.read - once.given if once else pager.read
+    if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
     if not yielded or unsaid.all():
         yield replace(empty(stream.columns, Cursor(pager.state), None), notes=unsaid.all())
@@ -111,7 +101,7 @@ class _Once:
     def __init__(self, key: Sequence[str]) -> None:
         self._key = list(key)
         self._seen: set[tuple[Any, ...]] = set()
-        self.count = 0
+        self.count = self.given = 0
 
     def new(self, page: Page) -> Page:
         keys = list(zip(*(page.rows.column(name).to_pylist() for name in self._key), strict=True))
@@ -121,6 +111,7 @@ class _Once:
             self._seen.add(key)
         rows = page.rows.filter(pa.array(keep, pa.bool_()))
         self.count += rows.num_rows + len(page.rejects)
+        self.given += page.source_rows
         return replace(page, rows=rows, source_rows=rows.num_rows + len(page.rejects))
 
 
@@ -158,7 +149,8 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, checks=plan.checks))
+        how: Any = {"key": stream.key, "versions": versions, "scope": scope, "notes": into.notes, "checks": plan.checks}
+        into.stage.add(*batch(plan.cells, rows, rules, where, **how))
         into.rows += len(rows)
 
 

@@ -23,9 +23,10 @@ class Reply:
 
     ``missing`` names elements on the way to the rows that the contract requires and that did not come. ``content`` are the bytes that the
     plan asked for outside of the rows; they last as long as the ``Aside`` they lie in. ``repeated`` holds all texts of a path that leads
-    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``nothing``: the reply was judged, and it
-    says that there is nothing to give. ``notes`` count what the contract does not know; ``beside_rows`` are the names of such elements
-    that stand where rows should. ``miscounted``: the rows stand in an encoded array that says another number of them than came.
+    through a repeated element. ``nil_rows`` said that they are nil and are not among the rows. ``passed`` counts what stands where
+    rows do, in the pair under way, which is not theirs. ``nothing``: the reply was judged, and it says that there is nothing to give.
+    ``notes`` count what the contract does not know; ``beside_rows`` are the names of such elements that stand where rows should.
+    ``miscounted``: the rows stand in an encoded array that says another number of them than came.
     """
 
     rows: int = 0
@@ -36,6 +37,7 @@ class Reply:
     content: Attachment | None = None
     repeated: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     nil_rows: int = 0
+    passed: int = 0
     nothing: bool = False
     notes: Notes = field(default_factory=Notes)
     beside_rows: tuple[str, ...] = ()

@@ -17,6 +17,8 @@ from connectors.soap.xmltree import local, space
 
 _ENTRY = "/0000.xml"
 _ADDRESSING = ("http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing")
+#: zeep knows the types of XML Schema 1.0. What requests hold of those of 1.1 is written as their bases are.
+_OF_1_0 = {"dateTimeStamp": "dateTime", "dayTimeDuration": "duration", "yearMonthDuration": "duration", "anyAtomicType": "anySimpleType"}
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
@@ -181,5 +183,19 @@ def _rewritten(bundle: Bundle) -> dict[str, bytes]:
             if ENCODING in schema.nsmap.values() and ENCODING in spaces and ENCODING not in imported:
                 # zeep would fetch it from the web by itself where a schema uses it without importing it, the encoding's own schema included.
                 schema.insert(0, schema.makeelement(f"{{{XSD}}}import", {"namespace": ENCODING, "schemaLocation": spaces[ENCODING]}))
+        for node in root.iter(f"{{{XSD}}}*"):
+            _of_1_0(node)
         files[names[document.url]] = etree.tostring(root)
     return files
+
+
+def _of_1_0(node: Any) -> None:
+    for attribute in ("type", "base", "itemType", "memberTypes"):
+        named = str(node.get(attribute) or "").split()
+        parts = [name.rpartition(":") for name in named]
+        older = [
+            f"{prefix}{colon}{_OF_1_0.get(name, name)}" if node.nsmap.get(prefix or None) == XSD else f"{prefix}{colon}{name}"
+            for prefix, colon, name in parts
+        ]
+        if older != named:
+            node.set(attribute, " ".join(older))

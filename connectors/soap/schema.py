@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
+from connectors.soap.beside import MEMBER, PARTS, has_part, member_names
 from connectors.soap.choices import BRANCH, branch_names, choice_at, is_branch
 from connectors.soap.components import (
+    ANY,
     ITSELF,
     TEXT,
     TYPE_SAID,
@@ -25,6 +27,9 @@ from connectors.soap.components import (
 )
 from connectors.soap.config import SourceSpec
 from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
+from connectors.soap.identity import identity_of, usual_space
+from connectors.soap.pairs import divided, is_pair
+from connectors.soap.parts import parts
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -149,8 +154,11 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
         return ()
     found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
+    usual = usual_space(contract, element)
     for child in kind.elements:
-        children += _fields_of(contract, child, "", trail)
+        found_here = _fields_of(contract, child, "", trail)
+        own = {} if space(child.name) == usual or child.name == "*" else {"namespace": space(child.name) or "none"}
+        children += [replace(one, facets={**one.facets, **own}) for one in found_here] if own else found_here
     first = {one.choice: local(one.name) for one in reversed(kind.elements) if one.choice}
     branches = {name: tuple(local(one.name) for one in kind.elements if one.choice == choice) for choice, name in first.items()}
     return (*found, *_placed(children, branches))
@@ -222,6 +230,11 @@ def _attribute(contract: Contract, owner: str, one: Attribute, required: bool) -
     facets = _facets(simple)
     if one.default is not None:
         facets["fixed" if one.fixed else "default"] = one.default
+    if one.required:
+        # A column of it is no more required for that: the element need not come.
+        facets["use"] = "required"
+    if space(one.name):
+        facets["namespace"] = space(one.name)
     return LiveField(f"{owner}@{name}", name, arrow_type(simple), f"xsd:{simple.spelt}", required, facets)
 
 
@@ -253,41 +266,19 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     wanted = {column.source: column for column in stream.columns}
     live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
-    inside = (found for column in deeper if (found := _found(contract, row, column, live)) is not None)
-    reader = reader_fingerprint(contract, called, row, spec, stream.columns or _every_column(live))
-    return Schema((*live, *inside), reader, contract_fingerprint(contract_as_served), _identity(contract, called, row, endpoint))
+    opened = {source for source, reading in spec.read.items() if reading.from_ == ANY}
+    inside = (found for column in deeper if (found := _found(contract, row, column, live, opened)) is not None)
+    columns = stream.columns or _every_column(live)
+    resting = parts(contract, called, spec, {column.source for column in columns})
+    reader = reader_fingerprint(contract, called, row, spec, columns, resting)
+    trail = (called.output, *contract.walk(called.output, spec.rows))
+    revision, identity = contract_fingerprint(contract_as_served), identity_of(contract, called, trail, endpoint)
+    return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
-def _identity(contract: Contract, called: Operation, row: Element, endpoint: str) -> dict[str, str]:
-    """How the operation is called and where: each part stands by itself, so that one change is one difference."""
-    children = contract.children(row)
-    return {
-        "operation": called.name,
-        "service": called.service,
-        "port": called.port,
-        "namespace": space(called.output.name),
-        "endpoint": endpoint,
-        "soap": called.version,
-        "transport": called.transport,
-        "style": called.style,
-        "use": called.use,
-        "action": called.action,
-        "input": local(called.input.name),
-        "output": local(called.output.name),
-        "form": "" if not children else "qualified" if children[0].name.startswith("{") else "unqualified",
-        "policy": called.policy or "none",
-        "addressing": called.addressing or "none",
-        "headers": _listed(one for one in called.headers if not one.endswith("!")),
-        "headers_required": _listed(one for one in called.headers if one.endswith("!")),
-        "faults": _listed(local(one) for one in called.faults),
-    }
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
-
-
-def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...]) -> LiveField | None:
+def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str] = ()) -> LiveField | None:
+    if column.source in opened and contract.left_open(row, column.source) is not None:
+        return LiveField(column.source, column.name, pa.string(), f"xsd:{ANY}")
     if column.source != ITSELF:
         return _deep(contract, row, column.source)
     by_source = {one.source: one for one in live}
@@ -315,7 +306,7 @@ def _completed(contract: Contract, owner: Element, one: LiveField, column: Colum
 
 def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
-    path, _, attribute = source.partition("@")
+    path, attribute = divided(source)
     try:
         if is_branch(source):
             return LiveField(
@@ -324,16 +315,23 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None
+    last = replace(trail[-1], maximum=1) if is_pair(source, path) else trail[-1]
+    if attribute in PARTS:
+        simple = contract.simple(trail[-1].type)
+        if not path or trail[-1].many or not has_part(simple, attribute):
+            return None
+        members = {"options": tuple(member_names(simple).values())} if attribute == MEMBER else {}
+        return LiveField(source, attribute, pa.string(), "xsd:string", False, members)
     if attribute == TYPE_SAID:
         options = (trail[-1].type, *sorted(contract.derived(trail[-1].type)))
         return LiveField(source, attribute, pa.string(), "xsd:QName", False, {"options": options})
     if attribute:
         found = contract.attribute(trail[-1].type, attribute)
         return replace(_attribute(contract, path, found, False), source=source) if found is not None else None
-    inside = _fields_of(contract, trail[-1], path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
-    found = next((one for one in inside if one.source == source), None)
+    inside = _fields_of(contract, last, path.rpartition("/")[0] + "/" if "/" in path else "", (row.type,))
+    found = next((one for one in inside if one.source == path), None)
     # A part of a part, or of a derived type, need not come in every row.
-    return replace(found, required=False) if found is not None else None
+    return replace(found, source=source, required=False) if found is not None else None
 
 
 def _every_column(live: tuple[LiveField, ...]) -> tuple[Column, ...]:

@@ -44,10 +44,11 @@ class WireSecurity(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, auth: Auth, fresh: Fresh | None = None) -> None:
+    def __init__(self, auth: Auth, fresh: Fresh | None = None, scheme: httpx.Auth | None = None) -> None:
+        """``scheme`` stands in place of the HTTP scheme that ``auth`` holds ready."""
         self._auth = auth
         self._fresh = fresh or Fresh()
-        self._http = _http_scheme(auth)
+        self._http = scheme or _http_scheme(auth)
         # Read once: a PFX costs some tenths of a second to open.
         self._signer = wsse.Signer.open(auth.signature) if auth.signature is not None else None
 

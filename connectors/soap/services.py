@@ -6,9 +6,9 @@ with one budget of calls; each may have an address and credentials of its own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,9 +18,9 @@ from connectors.soap import discover, pull
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec
 from connectors.soap.pace import Pace
+from connectors.soap.wsdl import in_words
 from connectors.transport import TransportOptions, origin_of
 
-_NAME = re.compile(r"\{[^}]*\}[^\s,;)]+")
 #: A probe's name, whether it passed, and what it found.
 Probe = tuple[str, bool, str]
 
@@ -57,9 +57,9 @@ class Services:
 
     @property
     def endpoint(self) -> str:
-        """The origins of all services, each once: evidence counts for exactly these."""
+        """The origins of all services, each once, those among them that a login may lead to: evidence counts for exactly these."""
         configs = [self._config.of(name) for name in self.names]
-        urls = [url for one in configs for url in (one.wsdl, one.endpoint) if url]
+        urls = [url for one in configs for url in (one.wsdl, one.endpoint, *_led_to(one)) if url]
         return " ".join(dict.fromkeys(origin_of(url) for url in urls))
 
     @property
@@ -88,6 +88,11 @@ class Services:
         return good, probes
 
 
+def _led_to(config: Config) -> Iterator[str]:
+    for host in config.auth.login.hosts if config.auth.login else ():
+        yield f"{urlsplit(config.wsdl).scheme}://{host}"
+
+
 def _check(client: SoapClient) -> tuple[bool, list[Probe]]:
     probes: list[Probe] = []
     try:
@@ -96,19 +101,13 @@ def _check(client: SoapClient) -> tuple[bool, list[Probe]]:
         probes.append((told("soap.probe.contract"), True, told("soap.probe.operations", count=len(contract.operations), listed=listed)))
         # Shown, and no failure: nobody may want it, and who does is told when a stream of it is described.
         broken = sorted(contract.broken.items())
-        probes += [(told("soap.probe.operation", name=name), True, told("soap.probe.left_out", name=_named(why))) for name, why in broken]
+        probes += [(told("soap.probe.operation", name=name), True, told("soap.probe.left_out", why=in_words(why))) for name, why in broken]
         probes.append(_credentials(client))
     except (SourceError, FixConfiguration) as error:
         refused = isinstance(error, AccessRefused)
         what = told("soap.probe.refused" if refused else "soap.probe.contract")
         return False, [*probes, (what, False, Said(error.say, error.code, error.exit_code))]
     return True, probes
-
-
-def _named(why: str) -> str:
-    """What a reason names: the one thing of it that is said the same in every language."""
-    found = _NAME.search(why)
-    return found[0] if found else "-"
 
 
 def _credentials(client: SoapClient) -> Probe:
@@ -118,4 +117,6 @@ def _credentials(client: SoapClient) -> Probe:
         if source and "count" in source:
             found = pull.count(client, SourceSpec.model_validate(source))
             return told("soap.probe.credentials"), True, told("soap.probe.counted", operation=source["count"]["operation"], count=found)
+    if client.begin():
+        return told("soap.probe.credentials"), True, told("soap.probe.session")
     return told("soap.probe.credentials"), True, told("soap.probe.not_proven")

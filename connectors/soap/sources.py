@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.soap import template
+from connectors.soap.template import Body
 
 
 class Ok(BaseModel):
@@ -81,7 +82,7 @@ class More(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str | None = None
-    body: str | None = None
+    body: Body | None = None
     ok: Ok | None = None
 
 
@@ -104,10 +105,15 @@ class End(BaseModel):
         return self
 
 
+#: One child of a row, or all of those that make up a handle.
+Source = str | Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class ChangedHandles(BaseModel):
     """The operation that lists the handles of what changed since an instant, at the path ``request`` of its request.
 
-    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all.
+    ``until_request`` takes the window's end, where there is such an element. ``rows`` and ``source`` are as for the list of all;
+    ``arguments`` are constant elements of this operation's request alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -115,11 +121,15 @@ class ChangedHandles(BaseModel):
     request: str
     until_request: str = ""
     rows: str | None = None
-    source: str | None = None
+    source: Source | None = None
+    arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class Handles(BaseModel):
     """The operation that lists the handles of all rows; ``source`` is the child of its row that is the handle, empty for the row's own text.
+
+    A list of children is a handle made of all of these: the request then has an element of each name where ``paging.request`` leads, and a
+    body written by hand has ``{item.Name}``.
 
     ``changed`` lists those of a window instead, where there is such an operation; without it a window needs ``changed_since``.
     """
@@ -127,9 +137,21 @@ class Handles(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     rows: str
-    source: str
+    source: Source
     ok: Ok | None = None
     changed: ChangedHandles | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the parts of a handle are called in a request, empty where it is one text."""
+        return () if isinstance(self.source, str) else tuple(one.rpartition("/")[2] for one in self.source)
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        other = self.changed.source if self.changed else None
+        if other is not None and (0 if isinstance(other, str) else len(other)) != len(self.parts):
+            raise ValueError("changed.source must have as many parts as `source`")
+        return self
 
 
 class Paging(BaseModel):
@@ -280,18 +302,11 @@ class Files(BaseModel):
     content: str
     argument: str = ""
     arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
-    body: str | None = None
+    body: Body | None = None
     encoding: Literal["base64", "hex"] | None = None
     size: str | None = None
     ok: Ok | None = None
     message: str | None = None
-
-    @field_validator("body")
-    @classmethod
-    def _an_element(cls, value: str | None) -> str | None:
-        if value is not None:
-            template.check(value)
-        return value
 
     @model_validator(mode="after")
     def _asks_for_one(self) -> Self:

@@ -1,4 +1,4 @@
-"""Where a reply waits until it is judged: its bytes as they arrive, its typed rows and rejects on disk. Nothing here is let go early."""
+"""Where the rows of a reply wait until it is judged: typed, with their rejects, on disk. Nothing here is let go early."""
 
 from __future__ import annotations
 
@@ -17,44 +17,6 @@ IN_MEMORY = 8 * 1024 * 1024
 PART = 32_768
 PART_BYTES = 32 * 1024 * 1024
 _REJECTS = pa.schema([(name, pa.string()) for name in ("key", "column", "reason", "raw")])
-
-
-class TooLarge(ValueError):
-    """More bytes arrived than a reply may have."""
-
-
-class Arriving:
-    """The bytes of a reply while they arrive, as a file to read from. Raises TooLarge past ``limit`` bytes."""
-
-    def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
-        self._chunks = chunks
-        self._left = limit
-        self._held = b""
-
-    def peek(self, size: int) -> bytes:
-        """The next ``size`` bytes, or all there are; they stay to be read."""
-        self._hold(size)
-        return self._held[:size]
-
-    def read(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer only at the end."""
-        self._hold(size)
-        data, self._held = self._held[:size], self._held[size:]
-        return data
-
-    def _hold(self, size: int) -> None:
-        have = len(self._held)
-        parts = [self._held]
-        while have < size and (chunk := next(self._chunks, None)) is not None:
-            have += len(chunk)
-            parts.append(self._counted(chunk))
-        self._held = b"".join(parts)
-
-    def _counted(self, chunk: bytes) -> bytes:
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise TooLarge
-        return chunk
 
 
 class _Spool:

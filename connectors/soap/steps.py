@@ -10,21 +10,22 @@ from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.checks import Check
 from connectors.soap.choices import ChoiceMade
-from connectors.soap.components import SimpleType
+from connectors.soap.components import Element, SimpleType
 from connectors.soap.known import Known
+from connectors.soap.pairs import Around, Gathered
 from connectors.soap.raw import Raw, RawRow
 from connectors.soap.reading import Reading
+from connectors.soap.xmltree import local
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 #: A source's ``@xsi:type`` is the type an element says it has, as ``{namespace}local``.
 XSI_TYPE = f"{XSI}}}type"
 QUALIFIED = frozenset({"QName", "NOTATION"})
-ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
 #: What vendors call the code and the text inside of a fault's detail, in lower case.
 DETAIL: Mapping[str, str] = {
     **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
-    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "text"), "detail_text"),
+    **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "faulttext", "text"), "detail_text"),
 }
 
 
@@ -52,9 +53,12 @@ class Step:
     LEAF and LEAVES put text into ``slot``; GROUP and GROUPS a raw row of ``width`` of their own; a THROUGH with ``slot`` marks a list as
     present. A GROUP or GROUPS with ``text`` has its element's own text at that slot of its row. ``attributes`` maps attribute names to slots, ``defaults`` some of them to what an absent one stands for; ``scalars`` maps them to paths. ``qualified`` names the attributes, and by ""
     the text, that are QNames: their prefix means something only where it stands. ``form`` is how the element's bytes are written, where they
-    are wanted as bytes; empty where it is text. ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where
-    the element is; PASSED steps are for elements that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many
-    items it holds. A THROUGH with ``mark`` says in that slot that its element came.
+    are wanted as bytes; empty where it is text. ``gathered`` are the pairs of this step's raw row; ``around`` says that it is a pair outside
+    of the rows, ``within`` that rows count in one such pair alone. ``repeats``: it may come again with the same text.
+
+    ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
+    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with ``mark`` says in
+    that slot that its element came.
     """
 
     kind: Kind = Kind.THROUGH
@@ -68,6 +72,10 @@ class Step:
     defaults: dict[str, str] = field(default_factory=dict[str, str])
     scalars: dict[str, str] = field(default_factory=dict[str, str])
     qualified: set[str] = field(default_factory=set[str])
+    gathered: list[Gathered] = field(default_factory=list[Gathered])
+    around: Around | None = None
+    within: Around | None = None
+    repeats: bool = False
     known: Known | None = None
     path: str = ""
     array: bool = False
@@ -87,8 +95,9 @@ class Cell:
 
     ``default`` is what an element that is there and empty stands for; ``fixed`` says that no other value may stand there. Without ``fills``
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
-    ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct.
-    A column with ``branch`` has no slot: its value is what was chosen.
+    ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct. ``part``:
+    the column is not the value but what its text says beside it (see the module ``beside``); ``keeps_zone``: such a column has the zone of
+    this one. ``beside``: where an amount's currency lies. A column with ``branch`` has no slot: its value is what was chosen.
     """
 
     column: Column
@@ -103,6 +112,9 @@ class Cell:
     gathers: bool = False
     reading: Reading | None = None
     checks: tuple[Check, ...] = ()
+    part: str = ""
+    keeps_zone: bool = False
+    beside: int = -1
     branch: ChoiceMade | None = None
 
     def of(self, row: RawRow) -> Raw:
@@ -130,28 +142,14 @@ class Plan:
     checks: tuple[Check, ...] = ()
 
 
-#: How deep in a fault's detail its code is looked for. What lies deeper is passed over.
-_DETAIL_DEPTH = 8
+def below(step: Step, element: Element) -> Step:
+    """The step for an element, whichever of its names it comes by."""
+    names = [expat_name(name) for name in element.names]
+    found = next((one for name in names if (one := step.children.get(name)) is not None), None) or Step(name=local(element.name))
+    for name in names:
+        step.children.setdefault(name, found)
+    return found
 
 
-def _detail() -> Step:
-    """The detail's first child names the fault, and what is in it often has a code: vendors agree on no more (SOAP 1.1 §4.4)."""
-    step = Step(Kind.FAULT_DETAIL)
-    for _ in range(_DETAIL_DEPTH):
-        step = Step(Kind.FAULT_DETAIL, children={"*": step})
-    return Step(children={"*": step})
-
-
-def fault_step(uri: str) -> Step:
-    """SOAP 1.1 §4.4 has unqualified children; SOAP 1.2 part 1 §5.4 has qualified, nested ones."""
-    if uri == ENVELOPES[0]:
-        return Step(
-            Kind.ANSWER,
-            "Fault",
-            children={"faultcode": Step(Kind.FAULT_TEXT, "code"), "faultstring": Step(Kind.FAULT_TEXT, "text"), "detail": _detail()},
-        )
-    value, text = Step(Kind.FAULT_TEXT, "code"), Step(Kind.FAULT_TEXT, "text")
-    subcode = Step(children={f"{uri}}}Value": Step(Kind.FAULT_TEXT, "subcode")})
-    code = Step(children={f"{uri}}}Value": value, f"{uri}}}Subcode": subcode})
-    reason = Step(children={f"{uri}}}Text": text})
-    return Step(Kind.ANSWER, "Fault", children={f"{uri}}}Code": code, f"{uri}}}Reason": reason, f"{uri}}}Detail": _detail()})
+def expat_name(name: str) -> str:
+    return name[1:] if name.startswith("{") else name

@@ -18,10 +18,10 @@ import msgspec
 from connectors.errors import FixConfiguration
 from connectors.soap import bundle as bundle_module
 from connectors.soap.bundle import Bundle
-from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
+from connectors.soap.components import Broken, ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.wsdl import read
 
-_MADE_BY = ("builtins.py", "bundle.py", "catalog.py", "components.py", "wsdl.py", "xsd.py", "xmltree.py")
+_MADE_BY = ("builtins.py", "bundle.py", "canonical.py", "catalog.py", "components.py", "wsdl.py", "xsd.py", "xmltree.py")
 
 
 class _Compiled(msgspec.Struct, frozen=True):
@@ -31,7 +31,8 @@ class _Compiled(msgspec.Struct, frozen=True):
     complex: dict[str, ComplexType]
     elements: dict[str, Element]
     operations: dict[str, Operation]
-    broken: dict[str, str]
+    broken: dict[str, Broken]
+    declared: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Store:
 def _encoded(bundle: Bundle, contract: Contract) -> bytes:
     simple = {name: kind for name, kind in contract.types.items() if isinstance(kind, SimpleType)}
     complex_ = {name: kind for name, kind in contract.types.items() if isinstance(kind, ComplexType)}
-    parts = (simple, complex_, dict(contract.elements), dict(contract.operations), dict(contract.broken))
+    parts = (simple, complex_, dict(contract.elements), dict(contract.operations), dict(contract.broken), contract.declared)
     return msgspec.msgpack.encode(_Compiled(_code(), bundle.digest, *parts))
 
 
@@ -81,7 +82,7 @@ def _decoded(path: Path, bundle: Bundle) -> Contract | None:
         return None
     if made.made_by != _code() or made.digest != bundle.digest:
         return None
-    return Contract({**made.simple, **made.complex}, made.elements, made.operations, made.broken)
+    return Contract({**made.simple, **made.complex}, made.elements, made.operations, made.broken, made.declared)
 
 
 @cache

@@ -7,7 +7,7 @@ good values.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,18 +22,25 @@ from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
 from connectors.soap.checks import Check
 from connectors.soap.facets import facets_of
-from connectors.soap.lexical import FLOAT, FORMS, OFFSET, WHOLE, Rules, bound_of, value_of, whitespace
-from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts, Unfit
+from connectors.soap.lexical import FLOAT, FORMS, WHOLE, bound_of, value_of, whitespace
+from connectors.soap.moments import OFFSET
+from connectors.soap.notes import Notes, OfRows
+from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
+from connectors.soap.rules import Rules, Unfit
 from connectors.soap.steps import QUALIFIED, Cell
 
 __all__ = ["Rules", "Unfit", "Where", "batch"]
 
 _SHOWN = 80
+#: The raw column of a slot.
+_At = Callable[[int], Sequence[Raw] | Texts]
 #: For the kernels only: years 0000, 0001 and 9999 go the careful way, for Arrow lets a zone carry them out of the calendar.
 _YEAR = r"(000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 _FAST_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _FAST_LOCAL = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?$"
 _FAST_INSTANT = _FAST_LOCAL.removesuffix("$") + OFFSET + "$"
+#: Digits below the microsecond, and those that are not zeros.
+_DIGITS, _LOSS = r"(\.[0-9]{6})[0-9]+", r"\.[0-9]{6}[0-9]*[1-9]"
 _UNCOLLAPSED = "^ | $|  |[\t\n\r]"
 
 
@@ -56,30 +63,37 @@ def batch(
     versions: Sequence[str] | pa.StringArray,
     scope: str,
     checks: Sequence[Check] = (),
+    notes: Notes | None = None,
 ) -> tuple[pa.RecordBatch, list[Reject]]:
     """The rows that fit, in the order and types of the columns with op, version and scope added, and a Reject for each that doesn't.
 
-    A row fits when all its values do and no check of the plan is broken.
+    A row fits when all its values do and no check of the plan is broken. ``notes`` is told what was odd in the values of those that fit.
     """
     block = rows if isinstance(rows, Block) else None
     columns = list(zip(*rows, strict=True)) if rows and block is None else []
     wrong: dict[int, tuple[str, str, Unfit]] = {}
     arrays: list[pa.Array[Any]] = []
+    odd = OfRows()
 
     def raw(slot: int) -> Sequence[Raw] | Texts:
         return block.column(slot) if block is not None else columns[slot] if columns else ()
 
     for cell in cells:
         if cell.gathers:
-            array, unfit = _gathered(cell, raw, rules)
+            array, unfit = _gathered(cell, raw, rules, odd)
+        elif cell.branch is not None:
+            branch = cell.branch
+            array, unfit = _column(cell, lambda _, branch=branch: branch.said_by_all(rows), rules, odd)
         else:
-            array, unfit = _column(cell, raw(cell.slot) if cell.branch is None else cell.branch.said_by_all(rows), rules)
+            array, unfit = _column(cell, raw, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell.column.name, cell.column.source, error))
     for check in checks:
         for index, error in check.all_broken(rows):
             wrong.setdefault(index, (check.source, check.source, error))
+    if notes is not None:
+        odd.tell(notes, wrong)
     said = versions if isinstance(versions, pa.StringArray) else pa.array(versions, pa.string())
     arrays += [pa.repeat(pa.scalar("upsert"), len(rows)), said, pa.repeat(pa.scalar(scope), len(rows))]
     whole = pa.record_batch(arrays, schema=page_schema([cell.column for cell in cells]))
@@ -138,37 +152,40 @@ def _struct(cell: Cell, raw: Raw) -> Any:
     return None if isinstance(raw, Presence) else {child.column.source: _plain(child, child.of(raw)) for child in cell.children}
 
 
-def _column(cell: Cell, raw: Sequence[Raw] | Texts, rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def _column(cell: Cell, at: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """The typed column, null in the rows that are unfit."""
-    rules = rules.of(cell.reading)
-    if cell.reading is not None and cell.reading.by_value:
-        return _one_by_one(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
+    raw = at(cell.slot)
+    rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
+    if cell.part or (cell.reading is not None and cell.reading.by_value):
+        return _one_by_one(cell, _raws(raw), rules, odd, _raws(at(cell.beside)) if cell.beside >= 0 else None)
     if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
-        return column_of_bytes(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
+        return column_of_bytes(cell, _raws(raw), rules, odd)
     if cell.simple is None or cell.many or cell.simple.variety != "atomic":
-        return _one_by_one(cell, [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw, rules)
+        return _one_by_one(cell, _raws(raw), rules, odd)
     column = raw if isinstance(raw, Texts) else _as_texts(raw)
-    array, careful = _fast(cell, column, rules)
+    array, careful, cut = _fast(cell, column, rules)
     unfit: dict[int, Unfit] = {}
+    if cut is not None:
+        # What is read with care tells of itself.
+        lost = cut if careful is None else pc.and_not(cut, careful)
+        odd.add(cell.column.name, "value.truncated", pc.indices_nonzero(lost).to_pylist(), fact=True)
     if careful is None:
         return array, unfit
-    values: list[Any] = []
-    for index in pc.indices_nonzero(careful).to_pylist():
-        try:
-            values.append(value_of(cell, column[index], rules))
-        except Unfit as error:
-            values.append(None)
-            unfit[index] = error
+    values, unfit = _careful(cell, ((index, column[index]) for index in pc.indices_nonzero(careful).to_pylist()), rules, odd)
     made = pa.array(values, cell.column.type)
     return (made if len(made) == len(array) else pc.replace_with_mask(array, careful, made)), unfit
 
 
-def _gathered(cell: Cell, raw: Callable[[int], Sequence[Raw] | Texts], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def _raws(raw: Sequence[Raw] | Texts) -> Sequence[Raw]:
+    return [raw[index] for index in range(len(raw.texts))] if isinstance(raw, Texts) else raw
+
+
+def _gathered(cell: Cell, raw: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:
     """A struct whose parts are children of the row itself; there is none where its first part is null or empty."""
     parts: list[pa.Array[Any]] = []
     unfit: dict[int, Unfit] = {}
     for child in cell.children:
-        array, wrong = _column(child, raw(child.slot), rules)
+        array, wrong = _column(child, raw, rules, odd)
         parts.append(array)
         for index, error in wrong.items():
             unfit.setdefault(index, Unfit(error.why, error.raw, f"/{child.column.source}{error.path}"))
@@ -184,16 +201,37 @@ def _gathered(cell: Cell, raw: Callable[[int], Sequence[Raw] | Texts], rules: Ru
     return pa.ListArray.from_arrays(offsets, made.filter(there), type=kind), unfit
 
 
-def _one_by_one(cell: Cell, raw: Sequence[Raw], rules: Rules) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+def _one_by_one(
+    cell: Cell, raw: Sequence[Raw], rules: Rules, odd: OfRows, beside: Sequence[Raw] | None = None
+) -> tuple[pa.Array[Any], dict[int, Unfit]]:
+    values, unfit = _careful(cell, enumerate(raw), rules, odd, beside)
+    return pa.array(values, cell.column.type), unfit
+
+
+def _careful(
+    cell: Cell, raw: Iterable[tuple[int, Raw]], rules: Rules, odd: OfRows, beside: Sequence[Raw] | None = None
+) -> tuple[list[Any], dict[int, Unfit]]:
+    """The values of these rows, None where they are unfit. Equal texts, as days and codes are, are read once."""
     values: list[Any] = []
     unfit: dict[int, Unfit] = {}
-    for index, one in enumerate(raw):
+    known: dict[str, Any] = {}
+    for index, one in raw:
+        text = one if type(one) is str and beside is None else None
+        if text is not None and text in known:
+            values.append(known[text])
+            continue
         try:
-            values.append(value_of(cell, one, rules))
+            made = value_of(cell, one, rules, beside[index] if beside is not None else None)
         except Unfit as error:
-            values.append(None)
-            unfit[index] = error
-    return pa.array(values, cell.column.type), unfit
+            made, unfit[index] = None, error
+            rules.met.clear()
+        else:
+            if rules.met:
+                odd.take(cell.column, index, rules.met)
+            elif text is not None:
+                known[text] = made
+        values.append(made)
+    return values, unfit
 
 
 def _as_texts(raw: Sequence[Raw]) -> Texts:
@@ -208,8 +246,8 @@ def _as_texts(raw: Sequence[Raw]) -> Texts:
     return Texts(texts, gaps)
 
 
-def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.BooleanArray | None]:
-    """The column by kernels, and where it still has to be read with care (there it holds null); None when nowhere."""
+def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.BooleanArray | None, pa.BooleanArray | None]:
+    """The column by kernels, where it still has to be read with care (there it holds null), and where digits were cut off; None: nowhere."""
     kind, simple, texts = cell.column.type, cell.simple, column.texts
     assert simple is not None
     whole = pa.repeat(pa.scalar(True), len(texts))
@@ -223,6 +261,8 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         if cell.column.required:
             careful = _or(careful, gone)
         texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
+    if form is not None and rules.zone == "drop":
+        careful = _or(careful, pc.match_substring_regex(texts, OFFSET + "$"))
     if cell.fixed:
         careful = _or(careful, pc.not_equal(texts, pa.scalar(cell.default, pa.string())))
     allowed = simple.facets.get("enumeration")
@@ -230,7 +270,10 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
         careful = _or(careful, pc.invert(pc.is_in(texts, value_set=pa.array([*allowed, None], pa.string()))))
     pattern = _pattern(kind, simple.builtin, rules)
     if pattern is None:
-        return pa.nulls(len(texts), kind), whole
+        return pa.nulls(len(texts), kind), whole, None
+    cut = None
+    if rules.finer == "truncate" and pa.types.is_timestamp(kind) and "pattern" not in simple.facets:
+        texts, cut = _cut(texts)
     if pattern:
         careful = _or(careful, pc.invert(pc.match_substring_regex(texts, pattern)))
     rule = whitespace(simple) if pa.types.is_string(kind) else "preserve"
@@ -243,16 +286,22 @@ def _fast(cell: Cell, column: Texts, rules: Rules) -> tuple[pa.Array[Any], pa.Bo
     try:
         made = _cast(texts, kind, rules)
     except pa.ArrowInvalid:
-        return pa.nulls(len(texts), kind), whole
+        return pa.nulls(len(texts), kind), whole, None
     if not _within(made, simple.builtin, texts):
-        return pa.nulls(len(texts), kind), whole
+        return pa.nulls(len(texts), kind), whole, None
     facets = facets_of(simple)
     if facets is None:
-        return made, careful
+        return made, careful, cut
     suspects = facets.suspects(texts, made, simple.builtin, lambda bound: bound_of(bound, kind, simple, rules))
     if suspects is True:
-        return made, whole
-    return made, careful if suspects is None else _or(careful, suspects)
+        return made, whole, None
+    return made, careful if suspects is None else _or(careful, suspects), cut
+
+
+def _cut(texts: Any) -> tuple[Any, pa.BooleanArray | None]:
+    """Times with their digits below the microsecond cut off, and where these were not all zeros."""
+    lost = pc.fill_null(pc.match_substring_regex(texts, _LOSS), False)
+    return pc.replace_substring_regex(texts, _DIGITS, r"\1"), lost if pc.any(lost).as_py() else None
 
 
 def _gaps(cell: Cell, column: Texts) -> pa.BooleanArray | None:
@@ -325,6 +374,8 @@ def _pattern(kind: pa.DataType, builtin: str, rules: Rules) -> str | None:
         return rf"^-?0*([0-9]{{1,{whole}}}(\.[0-9]{{0,{kind.scale}}}0*)?)$" if whole else None
     if isinstance(kind, pa.TimestampType) and kind.unit == "us":
         if kind.tz is None:
-            return _FAST_LOCAL
+            return _FAST_LOCAL if builtin != "dateTimeStamp" else None
+        if builtin == "dateTimeStamp":
+            return _FAST_INSTANT
         return _FAST_LOCAL.removesuffix("$") + OFFSET + "?$" if rules.timezone else _FAST_INSTANT
     return None

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from connectors.errors import BrokenReply
+from connectors.messages import Said, told
 from connectors.soap.bundle import WSDL, Bundle
-from connectors.soap.components import ComplexType, Contract, Element, Operation
-from connectors.soap.xmltree import BrokenXml, Node, local, space
+from connectors.soap.components import Broken, ComplexType, Contract, Element, Operation
+from connectors.soap.xmltree import BrokenXml, Node, UnboundPrefix, local, space
 from connectors.soap.xsd import Schemas, UnresolvedName
 
 _SOAP: dict[str, Literal["1.1", "1.2"]] = {
@@ -17,14 +18,22 @@ _SOAP: dict[str, Literal["1.1", "1.2"]] = {
     "http://schemas.xmlsoap.org/wsdl/soap12/": "1.2",
 }
 _W = f"{{{WSDL}}}"
+_COMBINING = frozenset({"Policy", "ExactlyOne", "All"})
 
 
 def read(bundle: Bundle) -> Contract:
     """The contract of a bundle. Raises BrokenReply when it has no SOAP port at all; single broken operations are listed in ``broken``."""
     try:
         return _Reader(bundle).contract()
-    except (BrokenXml, UnresolvedName) as error:
+    except UnresolvedName as error:
+        raise BrokenReply("soap.wsdl_unreadable", wsdl=bundle.entry, why=in_words(error.broken)) from error
+    except BrokenXml as error:
         raise BrokenReply("soap.wsdl_unreadable", wsdl=bundle.entry, why=str(error)) from error
+
+
+def in_words(broken: Broken) -> Said:
+    """What is wrong with the WSDL, in either language."""
+    return told(f"soap.dropped.{broken.problem}", kind=broken.kind, name=broken.name or "-")
 
 
 class _Reader:
@@ -49,11 +58,11 @@ class _Reader:
                 for node in root.all(_W + kind):
                     if node.attributes.get("name") == local(name):
                         return node
-        raise UnresolvedName(f"{kind} {name} is named but not defined")
+        raise UnresolvedName("missing", kind, name)
 
     def contract(self) -> Contract:
         operations: dict[str, Operation] = {}
-        broken: dict[str, str] = {}
+        broken: dict[str, Broken] = {}
         # A service that speaks both versions names 1.1 first by habit; whichever comes first, 1.1 is taken, for more servers get it right.
         ports = sorted(self._ports(), key=lambda port: port[3])
         if not ports:
@@ -66,10 +75,12 @@ class _Reader:
                 try:
                     operations[name] = self._operation(name, node, service, port, binding, version, endpoint)
                     broken.pop(name, None)
-                except (UnresolvedName, BrokenXml) as error:
-                    broken[name] = str(error)
+                except UnresolvedName as error:
+                    broken[name] = error.broken
+                except UnboundPrefix as error:
+                    broken[name] = Broken("prefix", "name", error.name)
         types, elements = self.schemas.everything()
-        return Contract(types, elements, operations, broken)
+        return Contract(types, elements, operations, broken, self.schemas.digest())
 
     def _ports(self) -> Iterator[tuple[str, str, Node, Literal["1.1", "1.2"], str]]:
         for root in self.definitions:
@@ -101,14 +112,14 @@ class _Reader:
         port_type = self._find("portType", binding.qname(binding.attributes.get("type", "")))
         abstract = next((one for one in port_type.all(_W + "operation") if one.attributes.get("name") == name), None)
         if abstract is None:
-            raise UnresolvedName(f"operation {name} is bound but stands in no portType")
+            raise UnresolvedName("unbound", "operation", name)
         sides: dict[str, Element] = {}
         use = "literal"
         headers: list[str] = []
         for side in ("input", "output"):
             message, bound = abstract.first(_W + side), node.first(_W + side)
             if message is None:
-                raise UnresolvedName(f"operation {name} has no {side}")
+                raise UnresolvedName("one_way", side, name)
             body = bound.first(f"{{{uri}}}body") if bound else None
             use = (body.attributes.get("use") if body else None) or use
             headers += [
@@ -117,6 +128,7 @@ class _Reader:
             ]
             parts = self._find("message", message.qname(message.attributes.get("message", ""))).all(_W + "part")
             sides[side] = self._wrapper(name, side, style, parts, body)
+        places = (binding, node, *(bound for side in ("input", "output") if (bound := node.first(_W + side))))
         faults = [
             part.qname(part.attributes["element"])
             for fault in abstract.all(_W + "fault")
@@ -138,16 +150,27 @@ class _Reader:
             tuple(sorted(headers)),
             tuple(sorted(faults)),
             endpoint,
-            self._policy(binding, node, *(bound for side in ("input", "output") if (bound := node.first(_W + side)))),
+            self._policy(*places),
             self._action(abstract, port_type, space(binding.qname(binding.attributes.get("type", ""))))
             if self._addressed(binding, node)
             else "",
+            self._assertions(*places),
         )
 
     def _policy(self, *places: Node) -> str:
         """A digest of the policies that stand at, or are referred to from, these places; empty without any (WS-Policy attachment §4)."""
         found = sorted(map(_canonical, self._policies(*places)))
         return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
+
+    def _assertions(self, *places: Node) -> tuple[str, ...]:
+        """What those policies ask for, by local name; the operators that only combine assertions (WS-Policy §4.3) ask for nothing."""
+        todo, found = self._policies(*places), set[str]()
+        while todo:
+            one = todo.pop()
+            if local(one.tag) not in _COMBINING:
+                found.add(local(one.tag))
+            todo += one.children
+        return tuple(sorted(found))
 
     def _policies(self, *places: Node) -> list[Node]:
         """The policies at these places; a reference to one that stands nowhere is given as it is."""
@@ -191,7 +214,7 @@ class _Reader:
             chosen = (body.attributes.get("parts", "").split() if body else None) or [part.attributes.get("name", "") for part in parts]
             inside = [part for part in parts if part.attributes.get("name", "") in chosen]
             if len(inside) != 1 or "element" not in inside[0].attributes:
-                raise UnresolvedName(f"the {side} of operation {name} is not one element, which document style asks for")
+                raise UnresolvedName("not_one", side, name)
             return self.schemas.element(inside[0].qname(inside[0].attributes["element"]))
         namespace = (body.attributes.get("namespace") if body else None) or ""
         tag = name + ("Response" if side == "output" else "")

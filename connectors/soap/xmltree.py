@@ -18,6 +18,14 @@ class BrokenXml(ValueError):
     """The document is not well-formed, or ends before its root does."""
 
 
+class UnboundPrefix(BrokenXml):
+    """A qualified name, ``name`` as it is written, whose prefix is bound to no namespace where it stands."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the prefix of {name} is bound to no namespace")
+
+
 @dataclass
 class Node:
     """An element: ``tag`` is ``{namespace}local``; attributes likewise; ``namespaces`` are the prefixes in scope here."""
@@ -36,10 +44,10 @@ class Node:
         return next((child for child in self.children if child.tag == tag), None)
 
     def qname(self, text: str) -> str:
-        """The expanded name of a prefixed name that stands in an attribute or text here. Raises BrokenXml for an unbound prefix."""
+        """The expanded name of a prefixed name that stands in an attribute or text here. Raises UnboundPrefix."""
         prefix, _, name = text.strip().rpartition(":")
         if prefix and prefix not in self.namespaces:
-            raise BrokenXml(f"the prefix {prefix} of {text} is bound to no namespace")
+            raise UnboundPrefix(text.strip())
         space = self.namespaces.get(prefix, "")
         return f"{{{space}}}{name}" if space else name
 

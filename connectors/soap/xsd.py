@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.soap.builtins import BUILTINS, FACETS
 from connectors.soap.bundle import XSD, Bundle, Document
+from connectors.soap.canonical import canonical
 from connectors.soap.catalog import ENCODING, url_of
-from connectors.soap.components import Attribute, ComplexType, Element, SimpleType
+from connectors.soap.components import Attribute, Broken, ComplexType, Element, Problem, SimpleType
 from connectors.soap.content import Content, chosen
 from connectors.soap.xmltree import Node, local, space
 
@@ -18,7 +20,11 @@ _ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
 
 
 class UnresolvedName(ValueError):
-    """A type, element or message is named that no document defines."""
+    """A type, element or message is named that no document defines, or not so that it could be read."""
+
+    def __init__(self, problem: Problem, kind: str, name: str) -> None:
+        self.broken = Broken(problem, kind, name)
+        super().__init__(f"{kind} {name}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,14 @@ class Schemas:
                 continue
         return dict(self._types), elements
 
+    def digest(self) -> str:
+        """A digest of every declaration, whatever its prefixes, its file and its place among the others."""
+        texts = (
+            f"{kind} {name} {canonical(node, qualified=schema.qualified, attributes=schema.attributes)}"
+            for (kind, name), (node, schema) in self._raw.items()
+        )
+        return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
+
     def add(self, kind: ComplexType) -> None:
         self._types[kind.name] = kind
 
@@ -114,7 +128,7 @@ class Schemas:
             return name
         if name.startswith(_X):
             if local(name) not in BUILTINS:
-                raise UnresolvedName(f"{local(name)} is no type of XML Schema")
+                raise UnresolvedName("no_type", "type", name)
             self._types[name] = SimpleType(name, local(name))
             return name
         if name.startswith(tuple(f"{{{uri}}}" for uri in _ENC)) and ("type", name) not in self._raw:
@@ -127,7 +141,7 @@ class Schemas:
     def _get(self, kind: str, name: str) -> tuple[Node, _Schema]:
         found = self._raw.get((kind, name))
         if found is None:
-            raise UnresolvedName(f"{kind} {name or '(without a name)'} is named but not defined")
+            raise UnresolvedName("missing", kind, name)
         return found
 
     def _type(self, node: Node, schema: _Schema, key: str) -> str:
@@ -147,14 +161,14 @@ class Schemas:
             return SimpleType(key, item.builtin, item.facets, "list", item.members)
         if union is not None:
             return SimpleType(key, "string", {}, "union", self._union_members(union, key))
-        raise UnresolvedName(f"simple type {key} says nothing")
+        raise UnresolvedName("empty", "simpleType", key)
 
     def _union_members(self, union: Node, key: str) -> tuple[SimpleType, ...]:
         named = [self._types[self.use(union.qname(name))] for name in union.attributes.get("memberTypes", "").split()]
         inline = [self._simple(one, f"{key}/member{number}") for number, one in enumerate(union.all(f"{_X}simpleType"), 1)]
         found = [one for one in (*named, *inline) if isinstance(one, SimpleType)]
         if not found or len(found) != len(named) + len(inline):
-            raise UnresolvedName(f"simple type {key} is a union of what is no simple type")
+            raise UnresolvedName("not_simple", "simpleType", key)
         # A restriction of a union is no union of its members only: its facets hold for the whole.
         flat = [one.members if one.variety == "union" and not one.facets else (one,) for one in found]
         return tuple(member for members in flat for member in members)
@@ -180,9 +194,9 @@ class Schemas:
         elif inline is not None:
             found = self._simple(inline, key + "/base")
         else:
-            raise UnresolvedName(f"simple type {key} has no base")
+            raise UnresolvedName("empty", "simpleType", key)
         if not isinstance(found, SimpleType):
-            raise UnresolvedName(f"simple type {key} has a base with elements")
+            raise UnresolvedName("not_simple", "simpleType", key)
         return found
 
     def _complex(self, node: Node, schema: _Schema, key: str) -> ComplexType:
@@ -197,10 +211,10 @@ class Schemas:
         extension, restriction = derivation.first(f"{_X}extension"), derivation.first(f"{_X}restriction")
         derived = extension or restriction
         if derived is None:
-            raise UnresolvedName(f"complex type {key} derives from nothing")
+            raise UnresolvedName("nothing", "complexType", key)
         base_name = derived.qname(derived.attributes.get("base", ""))
         if base_name in self._resolving:
-            raise UnresolvedName(f"complex type {key} derives from itself")
+            raise UnresolvedName("itself", "complexType", key)
         base = self._types[self.use(base_name)]
         content = self._particles(derived, schema, key)
         attributes = self._attributes(derived, schema, key)

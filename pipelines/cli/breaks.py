@@ -8,6 +8,9 @@ _REQUESTS = ("--count N", "--skip N", "--path PART")
 _SERVICE = ("--service NAME",)
 _ELEMENT = (*_SERVICE, "--field NAME")
 _CALLS = (*_SERVICE, "--count N", "--skip N")
+_SITE = ("--site SITE",)
+_ITEM = ("--item PATH",)
+_COLUMN = ("--list TITLE", "--field NAME")
 
 #: System → break → its options, in the order of the command's help.
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -78,5 +81,19 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "repeat-page": _CALLS,
         "move-row": _CALLS,
         "lose-part": _CALLS,
+    },
+    "sharepoint": {
+        "expire-delta": ("--count N",),
+        "lose-permission-change": (*_ITEM, "--login LOGIN"),
+        "rename-column": (*_COLUMN, "--to NAME"),
+        "recreate-column": _COLUMN,
+        "move-folder": (*_ITEM, "--to PATH"),
+        "archive-site": _SITE,
+        "refuse-site": _SITE,
+        "throttle-storm": _REQUESTS,
+        "expire-certificate": (),
+        "empty-group": (*_SITE, "--group NAME"),
+        "folder-restore": _ITEM,
+        "break-inheritance": _ITEM,
     },
 }

@@ -36,11 +36,12 @@ def diff(
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Name every difference between the contract and the live source. Exit 1 when there is one."""
+    """Name every difference between the contract and the live source, and what moved at the source since the last pull. Exit 1 when there is one."""
     with spoken(lang, json_):
         opened = open_project(project)
         found = opened.contract(stream)
-        from expectations.drift import ahead, compare
+        from expectations.drift import ahead
+        from pipelines.pull.compare import held_against, last_seen
 
         connector = opened.connect(found.system)
         try:
@@ -51,7 +52,7 @@ def diff(
                 seen = look(found.told())
                 drift = ahead(found, seen.live, seen.coming, live_rights=seen.live_rights, coming_rights=seen.coming_rights)
             else:
-                drift = compare(found, connector.describe(found.told()))
+                drift = held_against(found, connector, last_seen(opened.root, stream))
         finally:
             connector.close()
     payload = {

@@ -10,8 +10,10 @@ import typer
 from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
 
 if TYPE_CHECKING:
-    from connectors.protocol import Examines
+    from connectors.capabilities import Examines
+    from connectors.protocol import Connector
     from expectations.contract import Contract
+    from pipelines.project import Project
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ def doctor(
     lang: LangOption = None,
 ) -> None:
     """Check each system's address, credentials and rights, and every contract file. The exit code is that of the worst finding."""
+    from connectors.capabilities import Examines, Identifies
     from connectors.errors import FortnightError
     from connectors.messages import Said, joined, told
-    from connectors.protocol import Examines
 
     with spoken(lang, json_):
         opened = open_project(project)
@@ -48,9 +50,12 @@ def doctor(
                     health = connector.check()
                     probed = [Finding(_subject(name, probe), ok, said, 0 if ok else _asked(said)) for probe, ok, said in health.probes]
                     found += probed
-                    streams = [one for one in opened.contracts.values() if one.system == name] if isinstance(connector, Examines) else []
+                    examined = isinstance(connector, Examines | Identifies)
+                    streams = [one for one in opened.contracts.values() if one.system == name] if examined else []
                     if health.ok and isinstance(connector, Examines):
                         found += [_examined(connector, one) for one in streams]
+                    elif health.ok and isinstance(connector, Identifies):
+                        found += [_compared(opened, connector, one) for one in streams]
                     elif streams:
                         skipped = told("doctor.not_examined", streams=joined(one.stream for one in streams))
                         worst_probe = max((one.exit for one in probed), default=NO)
@@ -91,6 +96,20 @@ def _examined(connector: Examines, contract: Contract) -> Finding:
         return Finding(contract.stream, True, connector.examine(contract.told()), 0)
     except FortnightError as error:
         return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
+
+
+def _compared(project: Project, connector: Connector, contract: Contract) -> Finding:
+    """What is another at the source than the contract says, or than it was at the last pull."""
+    from connectors.errors import FortnightError
+    from connectors.messages import Said, told
+    from pipelines.pull.compare import held_against, in_words, last_seen
+
+    try:
+        drift = held_against(contract, connector, last_seen(project.root, contract.stream))
+    except FortnightError as error:
+        return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
+    found = in_words(drift.changes, now=True) if drift.changes else told("check.drift_none")
+    return Finding(contract.stream, not drift.blocking, found, NO if drift.blocking else 0)
 
 
 def _asked(said: str) -> int:

@@ -73,6 +73,13 @@ def show(found: SourceMap, written: Written, lang: str | None) -> None:
             state = f"v{stream.contract.version}" if stream.contracted else word("map.new", lang)
             facts = {"stream": cell(stream.stream, 32), "state": cell(state, 4), "fields": f"{len(stream.contract.fields):>3}"}
             row(word("map.stream", lang, rows=f"{rows:>9}", open=len(stream.questions), title=stream.title, **facts))
+        if one.operations:
+            dropped = [shape for shape in one.operations if shape.dropped]
+            listed = sum(1 for shape in one.operations if shape.readable)
+            line("map.operations", lang, system=one.name, count=len(one.operations), listed=listed, dropped=len(dropped))
+            for shape in dropped:
+                name = "/".join(filter(None, (shape.service, shape.operation)))
+                line("map.operation", lang, operation=name, reason=shape.dropped)
         for error in (one.error, *one.skipped):
             if error:
                 say(error, lang)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The local, protocol-faithful kintone, ERP and SharePoint.", no_args_is_help=True)
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65520, help="First of seven ports on localhost; 0 takes any free ones.")]
-SystemArgument = Annotated[str, typer.Argument(help="The system: kintone or erp.")]
+SystemArgument = Annotated[str, typer.Argument(help="The system: kintone, erp or sharepoint.")]
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[dhm]?)")
 _MINUTES = {"": 1_440, "d": 1_440, "h": 60, "m": 1}
 
@@ -128,9 +128,13 @@ def break_(
     name: Annotated[str | None, typer.Argument(help="What to break; without it, everything that can be broken is listed.")] = None,
     target: Annotated[str | None, typer.Option("--app", help="The app's code or id; default: ORDERS.")] = None,
     service: Annotated[str | None, typer.Option("--service", help="One of the ERP's services: SakuraErp, hanbai or zumen.")] = None,
-    field: Annotated[str | None, typer.Option("--field", help="A field's code, or an element's name.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="A site of SharePoint: quality or jinji.")] = None,
+    list_: Annotated[str | None, typer.Option("--list", help="A SharePoint list's title.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="A file or folder, as a path from its library's title on.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="A site's group by title, or an Entra group by code.")] = None,
+    field: Annotated[str | None, typer.Option("--field", help="A field's code, an element's or a column's name.")] = None,
     option: Annotated[str | None, typer.Option("--option", help="An option of the field, a state, or an enumeration's value.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="The new code or name.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The new code or name, or the folder to move to.")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="The new field's type; for maintenance, 503 or 502.")] = None,
     login: Annotated[str | None, typer.Option("--login", help="A user's login.")] = None,
     identity: Annotated[int | None, typer.Option("--id", min=1, help="The new id of an app, or the space to move it to.")] = None,
@@ -148,7 +152,7 @@ def break_(
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Break something in the sandbox's kintone or ERP, as an owner, an administrator or the network would; or list what there is."""
+    """Break something in the sandbox's kintone, ERP or SharePoint, as an owner, an administrator or the network would; or list what there is."""
     with _sandbox(lang, json_):
         _known(system)
         home = home_of(project)
@@ -157,6 +161,10 @@ def break_(
         given: dict[str, Any] = {
             "app": target,
             "service": service,
+            "site": site,
+            "list": list_,
+            "item": item,
+            "group": group,
             "field": field,
             "option": option,
             "to": to,
@@ -188,7 +196,9 @@ def break_(
 
 @app.command()
 def heal(
-    system: Annotated[str | None, typer.Argument(help="The system: kintone or erp; without it, faults of all are taken away.")] = None,
+    system: Annotated[
+        str | None, typer.Argument(help="The system: kintone, erp or sharepoint; without it, faults of all are taken away.")
+    ] = None,
     name: Annotated[str | None, typer.Argument(help="One break; without it, all of them.")] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,

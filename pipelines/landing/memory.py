@@ -65,6 +65,22 @@ class Memory:
         held = [{name: _fitting(text, types[name]) for name, text in self._key_parts(key).items()} for key in self.waiting]
         return pa.concat_tables([live, pa.Table.from_pylist(held, schema=schema)])
 
+    def kept(self) -> pa.Table | None:
+        """The connector's own memory, as the record left it."""
+        version = self._record.tables.get("memory") if self._record else None
+        found = self._warehouse.open("memory", self._stream.id, version) if version is not None else None
+        return None if found is None else found.to_pyarrow_table()
+
+    def whole(self, keys: Collection[str]) -> pa.Table:
+        """The live rows with these keys: ``_key``, the contract's columns in its types, ``_source_version``."""
+        import pyarrow as pa
+
+        schema = pa.schema(
+            [(KEY, pa.string()), *((column.name, column.type) for column in self._stream.columns), (SOURCE_VERSION, pa.string())]
+        )
+        found = self._table(schema.names, pa.array(sorted(keys), pa.string())) if keys else None
+        return schema.empty_table() if found is None else found.cast(schema)
+
     def of(self, keys: Sequence[str]) -> Mapping[str, Held]:
         """Those of the keys that are live, as they are held."""
         if self._all is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
+from connectors.protocol import OP
 from pipelines.landing.published import Published, newest, open_store, publish
 from pipelines.landing.rows import KEY
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-#: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it.
-TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "content")
+#: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it. ``memory`` is
+#: the connector's own (``protocol.Kept``).
+TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "content", "memory")
 #: The number of the newest published record, kept beside the history it made visible. Delta leaves names with an underscore alone.
 _NOTE = "_published"
 
@@ -191,6 +193,35 @@ class Warehouse:
             found.merge(reader, merge_schema=True, predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t")
             .when_matched_update_all()
             .when_not_matched_insert_all()
+            .execute()
+        )
+
+    def remember(self, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, anew: bool) -> None:
+        """Apply what a connector keeps to its memory in one commit; with ``anew``, or where the memory had another shape, it is all there is.
+
+        Raises AnswerIsNo where changes come for a memory of another shape: they mean nothing without what they change.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from deltalake import write_deltalake
+
+        found = self.open("memory", stream)
+        stored = pa.schema([field for field in schema if field.name != OP])
+        if found is None or anew:
+            upserts = (batch.filter(pc.equal(batch.column(OP), "upsert")).select(stored.names) for batch in batches)
+            reader = pa.RecordBatchReader.from_batches(stored, upserts)
+            write_deltalake(self.uri("memory", stream), reader, mode="overwrite", schema_mode="overwrite")
+            return
+        if pa.schema(found.schema().to_arrow()).names != stored.names:
+            raise AnswerIsNo("landing.memory_shape", stream=stream)
+        values = {name: f"s.{name}" for name in stored.names}
+        (
+            found.merge(
+                pa.RecordBatchReader.from_batches(schema, batches), predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t"
+            )
+            .when_matched_delete(predicate=f"s.{OP} = 'delete'")
+            .when_matched_update(values)
+            .when_not_matched_insert(values, predicate=f"s.{OP} = 'upsert'")
             .execute()
         )
 

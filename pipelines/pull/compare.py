@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from connectors.capabilities import Identifies
+from connectors.errors import AddressUnknown, ContractBroken, FixConfiguration, SourceError
 from connectors.messages import Language, Said, sentence, told
-from connectors.protocol import Schema
+from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
-from expectations.drift import Change, Drift, compare
+from expectations.drift import Change, Drift, address, compare
 from expectations.facts import Facts
 from expectations.suite import judge_schema
+from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.outcome import Check
+
+#: How describing a stream ends where its address, or what lies there, is not what it was.
+UNDESCRIBED = (AddressUnknown, ContractBroken, FixConfiguration)
 
 
 def compare_schema(contract: Contract, live: Schema, since: Facts | None = None, more: Sequence[Change] = ()) -> tuple[Drift, Check]:
-    """The drift, and its check: one row per change with what the contract says to do about it.
-
-    ``since`` is what the source looked like at the last published pull; ``more`` are changes that show elsewhere than in the schema.
+    """The drift, and its check. ``since`` is what the source looked like at the last published pull; ``more`` are changes that show elsewhere
+    than in the schema.
     """
     drift = compare(contract, live, since)
     drift = replace(drift, changes=(*drift.changes, *more))
+    return drift, check_of(drift)
+
+
+def check_of(drift: Drift) -> Check:
+    """One row per change with what the contract says to do about it."""
     rows = tuple(
         {"change": change.kind, "field": change.path, "label": change.label, "old": change.old, "new": change.new, "policy": change.policy}
         for change in drift.changes
     )
     blocking = drift.blocking
     summary = in_words(drift.changes) if rows else told("check.drift_none")
-    check = Check("drift", not blocking, "critical", summary, rows, {"changes": len(rows), "blocking": len(blocking)})
-    return drift, check
+    return Check("drift", not blocking, "critical", summary, rows, {"changes": len(rows), "blocking": len(blocking)})
 
 
 def in_words(changes: Sequence[Change], *, now: bool = False) -> Said:
@@ -66,3 +76,33 @@ def schema_check(contract: Contract, live: Schema) -> Check:
     )
     summary = told("check.schema", held=len(verdicts) - len(failed), total=len(verdicts))
     return Check("schema", not failed, "critical", summary, rows, {"expectations": len(verdicts), "failed": len(failed)})
+
+
+def last_seen(root: str, stream: str) -> Facts | None:
+    """What the source looked like at the last published pull under this storage root; None where nothing was published."""
+    if "://" not in root and not Path(root).is_dir():
+        return None
+    record = Warehouse(root).published(stream)
+    return Facts.read(record.facts) if record is not None and record.facts else None
+
+
+def moved(contract: Contract, connector: Connector, stream: Stream, since: Facts | None) -> tuple[Change, ...]:
+    """What changed of a stream that can't be described: its call, its address. Nothing where nobody knows how it was, or is."""
+    if since is None or not isinstance(connector, Identifies):
+        return ()
+    try:
+        return address(contract, connector.identify(stream), since)
+    except (SourceError, FixConfiguration):
+        return ()
+
+
+def held_against(contract: Contract, connector: Connector, since: Facts | None) -> Drift:
+    """The drift of a stream now, also of one that can't be described any more. Raises what describing it raises where no change explains it."""
+    stream = contract.told()
+    try:
+        return compare(contract, connector.describe(stream), since)
+    except UNDESCRIBED:
+        changes = moved(contract, connector, stream, since)
+        if not changes:
+            raise
+        return Drift(contract.stream, contract.version, "", changes)

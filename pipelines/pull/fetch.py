@@ -14,6 +14,7 @@ from expectations.contract import Contract
 from expectations.profile import Profile, add
 from pipelines.landing.memory import Held, Memory
 from pipelines.landing.rows import KEY, Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
+from pipelines.pull.keep import Keeping
 from pipelines.pull.outcome import Progress, Report
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Fetched:
 
     spool: Path
     schema: pa.Schema
+    keeping: Keeping
     profile: Profile = field(default_factory=Profile)
     rejects: list[Reject] = field(default_factory=list[Reject])
     read: int = 0
@@ -114,13 +116,11 @@ def fetch(
     import pyarrow as pa
 
     told_first = bool(resume) and window.full
-    reading = _Reading(
-        stream, contract, window, memory, stamp, None if told_first else watermark, Fetched(spool, landed_schema(contract.arrow_schema()))
-    )
-    found = reading.found
+    found = Fetched(spool, landed_schema(contract.arrow_schema()), Keeping(spool.with_name("kept.arrows")))
+    reading = _Reading(stream, contract, window, memory, stamp, None if told_first else watermark, found)
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
         if resume and told_first:
-            for page in connector.pull(stream, window, Cursor(resume)):
+            for page in connector.pull(stream, window, Cursor(resume), memory):
                 reading.take(page, writer)
             reading.compare(watermark)
             resume = None
@@ -130,6 +130,7 @@ def fetch(
         if found.total is None:
             found.total = connector.count(stream) if count is None else count
         reading.settle(connector, writer)
+    found.keeping.close()
     return found
 
 
@@ -142,7 +143,7 @@ def _pages(
     connector: Connector, stream: Stream, contract: Contract, window: Window, resume: Mapping[str, Any] | None, memory: Memory
 ) -> Iterator[Page]:
     cursor = Cursor(resume) if resume else None
-    if finds_out(contract) and window.since is not None and window.until is None:
+    if cursor is not None or (finds_out(contract) and window.since is not None and window.until is None):
         return connector.pull(stream, window, cursor, memory)
     return connector.pull(stream, window, cursor)
 
@@ -183,6 +184,8 @@ class _Reading:
 
         found, rows = self.found, page.rows
         found.read += page.source_rows
+        if page.kept is not None:
+            found.keeping.take(page.kept)
         for note in page.notes:
             found.notes[replace(note, count=1)] += note.count
         found.cursor = page.cursor.state

@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
 
 def land(
-    warehouse: Warehouse, stream: Stream, contract: Contract, fetched: Fetched, rights: Rights, content: pa.Table | None, stamp: Stamp
+    warehouse: Warehouse,
+    stream: Stream,
+    contract: Contract,
+    fetched: Fetched,
+    rights: Rights,
+    content: pa.Table | None,
+    stamp: Stamp,
+    *,
+    goes_on: bool,
 ) -> None:
-    """Write all tables of one pull. A table whose rows did not change gets no commit."""
+    """Write all tables of one pull. A table whose rows did not change gets no commit.
+
+    The connector's memory goes with its cursor: it is written where the next pull ``goes_on`` from this one's.
+    """
     first = warehouse.open("current", stream.id) is None
     if fetched.to_land or first:
         warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
@@ -30,6 +41,8 @@ def land(
         held(fetched.rejects, pull_id=stamp.pull_id, pulled_at=stamp.pulled_at, contract_version=contract.version),
         ignore=("_pull_id", "_pulled_at"),
     )
+    if fetched.keeping.schema is not None and goes_on:
+        warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):
         warehouse.merge("content", stream.id, content.to_batches(), content.schema)
     scopes, members, accounts = access_tables(rights.access, contract)

@@ -16,8 +16,10 @@ from pipelines.pull.window import duration, follows_feed
 
 @dataclass(frozen=True)
 class Rights:
-    """Access as this pull holds it, and what of it changed since the last one. ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read
-    anew because of it; ``view_moved`` whether absent rows may only be hidden.
+    """Access as this pull holds it, and what of it changed since the last one.
+
+    ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read anew because of it; ``view_moved``
+    whether absent rows may only be hidden.
     """
 
     access: Access
@@ -29,13 +31,21 @@ class Rights:
 
 
 def rights(
-    connector: Connector, stream: Stream, contract: Contract, live: Schema, before: Published | None, warehouse: Warehouse, now: datetime
+    connector: Connector,
+    stream: Stream,
+    contract: Contract,
+    live: Schema,
+    before: Published | None,
+    warehouse: Warehouse,
+    now: datetime,
+    *,
+    anew: bool = False,
 ) -> Rights:
-    """Read access, or carry the last reading on while rules and contract stand and it is younger than ``access.refresh``.
+    """Read access, or carry the last reading on while rules and contract stand and it is younger than ``access.refresh``; ``anew`` reads.
 
     Only a source that fingerprints what decides who sees what (``Access.view``) can say cheaply that its rules stand; others are asked.
     """
-    if before is not None and _stands(contract, live, before, now):
+    if before is not None and not anew and _stands(contract, live, before, now):
         return Rights(_stored(warehouse, stream, before), datetime.fromisoformat(before.access_at or ""), fresh=False)
     access = connector.access(stream)
     if before is None:

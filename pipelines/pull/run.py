@@ -23,7 +23,7 @@ from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
-from pipelines.pull.compare import compare_schema, in_words, schema_check
+from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, in_words, moved, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns
@@ -112,9 +112,11 @@ class _Walk:
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
         since = Facts.read(before.facts) if before and before.facts else None
         live = self._compared(connector, stream, since)
-        watermark = connector.watermark()
+        # What goes on from a feed needs no watermark to read; by the end its source has said the time of itself.
+        goes_on = follows_feed(self.contract) and before is not None and before.cursor is not None and not self.request.full
+        watermark = None if goes_on else connector.watermark()
         self.step("access")
-        held = rights(connector, stream, self.contract, live, before, warehouse, self.started)
+        held = rights(connector, stream, self.contract, live, before, warehouse, self.started, anew=self.request.full)
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
@@ -124,7 +126,10 @@ class _Walk:
         # page comes, and counting would walk it once more.
         counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
         count = connector.count(stream) if counts else None
+        if watermark is None and (plan.resume is None or plan.reconciles):
+            watermark = connector.watermark()
         memory = Memory(warehouse, stream, before)
+        asked = self.request.window is not None and before is not None
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:
             stamp = Stamp(stream.id, self.pull_id, self.started, self.contract.version)
@@ -162,11 +167,11 @@ class _Walk:
             if self.contract.content is not None:
                 content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
             self.step("land", fetched.to_land)
-            land(warehouse, stream, self.contract, fetched, held, content, stamp)
+            land(warehouse, stream, self.contract, fetched, held, content, stamp, goes_on=follows_feed(self.contract) and not asked)
+        watermark = watermark or connector.watermark()
         self._balance(connector, stream, warehouse, fetched)
         counts = self._counts(fetched, content)
         self.step("publish")
-        asked = self.request.window is not None and before is not None
         record = publish(
             warehouse,
             self.contract,
@@ -189,7 +194,15 @@ class _Walk:
     def _compared(self, connector: Connector, stream: Stream, since: Facts | None) -> Schema:
         """The live schema, after it was held to the contract. Raises ContractBroken before a row is read."""
         self.step("resolve")
-        live = connector.describe(stream)
+        try:
+            live = connector.describe(stream)
+        except UNDESCRIBED as error:
+            drift = Drift(stream.id, self.contract.version, "", moved(self.contract, connector, stream, since))
+            if not drift.blocking:
+                raise
+            self.partial["drift"], self.checks = drift, [check_of(drift)]
+            changes = in_words(drift.blocking, now=True)
+            raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=changes) from error
         self.step("compare")
         drift = self._drifted(live, since)
         if drift.blocking:

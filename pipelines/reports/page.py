@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors.messages import Language, sentence
+from connectors.capabilities import OperationShape
+from connectors.messages import Language, retold, sentence
 from expectations.contract import FieldSpec, read_contract
 from pipelines.reports.contract_yaml import contract_text, plain_yaml
 from pipelines.reports.propose import Question
@@ -97,8 +98,24 @@ def _plain_system(system: MappedSystem) -> dict[str, Any]:
         found["skipped"] = [error.say() for error in system.skipped]
     if system.unoffered:
         found["contracts_without_object"] = list(system.unoffered)
+    if system.operations:
+        found["operations"] = [_plain_operation(one, system.reading(one)) for one in system.operations]
     found["streams"] = [_plain_stream(one) for one in system.streams]
     return found
+
+
+def _plain_operation(one: OperationShape, stream: str) -> dict[str, Any]:
+    return {
+        "service": one.service,
+        "operation": one.operation,
+        "form": one.form,
+        "takes": list(one.inputs),
+        "gives": list(one.outputs),
+        "rows": one.rows,
+        "paging": one.paging,
+        "dropped": str(one.dropped),
+        "stream": stream or None,
+    }
 
 
 def _plain_stream(one: MappedStream) -> dict[str, Any]:
@@ -143,7 +160,7 @@ def render(source_map: SourceMap) -> str:
     )
     made = source_map.made_at.astimezone(ZoneInfo(source_map.timezone))
     return environment.get_template(_TEMPLATE).render(
-        map=source_map, totals=source_map.totals, made=made, decisions=decisions(source_map.streams), rows_of=field_rows, say=_say,
+        map=source_map, totals=source_map.totals, made=made, decisions=decisions(source_map.streams), rows_of=field_rows, say=_say, retold=retold,
         thousands=_thousands,
     )  # fmt: skip
 

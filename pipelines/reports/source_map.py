@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.capabilities import Operates, OperationShape
 from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration, FortnightError, SourceError
 from connectors.protocol import Access, Connector, Offer, Schema
 from expectations.contract import Contract
 from expectations.drift import Change, compare
+from expectations.facts import Facts
 from pipelines.clock import Clock
+from pipelines.pull.compare import UNDESCRIBED, last_seen, moved
 from pipelines.pull.outcome import Progress, Report, silent
 from pipelines.reports.glossary import Glossary
 from pipelines.reports.propose import Proposal, Question, propose, stream_of
@@ -70,7 +73,8 @@ class MappedStream:
 class MappedSystem:
     """One system. ``error`` says why it could not be mapped, or why a part of it could not: then what the others offer stands in ``streams``.
 
-    ``unoffered`` are contracts without an object, as far as the whole system was seen.
+    ``unoffered`` are contracts without an object, as far as the whole system was seen. ``operations`` are those that its interface is made
+    of, where it is made of any.
     """
 
     name: str
@@ -82,6 +86,16 @@ class MappedSystem:
     skipped: tuple[FortnightError, ...] = ()
     unoffered: tuple[str, ...] = ()
     error: FortnightError | None = None
+    operations: tuple[OperationShape, ...] = ()
+
+    def reading(self, one: OperationShape) -> str:
+        """The stream that an operation is read as, empty where none is."""
+        return next((stream.stream for stream in self.streams if _reads(stream.contract, one)), "")
+
+
+def _reads(contract: Contract, one: OperationShape) -> bool:
+    source = contract.source
+    return (source.get("operation"), source.get("service", "")) == (one.operation, one.service) and not source.get("table")
 
 
 @dataclass(frozen=True)
@@ -159,9 +173,12 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
     probes: tuple[tuple[str, bool, str], ...] = ()
     streams: list[MappedStream] = []
     skipped: list[FortnightError] = []
+    operations: tuple[OperationShape, ...] = ()
     try:
         health = connector.check()
         endpoint, sandbox, probes = health.endpoint, health.sandbox, health.probes
+        if isinstance(connector, Operates):
+            operations = tuple(connector.operations())
         offers, closed = _offers(connector)
         offers += _parts(offers, contracts)
         # What a contract already claims keeps its name, whatever the dictionary says today.
@@ -179,18 +196,19 @@ def _system(project: Project, system: str, glossary: Glossary, report: Report, c
                         contract,
                         contract.stream if contract else stream_of(system, offer, glossary, taken),
                         glossary,
+                        last_seen(project.root, contract.stream) if contract else None,
                     )
                 )
             except FixConfiguration as error:
                 skipped.append(error)
         report(Progress(system, "done", len(offers), len(offers)))
     except SourceError as error:
-        return MappedSystem(system, kind, endpoint, sandbox, probes=probes, error=error)
+        return MappedSystem(system, kind, endpoint, sandbox, probes=probes, error=error, operations=operations)
     finally:
         connector.close()
     offered = {one.stream for one in streams}
     unoffered = () if closed else tuple(name for name in contracts if name not in offered)
-    return MappedSystem(system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), unoffered, closed)
+    return MappedSystem(system, kind, endpoint, sandbox, tuple(streams), probes, tuple(skipped), unoffered, closed, operations)
 
 
 def _offers(connector: Connector) -> tuple[list[Offer], SourceError | None]:
@@ -232,18 +250,22 @@ def _parts(offers: Sequence[Offer], contracts: Mapping[str, Contract]) -> list[O
     return found
 
 
-def _stream(connector: Connector, kind: str, offer: Offer, contract: Contract | None, stream: str, glossary: Glossary) -> MappedStream:
+def _stream(
+    connector: Connector, kind: str, offer: Offer, contract: Contract | None, stream: str, glossary: Glossary, since: Facts | None
+) -> MappedStream:
     questions: list[Question] = []
     if contract is None:
         proposal = propose(stream, kind, offer, glossary)
-        live = _described(connector, proposal.contract, questions)
+        live, gone = _described(connector, proposal.contract, questions)
         proposed = _pinned(proposal, live)
         questions = [*proposal.questions, *questions]
     else:
         proposed = contract
-        live = _described(connector, contract, questions)
+        live, gone = _described(connector, contract, questions)
         questions += _left_open(contract)
-    changes = compare(proposed, live).changes if live else ()
+    changes = compare(proposed, live, since).changes if live else moved(proposed, connector, proposed.told(), since)
+    if live is None and not changes and isinstance(gone, FixConfiguration):
+        raise gone
     if changes and contract is not None:
         questions.append(Question("map.drifted", {"stream": stream, "count": len(changes)}))
     if offer.rows is None and contract is None and not any(name in offer.source for name in _PARTS):
@@ -252,13 +274,13 @@ def _stream(connector: Connector, kind: str, offer: Offer, contract: Contract | 
     return MappedStream(offer, proposed, contract is not None, tuple(questions), changes, access, predicted_calls(offer))
 
 
-def _described(connector: Connector, contract: Contract, questions: list[Question]) -> Schema | None:
-    """The live schema as this very contract will be held to it, which may cover less than the offer's."""
+def _described(connector: Connector, contract: Contract, questions: list[Question]) -> tuple[Schema | None, FortnightError | None]:
+    """The live schema as this very contract will be held to it, which may cover less than the offer's; or why there is none."""
     try:
-        return connector.describe(contract.told())
-    except SourceError as error:
+        return connector.describe(contract.told()), None
+    except (SourceError, *UNDESCRIBED) as error:
         questions.append(Question("map.not_described", {"reason": error.say()}))
-        return None
+        return None, error
 
 
 def _pinned(proposal: Proposal, live: Schema | None) -> Contract:
@@ -281,7 +303,7 @@ def _left_open(contract: Contract) -> list[Question]:
 def _access(connector: Connector, contract: Contract, questions: list[Question]) -> AccessShape | None:
     try:
         access: Access = connector.access(contract.told())
-    except SourceError as error:
+    except (SourceError, FixConfiguration) as error:
         questions.append(Question("map.access_unread", {"reason": error.say()}, "access"))
         return None
     unresolved = [scope for scope in access.scopes if not scope.resolved]

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, 
         quote_plus(SECRET),
         json.dumps(SECRET),
         json.dumps(SECRET, ensure_ascii=False),
+        escape(SECRET),
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode(),
     ],
@@ -35,6 +37,13 @@ printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=8, 
 def test_a_known_secret_is_masked_in_each_form_it_travels_in(form: str) -> None:
     shown = Redactor([SECRET])(f"sent {form} to the source")
     assert MASK in shown and form not in shown and SECRET not in shown
+
+
+def test_a_secret_that_is_learned_later_is_masked_from_then_on_beside_the_others() -> None:
+    redact = Redactor([SECRET])
+    assert redact("session-7-abcdef") == "session-7-abcdef"
+    redact.learn(["session-7-abcdef"])
+    assert redact(f"{SECRET} session-7-abcdef") == f"{MASK} {MASK}"
 
 
 @given(user=printable, secret=printable, after=printable)

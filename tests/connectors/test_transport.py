@@ -112,6 +112,104 @@ def test_a_wait_longer_than_the_cap_gives_up_at_once_and_says_how_long_the_sourc
     assert line.slept == [] and len(line.requests) == 1
 
 
+# --- a gate that several transports share ------------------------------------------------------------------------------------------
+
+
+class Told:
+    """A gate that lets everything through and keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def enter(self, method: str, url: str) -> None:
+        self.said.append(f"enter {method} {httpx.URL(url).path}")
+
+    def heard(self, response: httpx.Response) -> None:
+        self.said.append(f"heard {response.status_code}")
+
+    def hold(self, seconds: float) -> None:
+        self.said.append(f"hold {seconds:g}")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_is_everybodys_goes_to_the_gate_and_is_not_slept_by_one_alone(status: int) -> None:
+    gate = Told()
+    line = Line(busy(status, Retry_After="7", RateLimit_Reset="12"), fine(), gate=gate)
+    assert line.transport.send("GET", "/a").text == "ok"
+    assert gate.said == ["enter GET /a", f"heard {status}", "hold 12", "enter GET /a", "heard 200"]
+    assert line.slept == []
+
+
+def test_a_pause_nobody_named_is_held_with_backoff_and_jitter() -> None:
+    gate = Told()
+    line = Line(busy(429), gate=gate, options=TransportOptions(attempts=12, max_wait=5.0))
+    with pytest.raises(SourceUnavailable):
+        line.transport.send("GET", "/a")
+    held = [float(one.removeprefix("hold ")) for one in gate.said if one.startswith("hold")]
+    assert len(held) == 12 and len(set(held)) == 12, "the last failure, after which we give up, holds the others, too"
+    assert all(0 <= pause <= min(5.0, 0.25 * 2**attempt) for attempt, pause in enumerate(held, start=1))
+
+
+def test_a_pause_too_long_to_wait_for_is_held_before_we_give_up() -> None:
+    gate = Told()
+    line = Line(busy(429, Retry_After="3600"), gate=gate)
+    with pytest.raises(SourceUnavailable):
+        line.transport.send("GET", "/a")
+    assert gate.said[-1] == "hold 3600"
+
+
+def test_a_gateway_that_failed_once_holds_nobody_else() -> None:
+    gate = Told()
+    line = Line(busy(502, Retry_After="2"), httpx.ConnectError("refused"), fine(), gate=gate)
+    line.transport.send("GET", "/a")
+    assert line.slept[0] == 2.0 and len(line.slept) == 2
+    assert [one for one in gate.said if one.startswith("hold")] == []
+
+
+def test_a_stream_passes_the_gate_before_each_attempt_and_a_redirect_passes_it_again() -> None:
+    gate = Told()
+    line = Line(busy(503, Retry_After="3"), httpx.Response(302, headers={"Location": "/there"}), fine(), gate=gate)
+    with line.transport.stream("GET", "/file", follow=True) as response:
+        assert response.read() == b"ok"
+    assert gate.said == ["enter GET /file", "heard 503", "hold 3", "enter GET /file", "heard 302", "enter GET /there", "heard 200"]
+
+
+def test_nothing_that_was_let_through_waits_for_a_slot_behind_a_reply_that_would_have_stopped_it() -> None:
+    gate, asked = Told(), threading.Event()
+
+    def slow() -> httpx.Response:
+        asked.set()
+        threading.Event().wait(0.1)  # time for the second request to come to the slot
+        return busy(429, Retry_After="9")
+
+    line = Line(slow, fine(), gate=gate, options=TransportOptions(concurrency=1, attempts=1))
+
+    def second() -> None:
+        asked.wait()
+        line.transport.send("GET", "/second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with pytest.raises(SourceUnavailable):
+        line.transport.send("GET", "/first")
+    thread.join()
+    assert gate.said == ["enter GET /first", "heard 429", "hold 9", "enter GET /second", "heard 200"]
+
+
+def test_a_gate_that_says_no_gives_the_slot_back() -> None:
+    class Shut(Told):
+        def enter(self, method: str, url: str) -> None:
+            raise SourceUnavailable("source.unavailable", host="h", reason="r", attempts=0)
+
+    line = Line(fine(), gate=Shut(), options=TransportOptions(concurrency=1))
+    for _ in range(3):
+        with pytest.raises(SourceUnavailable):
+            line.transport.send("GET", "/a")
+        with pytest.raises(SourceUnavailable), line.transport.stream("GET", "/a"):
+            pass
+    assert line.requests == []
+
+
 # --- what is tried again ------------------------------------------------------------------------------------------------------
 
 

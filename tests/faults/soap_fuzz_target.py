@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["connectors.soap"]):
     from connectors.protocol import Column
     from connectors.soap.bundle import fetch
     from connectors.soap.decode import IncompleteXml, NotSoap, RawRow, decode
-    from connectors.soap.multiref import has_references, resolved
+    from connectors.soap.multiref import Marks, resolved
     from connectors.soap.plan import compile_plan
     from connectors.soap.steps import Plan
     from connectors.soap.values import Rules, Where, batch
@@ -98,7 +98,7 @@ def read_by(the: Plan, content: bytes, **how: Any) -> tuple[list[dict[str, Any]]
 
     try:
         source: Any = io.BytesIO(content)
-        if the is PLANS[1] and has_references(source):
+        if the is PLANS[1] and Marks().in_next(content):
             source = resolved(source)
         said = decode(source, the, sink, **how)
     except (BrokenXml, UnsafeXml, NotSoap, IncompleteXml):

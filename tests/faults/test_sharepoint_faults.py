@@ -92,6 +92,12 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"connectors.sharepoint.{module}.PAGE_ROWS", 7)
 
 
+def without_what_processes_share(project: Project) -> None:
+    """As if the hours of a pause had gone by."""
+    for file in (project.home / "calls").glob("sharepoint-*.json"):
+        file.unlink()
+
+
 def again(project: Project, stream: str) -> Result:
     return pull(project, Request(stream, full=True), WallClock())
 
@@ -218,6 +224,9 @@ def test_a_tenant_that_asks_for_an_hour_fails_the_pull_whole_and_says_how_long(l
     error = refused_whole(loaded, LIBRARY, SourceUnavailable)
     assert isinstance(error, SourceUnavailable) and error.retry_after == 3600
     process.control(home, "heal", {})
+    paused = refused_whole(loaded, LIST, SourceUnavailable)
+    assert paused.code == "sharepoint.paused", "the hour holds for every stream of the tenant, and for the next pull"
+    without_what_processes_share(loaded)
     assert again(loaded, LIBRARY).error is None
 
 
@@ -322,6 +331,7 @@ def test_a_pull_that_fails_on_its_link_keeps_the_link_and_the_next_one_goes_on_f
     strike(home, "429", "/delta", retry_after=3600)
     assert isinstance(pull(loaded, Request(LIBRARY), WallClock()).error, SourceUnavailable)
     assert Warehouse(loaded.root).published(LIBRARY) == before
+    without_what_processes_share(loaded)
     told.clear()
     assert pull(loaded, Request(LIBRARY), WallClock()).error is None
     assert told[0] == (200, True)

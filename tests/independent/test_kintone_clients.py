@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,23 +26,6 @@ const client = new KintoneRestAPIClient({ baseUrl: process.env.BASE_URL, auth: {
   console.log(JSON.stringify({ some: some.map((one) => one.$id.value), kinds: [...new Set(some.map((one) => one['受注区分'].value))].sort(), fields }));
 })().catch((error) => { console.error(error); process.exit(1); });
 """
-
-
-def lacking(what: str) -> None:
-    """Without node or npm the test says so and is skipped; in CI, which installs them, that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run this test: {what}")
-    pytest.skip(what)
-
-
-@pytest.fixture(scope="module")
-def modules() -> Path:
-    """The pinned packages."""
-    try:
-        return peers.node_modules()
-    except peers.PeerMissing as missing:
-        lacking(str(missing))
-        raise
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,17 @@ def test_a_secret_written_into_a_mapping_or_a_further_service_is_refused_too(tmp
         assert "Very-Secret" not in str(caught.value)
 
 
+def test_where_a_login_finds_its_token_is_no_secret_and_what_it_is_given_is_one(tmp_path: Path) -> None:
+    login = {"operation": "login", "arguments": {"user": "Very-Secret-User"}, "token": "result/sessionId", "as": "body", "at": "sessionId"}
+    project = small(tmp_path, systems={"erp": {"kind": "soap", "wsdl": "https://erp.example/ws?wsdl", "auth": {"login": login}}})
+    with pytest.raises(FixConfiguration) as caught:
+        project.connect("erp")
+    assert caught.value.params["place"] == "systems.erp.auth.login.arguments.user" and "Very-Secret" not in str(caught.value)
+    with pytest.raises(FixConfiguration) as caught:
+        small(tmp_path, systems={"erp": {"kind": "soap", "auth": {"login": {"arguments": {"password": "Very-Secret"}}}}})
+    assert caught.value.params["place"] == "systems.erp.auth.login.arguments.password"
+
+
 def test_a_relative_ca_file_lies_beside_the_project_wherever_the_command_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import certifi
 

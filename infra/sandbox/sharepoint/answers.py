@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -23,12 +24,18 @@ class Ask:
     headers: Mapping[str, str]
     base: str
     body: bytes = b""
+    #: The claims of its token, once they are known.
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
+    def app(self) -> str:
+        return str(self.claims.get("appid", ""))
+
+    @cached_property
     def select(self) -> list[str]:
         return [name.strip() for name in self.query.get("$select", "").split(",") if name.strip()]
 
-    @property
+    @cached_property
     def prefer(self) -> set[str]:
         return {part.strip().split("=")[0].lower() for part in self.headers.get("prefer", "").split(",")}
 
@@ -91,6 +98,7 @@ def page(ask: Ask, rows: list[Any], *, default: int = 200, most: int = 1000) -> 
     return found
 
 
+@lru_cache(maxsize=1 << 12)
 def stamp(moment: datetime) -> str:
     """An instant as Graph writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -16,16 +16,17 @@ from starlette.routing import Route
 from infra.sandbox.company.people import TENANT_ID
 from infra.sandbox.host import Receive, Scope, Send, control_routes
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import control, founding
+from infra.sandbox.sharepoint import control, founding, managed
 from infra.sandbox.sharepoint.answers import Ask, GraphError, refusal
-from infra.sandbox.sharepoint.authority import CLIENT_ID, Authority, credentials
-from infra.sandbox.sharepoint.control import Faults
+from infra.sandbox.sharepoint.authority import CLIENT_ID, MANAGED_ID, Authority, credentials
 from infra.sandbox.sharepoint.graph import Graph
+from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.rest import Rest
+from infra.sandbox.sharepoint.throttle import Meter
 
 
 def describe(settings: Settings) -> dict[str, Any]:
-    """What a client needs to be told. ``certificate`` is a PEM file with private key and certificate; both secrets live in ``settings.state``."""
+    """What a client needs to be told. ``certificate`` is a PEM file with private key and certificate; all secrets live in ``settings.state``."""
     kept = credentials(settings.state)
     return {
         "authority": f"{settings.https_url}/{TENANT_ID}",
@@ -35,6 +36,12 @@ def describe(settings: Settings) -> dict[str, Any]:
         "client_id": CLIENT_ID,
         "client_secret": kept.client_secret,
         "certificate": str(kept.certificate),
+        "managed_identity": {
+            "client_id": MANAGED_ID,
+            "endpoint": f"{settings.http_url}/msi/token",
+            "header": kept.identity_header,
+            "imds": settings.http_url,
+        },
     }
 
 
@@ -42,8 +49,9 @@ def build(settings: Settings) -> Starlette:
     """The whole server. The first call for a seed makes the files (some seconds); later ones find them in ``settings.state``."""
     world = founding.found(settings.clock.origin, settings.seed, settings.state)
     authority = Authority(settings)
-    faults = Faults(authority.revoke)
-    graph, rest = Graph(world, authority, settings, faults.take), Rest(world, authority, settings)
+    mishaps = Mishaps(authority.revoke)
+    meter = Meter(settings.clock)
+    graph, rest = Graph(world, authority, settings, mishaps.take, meter), Rest(world, authority, settings, meter)
 
     async def ask_of(request: Request, path: str) -> Ask:
         base = f"{request.url.scheme}://{request.headers['host']}"
@@ -62,13 +70,13 @@ def build(settings: Settings) -> Starlette:
     everything = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
         routes=[
-            *control_routes(settings, control.verbs(world, authority, settings, faults)),
+            *control_routes(settings, control.verbs(world, authority, settings, mishaps, meter)),
             *_authority_routes(authority),
             Route("/v1.0/{path:path}", on_graph, methods=everything),
             Route("/sites/{site}/_api/{path:path}", on_rest, methods=everything),
             Route("/sites/{site}/_layouts/15/download.aspx", on_download),
         ],
-        middleware=[Middleware(_Faulty, faults=faults)],
+        middleware=[Middleware(_Faulty, mishaps=mishaps)],
     )
 
 
@@ -93,7 +101,13 @@ def _authority_routes(authority: Authority) -> list[Route]:
 
         return answer
 
+    def managed_identity(request: Request) -> Response:
+        answer = managed.app_service if request.scope["path"].startswith("/msi/") else managed.imds
+        return answer(authority, request.query_params, request.headers)
+
     return [
+        Route("/msi/token", managed_identity),
+        Route("/metadata/identity/oauth2/token", managed_identity),
         Route("/common/discovery/instance", discovery),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
         Route("/{tenant}/.well-known/openid-configuration", configuration),
@@ -106,13 +120,13 @@ def _authority_routes(authority: Authority) -> list[Route]:
 class _Faulty:
     """Plays waiting faults on Graph, REST and downloads. A batch as a whole is spared: its parts are throttled one by one."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], faults: Faults) -> None:
-        self._app, self._faults = app, faults
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], mishaps: Mishaps) -> None:
+        self._app, self._mishaps = app, mishaps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
         meant = scope["type"] == "http" and path.startswith(("/v1.0/", "/sites/")) and path != "/v1.0/$batch"
-        fault = self._faults.take(path) if meant else None
+        fault = self._mishaps.take(path) if meant else None
         if fault is None:
             await self._app(scope, receive, send)
             return

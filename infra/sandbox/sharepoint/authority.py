@@ -25,9 +25,11 @@ from starlette.responses import JSONResponse, Response
 
 from infra.sandbox.company.people import DOMAIN, TENANT_ID, stable_id
 from infra.sandbox.settings import Settings
+from infra.sandbox.sharepoint.consent import ROLES
 
 CLIENT_ID = stable_id("app", "fortnight")
-ROLES = ["Sites.FullControl.All", "GroupMember.Read.All", "User.Read.All"]
+#: The identity of the machine it runs on, where that has one.
+MANAGED_ID = stable_id("app", "fortnight-managed")
 GRAPH_AUDIENCES = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
 LIFETIME = timedelta(minutes=60)
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -40,6 +42,7 @@ class Credentials:
 
     client_secret: str
     certificate: Path
+    identity_header: str
     signing_key: rsa.RSAPrivateKey
 
     def __repr__(self) -> str:
@@ -58,6 +61,9 @@ def credentials(state: Path) -> Credentials:
     """The authority's keys and the app's credentials, made at first use and then read."""
     state.mkdir(parents=True, exist_ok=True)
     secret_file, client_file, key_file = state / "client.secret", state / "client.pem", state / "authority.key"
+    header_file = state / "identity.header"
+    if not header_file.exists():
+        _write(header_file, secrets.token_hex(16).encode())
     if not secret_file.exists():
         _write(secret_file, secrets.token_urlsafe(30).encode())
     if not client_file.exists():
@@ -66,7 +72,7 @@ def credentials(state: Path) -> Credentials:
         _write(key_file, _key_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
     signing = serialization.load_pem_private_key(key_file.read_bytes(), None)
     assert isinstance(signing, rsa.RSAPrivateKey)
-    return Credentials(secret_file.read_text(), client_file, signing)
+    return Credentials(secret_file.read_text(), client_file, header_file.read_text(), signing)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -105,7 +111,10 @@ def _b64(raw: bytes) -> str:
 
 
 class Authority:
-    """Issues and checks tokens. ``secret_expired`` and ``certificate_expired`` make the right credential answer as an expired one."""
+    """Issues and checks tokens. ``secret_expired`` and ``certificate_expired`` make the right credential answer as an expired one.
+
+    ``roles`` are what tokens issued from now on say the app may do.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -113,12 +122,18 @@ class Authority:
         self._client = x509.load_pem_x509_certificate(self._kept.certificate.read_bytes())
         self.secret_expired = False
         self.certificate_expired = False
+        self.roles: list[str] = list(ROLES)
         self._given: set[str] = set()
         self._revoked: set[str] = set()
 
     def revoke(self) -> None:
         """Take back every token issued so far."""
         self._revoked |= self._given
+
+    @property
+    def identity_header(self) -> str:
+        """What an App Service's own token endpoint wants to hear."""
+        return self._kept.identity_header
 
     @property
     def given(self) -> int:
@@ -205,8 +220,7 @@ class Authority:
             raise Refused(401, "invalid_client", 7000218, "The request body must contain 'client_assertion' or 'client_secret'.")
         audience = self._audience(form, version)
         seconds = int(LIFETIME.total_seconds())
-        token = self._sign(audience, certificate=bool(assertion))
-        self._given.add(token)
+        token = self.issue(CLIENT_ID, audience, certificate=bool(assertion))
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 
     def _check_secret(self, secret: str) -> None:
@@ -269,7 +283,8 @@ class Authority:
             raise Refused(400, "invalid_scope", 1002012, f"The provided value for scope {scope} is not valid: it must end in /.default.")
         return scope.removesuffix("/.default").rstrip("/")
 
-    def _sign(self, audience: str, *, certificate: bool) -> str:
+    def issue(self, client: str, audience: str, *, certificate: bool) -> str:
+        """An access token; ``certificate``: how the client proved itself."""
         now = datetime.now(UTC)
         claims = {
             "aud": audience,
@@ -278,18 +293,20 @@ class Authority:
             "nbf": now - timedelta(minutes=5),
             "exp": now + LIFETIME,
             "tid": TENANT_ID,
-            "appid": CLIENT_ID,
-            "azp": CLIENT_ID,
+            "appid": client,
+            "azp": client,
             "app_displayname": "Fortnight",
             "idtyp": "app",
             "appidacr": "2" if certificate else "1",
-            "roles": ROLES,
+            "roles": self.roles,
             "oid": stable_id("service principal", "fortnight"),
             "ver": "1.0",
             "sub": stable_id("service principal", "fortnight"),
             "uti": uuid.uuid4().hex[:22],
         }
-        return jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
+        token = jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
+        self._given.add(token)
+        return token
 
     def claims(self, authorization: str, audiences: tuple[str, ...]) -> dict[str, Any] | None:
         """Claims of a bearer token for one of ``audiences``; None when it is missing, foreign, spoilt, revoked or over."""

@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from infra.sandbox.breaks import Breakage
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.settings import Settings
-from infra.sandbox.sharepoint import founding, life
-from infra.sandbox.sharepoint.answers import stamp
+from infra.sandbox.sharepoint import bulk, control_doings, life, tenancy
 from infra.sandbox.sharepoint.authority import Authority
-from infra.sandbox.sharepoint.effective import may_read
-from infra.sandbox.sharepoint.world import READ, Entry, Listing, Site, World, scope_of
+from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
+from infra.sandbox.sharepoint.effective import may_find
+from infra.sandbox.sharepoint.finding import asked, row
+from infra.sandbox.sharepoint.mishaps import Mishaps
+from infra.sandbox.sharepoint.throttle import Limit, Meter
+from infra.sandbox.sharepoint.world import World
 
 
-@dataclass
-class _Fault:
-    kind: str
-    left: int
-    skip: int
-    retry_after: int
-    path: str
-
-
-class Faults:
-    """Faults waiting to happen: of the requests whose path contains ``path``, ``skip`` pass and the next ``count`` meet the fault.
-
-    They are answered 429 or 503, or dropped; with ``revoke`` every access token given out so far ends right before they are answered.
-    A path is compared without regard to case, as SharePoint itself reads it.
-    """
-
-    def __init__(self, revoke: Callable[[], None]) -> None:
-        self._revoke = revoke
-        self._lock = threading.Lock()
-        self._waiting: list[_Fault] = []
-
-    def set(self, body: dict[str, Any]) -> dict[str, Any]:
-        kind = str(body["kind"])
-        if kind not in ("429", "503", "drop", "revoke"):
-            raise ValueError(f"no such fault: {kind}; there are 429, 503, drop and revoke")
-        with self._lock:
-            count, skip, retry_after = (int(body.get(name, default)) for name, default in (("count", 1), ("skip", 0), ("retry_after", 0)))
-            self._waiting.append(_Fault(kind, count, skip, retry_after, str(body.get("path", "")).lower()))
-        return {"waiting": len(self._waiting)}
-
-    def heal(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Forget what was waiting; ``unmet`` says how many of it no request had fully met."""
-        with self._lock:
-            unmet = len(self._waiting)
-            self._waiting.clear()
-        return {"waiting": 0, "unmet": unmet}
-
-    def take(self, path: str) -> tuple[int, int] | None:
-        """(status, Retry-After) of the fault this request meets, status 0 for a dropped connection; None when there is none."""
-        with self._lock:
-            for fault in self._waiting:
-                if fault.path in path.lower():
-                    if fault.skip > 0:
-                        fault.skip -= 1
-                        continue
-                    fault.left -= 1
-                    if fault.left <= 0:
-                        self._waiting.remove(fault)
-                    if fault.kind == "revoke":
-                        self._revoke()
-                        return None
-                    return (0 if fault.kind == "drop" else int(fault.kind)), fault.retry_after
-        return None
-
-
-def verbs(world: World, authority: Authority, settings: Settings, faults: Faults) -> dict[str, Callable[[dict[str, Any]], Any]]:
+def verbs(
+    world: World, authority: Authority, settings: Settings, mishaps: Mishaps, meter: Meter
+) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Verb → function of the request's body. ``advanced`` is what runs after the clock has moved."""
+    breakage = Breakage(Tenant(world, authority, mishaps, settings.clock), BREAKS)
 
     def told(verb: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
         def locked(body: dict[str, Any]) -> Any:
@@ -84,17 +35,18 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
 
     def truth(body: dict[str, Any]) -> dict[str, Any]:
         site = world.sites[body["site"]]
-        rows = [_row(listing, entry) for listing in site.lists for entry in listing.living()]
         counts = {listing.title: sum(1 for entry in listing.living() if entry.kind != "folder") for listing in site.lists}
-        found = {"site": site.key, "count": len(rows), "counts": counts, "day": world.day}
-        return found if body.get("count_only") else {**found, "items": rows}
+        found = {"site": site.key, "count": sum(listing.count() for listing in site.lists), "counts": counts, "day": world.day}
+        if body.get("count_only"):
+            return found
+        return {**found, "items": [row(listing, entry) for listing in site.lists for entry in listing.living()]}
 
     def effective(body: dict[str, Any]) -> dict[str, Any]:
         logins = [person(login).login for login in body.get("logins") or [one.login for one in PEOPLE]]
         rows = []
-        for listing, entry in _asked(world, body.get("items")):
-            readers = [login for login in logins if may_read(world, login, listing, entry)]
-            rows.append({**_row(listing, entry), "readers": readers})
+        for listing, entry in asked(world, body.get("items")):
+            readers = [login for login in logins if may_find(world, login, listing, entry)]
+            rows.append({**row(listing, entry), "readers": readers})
         return {"items": rows}
 
     def expire_tokens(_: dict[str, Any]) -> dict[str, Any]:
@@ -129,23 +81,41 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
             members.remove(login)
         return {"group": body["group"], "members": members}
 
-    def grant(body: dict[str, Any]) -> dict[str, Any]:
-        """{"item": id, "login": login}: read for one person, inheritance broken first if need be."""
+    def fault(body: dict[str, Any]) -> dict[str, Any]:
+        """{"kind", "count"?, "skip"?, "path"?, "retry_after"?}: so many requests meet it."""
+        options = {name: int(body[name]) for name in ("count", "skip", "retry_after") if name in body}
+        mishaps.add(str(body["kind"]), path=str(body.get("path", "")), **options)
+        return {"waiting": len(mishaps)}
 
-        def change(site: Site, key: str) -> None:
-            site.grants[key].setdefault(founding.user(site, body["login"]).number, set()).add(READ)
+    def heal(body: dict[str, Any]) -> dict[str, Any]:
+        """Take faults away and undo breaks, the newest first; ``name`` heals that one break only. ``unmet``: faults not fully met."""
+        name = body.get("name")
+        healed, _ = breakage.heal(name)
+        return {"healed": healed, "unmet": mishaps.clear() if name is None else 0, "waiting": len(mishaps)}
 
-        return _change(world, settings, body["item"], change)
+    def add_bulk(body: dict[str, Any]) -> dict[str, Any]:
+        """{"items": n}: one more site with a library of so many items, two of a hundred with rights of their own. Says how to reach it."""
+        listing = bulk.add(world, int(body["items"]), settings.clock.now())
+        scopes = sum(key not in ("web", listing.guid) for key in listing.site.grants)
+        return {
+            "site": listing.site.key,
+            "site_url": f"{settings.https_url}/sites/{listing.site.key}",
+            "drive_id": listing.drive_id,
+            "list_id": listing.guid,
+            "items": listing.count(),
+            "unique": scopes,
+        }
 
-    def revoke(body: dict[str, Any]) -> dict[str, Any]:
-        """{"item": id, "login": login}: the person's own grant on that item goes; grants by group stay."""
+    def throttle(body: dict[str, Any]) -> dict[str, Any]:
+        """{"licences"?, "units_per_minute"?, "units_per_day"?}: from now on an app that uses more is refused; an empty body ends that."""
+        if body:
+            usual = Limit.of(int(body.get("licences", 1)))
+            meter.limit = Limit(int(body.get("units_per_minute", usual.minute)), int(body.get("units_per_day", usual.day)))
+        else:
+            meter.limit = None
+        return {"limit": None if meter.limit is None else asdict(meter.limit)}
 
-        def change(site: Site, key: str) -> None:
-            site.grants[key].pop(founding.user(site, body["login"]).number, None)
-
-        return _change(world, settings, body["item"], change)
-
-    found = {
+    known = {
         "truth": truth,
         "effective": effective,
         "expire_tokens": expire_tokens,
@@ -154,59 +124,15 @@ def verbs(world: World, authority: Authority, settings: Settings, faults: Faults
         "set_secret_expired": set_secret_expired,
         "inherited_from": inherited_from,
         "membership": membership,
-        "grant": grant,
-        "revoke": revoke,
         "advanced": lambda _: None,
+        "fault": fault,
+        "bulk": add_bulk,
+        "throttle": throttle,
+        "units": lambda body: meter.told(reset=bool(body.get("reset"))),
+        "breaks": lambda _: {"breaks": breakage.listed()},
+        "break": breakage.do,
+        "heal": heal,
+        **control_doings.verbs(world, settings.clock),
+        **tenancy.verbs(world, authority, settings.clock),
     }
-    return {**{name: told(verb) for name, verb in found.items()}, "fault": faults.set, "heal": faults.heal}
-
-
-def _row(listing: Listing, entry: Entry) -> dict[str, Any]:
-    return {
-        "site": listing.site.key,
-        "list": listing.title,
-        "list_id": listing.guid,
-        "drive_id": listing.drive_id,
-        "id": entry.id,
-        "unique_id": entry.guid,
-        "list_item_id": entry.number,
-        "kind": entry.kind,
-        "path": "/".join([listing.title, *listing.path(entry)]),
-        "size": entry.stored.size if entry.stored else 0,
-        "quick_xor": entry.stored.quick_xor if entry.stored else "",
-        "etag": entry.etag,
-        "modified": stamp(entry.modified),
-        "unique": entry.guid in listing.site.grants,
-        "scope": scope_of(listing, entry),
-    }
-
-
-def _asked(world: World, wanted: list[str] | None) -> Iterator[tuple[Listing, Entry]]:
-    if wanted is None:
-        yield from ((listing, entry) for listing in world.listings() for entry in listing.living())
-        return
-    for key in wanted:
-        yield _found(world, key)
-
-
-def _found(world: World, key: str) -> tuple[Listing, Entry]:
-    """By drive item id, unique id, or path from the list's title on; raises KeyError."""
-    direct = world.entry(key)
-    if direct is not None:
-        return direct
-    title, *names = key.split("/")
-    for listing in world.listings():
-        entry = listing.find(names) if names and listing.title == title else None
-        if entry is not None:
-            return listing, entry
-    raise KeyError(f"no item {key}")
-
-
-def _change(world: World, settings: Settings, key: str, change: Callable[[Site, str], Any]) -> dict[str, Any]:
-    listing, entry = _found(world, key)
-    site = listing.site
-    if entry.guid not in site.grants:
-        site.grants[entry.guid] = {number: set(roles) for number, roles in site.grants[scope_of(listing, entry)].items()}
-    change(site, entry.guid)
-    world.sharing_changed(listing, entry, settings.clock.now())
-    return _row(listing, entry)
+    return {name: told(verb) for name, verb in known.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from infra.sandbox.sharepoint.answers import Ask, GraphError
+from infra.sandbox.sharepoint.consent import controls
 from infra.sandbox.sharepoint.world import Entry, Listing, World
 
 _CALL = re.compile(r"delta\((?:token='(?P<token>[^']*)')?\)$")
@@ -39,12 +40,20 @@ class Round:
     link: dict[str, str]
 
 
+def _changed(entry: Entry) -> int:
+    return entry.changed
+
+
+def _told(entry: Entry) -> int:
+    return entry.told
+
+
 def _end(listing: Listing) -> int:
     return listing.feed[-1][0] if listing.feed else 0
 
 
 def read(world: World, listing: Listing, ask: Ask, path: str) -> Round:
-    """The page the ask is at. Raises GraphError 410 with a Location for a token from before ``expire_tokens``, 400 for a foreign one."""
+    """The page the ask is at. An app without full control of the site hears of no change of rights alone. Raises GraphError 410 with a Location for a token from before ``expire_tokens``, 400 for a foreign one."""
     called = _CALL.search(ask.path)
     given = (called.group("token") if called else None) or ask.query.get("token") or ask.query.get("$deltatoken") or ""
     mark = listing.guid[:8]
@@ -53,16 +62,15 @@ def read(world: World, listing: Listing, ask: Ask, path: str) -> Round:
         return Round([], "", end, {"@odata.deltaLink": ask.link(path, token=Token(world.epoch, mark, end, end).text())})
     token = _token(world, listing, given, ask, path) if given else Token(world.epoch, mark, 0, _end(listing))
     first = not given or token.place == 0
-    pending = sorted(
-        (e for e in listing.entries.values() if e.changed > token.place and not 0 < e.deleted <= token.start), key=lambda e: e.changed
-    )
+    place = _changed if controls(ask.claims, listing.site) else _told
     top = ask.top(200, 1000)
+    pending = listing.pending(place, token.place, token.start, top + 1)
     taken, more = pending[:top], len(pending) > top
     stale, twin = "", token.twin
     if more and first:
         stale = twin = next((entry.id for entry in taken if entry.kind == "file"), "")
     if more:
-        following = Token(world.epoch, mark, taken[-1].changed, token.start, twin)
+        following = Token(world.epoch, mark, place(taken[-1]), token.start, twin)
         return Round(taken, stale, token.start, {"@odata.nextLink": ask.link(path, token=following.text())})
     again = listing.entries.get(twin)
     if again is not None and all(entry.id != again.id for entry in taken):
@@ -90,7 +98,9 @@ def _token(world: World, listing: Listing, given: str, ask: Ask, path: str) -> T
     if token.listing != mark:
         raise GraphError(400, "invalidRequest", "The provided sync token belongs to another list.")
     if token.epoch != world.epoch or token.place > _end(listing):
-        fresh = Token(world.epoch, mark, 0, _end(listing)).text()
+        epoch = world.epoch - 1 if world.gone_again > 0 else world.epoch
+        world.gone_again = max(world.gone_again - 1, 0)
+        fresh = Token(epoch, mark, 0, _end(listing)).text()
         raise GraphError(
             410,
             "resyncRequired",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.sandbox.clock import JST
-from infra.sandbox.company.people import GROUPS, PEOPLE, TENANT_ID, group, person, stable_id
+from infra.sandbox.company.people import GROUPS, PEOPLE, person, stable_id
 from infra.sandbox.sharepoint.content import catalogue, rows
 from infra.sandbox.sharepoint.content.document import Document
 from infra.sandbox.sharepoint.content.shelf import Shelf
+from infra.sandbox.sharepoint.principals import MEMBERS, OWNERS, SIXTH, VISITORS, eeeu, ensured, entra, user
 from infra.sandbox.sharepoint.world import EDIT, FULL_CONTROL, LIMITED_ACCESS, READ, Entry, Link, Listing, Principal, Site, World
 
 QUALITY, HR = "quality", "jinji"
@@ -21,8 +22,6 @@ EDITORS = {
 }
 GUEST = next(someone.login for someone in PEOPLE if someone.guest)
 INSTRUMENT_COUNT, ACTION_COUNT = 40, 30
-#: Site groups 3 to 5 exist in every site collection under the same numbers; 6 means something else in each.
-_OWNERS, _VISITORS, _MEMBERS, _SIXTH = 3, 4, 5, 6
 _FORGOTTEN = datetime(2015, 4, 10, 1, 0, tzinfo=UTC)
 
 
@@ -42,13 +41,15 @@ def found(origin: datetime, seed: int, state: Path) -> World:
     _rows(world, quality, origin)
     _quality_permissions(quality)
     _hr_permissions(hr)
+    for site in world.sites.values():
+        site.log.forget()
     return world
 
 
 def _site(world: World, key: str, title: str, created: datetime) -> Site:
     site = Site(key, title, stable_id("site collection", key), stable_id("web", key), created)
     world.sites[key] = site
-    for number, name in ((_OWNERS, "所有者"), (_VISITORS, "閲覧者"), (_MEMBERS, "メンバー")):
+    for number, name in ((OWNERS, "所有者"), (VISITORS, "閲覧者"), (MEMBERS, "メンバー")):
         site.principals[number] = Principal(number, "site", name, f"{title} {name}")
     return site
 
@@ -156,30 +157,12 @@ def field_values(site: Site, columns: list[dict[str, Any]], row: rows.Row) -> di
     return fields
 
 
-def user(site: Site, login: str) -> Principal:
-    """The site's row for a person; made at first use, as SharePoint's EnsureUser does."""
-    return _principal(site, "user", login, person(login).name)
-
-
-def _entra(site: Site, code: str) -> Principal:
-    return _principal(site, "entra", code, group(code).name)
-
-
-def _principal(site: Site, kind: str, key: str, title: str) -> Principal:
-    for one in site.principals.values():
-        if (one.kind, one.key) == (kind, key):
-            return one
-    number = max(site.principals, default=_SIXTH) + 1
-    site.principals[number] = Principal(number, kind, key, title)
-    return site.principals[number]
-
-
 def _fill(site: Site, number: int, *members: Principal) -> None:
     site.principals[number].members = [member.number for member in members]
 
 
 def _base(site: Site) -> dict[int, set[int]]:
-    return {_OWNERS: {FULL_CONTROL}, _VISITORS: {READ}, _MEMBERS: {EDIT}}
+    return {OWNERS: {FULL_CONTROL}, VISITORS: {READ}, MEMBERS: {EDIT}}
 
 
 def _limit(site: Site, listing: Listing, *principals: Principal) -> None:
@@ -199,13 +182,13 @@ def _entry(listing: Listing, path: str) -> Entry:
 
 def _quality_permissions(site: Site) -> None:
     manuals, rules = site.listing("製品マニュアル"), site.listing("品質規程")
-    site.principals[_SIXTH] = Principal(_SIXTH, "site", "監査チーム", "監査チーム")
-    board, engineering, desk = _entra(site, "quality-board"), _entra(site, "engineering-all"), _entra(site, "support-desk")
-    _fill(site, _OWNERS, user(site, person("misaki.sato").login))
-    _fill(site, _MEMBERS, _entra(site, "quality-members"))
+    site.principals[SIXTH] = Principal(SIXTH, "site", "監査チーム", "監査チーム")
+    board, engineering, desk = entra(site, "quality-board"), entra(site, "engineering-all"), entra(site, "support-desk")
+    _fill(site, OWNERS, user(site, person("misaki.sato").login))
+    _fill(site, MEMBERS, entra(site, "quality-members"))
     visitors = ("sales-all", "manufacturing-all", "managers")
-    _fill(site, _VISITORS, engineering, desk, *(_entra(site, code) for code in visitors))
-    _fill(site, _SIXTH, board)
+    _fill(site, VISITORS, engineering, desk, *(entra(site, code) for code in visitors))
+    _fill(site, SIXTH, board)
     guest, head = user(site, GUEST), user(site, person("misaki.sato").login)
     administrator = user(site, person("akari.mori").login)
     administrator.site_admin = True
@@ -213,49 +196,49 @@ def _quality_permissions(site: Site) -> None:
     site.grants[rules.guid] = _base(site)
 
     secret = _entry(rules, "監査結果")
-    site.grants[secret.guid] = {_SIXTH: {READ}, _OWNERS: {FULL_CONTROL}}
+    site.grants[secret.guid] = {SIXTH: {READ}, OWNERS: {FULL_CONTROL}}
     site.grants[_entry(rules, "監査結果/製品安全会議_議事要旨.pdf").guid] = {
         head.number: {FULL_CONTROL},
-        _entra(site, "managers").number: {READ},
+        entra(site, "managers").number: {READ},
     }
-    site.grants[_entry(rules, "客先クレーム").guid] = {desk.number: {READ}, _MEMBERS: {EDIT}, _OWNERS: {FULL_CONTROL}}
+    site.grants[_entry(rules, "客先クレーム").guid] = {desk.number: {READ}, MEMBERS: {EDIT}, OWNERS: {FULL_CONTROL}}
     site.grants[_entry(manuals, "開発中").guid] = {engineering.number: {EDIT}, board.number: {READ}}
     shared = _entry(manuals, "共通/製品共通_安全上の注意.pdf")
     site.grants[shared.guid] = {**_base(site), guest.number: {READ}}
-    site.grants[_entry(site.listing("サイトのページ"), "品質会議メンバー専用.aspx").guid] = {board.number: {READ}, _OWNERS: {FULL_CONTROL}}
+    site.grants[_entry(site.listing("サイトのページ"), "品質会議メンバー専用.aspx").guid] = {board.number: {READ}, OWNERS: {FULL_CONTROL}}
     for number in (3, 11):
         row = site.listing(rows.ACTIONS).by_number(number)
         assert row is not None
-        site.grants[row.guid] = {board.number: {EDIT}, _OWNERS: {FULL_CONTROL}}
-    _limit(site, rules, head, _entra(site, "managers"), desk, site.principals[_SIXTH])
+        site.grants[row.guid] = {board.number: {EDIT}, OWNERS: {FULL_CONTROL}}
+    _limit(site, rules, head, entra(site, "managers"), desk, site.principals[SIXTH])
     _limit(site, manuals, guest, engineering, board)
     share_organization(site, _entry(manuals, "共通/Spare_Parts_Ordering_Guide.html"))
 
 
 def _hr_permissions(site: Site) -> None:
     library = site.listing("規程と通知")
-    site.principals[_SIXTH] = Principal(_SIXTH, "site", "2015年度プロジェクト共有", "2015年度プロジェクト共有")
-    confidential, managers = _entra(site, "hr-confidential"), _entra(site, "managers")
-    everyone = _principal(site, "eeeu", f"spo-grid-all-users/{TENANT_ID}", "外部ユーザー以外のすべてのユーザー")
-    _fill(site, _OWNERS, user(site, person("nanami.shimizu").login))
-    _fill(site, _MEMBERS, confidential)
+    site.principals[SIXTH] = Principal(SIXTH, "site", "2015年度プロジェクト共有", "2015年度プロジェクト共有")
+    confidential, managers = entra(site, "hr-confidential"), entra(site, "managers")
+    everyone = eeeu(site)
+    _fill(site, OWNERS, user(site, person("nanami.shimizu").login))
+    _fill(site, MEMBERS, confidential)
     staff = ("sales-all", "engineering-all", "manufacturing-all", "quality-members", "it-admins")
-    _fill(site, _VISITORS, managers, *(_entra(site, code) for code in staff), user(site, person("hiroto.hayashi").login))
+    _fill(site, VISITORS, managers, *(entra(site, code) for code in staff), user(site, person("hiroto.hayashi").login))
     # The grant nobody remembers: not on the folder itself but inside a group with a harmless name.
-    _fill(site, _SIXTH, user(site, person("yuma.saito").login), everyone)
+    _fill(site, SIXTH, user(site, person("yuma.saito").login), everyone)
     user(site, person("riku.ikeda").login).site_admin = True
     site.grants["web"] = _base(site)
-    site.grants[_entry(library, "評価").guid] = {confidential.number: {EDIT}, _OWNERS: {FULL_CONTROL}}
-    site.grants[_entry(library, "2015年度共有").guid] = {_SIXTH: {READ}, _OWNERS: {FULL_CONTROL}}
-    site.grants[_entry(library, "役員").guid] = {managers.number: {READ}, _MEMBERS: {EDIT}, _OWNERS: {FULL_CONTROL}}
-    _limit(site, library, site.principals[_SIXTH], confidential, managers)
+    site.grants[_entry(library, "評価").guid] = {confidential.number: {EDIT}, OWNERS: {FULL_CONTROL}}
+    site.grants[_entry(library, "2015年度共有").guid] = {SIXTH: {READ}, OWNERS: {FULL_CONTROL}}
+    site.grants[_entry(library, "役員").guid] = {managers.number: {READ}, MEMBERS: {EDIT}, OWNERS: {FULL_CONTROL}}
+    _limit(site, library, site.principals[SIXTH], confidential, managers)
 
 
 def share_organization(site: Site, entry: Entry) -> None:
     """An organization link that nobody has used yet: it breaks inheritance, and its hidden group has no members."""
     link = stable_id("link", entry.guid)
-    hidden = _principal(
+    hidden = ensured(
         site, "site", f"SharingLinks.{entry.guid}.OrganizationView.{link}", f"SharingLinks.{entry.guid}.OrganizationView.{link}"
     )
-    entry.link = Link(f"u!{link.replace('-', '')}", "organization", "view", hidden.number)
+    entry.links = [Link(f"u!{link.replace('-', '')}", "organization", "view", hidden.number)]
     site.grants[entry.guid] = {**_base(site), hidden.number: {READ}}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from infra.sandbox.company.people import ORGANISATIONS, PEOPLE, Group, Person, group, person
+from infra.sandbox.company.people import DOMAIN, ORGANISATIONS, PEOPLE, Group, Person, person
 from infra.sandbox.sharepoint.answers import Ask, GraphError, page
+from infra.sandbox.sharepoint.consent import reads_hidden
 from infra.sandbox.sharepoint.graph_items import upn
 from infra.sandbox.sharepoint.world import World
 
@@ -29,17 +30,18 @@ def user_json(someone: Person) -> dict[str, Any]:
     }
 
 
-def group_json(one: Group) -> dict[str, Any]:
+def group_json(one: Group, *, unified: bool = False, hidden: bool = False) -> dict[str, Any]:
     return {
         "@odata.type": "#microsoft.graph.group",
         "id": one.entra_id,
         "displayName": one.name,
         "description": one.name_en,
-        "mailEnabled": False,
+        "mailEnabled": unified,
+        "mail": f"{one.code}@{DOMAIN}" if unified else None,
         "mailNickname": one.code,
-        "securityEnabled": True,
-        "groupTypes": [],
-        "visibility": None,
+        "securityEnabled": not unified,
+        "groupTypes": ["Unified"] if unified else [],
+        "visibility": "HiddenMembership" if hidden else "Private" if unified else None,
     }
 
 
@@ -50,31 +52,34 @@ class Directory:
         self._world = world
 
     def users(self, ask: Ask) -> dict[str, Any]:
-        return page(ask, _filtered([user_json(one) for one in PEOPLE], ask), default=100, most=999)
+        living = [one for one in PEOPLE if one.login not in self._world.gone]
+        return page(ask, _filtered([user_json(one) for one in living], ask), default=100, most=999)
 
     def groups(self, ask: Ask) -> dict[str, Any]:
-        return page(ask, _filtered([group_json(group(code)) for code in self._world.groups], ask), default=100, most=999)
+        return page(ask, _filtered([self.json(code) for code in self._world.groups], ask), default=100, most=999)
 
     def user(self, key: str) -> Person:
         """By object id or user principal name; raises GraphError 404."""
         found = next((one for one in PEOPLE if key.lower() in (one.entra_id, upn(one.login).lower())), None)
-        if found is None:
+        if found is None or found.login in self._world.gone:
             raise _missing(key)
         return found
 
     def group(self, key: str) -> Group:
-        found = next((group(code) for code in self._world.groups if group(code).entra_id == key.lower()), None)
+        found = next((one for one in map(self._world.group, self._world.groups) if one.entra_id == key.lower()), None)
         if found is None:
             raise _missing(key)
         return found
 
     def members(self, one: Group, ask: Ask, *, transitive: bool) -> dict[str, Any]:
-        """Users and groups inside a group."""
+        """Users and groups inside a group; those of a hidden one only for whoever may read them."""
+        if one.code in self._world.hidden and not reads_hidden(ask.claims):
+            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
         members, nested = self._world.groups[one.code]
         logins, inner = list(members), list(nested)
         if transitive:
             logins, inner = sorted(_closure(self._world)[one.code]), self._below(one.code)
-        rows = [user_json(person(login)) for login in logins] + [group_json(group(code)) for code in inner]
+        rows = [user_json(person(login)) for login in logins] + [self.json(code) for code in inner]
         return page(ask, _only(rows, ask), default=100, most=999)
 
     def member_of(self, someone: Person, ask: Ask, *, transitive: bool) -> dict[str, Any]:
@@ -85,7 +90,14 @@ class Directory:
             for code, (members, _) in self._world.groups.items()
             if someone.login in (closure[code] if transitive else frozenset(members))
         ]
-        return page(ask, _only([group_json(group(code)) for code in codes], ask), default=100, most=999)
+        return page(ask, _only([self.json(code) for code in codes], ask), default=100, most=999)
+
+    def owners(self, one: Group, ask: Ask) -> dict[str, Any]:
+        """Owners of a Microsoft 365 group; other groups here have none."""
+        return page(ask, _only([user_json(person(login)) for login in self._world.owners.get(one.code, [])], ask), default=100, most=999)
+
+    def json(self, code: str) -> dict[str, Any]:
+        return group_json(self._world.group(code), unified=code in self._world.owners, hidden=code in self._world.hidden)
 
     def _below(self, code: str) -> list[str]:
         found: list[str] = []

@@ -8,11 +8,12 @@ import mimetypes
 import re
 import secrets
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from infra.sandbox.company.people import DOMAIN, TENANT_ID, group, person, stable_id
+from infra.sandbox.company.people import DOMAIN, TENANT_ID, person, stable_id
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import feed
 from infra.sandbox.sharepoint.answers import Ask, GraphError, answer, chosen, page, stamp
@@ -25,6 +26,7 @@ from infra.sandbox.sharepoint.world import (
     LISTING,
     READ,
     Entry,
+    Link,
     Listing,
     Site,
     World,
@@ -33,6 +35,8 @@ from infra.sandbox.sharepoint.world import (
 
 _ROLE_NAMES = {FULL_CONTROL: "owner", EDIT: "write", CONTRIBUTE: "write", READ: "read", LISTING: "sp.一覧のみ"}
 _DOWNLOAD_SECONDS = 3600
+#: How Graph writes the end of a link that has none.
+_NEVER = "0001-01-01T00:00:00Z"
 _TYPES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -48,7 +52,9 @@ def site_id(site: Site) -> str:
     return f"localhost,{site.collection},{site.web}"
 
 
+@lru_cache
 def identity(login: str) -> dict[str, Any]:
+    """A person as an identitySet; one dict for all who ask, not to be changed."""
     someone = person(login)
     return {"user": {"email": someone.mail, "id": someone.entra_id, "displayName": someone.name}}
 
@@ -91,7 +97,7 @@ class Drives:
             "name": entry.name,
             "eTag": entry.etag,
             "cTag": entry.ctag,
-            "size": self._size(listing, entry),
+            "size": listing.size(entry),
             "createdDateTime": stamp(entry.created),
             "lastModifiedDateTime": stamp(entry.modified),
             "webUrl": self.web_url(listing, entry),
@@ -104,12 +110,19 @@ class Drives:
             del found["cTag"]
         if entry.kind == "root":
             found["root"] = {}
-        if entry.stored is not None:
+        if entry.kind == "package":
+            found["package"] = {"type": "oneNote"}
+        elif entry.stored is not None:
             found["file"] = {"mimeType": mime(entry.name), "hashes": {"quickXorHash": entry.stored.quick_xor}}
-            if not in_delta or {"@microsoft.graph.downloadUrl", "content.downloadUrl"} & set(ask.select):
+            if entry.malware:
+                found["malware"] = {"description": entry.malware}
+            elif not in_delta or {"@microsoft.graph.downloadUrl", "content.downloadUrl"} & set(ask.select):
                 found["@microsoft.graph.downloadUrl"] = self.download_url(listing, entry, ask)
         else:
-            found["folder"] = {"childCount": len(listing.children(entry))}
+            found["folder"] = {"childCount": listing.child_count(entry)}
+        if "publication" in ask.select or entry.checked_out or entry.level != "published":
+            by = {"checkedOutBy": identity(entry.checked_out)} if entry.checked_out else {}
+            found["publication"] = {"level": "checkout" if entry.checked_out else entry.level, "versionId": entry.label, **by}
         if "sharepointIds" in ask.select:
             found["sharepointIds"] = {
                 "listId": listing.guid,
@@ -124,17 +137,19 @@ class Drives:
         return found
 
     def _add_sharing(self, found: dict[str, Any], listing: Listing, entry: Entry, ask: Ask) -> None:
-        own = entry.guid in listing.site.grants
+        """The sharing facet. Asked for by hierarchy, only what has rights of its own and the root carry one: empty without a link."""
+        scope = scope_of(listing, entry)
         if "hierarchicalsharing" in ask.prefer:
-            if own or entry.kind == "root":
-                found["shared"] = {"scope": "organization"} if entry.link else {"scope": "users"} if own else {}
-        elif scope_of(listing, entry) not in ("web", listing.guid):
-            found["shared"] = {"scope": "organization" if entry.link else "users"}
+            if scope == entry.guid or entry.kind == "root":
+                found["shared"] = _shared(entry) or {}
+        elif scope not in ("web", listing.guid):
+            found["shared"] = _shared(self._owner(listing, entry)) or {"scope": "users"}
 
-    def _size(self, listing: Listing, entry: Entry) -> int:
-        if entry.stored is not None:
-            return entry.stored.size
-        return sum(self._size(listing, child) for child in listing.children(entry))
+    def _owner(self, listing: Listing, entry: Entry) -> Entry:
+        """The entry whose rights count for this one; the root where they are the list's or the web's."""
+        while entry.kind != "root" and entry.guid not in listing.site.grants:
+            entry = listing.entries[entry.parent]
+        return entry
 
     def children(self, listing: Listing, entry: Entry, ask: Ask) -> dict[str, Any]:
         return page(ask, [self.item(listing, child, ask) for child in listing.children(entry)])
@@ -179,39 +194,48 @@ class Drives:
     def permissions(self, listing: Listing, entry: Entry, ask: Ask) -> dict[str, Any]:
         """Grants in force on the item, with the three ways real tenants show inheritance (``world.inherited_from``)."""
         site, scope = listing.site, scope_of(listing, entry)
+        links = {link.group: link for link in self._owner(listing, entry).links if link.group}
         rows: list[dict[str, Any]] = []
         for number, roles in site.grants[scope].items():
             named = sorted({_ROLE_NAMES[role] for role in roles if role != LIMITED_ACCESS})
             if not named:
                 continue
             row: dict[str, Any] = {"id": stable_id("permission", f"{scope}:{number}"), "roles": named, "shareId": f"u!{scope[:8]}{number}"}
-            if entry.link is not None and entry.link.group == number:
-                link = entry.link
-                row |= {
-                    "id": link.share_id,
-                    "shareId": link.share_id,
-                    "hasPassword": False,
-                    "grantedToIdentitiesV2": [],
-                    "link": {
-                        "scope": link.scope,
-                        "type": link.type,
-                        "preventsDownload": False,
-                        "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}",
-                    },
-                }
+            if number in links:
+                row |= self._link(site, links[number])
             else:
                 row["grantedToV2"] = granted_to(site, number)
             if scope != entry.guid and self._world.inherited_from != "absent":
                 full = {"driveId": listing.drive_id, "id": entry.parent, "path": f"/drives/{listing.drive_id}/root:"}
                 row["inheritedFrom"] = full if self._world.inherited_from == "full" else {}
             rows.append(row)
+        # A link for those who have access already grants nothing, so it has no roles.
+        rows += [{"roles": [], **self._link(site, link)} for link in entry.links if not link.group]
         return page(ask, rows)
+
+    def _link(self, site: Site, link: Link) -> dict[str, Any]:
+        members = site.principals[link.group].members if link.group else []
+        return {
+            "id": link.share_id,
+            "shareId": link.share_id,
+            "hasPassword": False,
+            "expirationDateTime": stamp(link.expires) if link.expires else _NEVER,
+            "grantedToIdentitiesV2": [granted_to(site, number) for number in members],
+            "link": {
+                "scope": link.scope,
+                "type": link.type,
+                "preventsDownload": False,
+                "webUrl": f"{self._settings.https_url}/:b:/s/{site.key}/{link.share_id[2:14]}",
+            },
+        }
 
     # -- content ----------------------------------------------------------------------------------------------------------------
 
     def content(self, listing: Listing, entry: Entry, ask: Ask) -> Response:
         if entry.stored is None:
-            raise GraphError(400, "notAllowed", "A folder has no content.")
+            raise GraphError(400, "notAllowed", f"A {entry.kind} has no content.")
+        if entry.malware:
+            raise GraphError(403, "malwareDetected", "Malware was detected in the file.", inner="malwareDetected")
         return RedirectResponse(self.download_url(listing, entry, ask), status_code=302, headers={"request-id": stable_id("r", entry.id)})
 
     def download_url(self, listing: Listing, entry: Entry, ask: Ask) -> str:
@@ -220,27 +244,35 @@ class Drives:
         name, _, port = host.partition(":")
         other = f"{'127.0.0.1' if name == 'localhost' else 'localhost'}:{port}"
         until = int(datetime.now(UTC).timestamp()) + _DOWNLOAD_SECONDS
-        ticket = f"v1.{until}.{self._seal(entry.guid, until)}"
+        ticket = f"v1.{until}.{ask.app}.{self._seal(entry.guid, until, ask.app)}"
         return (
             f"{scheme}://{other}/sites/{listing.site.key}/_layouts/15/download.aspx?UniqueId={entry.guid}&Translate=false&tempauth={ticket}"
         )
 
-    def _seal(self, guid: str, until: int) -> str:
-        return hmac.new(self._signing, f"{guid}:{until}".encode(), hashlib.sha256).hexdigest()
+    def _seal(self, guid: str, until: int, app: str) -> str:
+        return hmac.new(self._signing, f"{guid}:{until}:{app}".encode(), hashlib.sha256).hexdigest()
+
+    def downloader(self, ask: Ask) -> str:
+        """The app that was given this download address."""
+        return _ticket(ask)[2]
 
     def download(self, ask: Ask) -> Response:
         """The file itself, whole or a range; 401 with an Authorization header or an expired ticket, 403 with a false one."""
         if "authorization" in ask.headers:
             return Response("A pre-authenticated address takes no Authorization header.", 401)
         guid = ask.query.get("UniqueId", "")
-        version, until, seal = [*ask.query.get("tempauth", "").split("."), "", "", ""][:3]
-        if version != "v1" or not until.isdigit() or not hmac.compare_digest(seal, self._seal(guid, int(until))):
+        version, until, app, seal = _ticket(ask)
+        if version != "v1" or not until.isdigit() or not hmac.compare_digest(seal, self._seal(guid, int(until), app)):
             return Response("Access denied.", 403)
         if int(until) < datetime.now(UTC).timestamp():
             return Response("The link has expired.", 401)
         found = self._world.entry(guid)
         if found is None or found[1].stored is None:
             return Response("File not found.", 404)
+        if found[1].malware:
+            return Response("Malware was detected in the file.", 403)
+        if found[0].site.status != "open":
+            return Response("The site is locked.", 423 if found[0].site.status == "archived" else 403)
         entry = found[1]
         assert entry.stored is not None
         data = entry.stored.read()
@@ -256,6 +288,19 @@ class Drives:
         return Response(data[start : end + 1], 206, {**headers, "Content-Range": f"bytes {start}-{end}/{len(data)}"})
 
 
+def _ticket(ask: Ask) -> tuple[str, str, str, str]:
+    """Version, end, app and seal of a download address."""
+    version, until, app, seal = [*ask.query.get("tempauth", "").split("."), "", "", "", ""][:4]
+    return version, until, app, seal
+
+
+def _shared(entry: Entry) -> dict[str, Any] | None:
+    """The widest of an entry's links."""
+    scopes = {link.scope for link in entry.links}
+    widest = next((scope for scope in ("anonymous", "organization", "users") if scope in scopes), "")
+    return {"scope": widest} if widest else None
+
+
 def granted_to(site: Site, number: int) -> dict[str, Any]:
     """sharePointIdentitySet of a principal: always the site's own row beside the Entra object, where there is one."""
     principal = site.principals[number]
@@ -268,8 +313,8 @@ def granted_to(site: Site, number: int) -> dict[str, Any]:
             "user": {"id": someone.entra_id, "displayName": someone.name, "email": someone.mail},
             "siteUser": {**row, "email": someone.mail},
         }
-    if principal.kind == "entra":
-        return {"group": {"id": group(principal.key).entra_id, "displayName": principal.title}, "siteUser": row}
+    if principal.kind in ("entra", "m365"):
+        return {"group": {"id": stable_id("group", principal.key), "displayName": principal.title}, "siteUser": row}
     return {"siteUser": row}
 
 
@@ -287,7 +332,9 @@ def login_name(kind: str, key: str) -> str:
         return f"i:0#.f|membership|{upn(key).lower()}"
     if kind == "everyone":
         return EVERYONE_LOGIN
-    return f"c:0t.c|tenant|{group(key).entra_id}" if kind == "entra" else f"c:0-.f|rolemanager|{key}"
+    if kind in ("m365", "m365-owners"):
+        return f"c:0o.c|federateddirectoryclaimprovider|{stable_id('group', key)}{'_o' if kind == 'm365-owners' else ''}"
+    return f"c:0t.c|tenant|{stable_id('group', key)}" if kind == "entra" else f"c:0-.f|rolemanager|{key}"
 
 
 def whole(ask: Ask, payload: dict[str, Any]) -> Response:

@@ -106,7 +106,7 @@ class Lists:
             "Modified": stamp(entry.modified),
             "AuthorLookupId": self._person(listing.site, entry.author),
             "EditorLookupId": self._person(listing.site, entry.editor),
-            "_UIVersionString": f"{entry.version}.0",
+            "_UIVersionString": entry.label,
             "Attachments": False,
         }
         if entry.kind != "row":
@@ -122,7 +122,7 @@ class Lists:
         if "$filter" in ask.query:
             raise GraphError(400, "invalidRequest", "The sandbox keeps no index to filter on; page by id instead.")
         top, after = ask.top(200, 5000), re.search(r"p_ID=(\d+)", ask.query.get("$skiptoken", ""))
-        rest = [entry for entry in listing.living() if entry.number > (int(after.group(1)) if after else 0)]
+        rest = listing.after(int(after.group(1)) if after else 0, top + 1)
         found: dict[str, Any] = {"value": [chosen(self.item(listing, entry, ask), self._select(ask)) for entry in rest[:top]]}
         if len(rest) > top:
             found["@odata.nextLink"] = ask.link(ask.path, **{"$skiptoken": f"Paged=TRUE&p_ID={rest[top - 1].number}"})
@@ -180,7 +180,7 @@ class Lists:
             "lastModifiedDateTime": stamp(entry.modified),
             "lastModifiedBy": identity(entry.editor),
             "parentReference": {"siteId": site_id(listing.site)},
-            "publishingState": {"level": "published", "versionId": f"{entry.version}.0"},
+            "publishingState": {"level": "checkout" if entry.checked_out else entry.level, "versionId": entry.label},
         }
         if "canvaslayout" in ask.query.get("$expand", "").lower():
             found["canvasLayout"] = canvas(entry.document)

@@ -10,17 +10,19 @@ from infra.sandbox.company.people import person
 from infra.sandbox.sharepoint.content import catalogue, rows
 from infra.sandbox.sharepoint.content.rows import ACTIONS
 from infra.sandbox.sharepoint.founding import EDITORS, HR, INSTRUMENT_COUNT, QUALITY, add_row, folder, place
+from infra.sandbox.sharepoint.sharing import expire_links
 from infra.sandbox.sharepoint.world import Entry, Listing, World
 
 _BULLETINS = ("品質速報_", "人事通知_第")
 
 
 def catch_up(world: World, clock: SandboxClock) -> None:
-    """Live the days that have begun since the last look. A day's work is dated into the hours before its midnight, so never in the future."""
+    """Live the days that have begun since the last look, and end the links whose time has come. A day's work is dated into the hours before its midnight, so never in the future."""
     with world.lock:
         while world.day < clock.days_lived():
             world.day += 1
             _live(world, clock.origin, world.day)
+        expire_links(world, clock.now())
 
 
 def _live(world: World, origin: datetime, day: int) -> None:
@@ -35,7 +37,7 @@ def _live(world: World, origin: datetime, day: int) -> None:
     files = [
         (listing, entry)
         for listing in world.listings()
-        if listing.template == "documentLibrary"
+        if listing.template == "documentLibrary" and listing.site.key in EDITORS
         for entry in listing.living()
         if entry.kind == "file" and "2015年度共有" not in listing.path(entry)
     ]

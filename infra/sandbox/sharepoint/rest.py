@@ -1,4 +1,7 @@
-"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: the way over web, lists and items. Rights are told by ``rest_rights``."""
+"""SharePoint REST (``/sites/x/_api/…``) for certificate tokens: the way over web, lists and items.
+
+Rights are told by ``rest_rights``, the change log by ``rest_changes``.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,28 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from infra.sandbox.company.people import person
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import life
 from infra.sandbox.sharepoint.answers import Ask, stamp
 from infra.sandbox.sharepoint.authority import Authority
+from infra.sandbox.sharepoint.consent import controls, reads
 from infra.sandbox.sharepoint.graph import own_audiences
-from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, headers, in_dialect
+from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError, dialect, headers, in_dialect
+from infra.sandbox.sharepoint.rest_changes import Changes
+from infra.sandbox.sharepoint.rest_files import BY_PATH, Files
 from infra.sandbox.sharepoint.rest_rights import Rights
+from infra.sandbox.sharepoint.throttle import Meter, Verdict, rest_units
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World, scope_of
 
 _SEGMENT = re.compile(r"/?([^/(']+)(?:\(((?:'(?:[^']|'')*'|[^')])*)\))?")
 _TEMPLATES = {"documentLibrary": 101, "genericList": 100, "webPageLibrary": 119}
+#: What an item tells only when it is named.
+_ASKED_FOR = ("FSObjType", "FileRef", "FileLeafRef", "UniqueId", "HasUniqueRoleAssignments", "OData__ModerationStatus")
+_RIGHTS = ("roleassignments", "getusereffectivepermissions")
+_OF_THE_LOG = ("getchanges", "currentchangetoken")
 _UNAUTHORIZED = "-2147024891, System.UnauthorizedAccessException"
 
 
@@ -28,52 +39,75 @@ def segments(path: str) -> list[tuple[str, str]]:
     """``web/lists(guid'…')/items(3)`` as (name in lower case, argument without quotes and type prefix)."""
     found: list[tuple[str, str]] = []
     for name, argument in _SEGMENT.findall(path):
-        plain = re.sub(r"^(?:guid|datetime|id=|listid=|@\w+=)?'(.*)'$", r"\1", argument.strip(), flags=re.IGNORECASE | re.DOTALL)
+        plain = re.sub(
+            r"^(?:guid|datetime|id=|listid=|decodedurl=|@\w+=)?'(.*)'$", r"\1", argument.strip(), flags=re.IGNORECASE | re.DOTALL
+        )
         found.append((name.lower(), plain.replace("''", "'")))
     return found
 
 
 class Rest:
-    """Answers asks below ``/sites/{site}/_api``; read-only but for contextinfo."""
+    """Answers asks below ``/sites/{site}/_api``; read-only: contextinfo and GetChanges are posted and change nothing."""
 
-    def __init__(self, world: World, authority: Authority, settings: Settings) -> None:
+    def __init__(self, world: World, authority: Authority, settings: Settings, meter: Meter | None = None) -> None:
         self._world, self._authority, self._settings = world, authority, settings
+        self._meter = meter or Meter(settings.clock)
         self._audiences = own_audiences(settings)
 
     def handle(self, site_key: str, path: str, ask: Ask) -> Response:
-        """One request, errors in the dialect the client asked for. A token got with a secret is refused, as SharePoint does."""
-        verbose = "odata=verbose" in ask.headers.get("accept", "").replace(" ", "").lower()
+        """One request, errors in the dialect the client asked for. A token got with a secret is refused, as SharePoint does.
+
+        Throttling alone is told in a page of HTML.
+        """
+        way, verdict = segments(path), Verdict()
+        kind = dialect(ask.headers.get("accept", ""))
         try:
             claims = self._authority.claims(ask.headers.get("authorization", ""), self._audiences)
             if claims is None:
                 raise RestError(401, _UNAUTHORIZED, "Access is denied: the token is missing, over or not for this host.")
             if claims.get("appidacr") != "2":
                 raise RestError(401, _UNAUTHORIZED, "Unsupported app only token.")
+            verdict = self._meter.charge(str(claims.get("appid", "")), rest_units(way))
+            if verdict.refused:
+                return HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, verdict.headers)
             site = self._world.sites.get(site_key)
             if site is None:
                 raise RestError(404, "-2147024894, System.IO.FileNotFoundException", "The site was not found.")
+            if site.status == "archived":
+                raise RestError(423, "-1, Microsoft.SharePoint.Client.ServerException", "The site is archived and locked.")
+            closed = site.status == "refused" or not reads(claims, site)
+            if closed or (way and way[-1][0] in _RIGHTS and not controls(claims, site)):
+                raise RestError(403, _UNAUTHORIZED, "Access denied.")
             life.catch_up(self._world, self._settings.clock)
             with self._world.lock:
-                payload = _Walk(self._world, site, ask, self._settings.https_url).resolve(segments(path))
+                payload = _Walk(self._world, site, ask, self._settings).resolve(way)
         except RestError as error:
-            return self._error(error, verbose)
-        return JSONResponse(in_dialect(payload, verbose=verbose), headers=headers(verbose=verbose))
+            response = self._error(error, kind)
+        else:
+            if isinstance(payload, bytes):
+                return Response(payload, media_type="application/octet-stream", headers=verdict.headers)
+            response = JSONResponse(in_dialect(payload, kind, f"{ask.base}/sites/{site.key}/_api"), headers=headers(kind))
+        response.headers.update(verdict.headers)
+        return response
 
-    def _error(self, error: RestError, verbose: bool) -> Response:
+    def _error(self, error: RestError, kind: str) -> Response:
         body = {"code": error.code, "message": {"lang": "ja-JP", "value": error.message}}
-        marks = headers(verbose=verbose)
+        marks = headers(kind)
         if error.status == 401:
             marks["x-ms-diagnostics"] = f'3001000;reason="{error.message}";category="invalid_client"'
             marks["WWW-Authenticate"] = "Bearer"
-        return JSONResponse({"error" if verbose else "odata.error": body}, status_code=error.status, headers=marks)
+        return JSONResponse({"error" if kind == "verbose" else "odata.error": body}, status_code=error.status, headers=marks)
 
 
 class _Walk(Asked):
     """One request's way over the segments. A securable is (listing, entry): (None, None) is the web."""
 
-    def __init__(self, world: World, site: Site, ask: Ask, https_url: str) -> None:
-        super().__init__(world, site, ask, https_url)
-        self._rights = Rights(world, site, ask, https_url)
+    def __init__(self, world: World, site: Site, ask: Ask, settings: Settings) -> None:
+        super().__init__(world, site, ask, settings.https_url)
+        self._rights = Rights(world, site, ask, settings.https_url)
+        self._files = Files(world, site, ask, settings.https_url, self._item)
+        self._changes = Changes(world, site, ask, settings.https_url)
+        self._now = settings.clock.now()
 
     def resolve(self, way: list[tuple[str, str]]) -> Any:
         head = way[0][0] if way else ""
@@ -91,6 +125,8 @@ class _Walk(Asked):
                 }
             }
         if head == "site":
+            if len(way) > 1 and way[1][0] in _OF_THE_LOG:
+                return self._logged("site", None, way[1][0])
             if len(way) > 1:
                 return {"!Id": self._site.collection} if way[1][0] == "id" else self._unknown(way[1][0])
             return {
@@ -109,6 +145,8 @@ class _Walk(Asked):
         name, argument = way[0]
         if name == "lists":
             return self._lists(argument, way[1:])
+        if name in BY_PATH:
+            return self._files.by_path(name, argument, way[1:])
         if name in ("siteusers", "sitegroups", "getuserbyid"):
             return self._rights.principals("siteusers" if name == "getuserbyid" else name, argument, way[1:])
         if name == "roledefinitions":
@@ -117,7 +155,14 @@ class _Walk(Asked):
             return {"!Title": self._site.title}
         if name == "regionalsettings":
             return self._regional_settings([part for part, _ in way[1:]])
+        if name in _OF_THE_LOG:
+            return self._logged("web", None, name)
         return self._securable(None, None, way)
+
+    def _logged(self, level: str, listing: Listing | None, name: str) -> Any:
+        if name == "getchanges":
+            return self._changes.get(level, listing, self._now)
+        return {"!CurrentChangeToken": self._changes.current(level, listing, self._now)}
 
     def _regional_settings(self, way: list[str]) -> dict[str, Any]:
         """SP.RegionalSettings: a Japanese site, whose date-only columns are dates in UTC+9 (time zone 20 in SharePoint's list)."""
@@ -163,6 +208,10 @@ class _Walk(Asked):
             raise RestError(404, "-1, System.ArgumentException", f"List '{argument}' does not exist at this site.")
         if not way:
             return self._list(listing)
+        if way[0][0] == "rootfolder":
+            return self._files.of(listing, listing.root, way[1:])
+        if way[0][0] in _OF_THE_LOG:
+            return self._logged("list", listing, way[0][0])
         if way[0][0] != "items":
             return self._securable(listing, None, way)
         number, rest = way[0][1], way[1:]
@@ -176,7 +225,6 @@ class _Walk(Asked):
         return self._securable(listing, entry, rest) if rest else self._item(listing, entry)
 
     def _list(self, listing: Listing) -> dict[str, Any]:
-        count = sum(1 for _ in listing.living())
         return self._selected(
             {
                 "__metadata": self._meta("SP.List", f"Web/Lists(guid'{listing.guid}')"),
@@ -185,11 +233,13 @@ class _Walk(Asked):
                 "Hidden": False,
                 "BaseTemplate": _TEMPLATES[listing.template],
                 "BaseType": 0 if listing.template == "genericList" else 1,
-                "ItemCount": count,
-                "ReadSecurity": 1,
+                "ItemCount": listing.count(),
+                "ReadSecurity": listing.read_security,
                 "WriteSecurity": 1,
                 "EnableModeration": False,
-                "DraftVersionVisibility": 0,
+                "EnableVersioning": True,
+                "EnableMinorVersions": listing.drafts,
+                "DraftVersionVisibility": int(listing.drafts),
                 "NoCrawl": False,
                 "HasUniqueRoleAssignments": listing.guid in self._site.grants,
                 "LastItemModifiedDate": stamp(listing.feed[-1][1]),
@@ -200,7 +250,7 @@ class _Walk(Asked):
     def _items(self, listing: Listing) -> Collection:
         after = re.search(r"p_ID=(\d+)", self._ask.query.get("$skiptoken", ""))
         top = min(self._whole("$top", 100), 5000)
-        rest = [entry for entry in listing.living() if entry.number > (int(after[1]) if after else 0)]
+        rest = listing.after(int(after[1]) if after else 0, top + 1)
         found = Collection(self._item(listing, entry) for entry in rest[:top])
         if len(rest) > top:
             found.following = self._next(**{"$skiptoken": f"Paged=TRUE&p_ID={rest[top - 1].number}"})
@@ -220,15 +270,18 @@ class _Walk(Asked):
             "ID": entry.number,
             "GUID": entry.guid,
             "Title": entry.fields.get("Title") or entry.name,
-            "FileSystemObjectType": int(entry.kind == "folder"),
+            "FileSystemObjectType": int(entry.kind in ("folder", "package")),
             "Created": stamp(entry.created),
             "Modified": stamp(entry.modified),
             **{f"{role}Id": self._number(login) for role, login in people.items()},
             "Attachments": False,
-            "FSObjType": str(int(entry.kind == "folder")),
+            "FSObjType": str(int(entry.kind in ("folder", "package"))),
             "FileRef": file_ref,
             "FileLeafRef": entry.name,
             "UniqueId": entry.guid,
+            "OData__UIVersionString": entry.label,
+            "OData__ModerationStatus": 0 if entry.level == "published" and not entry.checked_out else 3,
+            "CheckoutUserId": self._number(entry.checked_out) if entry.checked_out else None,
             "HasUniqueRoleAssignments": entry.guid in self._site.grants,
         }
         for role, login in people.items():
@@ -239,7 +292,7 @@ class _Walk(Asked):
                     "EMail": login,
                     "Id": self._number(login),
                 }
-        return self._selected(found, optional=("FSObjType", "FileRef", "FileLeafRef", "UniqueId", "HasUniqueRoleAssignments"))
+        return self._selected(found, optional=_ASKED_FOR)
 
     def _number(self, login: str) -> int:
         return next((one.number for one in self._site.principals.values() if (one.kind, one.key) == ("user", login)), 1073741823)

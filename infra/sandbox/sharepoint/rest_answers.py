@@ -66,14 +66,21 @@ class Asked:
         return f"{self._ask.base}{quote(self._ask.path)}?{urlencode({**query, **changes}, quote_via=quote, safe='$')}"
 
 
-def in_dialect(payload: Any, *, verbose: bool) -> Any:
-    """The payload as verbose or nometadata JSON has it."""
-    return _verbose(payload) if verbose else _plain(payload)
+def dialect(accept: str) -> str:
+    """verbose, minimalmetadata or nometadata, by the Accept header. JSON without a word about metadata is minimal; full is not spoken here."""
+    asked = accept.replace(" ", "").lower()
+    return next((kind for kind in ("verbose", "nometadata") if f"odata={kind}" in asked), "minimalmetadata")
 
 
-def headers(*, verbose: bool) -> dict[str, str]:
+def in_dialect(payload: Any, kind: str, api: str) -> Any:
+    """The payload as this dialect has it; ``api`` is the address of the site's ``_api``."""
+    if kind == "verbose":
+        return _verbose(payload)
+    return _plain(payload) if kind == "nometadata" else _minimal(payload, api)
+
+
+def headers(kind: str) -> dict[str, str]:
     """What every answer carries."""
-    kind = "verbose" if verbose else "nometadata"
     return {"SPRequestGuid": str(uuid.uuid4()), "SPRequestDuration": "5", "Content-Type": f"application/json;odata={kind};charset=utf-8"}
 
 
@@ -109,3 +116,38 @@ def _bare(value: Any) -> Any:
     if isinstance(value, list):
         return [_bare(one) for one in value]
     return {key: _bare(one) for key, one in value.items() if key != "__metadata"} if isinstance(value, dict) else value
+
+
+def _minimal(payload: Any, api: str) -> Any:
+    """OData 3's minimal metadata: what the whole is, and of each entity its type, where it is, and its tag."""
+    metadata = f"{api}/$metadata"
+    if isinstance(payload, Collection):
+        kind = payload[0].get("__metadata", {}).get("type", "") if payload else ""
+        found: dict[str, Any] = {"odata.metadata": f"{metadata}#{kind}", "value": [_annotated(one, api) for one in payload]}
+        if payload.following:
+            found["odata.nextLink"] = payload.following
+        return found
+    if isinstance(payload, dict) and len(payload) == 1 and next(iter(payload)).startswith("!"):
+        (value,) = payload.values()
+        if isinstance(value, dict):
+            return {"odata.metadata": f"{metadata}#{value.get('__metadata', {}).get('type', '')}", **_annotated(value, api)}
+        return {"odata.metadata": f"{metadata}#Edm.{'Boolean' if isinstance(value, bool) else 'String'}", "value": value}
+    return {"odata.metadata": f"{metadata}#{payload.get('__metadata', {}).get('type', '')}/@Element", **_annotated(payload, api)}
+
+
+def _annotated(value: Any, api: str) -> Any:
+    if isinstance(value, list):
+        return [_annotated(one, api) for one in value]
+    if not isinstance(value, dict):
+        return value
+    about = value.get("__metadata", {})
+    marks = {"odata.type": about.get("type"), "odata.id": about.get("id"), "odata.etag": about.get("etag")}
+    if "uri" in about:
+        marks["odata.editLink"] = str(about["uri"]).removeprefix(f"{api}/")
+    found: dict[str, Any] = {key: one for key, one in marks.items() if one}
+    for key, one in value.items():
+        if isinstance(one, dict) and "__deferred" in one:
+            found[f"{key}@odata.navigationLinkUrl"] = str(one["__deferred"]["uri"]).removeprefix(f"{api}/")
+        elif key != "__metadata":
+            found[key] = _annotated(one, api)
+    return found

@@ -11,7 +11,7 @@ from infra.sandbox.sharepoint.graph_items import login_name, upn
 from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError
 from infra.sandbox.sharepoint.world import FULL_CONTROL, ROLES, Entry, Listing, Principal, scope_of
 
-_PRINCIPAL_TYPES = {"user": 1, "entra": 4, "eeeu": 4, "everyone": 4, "site": 8}
+_PRINCIPAL_TYPES = {"user": 1, "entra": 4, "m365": 4, "m365-owners": 4, "eeeu": 4, "everyone": 4, "site": 8}
 
 
 class Rights(Asked):

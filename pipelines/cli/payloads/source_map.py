@@ -68,6 +68,20 @@ class MappedStream(Part):
     open: tuple[Question, ...]
 
 
+class Operation(Part):
+    """``rows`` is empty where it lists nothing, ``dropped`` where nothing is wrong with it; ``stream`` is null where it is read as none."""
+
+    service: str
+    operation: str
+    form: str
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    rows: str
+    paging: str
+    dropped: str
+    stream: str | None
+
+
 class MappedSystem(Part):
     system: str
     kind: str
@@ -77,6 +91,7 @@ class MappedSystem(Part):
     probes: tuple[Probe, ...]
     skipped: tuple[str, ...] = ()
     contracts_without_object: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
     streams: tuple[MappedStream, ...]
 
 

@@ -15,10 +15,11 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from connectors.capabilities import Examines
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration
 from connectors.kintone import connect
 from connectors.kintone.config import Config
-from connectors.protocol import Blob, Column, Connector, Examines, Offer, Page, Stream, Window
+from connectors.protocol import Blob, Column, Connector, Offer, Page, Stream, Window
 from connectors.transport import TransportOptions
 from infra.sandbox import process
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from connectors.protocol import Column, LiveField, Stream
 from connectors.sharepoint.auth import Tokens
 from connectors.sharepoint.client import Api, Tenant
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.scopes import ScopeMap, Securable, Standing
 from connectors.transport import TransportOptions
 from infra.sandbox import process
 from infra.sandbox.clock import SandboxClock
@@ -48,6 +50,31 @@ def stream_of(source: Mapping[str, Any], fields: tuple[LiveField, ...], key: str
 def rows_of(pages: list[Any]) -> list[dict[str, Any]]:
     """All rows of some pages, in order."""
     return pa.Table.from_batches([page.rows for page in pages]).to_pylist()
+
+
+@dataclass
+class Told:
+    """Scopes as a test says they are: ``read`` whether this pull has just read them for its rights. ``asked`` are items asked for alone, and
+    ``folders`` where those lie."""
+
+    map: ScopeMap
+    read: bool = True
+    wholes: int = 0
+    asked: list[str] = field(default_factory=list[str])
+    folders: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def just_read(self) -> ScopeMap | None:
+        return self.map if self.read else None
+
+    def whole(self) -> ScopeMap:
+        self.wholes += 1
+        return self.map
+
+    def standing(self, item: str) -> Standing | None:
+        self.asked.append(item)
+        return (
+            None if item not in self.map.items else Standing(self.map.own.get(item, ""), self.folders.get(item, ""), False, Securable(item))
+        )
 
 
 class FakeTokens:
@@ -94,8 +121,12 @@ class Table(dict[str, Answer]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.asked: list[httpx.Request] = []
+        #: How many parts each batch had.
+        self.batches: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/$batch"):
+            return self._batch(request)
         self.asked.append(request)
         target = request.url.raw_path.decode()
         answer = self.get(httpx.URL(target).raw_path.decode()) or self.get(target.split("?")[0])
@@ -108,6 +139,15 @@ class Table(dict[str, Answer]):
             return httpx.Response(status, headers=headers, content=json.dumps(body))
         plain = dict(answer)
         return httpx.Response(200, json={"d": verbose(plain)} if "odata=verbose" in request.headers["Accept"] else plain)
+
+    def _batch(self, request: httpx.Request) -> httpx.Response:
+        """Each part is one that was asked; the last one is answered first."""
+        self.batches.append(len(json.loads(request.content)["requests"]))
+        parts: list[dict[str, Any]] = []
+        for part in json.loads(request.content)["requests"]:
+            reply = self(httpx.Request(part["method"], f"{GRAPH}/v1.0{part['url']}", headers=request.headers))
+            parts.insert(0, {"id": part["id"], "status": reply.status_code, "headers": dict(reply.headers), "body": reply.json()})
+        return httpx.Response(200, json={"responses": parts})
 
 
 def api(table: Table, base: str = GRAPH) -> Api:
@@ -166,7 +206,7 @@ def config_of(home: Path, **changes: Any) -> Config:
     told = process.describe(home)["sharepoint"]
     said: dict[str, Any] = {
         "tenant": told["tenant"], "client_id": told["client_id"], "certificate": told["certificate"], "authority": told["authority"],
-        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo",
+        "graph": told["graph"], "host": told["site_urls"][0].split("/sites/")[0], "timezone": "Asia/Tokyo", "limits": {"units_per_minute": 600_000, "company": "Sakura Seiki"},
         "sites": ["/sites/" + url.split("/sites/")[1] for url in told["site_urls"]],
     }  # fmt: skip
     return Config(**{**said, **changes})

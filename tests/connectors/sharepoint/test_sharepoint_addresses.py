@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -7,8 +8,10 @@ import pytest
 from sharepoint_world import Table, tenant
 
 from connectors.errors import AddressUnknown
-from connectors.sharepoint.addresses import Addresses
+from connectors.sharepoint import addresses
+from connectors.sharepoint.addresses import Addresses, StreamScopes
 from connectors.sharepoint.config import SourceSpec
+from connectors.sharepoint.scopes import Securable, Standing
 
 SITE = "/v1.0/sites/contoso.sharepoint.example:/sites/quality"
 DRIVES = "/v1.0/sites/h,C0,w/drives"
@@ -38,11 +41,6 @@ class Tenant:
 
     def _said(self, body: Any) -> httpx.Response:
         return httpx.Response(200, json=body, headers={"Date": self.clock})
-
-    def tick(self, clock: str) -> None:
-        """Any answer of Graph, which tells the time."""
-        self.clock = clock
-        self.at.tenant.graph.json("sites/contoso.sharepoint.example:/sites/quality")
 
     def asked(self, path: str) -> int:
         return sum(request.url.path == path for table in (self.graph, self.rest) for request in table.asked)
@@ -76,22 +74,45 @@ def test_a_site_that_was_not_there_is_asked_for_again(world: Tenant) -> None:
     assert world.at.site(MANUALS).id == "h,C0,w"
 
 
-def test_the_scopes_that_were_read_for_the_rights_serve_a_feed_that_brought_nothing_once(world: Tenant) -> None:
+def test_the_scopes_that_were_read_for_the_rights_serve_the_pull_that_follows_once(world: Tenant) -> None:
     read = world.at.scopes(MANUALS)
-    assert world.at.scopes_behind(MANUALS, quiet=True) is read and world.asked(ITEMS) == 1
-    world.at.scopes_behind(MANUALS, quiet=True)
-    assert world.asked(ITEMS) == 2, "and not for the pull after that"
+    assert world.at.just_read(MANUALS) is read and world.at.just_read(MANUALS) is None
+    StreamScopes(world.at, MANUALS).whole()
+    assert world.at.just_read(MANUALS) is None, "what a pull reads for itself is not for the next one"
 
 
-def test_an_item_that_moved_after_the_rights_were_read_is_under_the_scope_where_it_lies_now(world: Tenant) -> None:
+@pytest.mark.parametrize(("minutes", "serves"), [(14, True), (16, False)])
+def test_scopes_of_a_pull_that_failed_long_ago_serve_no_other(
+    world: Tenant, monkeypatch: pytest.MonkeyPatch, minutes: int, serves: bool
+) -> None:
     world.at.scopes(MANUALS)
-    world.unique = True
-    assert world.at.scopes_behind(MANUALS, quiet=False).of("1") == "sharepoint:c0:item:g1"
+    later = datetime.now(UTC) + timedelta(minutes=minutes)
+    monkeypatch.setattr(addresses, "_wall", lambda: later)
+    assert (world.at.just_read(MANUALS) is not None) is serves
 
 
-@pytest.mark.parametrize(("later", "asked"), [("Sun, 01 Nov 2026 00:14:00 GMT", 1), ("Sun, 01 Nov 2026 00:16:00 GMT", 2)])
-def test_scopes_of_long_ago_serve_no_feed(world: Tenant, later: str, asked: int) -> None:
-    world.at.scopes(MANUALS)
-    world.tick(later)
-    world.at.scopes_behind(MANUALS, quiet=True)
-    assert world.asked(ITEMS) == asked
+def test_an_item_asked_for_alone_says_whether_it_has_a_scope_of_its_own(world: Tenant) -> None:
+    here = {"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/手順/a", "FSObjType": 0, "HasUniqueRoleAssignments": True}
+    world.rest[f"{ITEMS}(1)"] = here
+    standing = world.at.standing(MANUALS, "1")
+    assert standing is not None and (standing.own, standing.folder, standing.is_folder) == (
+        "sharepoint:c0:item:g1",
+        "/sites/quality/手順",
+        False,
+    )
+    assert world.at.securable("sharepoint:c0:item:g1") == Securable("/sites/quality/手順/a", "L1", 1)
+    world.rest[f"{ITEMS}(1)"] = {**here, "HasUniqueRoleAssignments": False}
+    assert world.at.standing(MANUALS, "1") == Standing("", "/sites/quality/手順", False, Securable("/sites/quality/手順/a", "L1", 1))
+    assert world.at.standing(MANUALS, "2") is None, "what is not there is nobody's"
+
+
+def test_a_place_found_not_long_ago_is_asked_for_no_more_and_one_of_another_name_is(world: Tenant) -> None:
+    world.at.place(MANUALS)
+    note = world.at.note(MANUALS)
+    other = Tenant()
+    assert other.at.recall(MANUALS, note)
+    place = other.at.place(MANUALS)
+    assert (place.id, place.list_id, place.site.collection, other.graph.asked) == ("D1", "L1", "c0", [])
+    assert not other.at.recall(RULES, note)
+    old = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    assert not other.at.recall(MANUALS, {**note, "at": old}) and not other.at.recall(MANUALS, None)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from sharepoint_world import GRAPH, Table, api, columns_of, rows_of, stream_of
+from sharepoint_world import GRAPH, Table, Told, api, columns_of, rows_of, stream_of
 
-from connectors.protocol import Column, Cursor, Stream, Window
+from connectors.conformance import Holding
+from connectors.protocol import Column, Cursor, Page, Stream, Window
 from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import pull_list
 from connectors.sharepoint.schema import fingerprint, list_fields
@@ -63,12 +65,14 @@ def pulled(
     *items: dict[str, Any],
     stream: Stream | None = None,
     cursor: Cursor | None = None,
-    scopes: ScopeMap | None = None,
+    scopes: ScopeMap | Told | None = None,
     table: Table | None = None,
+    held: Sequence[Page] = (),
 ) -> list[Any]:
     table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
-    known = scopes or ScopeMap({str(number): "s" for number in range(1, 9)})
-    return list(pull_list(api(table), PLACE, lambda quiet: known, LIVE, TOKYO, stream or stream_of({}, LIVE, "id"), Window(), cursor))
+    known = scopes if isinstance(scopes, Told) else Told(scopes or ScopeMap({str(number): "s" for number in range(1, 9)}))
+    stream = stream or stream_of({}, LIVE, "id")
+    return list(pull_list(api(table), PLACE, known, {"id": "L"}, LIVE, TOKYO, stream, Window(), cursor, Holding(stream, held)))
 
 
 def test_a_list_with_one_column_of_every_kind_becomes_typed_rows() -> None:
@@ -138,16 +142,55 @@ def test_folders_in_a_list_are_no_rows() -> None:
     ]
 
 
-def test_an_item_whose_scope_changed_is_read_again_though_the_feed_is_quiet() -> None:
+def test_an_item_whose_scope_changed_leaves_again_as_it_is_held_though_the_feed_is_quiet() -> None:
     first = pulled(item("1", Title="a"), item("2", Title="b"))
+    quiet = Table({f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}})
+    rows = rows_of(pulled(cursor=first[-1].cursor, table=quiet, scopes=ScopeMap({"1": "s", "2": "own"}), held=first))
+    assert [(row["id"], row["_scope"], row["Title"]) for row in rows] == [(2, "own", "b")]
+    assert len(quiet.asked) == 1
+
+
+def test_an_item_in_quarantine_whose_scope_changed_is_asked_for_again() -> None:
+    first = pulled(item("1", Title="a"), item("2", Title="b", Count=1.5))
+    assert [reject.key for reject in first[-1].rejects] == ["2"]
     quiet = Table(
         {
             f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"},
             f"/v1.0/{PLACE.items_url}/2": item("2", Title="b"),
         }
     )
-    rows = rows_of(pulled(cursor=first[-1].cursor, table=quiet, scopes=ScopeMap({"1": "s", "2": "own"})))
+    rows = rows_of(pulled(cursor=first[-1].cursor, table=quiet, scopes=ScopeMap({"1": "s", "2": "own"}), held=first))
     assert [(row["id"], row["_scope"]) for row in rows] == [(2, "own")]
+
+
+def test_a_quiet_list_whose_rights_are_carried_on_costs_one_request() -> None:
+    first = pulled(item("1", Title="a"), item("2", Title="b"))
+    quiet = Table({f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}})
+    told = Told(ScopeMap({}), read=False)
+    (page,) = pulled(cursor=first[-1].cursor, table=quiet, scopes=told, held=first)
+    assert (page.rows.num_rows, page.total, page.kept, told.wholes, len(quiet.asked)) == (0, 2, None, 0, 1)
+    assert page.cursor.state["start"].endswith("token=2")
+
+
+def test_a_new_item_is_asked_for_its_scope_alone_and_inherits_from_the_folder_it_lies_in() -> None:
+    scopes = ScopeMap({"1": "s", "2": "s", "3": "s"}, folders={"/lists/x/棚": "shelf"}, default="s")
+    first = pulled(item("1", Title="a"), scopes=scopes)
+    later = Table(
+        {f"{DELTA}?token=1": {"value": [item("2", Title="b"), item("3", Title="c")], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}}
+    )
+    told = Told(scopes, read=False, folders={"2": "/lists/x/棚/上"})
+    rows = rows_of(pulled(cursor=first[-1].cursor, table=later, scopes=told, held=first))
+    assert [(row["id"], row["_scope"]) for row in rows] == [(2, "shelf"), (3, "s")]
+    assert (sorted(told.asked), told.wholes) == (["2", "3"], 0)
+
+
+def test_a_folder_in_the_feed_may_mean_any_item_and_the_whole_list_is_read() -> None:
+    first = pulled(item("1", Title="a"))
+    moved = {**item("7", Title="棚"), "contentType": {"id": "0x0120"}}
+    later = Table({f"{DELTA}?token=1": {"value": [moved], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}})
+    told = Told(ScopeMap({"1": "shelf"}), read=False)
+    rows = rows_of(pulled(cursor=first[-1].cursor, table=later, scopes=told, held=first))
+    assert [(row["id"], row["_scope"], told.wholes) for row in rows] == [(1, "shelf", 1)]
 
 
 def test_a_deleted_item_becomes_a_delete_row_with_only_its_key() -> None:
@@ -155,10 +198,21 @@ def test_a_deleted_item_becomes_a_delete_row_with_only_its_key() -> None:
     later = Table(
         {f"{DELTA}?token=1": {"value": [{"id": "2", "deleted": {"state": "deleted"}}], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"}}
     )
-    pages = pulled(cursor=first[-1].cursor, table=later)
+    pages = pulled(cursor=first[-1].cursor, table=later, held=first)
     (row,) = rows_of(pages)
     assert (row["_op"], row["id"], row["Title"]) == ("delete", 2, None)
-    assert pages[-1].cursor.state["known"]["ids"] == [[1, 1], [5, 5]]
+    kept = Holding(stream_of({}, LIVE, "id"), [*first, *pages]).kept()
+    assert kept is not None and sorted(kept.column("_key").to_pylist()) == ["1", "5"]
+
+
+def test_without_what_was_kept_a_cursor_of_an_earlier_pull_reads_everything() -> None:
+    first = pulled(item("1", Title="a"), item("2", Title="b"))
+    again = Table({
+        f"{DELTA}?token=1": {"value": [], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=2"},
+        DELTA: {"value": [item("1", Title="a"), item("2", Title="b")], "@odata.deltaLink": f"{GRAPH}{DELTA}?token=3"},
+    })  # fmt: skip
+    pages = pulled(cursor=first[-1].cursor, table=again)
+    assert [row["id"] for row in rows_of(pages)] == [1, 2] and pages[-1].cursor.state["start"].endswith("token=3")
 
 
 def test_a_fingerprint_changes_with_options_and_not_with_labels_order_or_ids() -> None:

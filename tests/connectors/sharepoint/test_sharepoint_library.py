@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from sharepoint_world import GRAPH, Table, api, rows_of, stream_of
+from sharepoint_world import GRAPH, Table, Told, api, rows_of, stream_of
 
-from connectors.protocol import Cursor, Window
+from connectors.conformance import Holding
+from connectors.protocol import Cursor, Page, Window
 from connectors.sharepoint import rows as rows_module
 from connectors.sharepoint.library import pull_library
 from connectors.sharepoint.places import Place, Site
@@ -19,6 +21,7 @@ from connectors.sharepoint.scopes import ScopeMap
 PLACE = Place(Site("/sites/q", "h,c,w", "c", "Q"), "D", "L", "製品マニュアル")
 STREAM = stream_of({"site": "/sites/q", "kind": "library", "name": "製品マニュアル"}, LIBRARY, "item_id")
 WEB = "sharepoint:c:web"
+NOTE = {"id": "D"}
 
 
 def folder(id: str, name: str, parent: str = "ROOT", **more: Any) -> dict[str, Any]:
@@ -41,6 +44,7 @@ class Drive(Table):
     def __init__(self, *log: Mapping[str, Any]) -> None:
         super().__init__()
         self.log: list[Mapping[str, Any]] = [ROOT, *log]
+        self.held: dict[str, tuple[Page, ...]] = {}
         self.clock = "Sun, 01 Nov 2026 00:00:00 GMT"
         self["/v1.0/drives/D/root/delta"] = self.delta
 
@@ -53,9 +57,21 @@ class Drive(Table):
         self[f"/v1.0/drives/D/items/{parent}/children"] = {"value": list(items)}
 
 
-def pulled(drive: Drive, cursor: Cursor | None = None, scopes: Mapping[str, str] | None = None, window: Window | None = None) -> list[Any]:
-    known = {str(number): WEB for number in range(1, 20)} | dict(scopes or {})
-    return list(pull_library(api(drive), PLACE, lambda quiet: ScopeMap(known), STREAM, window or Window(), cursor))
+def told(scopes: Mapping[str, str] | None = None, *, read: bool = True) -> Told:
+    items = {str(number): WEB for number in range(1, 40)} | dict(scopes or {})
+    return Told(ScopeMap(items, own={id: scope for id, scope in items.items() if scope != WEB}, default=WEB), read)
+
+
+def pulled(
+    drive: Drive, cursor: Cursor | None = None, scopes: Mapping[str, str] | Told | None = None, window: Window | None = None
+) -> list[Any]:
+    """All pages, with what was held when ``cursor`` was given: nothing within the first pull."""
+    source = scopes if isinstance(scopes, Told) else told(scopes)
+    known = drive.held.get(json.dumps(cursor.state), ()) if cursor else ()
+    held = Holding(STREAM, known)
+    pages = list(pull_library(api(drive), PLACE, source, NOTE, STREAM, window or Window(), cursor, held))
+    drive.held[json.dumps(pages[-1].cursor.state)] = (*known, *pages)
+    return pages
 
 
 def short(pages: list[Any]) -> list[tuple[str, str, str | None]]:
@@ -95,8 +111,9 @@ def test_renaming_a_folder_moves_the_paths_of_all_files_below_it() -> None:
     drive = Drive(folder("A", "旧"), folder("B", "下", "A"), file("F1", "a.txt", "B"), file("F2", "b.txt"))
     first = pulled(drive)
     drive.log.append(folder("A", "新"))
-    drive.children("B", file("F1", "a.txt", "B"))
+    drive.asked.clear()
     assert short(pulled(drive, first[-1].cursor)) == [("upsert", "F1", "/新/下/a.txt")]
+    assert [request.url.path for request in drive.asked] == ["/v1.0/drives/D/root/delta"], "what we hold of a file is not asked for again"
 
 
 def test_deleting_a_folder_deletes_its_files_though_the_feed_names_only_the_folder() -> None:
@@ -170,6 +187,71 @@ def test_a_file_whose_permissions_changed_leaves_again_with_its_new_scope() -> N
     drive.children("ROOT", file("F1", "a.txt"), file("F2", "b.txt"))
     rows = rows_of(pulled(drive, first[-1].cursor, {"2": "sharepoint:c:item:2"}))
     assert [(row["item_id"], row["_scope"]) for row in rows] == [("F2", "sharepoint:c:item:2")]
+
+
+def test_a_quiet_library_whose_rights_are_carried_on_costs_one_request_and_loads_nothing() -> None:
+    drive = Drive(file("F1", "a.txt"), file("F2", "b.txt"))
+    first = pulled(drive)
+    drive.asked.clear()
+    quiet = told({}, read=False)
+    (page,) = pulled(drive, first[-1].cursor, quiet)
+    assert (page.rows.num_rows, page.total, page.kept, quiet.asked, quiet.wholes, len(drive.asked)) == (0, 2, None, [], 0, 1)
+
+
+def test_every_page_of_a_feed_is_asked_for_changes_of_sharing_too() -> None:
+    drive = Drive(file("F1", "a.txt"))
+    pulled(drive, pulled(drive)[-1].cursor)
+    assert {"deltashowsharingchanges" in request.headers.get("Prefer", "") for request in drive.asked} == {True}
+
+
+def test_a_folder_that_got_rights_of_its_own_moves_all_below_it_and_only_what_the_feed_named_is_asked_for() -> None:
+    drive = Drive(folder("A", "社外秘", sharepointIds={"listItemId": "21"}), folder("B", "下", "A", sharepointIds={"listItemId": "22"}),
+                  file("F1", "a.txt", "B"), file("F2", "b.txt"))  # fmt: skip
+    first = pulled(drive)
+    drive.log.append(folder("A", "社外秘", sharepointIds={"listItemId": "21"}))
+    drive.asked.clear()
+    scopes = told({"21": "sharepoint:c:item:a"}, read=False)
+    second = pulled(drive, first[-1].cursor, scopes)
+    assert [(row["item_id"], row["_scope"], row["path"]) for row in rows_of(second)] == [("F1", "sharepoint:c:item:a", "/社外秘/下/a.txt")]
+    assert (scopes.asked, scopes.wholes, len(drive.asked)) == (["21"], 0, 1)
+    drive.log.append(file("F3", "new.txt", "B"))
+    third = pulled(drive, second[-1].cursor, told({"21": "sharepoint:c:item:a"}, read=False))
+    assert [(row["item_id"], row["_scope"]) for row in rows_of(third)] == [("F3", "sharepoint:c:item:a")]
+
+
+def test_a_file_nobody_can_say_the_scope_of_is_unresolved_until_the_next_whole_reading() -> None:
+    drive = Drive(file("F1", "a.txt"))
+    first = pulled(drive)
+    drive.log.append(file("F2", "b.txt", sharepointIds={"listItemId": "99"}))
+    second = pulled(drive, first[-1].cursor, told({}, read=False))
+    assert [(row["item_id"], row["_scope"]) for row in rows_of(second)] == [("F2", "unresolved")]
+    third = pulled(drive, second[-1].cursor, told({"99": WEB}))
+    assert [(row["item_id"], row["_scope"]) for row in rows_of(third)] == [("F2", WEB)]
+
+
+def test_where_the_feed_names_many_items_the_whole_list_is_read_at_once() -> None:
+    drive = Drive(file("F1", "a.txt"))
+    first = pulled(drive)
+    many = {str(number): WEB for number in range(100, 201)}
+    drive.log += [file(f"F{number}", f"{number}.txt") for number in range(100, 201)]
+    scopes = told(many, read=False)
+    assert len(rows_of(pulled(drive, first[-1].cursor, scopes))) == 101
+    assert (scopes.asked, scopes.wholes) == ([], 1)
+
+
+def test_a_list_judged_by_item_is_read_whole_each_time() -> None:
+    drive = Drive(file("F1", "a.txt"))
+    by_item = Told(replace(told().map, by_item=True), read=False)
+    first = pulled(drive, None, by_item)
+    assert pulled(drive, first[-1].cursor, by_item) and by_item.wholes == 2
+
+
+def test_without_what_was_kept_a_cursor_of_an_earlier_pull_reads_everything() -> None:
+    drive = Drive(file("F1", "a.txt"), file("F2", "b.txt"))
+    first = pulled(drive)
+    drive.held.clear()
+    again = pulled(drive, first[-1].cursor)
+    assert short(again) == short(first) and again[-1].kept is not None and again[-1].kept.anew
 
 
 def test_an_item_the_scope_map_does_not_know_is_unresolved() -> None:

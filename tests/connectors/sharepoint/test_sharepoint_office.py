@@ -14,6 +14,7 @@ from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, Fortni
 from connectors.sharepoint.client import Json
 from connectors.sharepoint.office import entities, entity
 from connectors.sharepoint.places import Site
+from connectors.transport import TransportOptions
 
 SITE = Site("/sites/品質", "h,C0,w", "c0", "品質")
 WEB = "/sites/%E5%93%81%E8%B3%AA/_api/Web"
@@ -106,7 +107,7 @@ def test_a_throttled_read_is_asked_again_by_our_transport_with_a_request_id_each
     assert group(table) == [1]
     ids = [one.headers["client-request-id"] for one in table.asked]
     assert len(set(ids)) == 2
-    assert all(one.headers["User-Agent"].startswith("NONISV|") for one in table.asked)
+    assert {one.headers["User-Agent"] for one in table.asked} == {TransportOptions().user_agent}, "ours, and not the library's"
 
 
 def test_a_token_refused_in_the_middle_is_renewed_once() -> None:

@@ -46,7 +46,7 @@ def site(*pages: dict[str, Any], **layouts: Any) -> Table:
 
 
 def pulled(table: Table, cursor: Cursor | None = None) -> list[Any]:
-    return list(pull(Addresses(tenant(table)), STREAM, Window(), cursor))
+    return list(pull(Addresses(tenant(table)), STREAM, Window(), cursor, None))
 
 
 def test_text_parts_come_in_the_order_people_read_them() -> None:

@@ -26,7 +26,7 @@ def due(rest: Table | None) -> Any:
         "/v1.0/sites/S/lists/L1/columns": {"value": [COLUMN]},
         "/v1.0/sites/S/lists/L1/items/delta": {"value": [item], "@odata.deltaLink": f"{GRAPH}/v1.0/x?token=1"},
     })  # fmt: skip
-    (row,) = rows_of(list(pull(Addresses(tenant(graph, rest)), STREAM, Window(), None)))
+    (row,) = rows_of(list(pull(Addresses(tenant(graph, rest)), STREAM, Window(), None, None)))
     return str(row["Due"])
 
 

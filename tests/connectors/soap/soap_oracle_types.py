@@ -208,7 +208,13 @@ def _civil(text: str, xsd: str) -> tuple[datetime, str]:
 
 
 def _date(text: str, kind: Kind, prefixes: Mapping[str | None, str]) -> Value:
-    return _civil(text, "date")[0].date()
+    midnight, zone = _civil(text, "date")
+    if zone:
+        # The sheet: kept in a column of its own, or required to be the zone that is declared.
+        local = None if kind.timezone is None else midnight.replace(tzinfo=ZoneInfo(kind.timezone)).utcoffset()
+        if _offset(zone).utcoffset(None) != local:
+            raise BadValue(f"{text!r} has another zone than the declared one")
+    return midnight.date()
 
 
 def _datetime(text: str, kind: Kind, prefixes: Mapping[str | None, str]) -> Value:

@@ -23,7 +23,7 @@ URL = "https://php.example/webservices/server.php?wsdl"
 ENC = "http://schemas.xmlsoap.org/soap/encoding/"
 
 
-def _operation(name: str, part: str, kind: str) -> tuple[str, str, str]:
+def bound_operation(name: str, part: str, kind: str) -> tuple[str, str, str]:
     message = (
         f'<message name="{name}Request"><part name="authentication" type="t:authentication"/></message>'
         f'<message name="{name}Response"><part name="result" type="t:result"/><part name="{part}" type="t:{kind}"/></message>'
@@ -37,11 +37,11 @@ def _operation(name: str, part: str, kind: str) -> tuple[str, str, str]:
 
 
 _OPERATIONS = [
-    _operation("getListOfThirdParties", "thirdparties", "parties"),
-    _operation("getInvoicesForThirdParty", "invoices", "invoices"),
-    _operation("getVersions", "dolibarr", "parties"),
-    _operation("getThirdParty", "thirdparty", "party"),
-    _operation("getInvoice", "invoice", "whole"),
+    bound_operation("getListOfThirdParties", "thirdparties", "parties"),
+    bound_operation("getInvoicesForThirdParty", "invoices", "invoices"),
+    bound_operation("getVersions", "dolibarr", "parties"),
+    bound_operation("getThirdParty", "thirdparty", "party"),
+    bound_operation("getInvoice", "invoice", "whole"),
 ]
 WSDL = f"""<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
  xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:e="{ENC}" xmlns:t="http://www.dolibarr.org/ns/" targetNamespace="http://www.dolibarr.org/ns/">

@@ -7,11 +7,12 @@ import pytest
 from soap_fake import EMPTY, SCHEMA, SOURCE, WSDL, WSDL_URL, Fake, part, reply, stream
 from test_soap_sources import NAV_WSDL, NETSUITE_WSDL, SAP_WSDL, wsdl
 
+from connectors.capabilities import OperationShape
 from connectors.protocol import Stream
 from connectors.soap.bundle import fetch
 from connectors.soap.components import Contract
 from connectors.soap.config import SourceSpec, source_spec
-from connectors.soap.discover import Shape, shapes
+from connectors.soap.discover import shapes
 from connectors.soap.probe import Finding, probe_filter
 from connectors.soap.wsdl import read
 
@@ -34,7 +35,7 @@ def contract(text: str) -> Contract:
     return read(fetch(WSDL_URL, lambda url: (documents[url].encode(), "text/xml")))
 
 
-def shape(text: str, name: str) -> Shape:
+def shape(text: str, name: str) -> OperationShape:
     return next(one for one in shapes(contract(text)) if one.operation == name)
 
 

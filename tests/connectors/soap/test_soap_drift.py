@@ -8,9 +8,10 @@ import pytest
 from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, stream
 from soap_schemas import changes, drift, promised
 
-from connectors.errors import AddressUnknown
+from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Schema
-from expectations.drift import compare
+from expectations.drift import address, compare
+from expectations.facts import facts_of
 
 XSD_URL = "https://erp.example/ws/Parts?xsd=parts.xsd"
 CHOICE = (
@@ -122,6 +123,79 @@ def test_one_change_of_the_call_is_one_line_of_its_kind(old: str, new: str, expe
         )
     assert changed != WSDL
     assert drift(described(), described(changed)) == [expected or ("headers", "faults", False)]
+
+
+def test_a_binding_by_another_name_is_a_line_that_stops_nothing() -> None:
+    changed = WSDL.replace('"Binding"', '"Other"').replace('"t:Binding"', '"t:Other"')
+    assert drift(described(), described(changed)) == [("address", "binding", False)]
+
+
+def test_a_changed_policy_says_which_assertions_came_and_went() -> None:
+    before, after = (described(WSDL.replace(BINDING, POLICY.format(kind=f"p:{kind}"))) for kind in ("HttpBasic", "ClientCertificate"))
+    (change,) = changes(before, after)
+    assert (change.kind, change.path, change.old, change.new, change.blocks) == (
+        "security",
+        "policy",
+        "HttpBasic",
+        "ClientCertificate",
+        True,
+    )
+    (first,) = changes(described(), after)
+    assert (first.old, first.new) == ("", "ClientCertificate")
+
+
+def test_a_policy_whose_details_changed_is_a_line_too() -> None:
+    before = described(WSDL.replace(BINDING, POLICY.format(kind="p:HttpBasic")))
+    (change,) = changes(before, described(WSDL.replace(BINDING, POLICY.format(kind='p:HttpBasic p:realm="x"'))))
+    assert change.kind == "security" and change.old.startswith("HttpBasic #") and change.old != change.new
+
+
+def test_a_namespace_and_a_form_that_changed_together_are_one_line() -> None:
+    schema = SCHEMA.replace('"urn:parts"', '"urn:parts:2"').replace('elementFormDefault="qualified"', "")
+    (change,) = changes(described(), described(WSDL.replace('"urn:parts"', '"urn:parts:2"'), schema))
+    assert (change.kind, change.old, change.new) == ("namespace", "urn:parts qualified", "urn:parts:2 unqualified")
+
+
+def identified(wsdl: str) -> Schema:
+    return Fake(EMPTY, documents={WSDL_URL: wsdl}).connector().identify(stream())
+
+
+AS_RPC = WSDL.replace('style="document"', 'style="rpc"').replace('element="p:ReadParts_Result"', 'type="p:Parts"')
+GONE = WSDL.replace('operation name="ReadParts"', 'operation name="ReadItems"')
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "expected"),
+    [
+        (AS_RPC, AddressUnknown, ("call", "style", "document", "rpc", True)),
+        (
+            WSDL.replace("https://erp.example/ws/Parts", "http://erp.example/ws/Parts"),
+            FixConfiguration,
+            ("endpoint", "endpoint", "https://erp.example/ws/Parts", "http://erp.example/ws/Parts", True),
+        ),
+        (
+            WSDL.replace("https://erp.example/ws/Parts", "https://other.example/ws/Parts"),
+            FixConfiguration,
+            ("endpoint", "endpoint", "https://erp.example/ws/Parts", "https://other.example/ws/Parts", True),
+        ),
+        (GONE, AddressUnknown, ("call", "operation", "ReadParts", "", True)),
+    ],
+)
+def test_a_change_that_makes_a_stream_undescribable_is_named_all_the_same(
+    changed: str, error: type[Exception], expected: tuple[str, str, str, str, bool]
+) -> None:
+    before = described()
+    with pytest.raises(error):
+        described(changed)
+    found = address(promised(before), identified(changed), facts_of(before))
+    assert [(one.kind, one.path, one.old, one.new, one.blocks) for one in found] == [expected]
+
+
+def test_a_row_that_was_renamed_is_named_though_nothing_of_it_can_be_described() -> None:
+    renamed = SCHEMA.replace('name="Part" type', 'name="Item" type')
+    seen = Fake(EMPTY, documents={XSD_URL: renamed}).connector().identify(stream())
+    found = address(promised(described()), seen, facts_of(described()))
+    assert [(one.kind, one.path, one.old, one.new, one.blocks) for one in found] == [("renamed", "rows", "List/Part", "List/Item", True)]
 
 
 def test_an_endpoint_on_another_host_asks_a_person() -> None:

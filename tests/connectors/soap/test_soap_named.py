@@ -6,10 +6,12 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake
+from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, part, reply
 from soap_schemas import XSD_URL, contract, typed, with_parts
 
 from connectors.protocol import Column
+from connectors.soap.components import XSD, Broken
+from connectors.soap.wsdl import in_words
 
 ADDRESSING = "http://www.w3.org/2007/05/addressing/metadata"
 POLICY = "http://www.w3.org/ns/ws-policy"
@@ -23,7 +25,25 @@ def notes(schema: str) -> str:
 @pytest.mark.parametrize("name", ["strng", "Int", ""])
 def test_a_name_that_xml_schema_does_not_have_is_no_text(name: str) -> None:
     found = contract(SCHEMA.replace('name="Code" type="xs:string"', f'name="Code" type="xs:{name}"'))
-    assert "ReadParts" in found.broken and "XML Schema" in found.broken["ReadParts"]
+    assert found.broken == {"ReadParts": Broken("no_type", "type", f"{{{XSD}}}{name}")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken", "said"),
+    [
+        ('message="t:Out"', 'message="t:Gone"', Broken("missing", "message", "{urn:parts:service}Gone"), "not defined"),
+        ('message="t:Out"', 'message="x:Out"', Broken("prefix", "name", "x:Out"), "no namespace"),
+        ('<w:output message="t:Out"/>', "", Broken("one_way", "output", "ReadParts"), "has no output"),
+        ('<w:operation name="ReadParts"><w:input message', '<w:operation name="Other"><w:input message', Broken("unbound", "operation", "ReadParts"), "portType"),
+        ('element="p:ReadParts_Result"', 'type="p:Parts"', Broken("not_one", "output", "ReadParts"), "one element"),
+        ('element="p:ReadParts_Result"', 'element="p:Nothing"', Broken("missing", "element", "{urn:parts}Nothing"), "not defined"),
+    ],
+)  # fmt: skip
+def test_an_operation_in_pieces_says_what_is_wrong_with_which_thing(old: str, new: str, broken: Broken, said: str) -> None:
+    assert WSDL.count(old) == 1
+    found = contract(SCHEMA, WSDL.replace(old, new))
+    assert found.broken == {"ReadParts": broken}
+    assert said in in_words(broken) and in_words(broken).say("ja") != str(in_words(broken))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +77,30 @@ def test_a_decimal_without_digits_is_said_to_be_a_guess() -> None:
     assert "no digits" not in notes(SCHEMA)
 
 
+def test_the_digits_of_a_first_page_suggest_a_type_with_room() -> None:
+    schema = with_parts(
+        '<xs:element name="Amount" type="xs:decimal" minOccurs="0"/><xs:element name="Pieces" type="xs:integer" minOccurs="0"/>'
+    )
+    rows = [
+        part("A", "<Amount>-0012345.5000</Amount>"),
+        part("B", "<Amount>1.25</Amount><Pieces>+700</Pieces>"),
+        part("C", "<Amount>n/a</Amount><Odd>n/a</Odd>"),
+    ]
+    fake = Fake(reply(*rows), documents={WSDL_URL: WSDL, XSD_URL: schema})
+    said = "\n".join(next(iter(fake.connector().discover())).notes)
+    assert "Amount: 5 before and 2 after the point, decimal128(13, 4)" in said
+    assert "Pieces: 3 before and 0 after the point, decimal128(7, 0)" in said
+    assert "Odd:" not in said.partition("digits in the first rows")[2]
+    assert any("setSize>100<" in one for one in fake.asked)
+
+
+def test_nothing_is_read_for_digits_where_a_page_can_not_be_kept_small() -> None:
+    schema = with_parts('<xs:element name="Amount" type="xs:decimal" minOccurs="0"/>').replace('name="setSize"', 'name="colour"')
+    fake = Fake(EMPTY, documents={WSDL_URL: WSDL, XSD_URL: schema})
+    said = "\n".join(next(iter(fake.connector().discover())).notes)
+    assert "no digits are stated for Amount" in said and "digits in the first rows" not in said
+
+
 def test_what_no_column_shows_is_named_with_its_reason() -> None:
     said = notes(
         with_parts(
@@ -68,8 +112,8 @@ def test_what_no_column_shows_is_named_with_its_reason() -> None:
             "</xs:complexType>",
         )
     )
-    for part in ("Tree/Below (recursive", "Loose (xsd:any", "Anything (xsd:anyType", "Prose (mixed content"):
-        assert part in said
+    for named in ("Tree/Below (recursive", "Loose (xsd:any", "Anything (xsd:anyType", "Prose (mixed content"):
+        assert named in said
     assert "not among the columns" not in notes(SCHEMA)
 
 

@@ -12,6 +12,7 @@ import httpx
 import pyarrow as pa
 import pytest
 from soap_fake import EMPTY, WSDL_URL, Fake, envelope, part, reply, stream
+from soap_wsdl import wsdl
 
 from connectors.errors import AccessRefused, BrokenReply, FixConfiguration, SourceError, SourceUnavailable
 from connectors.protocol import Column, Cursor, Page, Stream, Window
@@ -20,27 +21,6 @@ from connectors.soap.pace import Pace
 from connectors.soap.presets import preset_names
 
 SINCE = Window(since=datetime(2026, 11, 1, tzinfo=UTC))
-XS = 'xmlns:xs="http://www.w3.org/2001/XMLSchema"'
-
-
-def wsdl(namespace: str, schemas: str, **operations: tuple[str, str]) -> str:
-    """A document/literal WSDL: each operation with its two global elements (``prefix:name``, prefix ``t`` is the namespace)."""
-    messages = "".join(
-        f'<message name="{name}{side}"><part name="parameters" element="{element}"/></message>'
-        for name, pair in operations.items()
-        for side, element in zip(("In", "Out"), pair, strict=True)
-    )
-    ports = "".join(f'<operation name="{n}"><input message="t:{n}In"/><output message="t:{n}Out"/></operation>' for n in operations)
-    body = '<s:body use="literal"/>'
-    bound = "".join(
-        f'<operation name="{n}"><s:operation soapAction="{n}"/><input>{body}</input><output>{body}</output></operation>' for n in operations
-    )
-    return (
-        f'<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:t="{namespace}" {XS} '
-        f'targetNamespace="{namespace}"><types>{schemas}</types>{messages}<portType name="P">{ports}</portType><binding name="B" type="t:P">'
-        f'<s:binding transport="http://schemas.xmlsoap.org/soap/http"/>{bound}</binding><service name="S"><port name="P" binding="t:B">'
-        '<s:address location="https://erp.example/ws/Parts"/></port></service></definitions>'
-    )
 
 
 def pulled(
@@ -102,7 +82,8 @@ NETSUITE_WSDL = wsdl(
     MESSAGES,
     f'''<xs:schema targetNamespace="{CORE}" xmlns:c="{CORE}" elementFormDefault="qualified">
 <xs:complexType name="Record" abstract="true"/><xs:complexType name="SearchRecord" abstract="true"/>
-<xs:complexType name="Status"><xs:attribute name="isSuccess" type="xs:boolean"/></xs:complexType>
+<xs:complexType name="Detail"><xs:sequence><xs:element name="code" type="xs:string"/><xs:element name="message" type="xs:string"/></xs:sequence></xs:complexType>
+<xs:complexType name="Status"><xs:sequence><xs:element name="statusDetail" type="c:Detail" minOccurs="0" maxOccurs="unbounded"/></xs:sequence><xs:attribute name="isSuccess" type="xs:boolean"/></xs:complexType>
 <xs:complexType name="SearchResult"><xs:sequence><xs:element name="status" type="c:Status"/><xs:element name="totalRecords" type="xs:int" minOccurs="0"/>
 <xs:element name="totalPages" type="xs:int" minOccurs="0"/><xs:element name="searchId" type="xs:string" minOccurs="0"/>
 <xs:element name="recordList" minOccurs="0"><xs:complexType><xs:sequence><xs:element name="record" type="c:Record" minOccurs="0" maxOccurs="unbounded"/>
@@ -242,11 +223,43 @@ def test_a_bydesign_log_of_errors_and_a_wrong_count_of_hits_are_errors() -> None
         pulled(Fake(sap("12", "false").replace(b"Value>2<", b"Value>1<"), documents={WSDL_URL: SAP_WSDL}), SAP_SOURCE, MATERIAL)
 
 
-def test_unlimited_hits_together_with_a_maximum_are_refused_before_anything_is_sent() -> None:
-    conditions = {"ProcessingConditions": {"QueryHitsUnlimitedIndicator": True}}
-    paging = {"kind": "token", "request": "a", "from": "b", "size": "ProcessingConditions/QueryHitsMaximumNumberValue"}
+MAXIMUM, UNLIMITED = "QueryHitsMaximumNumberValue", "QueryHitsUnlimitedIndicator"
+TOKEN = {"kind": "token", "request": "position", "from": "b"}
+
+
+def conditions(unlimited: str, maximum: str) -> str:
+    said = f"<{MAXIMUM}>{maximum}</{MAXIMUM}><{UNLIMITED}>{unlimited}</{UNLIMITED}><Last>{{position?}}</Last>"
+    return f'<g:Query xmlns:g="urn:g" xmlns:f="urn:fortnight:template"><ProcessingConditions>{said}</ProcessingConditions></g:Query>'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True}}, "paging": {**TOKEN, "size": f"ProcessingConditions/{MAXIMUM}"}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True, MAXIMUM: 100}}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: "1", MAXIMUM: 100}}},
+        {"body": conditions("true", "{size}"), "paging": TOKEN},
+        {"body": conditions("1", "500"), "paging": TOKEN},
+        {"body": conditions("{all}", "{size}"), "paging": TOKEN, "arguments": {"all": True}},
+        {"body": conditions("false", "{size}"), "paging": {**TOKEN, "more": {"operation": "q", "body": conditions("true", "500")}}},
+    ],
+)
+def test_unlimited_hits_together_with_a_maximum_are_refused_before_anything_is_sent(source: dict[str, Any]) -> None:
     with pytest.raises(FixConfiguration, match="must be absent"):
-        source_spec("erp/materials", {"operation": "q", "rows": "r", "arguments": conditions, "paging": paging})
+        source_spec("erp/materials", {"operation": "q", "rows": "r", **source})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"arguments": {"ProcessingConditions": {UNLIMITED: False, MAXIMUM: 100}}},
+        {"arguments": {"ProcessingConditions": {UNLIMITED: True}}},
+        {"body": conditions("false", "{size}"), "paging": TOKEN},
+        {"body": conditions("true", "{size}").replace(f"<{MAXIMUM}>", f'<{MAXIMUM} f:when="limited">'), "paging": TOKEN},
+    ],
+)
+def test_one_of_the_two_alone_is_said_as_it_stands(source: dict[str, Any]) -> None:
+    assert source_spec("erp/materials", {"operation": "q", "rows": "r", **source}).operation == "q"
 
 
 def test_a_dolibarr_list_gives_its_rows_its_errors_and_its_secrets_stay_unsaid() -> None:

@@ -59,9 +59,11 @@ def test_without_a_name_every_break_is_listed_with_a_line(project: Path) -> None
 def test_the_list_says_which_options_each_break_takes_and_all_of_them_are_there(project: Path) -> None:
     from infra.sandbox.erp.breaks import BREAKS as OF_ERP
     from infra.sandbox.kintone.breaks import BREAKS as OF_KINTONE
+    from infra.sandbox.sharepoint.breaks import BREAKS as OF_SHAREPOINT
     from pipelines.cli.breaks import OPTIONS
 
-    assert {system: list(breaks) for system, breaks in OPTIONS.items()} == {"kintone": list(OF_KINTONE), "erp": list(OF_ERP)}
+    known = {"kintone": list(OF_KINTONE), "erp": list(OF_ERP), "sharepoint": list(OF_SHAREPOINT)}
+    assert {system: list(breaks) for system, breaks in OPTIONS.items()} == known
     offered = {name for param in get_command(app).commands["sandbox"].commands["break"].params for name in param.opts}  # pyright: ignore
     assert {option.split()[0] for breaks in OPTIONS.values() for options in breaks.values() for option in options} <= offered
     lines = fortnight(project, "break", "kintone", "--lang", "en").output.splitlines()
@@ -198,7 +200,8 @@ def test_what_was_broken_in_the_erp_is_said_with_the_way_back(with_erp: Path) ->
         (("break", "erp", "lose-part", "--service", "hanbai"), "sandbox.refused", "zumen"),
         (("break", "erp", "rename-element", "--field", "Nope"), "sandbox.refused", "Nope"),
         (("break", "kintone", "latency"), "sandbox.without", "`fortnight sandbox up`"),
-        (("break", "sharepoint", "latency"), "sandbox.no_breaks", "kintone"),
+        (("break", "salesforce", "latency"), "sandbox.no_breaks", "sharepoint"),
+        (("break", "sharepoint", "expire-delta"), "sandbox.without", "`fortnight sandbox up`"),
     ],
 )
 def test_a_bad_name_is_one_clear_sentence(with_erp: Path, arguments: tuple[str, ...], code: str, points_at: str) -> None:

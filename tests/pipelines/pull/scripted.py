@@ -21,6 +21,7 @@ from connectors.protocol import (
     Blob,
     Cursor,
     Health,
+    Known,
     LiveField,
     Offer,
     Page,
@@ -103,7 +104,7 @@ class Source:
     def count(self, stream: Stream) -> int:
         return self.counted() if self.counted else len(self.rows)
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         self.asked.append(window)
         self.before_pull()
         if self.pages:

@@ -11,7 +11,7 @@ import pytest
 from scripted import STREAM, Row, Source, names, project_of, run
 
 from connectors.errors import AccessRefused, FortnightError, Locked, SourceUnavailable, Withdrawn
-from connectors.protocol import Cursor, Page, Schema, Stream, Window
+from connectors.protocol import Cursor, Known, Page, Schema, Stream, Window
 from pipelines.index.overlay import NewestAccess, overlay_of
 from pipelines.landing.snapshot import Snapshot
 from pipelines.landing.warehouse import Warehouse
@@ -35,7 +35,7 @@ class Closing(Source):
             raise self.shut
         return super().describe(stream)
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         for page in super().pull(stream, window, cursor):
             yield page
             if self.broken:

@@ -256,7 +256,7 @@ class Fed(Source):
         self.put(number, **change)
         self.told.append((number, self.rows[number]))
 
-    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None) -> Iterator[Page]:
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         self.resumed.append(cursor is not None)
         start = cursor.state["at"] if cursor else 0
         self.cursor = {"at": len(self.told)}

@@ -16,6 +16,7 @@ from pipelines.project import Project
 
 from . import sources
 from .sources import FakeConnector
+from .test_map_operations import Called
 
 app = typer.Typer()
 app.command("map")(map_)
@@ -47,6 +48,14 @@ def test_it_lists_every_stream_and_says_where_the_map_is(tmp_path: Path, connect
     assert "systems: 2, streams: 2 (with a contract: 0), rows: 20,120" in said
     assert (tmp_path / ".fortnight/map/source-map.html").exists()
     assert not (tmp_path / "contracts").exists()
+
+
+def test_it_counts_the_operations_of_a_source_and_says_which_were_dropped(tmp_path: Path, connectors: dict[str, FakeConnector]) -> None:
+    connectors["erp"] = Called((sources.defects(),))
+    _, said = run(tmp_path, "erp", "--lang", "en")
+    assert "erp operations: 4 (listing rows: 2, left in pieces by the WSDL: 1)" in said
+    assert "old/ReadNothing: message {urn:x}Gone is named but not defined" in said
+    assert "定義されていません" in run(tmp_path, "erp", "--lang", "ja")[1]
 
 
 def test_it_maps_one_system_when_one_is_named(tmp_path: Path, connectors: dict[str, FakeConnector]) -> None:

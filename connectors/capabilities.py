@@ -1,0 +1,60 @@
+"""What some connectors can do beyond the protocol, each asked for by ``isinstance``. Nothing here is needed for a pull."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from connectors.protocol import Schema, Stream
+
+
+@dataclass(frozen=True)
+class OperationShape:
+    """One operation of a source whose interface is made of operations, as it looks.
+
+    ``service`` is the system's further service that has it, empty for its own. ``rows`` is the path to the repeated element of its answer,
+    empty where it lists nothing; ``paging`` the kind it looks like, ``none`` for a list without any sign of one. ``inputs`` and ``outputs``
+    are the names of what it takes and gives, ``form`` how it is called. ``dropped`` says why no request can be made of it at all.
+    """
+
+    operation: str
+    rows: str
+    paging: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    form: str = ""
+    dropped: str = ""
+    service: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether it lists rows that a stream could be made of."""
+        return bool(self.rows) and not self.dropped
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """A connector that can say of one stream, in a sentence, what a pull would meet: address, rights, size, and what reading costs."""
+
+    def examine(self, stream: Stream) -> str:
+        """Raises what a pull would raise."""
+        ...
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """A connector that can say what an address resolves to even where the stream can't be described, so that a change is named first."""
+
+    def identify(self, stream: Stream) -> Schema:
+        """Identity and parts as ``describe`` gives them, without fields. Nothing is sent where credentials must not go."""
+        ...
+
+
+@runtime_checkable
+class Operates(Protocol):
+    """A connector whose source is called by operations that it can list, those included that no stream can be made of."""
+
+    def operations(self) -> Sequence[OperationShape]:
+        """Every operation, service by service, each service's by name."""
+        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from connectors.protocol import Column, Note
+from connectors.soap.presence import Presences
 from connectors.soap.rules import Oddity
 
 #: So many kinds are told apart. A reply whose every element is unknown must not fill memory.
@@ -35,10 +36,11 @@ class Notes:
 
 
 class OfRows:
-    """What was odd in the values of one block of rows, until it is known which of its rows are given."""
+    """What was odd in the values of one block of rows, until it is known which of its rows are given. ``presences`` are the reply's."""
 
-    def __init__(self) -> None:
+    def __init__(self, presences: Presences | None = None) -> None:
         self._rows: dict[Oddity, list[int]] = {}
+        self.presences = presences or Presences()
 
     def take(self, column: Column, row: int, met: list[Oddity]) -> None:
         """Empties ``met``. What lies below a column is told by its path at the source."""

@@ -25,6 +25,7 @@ from connectors.soap.decode import RawRow, Sink
 from connectors.soap.headers import filled
 from connectors.soap.notes import Notes
 from connectors.soap.plan import compile_plan
+from connectors.soap.presence import Presences
 from connectors.soap.raw import texts_of
 from connectors.soap.schema import operation
 from connectors.soap.staging import Stage
@@ -38,6 +39,7 @@ class _Gathered:
 
     stage: Stage
     notes: Notes = field(default_factory=Notes)
+    presences: Presences = field(default_factory=Presences)
     rows: int = 0
     first: RawRow | None = None
     last: RawRow | None = None
@@ -72,6 +74,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
                 reply = asker.answer(ask, receiver, aside)
             page = gathered[0]
             page.notes.take(reply.notes)
+            page.presences.tell(page.notes)
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
             pager.took(
@@ -149,8 +152,9 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        how: Any = {"key": stream.key, "versions": versions, "scope": scope, "notes": into.notes, "checks": plan.checks}
-        into.stage.add(*batch(plan.cells, rows, rules, where, **how))
+        how: Any = {"key": stream.key, "versions": versions, "scope": scope, "checks": plan.checks}
+        # Given on at once: a name for what was typed would hold it while the next rows are.
+        into.stage.add(*batch(plan.cells, rows, rules, where, notes=into.notes, presences=into.presences, **how))
         into.rows += len(rows)
 
 

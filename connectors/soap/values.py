@@ -25,6 +25,7 @@ from connectors.soap.facets import facets_of
 from connectors.soap.lexical import FLOAT, FORMS, WHOLE, bound_of, value_of, whitespace
 from connectors.soap.moments import OFFSET
 from connectors.soap.notes import Notes, OfRows
+from connectors.soap.presence import Presences
 from connectors.soap.raw import GAPS, NIL, TWICE, Block, Presence, Raw, RawRow, Texts
 from connectors.soap.rules import Rules, Unfit
 from connectors.soap.steps import QUALIFIED, Cell
@@ -64,16 +65,18 @@ def batch(
     scope: str,
     checks: Sequence[Check] = (),
     notes: Notes | None = None,
+    presences: Presences | None = None,
 ) -> tuple[pa.RecordBatch, list[Reject]]:
     """The rows that fit, in the order and types of the columns with op, version and scope added, and a Reject for each that doesn't.
 
-    A row fits when all its values do and no check of the plan is broken. ``notes`` is told what was odd in the values of those that fit.
+    A row fits when all its values do and no check of the plan is broken. ``notes`` is told what was odd in the values of those that fit,
+    ``presences`` how often each column's value was absent, nil and empty.
     """
     block = rows if isinstance(rows, Block) else None
     columns = list(zip(*rows, strict=True)) if rows and block is None else []
     wrong: dict[int, tuple[str, str, Unfit]] = {}
     arrays: list[pa.Array[Any]] = []
-    odd = OfRows()
+    odd = OfRows(presences)
 
     def raw(slot: int) -> Sequence[Raw] | Texts:
         return block.column(slot) if block is not None else columns[slot] if columns else ()
@@ -156,13 +159,19 @@ def _column(cell: Cell, at: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[An
     """The typed column, null in the rows that are unfit."""
     raw = at(cell.slot)
     rules = rules.of(cell.reading, keeps_zone=cell.keeps_zone)
-    if cell.part or (cell.reading is not None and cell.reading.by_value):
+    by_value = cell.part != "" or (cell.reading is not None and cell.reading.by_value)
+    binary = pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)
+    single = cell.simple is not None and not cell.many
+    plain = single and not by_value and not binary and cell.simple is not None and cell.simple.variety == "atomic"
+    column = raw if isinstance(raw, Texts) else _as_texts(raw) if plain else None
+    if not cell.part:
+        odd.presences.take(cell.column.name, raw if column is None else column)
+    if by_value:
         return _one_by_one(cell, _raws(raw), rules, odd, _raws(at(cell.beside)) if cell.beside >= 0 else None)
-    if cell.simple is not None and not cell.many and (pa.types.is_binary(cell.column.type) or pa.types.is_large_binary(cell.column.type)):
+    if single and binary:
         return column_of_bytes(cell, _raws(raw), rules, odd)
-    if cell.simple is None or cell.many or cell.simple.variety != "atomic":
+    if column is None or not plain:
         return _one_by_one(cell, _raws(raw), rules, odd)
-    column = raw if isinstance(raw, Texts) else _as_texts(raw)
     array, careful, cut = _fast(cell, column, rules)
     unfit: dict[int, Unfit] = {}
     if cut is not None:

@@ -86,6 +86,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
     if not yielded:
+        if spec.expect_nonempty and window.full and cursor is None and not pager.read:
+            raise BrokenReply("soap.unexpectedly_empty", operation=spec.operation, stream=stream.id)
         yield empty(stream.columns, Cursor(pager.state), None)
 
 

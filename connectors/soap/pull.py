@@ -91,6 +91,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     came = once.count + pager.read - once.given if once else pager.read
     if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
+    if not yielded and spec.expect_nonempty and window.full and cursor is None and not pager.read:
+        raise BrokenReply("soap.unexpectedly_empty", operation=spec.operation, stream=stream.id)
     if not yielded or unsaid.all():
         yield replace(empty(stream.columns, Cursor(pager.state), None), notes=unsaid.all())
 

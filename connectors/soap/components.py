@@ -84,8 +84,23 @@ class Element:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A choice among elements of a complex type. ``branches`` are the elements of each, by expanded name; ``name`` is the first one's own.
+
+    ``required``: a branch must be there wherever the type is. ``repeated``: it is made again and again, so several may be there.
+    """
+
+    name: str
+    branches: tuple[tuple[str, ...], ...]
+    required: bool
+    repeated: bool
+
+
+@dataclass(frozen=True)
 class ComplexType:
-    """``text`` is the simple type of a simpleContent. ``open`` has ``any``."""
+    """``text`` is the simple type of a simpleContent. ``open`` has ``any``. ``repeats`` are elements, by expanded name, that repeat together:
+    between them there is an order that lists of each do not have.
+    """
 
     name: str
     elements: tuple[Element, ...] = ()
@@ -95,6 +110,8 @@ class ComplexType:
     abstract: bool = False
     mixed: bool = False
     bases: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    repeats: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

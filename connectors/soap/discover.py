@@ -15,8 +15,9 @@ from connectors.protocol import LiveField, Offer, Stream
 from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.config import SourceSpec
+from connectors.soap.omissions import chosen, left_out, undigited
 from connectors.soap.presets import sunset_at
-from connectors.soap.schema import describe, fields, left_out, row_element, undigited
+from connectors.soap.schema import describe, fields, row_element
 from connectors.soap.wsdl import in_words
 from connectors.soap.xmltree import local, space
 
@@ -181,6 +182,7 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
             notes += _sampled(client, Stream(system, slug, source, (), ()), spec, named)
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
+        notes += chosen(contract, row)
         if subtypes := contract.derived(row.type):
             notes.append(
                 f"rows may be of {len(subtypes)} further types: @xsi:type as a column says which, and their elements can be columns"

@@ -213,6 +213,8 @@ class Machine:
                 if kind is fault_detail and reply.fault is not None:
                     reply.fault.setdefault("detail", name.rpartition("}")[2])
             elif rows:
+                if step.mark >= 0:
+                    rows[-1][step.mark] = nil_value if nil else ""
                 if not again(step):
                     if step.slot >= 0:
                         rows[-1][step.slot] = nil_value if nil else []

@@ -13,6 +13,7 @@ from typing import Any
 
 from connectors.protocol import Column
 from connectors.soap.beside import PARTS
+from connectors.soap.choices import branch_names, choice_at, is_branch
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.pairs import divided
@@ -102,6 +103,8 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
     if attribute in PARTS:
         return _column(contract, row, replace(column, source=path))
     try:
+        if is_branch(column.source):
+            return list(branch_names(choice_at(contract, row, column.source)[2]))
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None

@@ -122,7 +122,7 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
             for child in cell.children:
                 before = len(rules.met)
                 try:
-                    made[child.column.name] = value_of(child, raw[child.slot], rules, raw[child.beside] if child.beside >= 0 else None)
+                    made[child.column.name] = value_of(child, child.of(raw), rules, raw[child.beside] if child.beside >= 0 else None)
                     rules.beneath(f"/{child.column.source}", before)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error

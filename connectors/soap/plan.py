@@ -11,35 +11,18 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.beside import PARTS, has_part, with_kept_zones
-from connectors.soap.checks import Check, TypeSaid
+from connectors.soap.branches import expect_choices, way
+from connectors.soap.checks import TypeSaid
+from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, is_branch
 from connectors.soap.components import ANY, ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.known import ANYTHING, Known
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
+from connectors.soap.slots import Slots, column_gone
 from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
-
-
-class _Slots:
-    """Slots of one raw row; two columns that read the same source share one. ``at`` is the path of that row, with what is declared below;
-    ``checks`` are those of the row."""
-
-    def __init__(self, readings: Mapping[str, Reading], at: str = "", *, encoded: bool = False) -> None:
-        self.of: dict[str, int] = {}
-        self.pairs: dict[tuple[str, str], tuple[Gathered, _Slots]] = {}
-        self.readings, self.at, self.encoded = readings, at, encoded
-        self.checks: list[Check] = []
-
-    def reading(self, source: str) -> Reading | None:
-        return self.readings.get(self.at + source)
-
-    def below(self, source: str) -> _Slots:
-        return _Slots(self.readings, f"{self.at}{source}/", encoded=self.encoded)
-
-    def take(self, source: str) -> int:
-        return self.of.setdefault(source, len(self.of))
 
 
 def compile_plan(
@@ -61,7 +44,7 @@ def compile_plan(
     a column is.
     """
     answer = Step(Kind.ANSWER)
-    slots = _Slots(readings or {}, encoded=operation.use == "encoded")
+    slots = Slots(readings or {}, encoded=operation.use == "encoded")
     cells: list[Cell] = []
     required: list[str] = []
     scalars = tuple(scalars)
@@ -78,12 +61,8 @@ def compile_plan(
             step = below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
         step.children.update(dict.fromkeys(map(expat_name, trail[-1].names), row))
-        for column in columns:
-            make = _gathering if column.source == ITSELF else _cell
-            cells.append(make(contract, operation.name, trail[-1], row, slots, column))
-        for source in extra:
-            if source not in slots.of:
-                _cell(contract, operation.name, trail[-1], row, slots, Column(source, source, pa.string()))
+        further = (Column(source, source, pa.string()) for source in extra)
+        cells += _cells(contract, operation.name, trail[-1], row, slots, tuple(columns), further)
         kind = contract.type(trail[-1])
         # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
         _typed(
@@ -142,12 +121,45 @@ def _form(kind: pa.DataType, simple: SimpleType | None) -> Form | None:
     return form_of(simple) if simple is not None and (pa.types.is_binary(item) or pa.types.is_large_binary(item)) else None
 
 
-def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     if not pa.types.is_struct(kind) or not column.children:
         raise FixConfiguration("soap.column_itself", operation=operation, column=column.name)
     children = tuple(_cell(contract, operation, owner, step, slots, child) for child in column.children)
     return Cell(column, -1, None, children=children, gathers=True)
+
+
+def _cells(
+    contract: Contract,
+    operation: str,
+    owner: Element,
+    step: Step,
+    slots: Slots,
+    columns: tuple[Column, ...],
+    further: Iterable[Column] = (),
+) -> tuple[Cell, ...]:
+    """The columns of one raw row, in their order. ``further`` ones are given slots and no cells."""
+    made: dict[int, Cell] = {}
+    for at, column in enumerate(columns):
+        if column.source == ITSELF:
+            made[at] = _gathering(contract, operation, owner, step, slots, column)
+        elif is_branch(column.source):
+            # The way to what has the choice, so that the choice is looked at.
+            way(contract, operation, owner, step, column)
+        else:
+            made[at] = _cell(contract, operation, owner, step, slots, column)
+    for column in further:
+        if column.source not in slots.of:
+            _cell(contract, operation, owner, step, slots, column)
+    if not slots.encoded:
+        expect_choices(contract, owner, step, slots, "", -1)
+    checks = {one.source: one for one in slots.checks if isinstance(one, ChoiceMade)}
+    for at, column in enumerate(columns):
+        if at not in made:
+            source, choice = way(contract, operation, owner, step, column)
+            simple = SimpleType(BRANCH, "string", {"enumeration": branch_names(choice)})
+            made[at] = Cell(column, -1, simple, branch=checks[source])
+    return tuple(made[at] for at in range(len(columns)))
 
 
 def _pair(operation: str, column: str, source: str) -> Pair | None:
@@ -157,7 +169,7 @@ def _pair(operation: str, column: str, source: str) -> Pair | None:
         raise FixConfiguration("soap.predicate", operation=operation, column=column, source=source) from error
 
 
-def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column, pair: Pair) -> Cell:
+def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column, pair: Pair) -> Cell:
     """A column whose value is in one of the row's pairs, by its name."""
     slot = slots.take(column.source)
     trail = _reached(contract, operation, owner, column, pair.path)
@@ -171,7 +183,7 @@ def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots
     if bearer.kind is not Kind.THROUGH and bearer is not step:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if (pair.path, pair.name) not in slots.pairs:
-        inner = _Slots({}, encoded=slots.encoded)
+        inner = Slots({}, encoded=slots.encoded)
         known = Gathered(slots.take(f"{pair.path}[{pair.name}]"), inner.take(pair.name))
         here = Step(Kind.GROUPS, local(trail[-1].name), known.slot)
         if any(expat_name(name) in bearer.children for name in trail[-1].names):
@@ -189,7 +201,7 @@ def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots
     return replace(made, column=column, slot=slot, nillable=True, reading=slots.reading(column.source))
 
 
-def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
     if (pair := _pair(operation, column.name, column.source)) is not None:
         return _dealt(contract, operation, owner, step, slots, column, pair)
     path, _, attribute = column.source.partition("@")
@@ -265,18 +277,19 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         default = None if last.many else last.default
         return Cell(column, slot, text, last.many, nillable, (), default, last.fixed, reading=reading, beside=beside)
     inner = slots.below(column.source)
-    children = tuple(
-        _text(contract, last, here, inner, child)
-        if bears and child.source == TEXT
-        else _cell(contract, operation, last, here, inner, child)
-        for child in column.children
-    )
+    if bears:
+        children = tuple(
+            _text(contract, last, here, inner, child) if child.source == TEXT else _cell(contract, operation, last, here, inner, child)
+            for child in column.children
+        )
+    else:
+        children = _cells(contract, operation, last, here, inner, column.children)
     _typed(contract, last, here, inner, "")
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))
 
 
-def _typed(contract: Contract, element: Element, step: Step, slots: _Slots, path: str, *, always: bool = False) -> None:
+def _typed(contract: Contract, element: Element, step: Step, slots: Slots, path: str, *, always: bool = False) -> None:
     """Check what an element says to be by xsi:type, where that can be more than one thing or ``always``."""
     further = contract.derived(element.type)
     if XSI_TYPE in step.attributes or not isinstance(contract.type(element), ComplexType) or not (further or always):
@@ -286,7 +299,7 @@ def _typed(contract: Contract, element: Element, step: Step, slots: _Slots, path
     slots.checks.append(TypeSaid(source, slot, frozenset((element.type, *further))))
 
 
-def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
     """A column of what a text says beside its value: it lies where the value does, and is read by the value's declarations."""
     path, _, part = column.source.partition("@")
     cell = _cell(contract, operation, owner, step, slots, replace(column, source=path))
@@ -295,7 +308,7 @@ def _part(contract: Contract, operation: str, owner: Element, step: Step, slots:
     return replace(cell, column=column, part=part)
 
 
-def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, source: str) -> int:
+def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, source: str) -> int:
     """Where the currency of an amount lies, in the same raw row."""
     column, own = Column(source, source, pa.string()), slots.reading(source)
     cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
@@ -309,7 +322,7 @@ def _left_open(contract: Contract, owner: Element, path: str, reading: Reading |
     return contract.left_open(owner, path) if reading is not None and reading.from_ == ANY and path else None
 
 
-def _opened(contract: Contract, operation: str, owner: Element, step: Step, slots: _Slots, column: Column, name: str) -> Cell:
+def _opened(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column, name: str) -> Cell:
     """A column from what the contract leaves open: a text, and no more is known of it."""
     above = column.source.rpartition("/")[0]
     for element in _reached(contract, operation, owner, column, above) if above else ():
@@ -325,12 +338,10 @@ def _reached(contract: Contract, operation: str, owner: Element, column: Column,
     try:
         return contract.reach(owner, path)
     except UnknownPath as error:
-        raise ContractBroken(
-            "soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=", ".join(error.have) or "-"
-        ) from error
+        raise column_gone(operation, column, error) from error
 
 
-def _text(contract: Contract, element: Element, step: Step, slots: _Slots, column: Column) -> Cell:
+def _text(contract: Contract, element: Element, step: Step, slots: Slots, column: Column) -> Cell:
     """The text of an element that is read as a struct, for it has attributes."""
     step.text = slots.take(TEXT)
     simple = contract.simple(element.type)

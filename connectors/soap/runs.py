@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.soap import raw
 from connectors.soap.arrays import POSITION
+from connectors.soap.brackets import SPELLINGS, Index, legal, paired
 from connectors.soap.known import ANYTHING, unknown
 from connectors.soap.notes import Notes
 from connectors.soap.steps import Kind, Step
@@ -20,19 +21,14 @@ from connectors.soap.tags import CLOSE, EMPTY, OPEN, Tag, plain, read_tag
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
-#: More spellings than this in one run (numbers in attributes, say) and looking tags up is no longer cheap.
-_SPELLINGS = 4096
 #: More places of elements that are passed over than this (a type that holds itself), and the reply is expat's.
 _PLACES = 1000
 #: What an element is that has no step: its contents are nobody's, or the contract does not know it.
 _PASSED, _UNKNOWN = -1, -2
-#: The longest reference that ``tags.plain`` resolves has ten bytes.
-_REFERENCE = 10
 
 
 def suits(row: Step) -> bool:
@@ -75,9 +71,9 @@ class RunReader:
         if b"\r" in run:
             # XML 1.0 §2.11: a line ends in one line feed, however it was written.
             run = run.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if not _legal(run):
+        if not legal(run):
             return None
-        found = _Index.of(run)
+        found = Index.of(run)
         if found is None:
             return None
         read = self._spellings(found)
@@ -95,18 +91,18 @@ class RunReader:
             return None
         leaf = np.zeros(len(kinds), np.bool_)
         leaf[:-1] = (kinds[:-1] == OPEN) & (kinds[1:] == CLOSE)
-        if not _paired(kinds, names, level, leaf):
+        if not paired(kinds, names, level, leaf):
             return None
         scoped = np.array([one.scoped and one.kind == OPEN for one in read], np.bool_)
         if scoped.any() and not bool(leaf[scoped[found.codes]].all()):
             return None
         return self._placed(found, read, kinds, level, leaf | (kinds == EMPTY))
 
-    def _spellings(self, found: _Index) -> list[Tag] | None:
+    def _spellings(self, found: Index) -> list[Tag] | None:
         read: list[Tag] = []
         for text in found.words:
             if text not in self._tags:
-                if len(self._tags) > _SPELLINGS:
+                if len(self._tags) > SPELLINGS:
                     self._tags.clear()
                 self._tags[text] = read_tag(text, self.scope)
             tag = self._tags[text]
@@ -116,7 +112,7 @@ class RunReader:
         return read
 
     def _placed(
-        self, found: _Index, read: list[Tag], kinds: NDArray[np.int8], level: NDArray[np.int8], closed: NDArray[np.bool_]
+        self, found: Index, read: list[Tag], kinds: NDArray[np.int8], level: NDArray[np.int8], closed: NDArray[np.bool_]
     ) -> raw.Block | None:
         """The elements of the run put where the plan wants them, level by level from the rows down."""
         import numpy as np
@@ -169,6 +165,10 @@ class RunReader:
                     continue
                 elements = here[state == at]
                 rows = row_of[elements]
+                if step.mark >= 0:
+                    collected.mark(step.mark, elements, rows)
+                    if not step.children and not step.attributes:
+                        continue
                 if bool((rows[1:] == rows[:-1]).any()):
                     # A wrapper that comes twice in its row: what that means, events say.
                     return None
@@ -200,53 +200,10 @@ class RunReader:
         return self._passed[key]
 
 
-@dataclass(frozen=True)
-class _Index:
-    """The tags and texts of a run. ``parts`` is tag, text, tag, text …; the last text is empty. ``codes`` number the tags' spellings.
-
-    ``marked`` are the parts that hold references; None when none does.
-    """
-
-    parts: pa.StringArray
-    codes: NDArray[np.int32]
-    words: list[str]
-    marked: NDArray[np.bool_] | None
-
-    @classmethod
-    def of(cls, run: bytes) -> _Index | None:
-        import numpy as np
-        import pyarrow as pa
-
-        bytes_ = np.frombuffer(run, np.uint8)
-        opens, closes = np.flatnonzero(bytes_ == 60), np.flatnonzero(bytes_ == 62)
-        count = len(opens)
-        if not count or count != len(closes) or closes[-1] != len(run) - 1 or run[: opens[0]].strip(b" \t\n"):
-            return None
-        if not bool((closes > opens).all()) or not bool((opens[1:] > closes[:-1]).all()):
-            return None
-        offsets = np.empty(2 * count + 1, np.int32)
-        offsets[0:-1:2], offsets[1::2], offsets[-1] = opens, closes + 1, len(run)
-        parts = pa.StringArray.from_buffers(2 * count, pa.py_buffer(offsets), pa.py_buffer(run))
-        try:
-            # All bytes as one text: they are UTF-8, or it is no text. Cut at brackets, so are the parts.
-            pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(run)], np.int32)), pa.py_buffer(run)).validate(full=True)
-        except pa.ArrowInvalid:
-            return None
-        spelt: Any = parts.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32)))
-        spelt = spelt.dictionary_encode()
-        if len(spelt.dictionary) > _SPELLINGS:
-            return None
-        marked = None
-        if b"&" in run:
-            marked = np.zeros(2 * count, np.bool_)
-            marked[np.searchsorted(offsets, np.flatnonzero(bytes_ == 38), side="right") - 1] = True
-        return cls(parts, spelt.indices.to_numpy(), spelt.dictionary.to_pylist(), marked)
-
-
 class _Columns:
     """Raw columns as they fill, of one run."""
 
-    def __init__(self, found: _Index, read: list[Tag], kinds: NDArray[np.int8], rows: int, width: int) -> None:
+    def __init__(self, found: Index, read: list[Tag], kinds: NDArray[np.int8], rows: int, width: int) -> None:
         import numpy as np
 
         self._found, self._read, self._rows = found, read, rows
@@ -292,6 +249,15 @@ class _Columns:
             texts = spelt.take(pa.array(codes, mask=codes < 0))
             gaps = texts.is_null().to_numpy(zero_copy_only=False).astype(np.int8) * np.int8(raw.ABSENT)
             self._made[slot] = raw.Texts(texts, gaps if texts.null_count else None)
+
+    def mark(self, slot: int, elements: Ints, rows: NDArray[np.int32]) -> None:
+        """A column that says of a row whether these elements came in it; of several the last one's xsi:nil counts, as by events."""
+        import numpy as np
+        import pyarrow as pa
+
+        gaps = np.full(self._rows, raw.ABSENT, np.int8)
+        gaps[rows] = np.where(self._nil[self._found.codes[elements]], raw.NIL, 0)
+        self._made[slot] = raw.Texts(pa.array(np.full(self._rows, ""), pa.string(), mask=gaps != 0), gaps)
 
     def block(self) -> raw.Block | None:
         import numpy as np
@@ -340,45 +306,6 @@ def _distinct(numbers: NDArray[np.int32]) -> list[int]:
     import numpy as np
 
     return [int(one) - 1 for one in np.flatnonzero(np.bincount(numbers + 1))]
-
-
-def _legal(run: bytes) -> bool:
-    """Whether every character is one of XML 1.0's and every reference one that needs no declaration. UTF-8 itself is checked elsewhere."""
-    import numpy as np
-
-    bytes_ = np.frombuffer(run, np.uint8)
-    low = bytes_[bytes_ < 32]
-    if len(low) and not bool(((low == 9) | (low == 10)).all()):
-        return False
-    # U+FFFE and U+FFFF are EF BF BE and EF BF BF.
-    high = np.flatnonzero(bytes_[:-2] == 0xEF)
-    if len(high) and bool(((bytes_[high + 1] == 0xBF) & (bytes_[high + 2] >= 0xBE)).any()):
-        return False
-    if b"&" not in run:
-        return True
-    spelt = {run[at : at + _REFERENCE].partition(b";") for at in np.flatnonzero(bytes_ == 38)}
-    return all(end and name.isascii() and plain((name + end).decode("ascii")) is not None for name, end, _ in spelt)
-
-
-def _paired(kinds: NDArray[np.int8], names: NDArray[np.int16], level: NDArray[np.int8], leaf: NDArray[np.bool_]) -> bool:
-    """Whether each end tag has the name of its start tag. ``leaf`` marks start tags that an end tag follows at once."""
-    import numpy as np
-
-    at = np.flatnonzero(leaf)
-    if not bool((names[at] == names[at + 1]).all()):
-        return False
-    rest = ~leaf & (kinds != EMPTY)
-    rest[at + 1] = False
-    left = np.flatnonzero(rest)
-    # At one level, starts and ends take turns; so sorted by level, in document order, each start stands before its own end.
-    order = left[np.argsort(level[left], kind="stable")]
-    first, second = order[0::2], order[1::2]
-    return (
-        len(first) == len(second)
-        and bool((kinds[first] == OPEN).all())
-        and bool((kinds[second] == CLOSE).all())
-        and bool((names[first] == names[second]).all())
-    )
 
 
 def _resolved(texts: Any) -> Any:

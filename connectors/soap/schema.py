@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.soap.beside import MEMBER, PARTS, has_part, member_names
+from connectors.soap.choices import BRANCH, branch_names, choice_at, is_branch
 from connectors.soap.components import (
     ANY,
     ITSELF,
@@ -42,7 +43,7 @@ _INTEGERS: dict[str, pa.DataType] = {
     "unsignedInt": pa.int64(),
     "unsignedLong": pa.decimal128(20, 0),
 }
-_UNBOUNDED = frozenset({"integer", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger"})
+UNBOUNDED = frozenset({"integer", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger"})
 _PLAIN: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "float": pa.float32(),
@@ -69,7 +70,7 @@ def arrow_type(kind: SimpleType) -> pa.DataType:
 
 def _atomic(kind: SimpleType) -> pa.DataType:
     total, fraction = _digits(kind, "totalDigits"), _digits(kind, "fractionDigits")
-    if kind.builtin in _UNBOUNDED:
+    if kind.builtin in UNBOUNDED:
         if total is not None and total <= 18:
             return pa.int64()
         return pa.decimal128(total, 0) if total is not None and total <= 38 else pa.decimal128(38, 0)
@@ -142,44 +143,9 @@ def _bases(contract: Contract, name: str) -> tuple[str, ...]:
 def fields(contract: Contract, element: Element) -> tuple[LiveField, ...]:
     """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute).
 
-    Recursive types and ``xsd:any`` have no columns and are left out: ``left_out`` names them.
+    Recursive types and ``xsd:any`` have no columns and are left out: ``omissions`` names them.
     """
     return _inside(contract, element, (element.type,))
-
-
-def left_out(contract: Contract, element: Element) -> tuple[str, ...]:
-    """What an element may hold and no column of ``fields`` shows, as path and reason."""
-    return tuple(_left_out(contract, element, "", (element.type,)))
-
-
-def _left_out(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
-    kind = contract.type(element)
-    if isinstance(kind, SimpleType):
-        if kind.builtin == "anyType":
-            yield f"{prefix.removesuffix('/')} (xsd:anyType: elements inside of it hold the row)"
-        return
-    at = prefix.removesuffix("/") or "the row"
-    if kind.open:
-        yield f"{at} (xsd:any: what the schema leaves open)"
-    if kind.mixed:
-        yield f"{at} (mixed content: the text between its elements)"
-    for child in kind.elements:
-        path = prefix + local(child.name)
-        if child.type in trail:
-            yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared)"
-        else:
-            yield from _left_out(contract, child, path + "/", (*trail, child.type))
-
-
-def undigited(live: Iterable[LiveField], prefix: str = "") -> tuple[str, ...]:
-    """The fields whose contract states no digits, so that their proposed decimal is a guess."""
-    found: list[str] = []
-    for one in live:
-        number = one.vendor_type.removeprefix("xsd:") in ("decimal", *_UNBOUNDED)
-        if number and "totalDigits" not in one.facets and not {"minInclusive", "maxInclusive"} <= one.facets.keys():
-            found.append(prefix + one.source)
-        found += undigited(one.children, f"{prefix}{one.source}/")
-    return tuple(found)
 
 
 def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tuple[LiveField, ...]:
@@ -342,6 +308,10 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     """A column that reads a value inside of a part of the row; None where there is no such value."""
     path, attribute = divided(source)
     try:
+        if is_branch(source):
+            return LiveField(
+                source, BRANCH, pa.string(), "xsd:choice", False, {"options": branch_names(choice_at(contract, row, source)[2])}
+            )
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None

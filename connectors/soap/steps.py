@@ -9,9 +9,11 @@ from enum import Enum
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.checks import Check
+from connectors.soap.choices import ChoiceMade
 from connectors.soap.components import Element, SimpleType
 from connectors.soap.known import Known
 from connectors.soap.pairs import Around, Gathered
+from connectors.soap.raw import Raw, RawRow
 from connectors.soap.reading import Reading
 from connectors.soap.xmltree import local
 
@@ -55,7 +57,8 @@ class Step:
     of the rows, ``within`` that rows count in one such pair alone. ``repeats``: it may come again with the same text.
 
     ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
-    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds.
+    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with
+    ``mark`` says in that slot that its element came.
     """
 
     kind: Kind = Kind.THROUGH
@@ -76,6 +79,7 @@ class Step:
     known: Known | None = None
     path: str = ""
     array: bool = False
+    mark: int = -1
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""
@@ -93,7 +97,8 @@ class Cell:
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
     ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct. ``part``:
     the column is not the value but what its text says beside it (see the module ``beside``); ``keeps_zone``: such a column has the zone of
-    this one. ``beside``: where an amount's currency lies.
+    this one. ``beside``: where an amount's currency lies. A column with ``branch`` has
+    no slot: its value is what was chosen.
     """
 
     column: Column
@@ -111,6 +116,11 @@ class Cell:
     part: str = ""
     keeps_zone: bool = False
     beside: int = -1
+    branch: ChoiceMade | None = None
+
+    def of(self, row: RawRow) -> Raw:
+        """The column's raw value in a raw row."""
+        return row[self.slot] if self.branch is None else self.branch.said(row)
 
 
 @dataclass(frozen=True)

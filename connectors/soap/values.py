@@ -79,7 +79,9 @@ def batch(
         return block.column(slot) if block is not None else columns[slot] if columns else ()
 
     for cell in cells:
-        array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, raw, rules, odd)
+        branch = cell.branch
+        at = raw if branch is None else lambda _, branch=branch: branch.said_by_all(rows)
+        array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, at, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell.column.name, cell.column.source, error))
@@ -112,8 +114,8 @@ def _reject(
 ) -> Reject:
     """``named`` is the row's typed key. Where that does not fit itself, the key is what was sent: no row is known by it."""
     flat = [one for whole in cells for one in (whole.children if whole.gathers else (whole,))]
-    raw = {one.column.source: _plain(one, row[one.slot]) for one in flat}
-    texts = {one.column.name: row[one.slot] for one in cells if not one.gathers}
+    raw = {one.column.source: _plain(one, one.of(row)) for one in flat}
+    texts = {one.column.name: one.of(row) for one in cells if not one.gathers}
     path = f"{where.rows}[{where.first + index}]/{source}{error.path}"
     shown = repr(error.raw if isinstance(error.raw, str | Attachment) else getattr(error.raw, "value", ""))
     if len(shown) > _SHOWN:
@@ -143,7 +145,7 @@ def _plain(cell: Cell, raw: Raw) -> Any:
 
 
 def _struct(cell: Cell, raw: Raw) -> Any:
-    return None if isinstance(raw, Presence) else {child.column.source: _plain(child, raw[child.slot]) for child in cell.children}
+    return None if isinstance(raw, Presence) else {child.column.source: _plain(child, child.of(raw)) for child in cell.children}
 
 
 def _column(cell: Cell, at: _At, rules: Rules, odd: OfRows) -> tuple[pa.Array[Any], dict[int, Unfit]]:

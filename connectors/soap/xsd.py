@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.soap.builtins import BUILTINS, FACETS
@@ -10,6 +11,7 @@ from connectors.soap.bundle import XSD, Bundle, Document
 from connectors.soap.canonical import canonical
 from connectors.soap.catalog import ENCODING, url_of
 from connectors.soap.components import Attribute, Broken, ComplexType, Element, Problem, SimpleType
+from connectors.soap.content import Content, chosen
 from connectors.soap.xmltree import Node, local, space
 
 _X = f"{{{XSD}}}"
@@ -199,11 +201,14 @@ class Schemas:
 
     def _complex(self, node: Node, schema: _Schema, key: str) -> ComplexType:
         abstract, mixed = node.attributes.get("abstract") in ("true", "1"), node.attributes.get("mixed") in ("true", "1")
-        content = node.first(f"{_X}simpleContent") or node.first(f"{_X}complexContent")
-        if content is None:
-            elements, is_open = self._particles(node, schema, key)
-            return ComplexType(key, elements, self._attributes(node, schema, key), None, is_open, abstract, mixed)
-        extension, restriction = content.first(f"{_X}extension"), content.first(f"{_X}restriction")
+        derivation = node.first(f"{_X}simpleContent") or node.first(f"{_X}complexContent")
+        if derivation is None:
+            content = self._particles(node, schema, key)
+            attributes = self._attributes(node, schema, key)
+            return ComplexType(
+                key, content.elements, attributes, None, content.open, abstract, mixed, choices=content.choices, repeats=content.repeats
+            )
+        extension, restriction = derivation.first(f"{_X}extension"), derivation.first(f"{_X}restriction")
         derived = extension or restriction
         if derived is None:
             raise UnresolvedName("nothing", "complexType", key)
@@ -211,9 +216,9 @@ class Schemas:
         if base_name in self._resolving:
             raise UnresolvedName("itself", "complexType", key)
         base = self._types[self.use(base_name)]
-        elements, is_open = self._particles(derived, schema, key)
+        content = self._particles(derived, schema, key)
         attributes = self._attributes(derived, schema, key)
-        if content.tag == f"{_X}simpleContent":
+        if derivation.tag == f"{_X}simpleContent":
             text = base_name if isinstance(base, SimpleType) else base.text
             if restriction is not None and text is not None:
                 self._types[key + "/text"] = self._restricted(restriction, key + "/text")
@@ -224,38 +229,55 @@ class Schemas:
             base = ComplexType(base_name, open=base.builtin == "anyType")
         bases = (*base.bases, base_name) if base_name != f"{_X}anyType" else ()
         if extension is not None:
-            elements, is_open = (*base.elements, *elements), is_open or base.open
+            content = Content(base.elements, base.open, base.choices, base.repeats).then(content)
         elif array := _array_of(derived):
             # A SOAP-encoded array: items are repeated, and their tag is the server's choice.
-            elements, is_open = (Element("*", self.use(array), 0, None),), False
-        return ComplexType(key, elements, _merged(base.attributes, attributes), base.text, is_open, abstract, mixed or base.mixed, bases)
+            content = Content((Element("*", self.use(array), 0, None),))
+        return ComplexType(
+            key,
+            content.elements,
+            _merged(base.attributes, attributes),
+            base.text,
+            content.open,
+            abstract,
+            mixed or base.mixed,
+            bases,
+            content.choices,
+            content.repeats,
+        )
 
-    def _particles(
-        self, node: Node, schema: _Schema, key: str, *, minimum: int = 1, many: bool = False
-    ) -> tuple[tuple[Element, ...], bool]:
-        """Elements inside the compositors of ``node``; a choice makes them optional, a repeated group makes them repeated."""
-        found: list[Element] = []
-        is_open = False
+    def _particles(self, node: Node, schema: _Schema, key: str, *, minimum: int = 1, many: bool = False) -> Content:
+        """What stands inside the compositors of ``node``; a choice makes it optional, a repeated group makes it repeated."""
+        found = Content(empty=True)
+        for part in self._parts(node, schema, key, minimum=minimum, many=many):
+            found = found.then(part)
+        return found
+
+    def _parts(self, node: Node, schema: _Schema, key: str, *, minimum: int, many: bool) -> Iterator[Content]:
+        """Each particle of ``node`` by itself."""
         for child in node.children:
             kind = local(child.tag)
             low, high = _occurs(child)
             inner_min, inner_many = minimum * min(low, 1), many or high is None or high > 1
-            if kind in ("sequence", "all", "choice"):
-                inside, more = self._particles(child, schema, key, minimum=0 if kind == "choice" else inner_min, many=inner_many)
-                if kind == "choice":
-                    inside = tuple(replace(one, choice=one.choice or local(inside[0].name)) for one in inside)
-                found += sorted(inside, key=lambda one: one.name) if kind == "all" else inside
-                is_open |= more
+            if kind in ("sequence", "all"):
+                inside = self._particles(child, schema, key, minimum=inner_min, many=inner_many)
+                inside = replace(inside, elements=tuple(sorted(inside.elements, key=lambda one: one.name))) if kind == "all" else inside
+            elif kind == "choice":
+                parts = tuple(self._parts(child, schema, key, minimum=0, many=inner_many))
+                inside = chosen(parts, required=inner_min > 0, repeated=inner_many)
             elif kind == "group":
                 group, where = self._get("group", child.qname(child.attributes.get("ref", "")))
-                inside, more = self._particles(group, where, key, minimum=inner_min, many=inner_many)
-                found += inside
-                is_open |= more
+                inside = self._particles(group, where, key, minimum=inner_min, many=inner_many)
             elif kind == "any":
-                is_open = True
+                inside = Content(open=True)
             elif kind == "element" and high != 0:
-                found.append(self._local_element(child, schema, key, low * minimum, None if many else high))
-        return tuple(found), is_open
+                yield Content((self._local_element(child, schema, key, low * minimum, None if many else high),), empty=low == 0)
+                continue
+            else:
+                continue
+            names = tuple(one.name for one in inside.elements)
+            repeats = (names,) if inner_many and not many and len(names) > 1 else inside.repeats
+            yield replace(inside, repeats=repeats, empty=inside.empty or low == 0)
 
     def _local_element(self, node: Node, schema: _Schema, owner: str, low: int, high: int | None) -> Element:
         if "ref" in node.attributes:

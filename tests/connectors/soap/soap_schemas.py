@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow.compute as pc
 from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, part, reply, stream
 
 from connectors.protocol import Column, LiveField, Reject, Schema
@@ -50,18 +51,21 @@ def typed(
     plan = compile_plan(found, found.operations["ReadParts"], rows="List/Part", columns=(CODE, *columns))
     made: list[dict[str, Any]] = []
     rejects: list[Reject] = []
+    done = 0
 
     def sink(block: Sequence[RawRow]) -> None:
-        where = Where("ReadParts", "List/Part", len(made) + len(rejects) + 1)
+        nonlocal done
+        where = Where("ReadParts", "List/Part", done + 1)
         good, bad = batch(
             plan.cells, block, rules or Rules(), where, key=("code",), versions=[""] * len(block), scope="s", checks=plan.checks
         )
-        made.extend(good.select([column.name for column in columns]).to_pylist())
-        rejects.extend(bad)
+        made.extend(good.filter(pc.not_equal(good.column("code"), "first")).select([column.name for column in columns]).to_pylist())
+        rejects.extend(one for one in bad if one.key != "first")
+        done += len(block)
 
     content = reply(part("first"), *(part(f"A{index}", row) for index, row in enumerate(rows)))
     decode(io.BytesIO(content), plan, sink, arrays=arrays, head=480)
-    return made[1:], rejects
+    return made, rejects
 
 
 def promised(live: Schema, **more: Any) -> Promised:

@@ -1,0 +1,68 @@
+"""What an element may hold and its proposed columns do not show, and what they only guess: said for people, with what can be declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from connectors.protocol import LiveField
+from connectors.soap.choices import branch_names, choices_of
+from connectors.soap.components import Contract, Element, SimpleType
+from connectors.soap.schema import UNBOUNDED
+from connectors.soap.xmltree import local
+
+
+def left_out(contract: Contract, element: Element) -> tuple[str, ...]:
+    """What an element may hold and no column of ``fields`` shows, as path and reason."""
+    return tuple(_left_out(contract, element, "", (element.type,)))
+
+
+def _left_out(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        if kind.builtin == "anyType":
+            yield f"{prefix.removesuffix('/')} (xsd:anyType: elements inside of it hold the row)"
+        return
+    at = prefix.removesuffix("/") or "the row"
+    if kind.open:
+        yield f"{at} (xsd:any: what the schema leaves open)"
+    if kind.mixed:
+        yield f"{at} (mixed content: the text between its elements)"
+    for child in kind.elements:
+        path = prefix + local(child.name)
+        if child.type in trail:
+            yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared)"
+        else:
+            yield from _left_out(contract, child, path + "/", (*trail, child.type))
+
+
+def undigited(live: Iterable[LiveField], prefix: str = "") -> tuple[str, ...]:
+    """The fields whose contract states no digits, so that their proposed decimal is a guess."""
+    found: list[str] = []
+    for one in live:
+        number = one.vendor_type.removeprefix("xsd:") in ("decimal", *UNBOUNDED)
+        if number and "totalDigits" not in one.facets and not {"minInclusive", "maxInclusive"} <= one.facets.keys():
+            found.append(prefix + one.source)
+        found += undigited(one.children, f"{prefix}{one.source}/")
+    return tuple(found)
+
+
+def chosen(contract: Contract, element: Element) -> tuple[str, ...]:
+    """What an element's choices and repeated groups mean for its columns."""
+    return tuple(_chosen(contract, element, "", (element.type,)))
+
+
+def _chosen(contract: Contract, element: Element, prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
+    kind = contract.type(element)
+    if isinstance(kind, SimpleType):
+        return
+    at = f" of {prefix.removesuffix('/')}" if prefix else ""
+    for source, choice in choices_of(contract, element.type):
+        if len(choice.branches) > 1:
+            column = f"`{prefix}{source}` as a column says which"
+            yield f"only one of {', '.join(branch_names(choice))}{at} may stand in a row: {column}"
+    for names in kind.repeats:
+        together = ", ".join(map(local, names))
+        yield f"{together}{at} repeat together: each becomes a list of its own, and the order between them is lost"
+    for child in kind.elements:
+        if child.type not in trail:
+            yield from _chosen(contract, child, f"{prefix}{local(child.name)}/", (*trail, child.type))

@@ -145,8 +145,8 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
     for rows in portions(block, plan):
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
-        typed = batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, notes=into.notes)
-        into.stage.add(*typed)
+        # Named by nothing here: a batch may be as large as an attachment, and is let go before the next one is made.
+        into.stage.add(*batch(plan.cells, rows, rules, where, key=stream.key, versions=versions, scope=scope, notes=into.notes))
         into.rows += len(rows)
 
 

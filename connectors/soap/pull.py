@@ -152,6 +152,7 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
         how: Any = {"key": stream.key, "versions": versions, "scope": scope, "notes": into.notes, "checks": plan.checks}
+        # Named by nothing here: a batch may be as large as an attachment, and is let go before the next one is made.
         into.stage.add(*batch(plan.cells, rows, rules, where, **how))
         into.rows += len(rows)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 import threading
 import time
 import uuid
@@ -24,12 +23,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.certificate import ClientCertificate, load_client_certificate
+from connectors.certificate import ClientCertificate
 from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.gate import Gate
 from connectors.messages import Said, sentence, told
 from connectors.redaction import RedactingFilter, Redactor
 from connectors.timed import timed
+from connectors.trust import is_tls, trust
 
 #: The header by which a sandbox server marks its answers; evidence from such an endpoint never counts in production.
 SANDBOX_HEADER = "X-Fortnight-Sandbox"
@@ -191,7 +191,7 @@ class Transport:
             auth=auth,
             timeout=httpx.Timeout(self.options.read_timeout, connect=self.options.connect_timeout),
             limits=httpx.Limits(max_connections=self.options.concurrency, max_keepalive_connections=self.options.concurrency),
-            verify=_trust(self.options) if parts.scheme == "https" and handler is None else True,
+            verify=trust(self.options.ca_file, self.options.client_certificate) if parts.scheme == "https" and handler is None else True,
             follow_redirects=False,
             transport=handler,
             event_hooks={
@@ -355,7 +355,7 @@ class Transport:
     def _failed(self, error: httpx.RequestError) -> Again:
         self.calls += 1
         reason = self._redact(_why(error))
-        if _is_tls(error):
+        if is_tls(error):
             raise FixConfiguration("transport.tls", host=self.host, reason=reason) from error
         if isinstance(error, httpx.UnsupportedProtocol):
             raise FixConfiguration("transport.bad_url", url=self._redact(str(self._client.base_url))) from error
@@ -383,31 +383,6 @@ class Transport:
         _log.warning("%s", Said(lambda lang: self._redact(sentence("transport.again", facts, lang)), "transport.again"))
         if not (again.shared and self.gate is not None):
             self._sleep(pause)
-
-
-def _trust(options: TransportOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if options.client_certificate is not None:
-        load_client_certificate(context, options.client_certificate)
-    if (ca_file := options.ca_file) is not None:
-        try:
-            context.load_verify_locations(cafile=str(ca_file))
-        except (OSError, ssl.SSLError) as error:
-            raise FixConfiguration("transport.ca_file", path=str(ca_file), reason=str(error)) from error
-    return context
-
-
-def _is_tls(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if (
-            isinstance(seen, ssl.SSLCertVerificationError)
-            or "CERTIFICATE_VERIFY_FAILED" in str(seen)
-            or "WRONG_VERSION_NUMBER" in str(seen)
-        ):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def _why(error: httpx.RequestError) -> str:

@@ -121,7 +121,8 @@ class SourceSpec(BaseModel):
     ``read`` says by a column's source how its text is read where its XSD type does not (``lines/*/total`` for a column of a list). ``table``
     is the path of a repeated element of the row whose items are the stream's rows. ``headers`` are SOAP headers that are no secrets.
     ``{now}`` in a body, a header or an argument is the instant at which the pull began, the same on all its pages, as a dateTime in UTC.
-    ``max_attachment`` is the most bytes that one value or file may have, in megabytes.
+    ``max_attachment`` is the most bytes that one value or file may have, in megabytes. ``expect_nonempty`` says that there always are rows:
+    none at all, where nothing narrows a pull in time, is an error, for a server that misreads a filter answers well and gives nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -155,6 +156,7 @@ class SourceSpec(BaseModel):
     zone: Zone = "hold"
     fingerprint: str | None = None
     revision: str | None = None
+    expect_nonempty: bool = False
 
     @field_validator("timezone")
     @classmethod

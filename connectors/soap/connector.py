@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration
+from connectors.messages import Said
 from connectors.pages import empty
 from connectors.protocol import (
     Access,
@@ -32,6 +33,7 @@ from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec, source_spec
 from connectors.soap.declared import contradicted, with_declared
+from connectors.soap.examine import examine
 from connectors.soap.identity import identify
 from connectors.soap.services import Services
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
@@ -86,6 +88,11 @@ class SoapConnector:
         spec, client = self._of(stream)
         found = identify(client.contract(), spec)
         return replace(found, identity={**found.identity, "endpoint": client.config.endpoint}) if client.config.endpoint else found
+
+    def examine(self, stream: Stream) -> Said:
+        """What a pull would meet, and how long SOAP stays. Raises what a pull would raise."""
+        spec, client = self._of(stream)
+        return examine(client, row_stream(stream, spec.table) if spec.table else stream, spec)
 
     def count(self, stream: Stream) -> int:
         """By the declared count operation; without one, by reading the key of every row."""

@@ -16,9 +16,10 @@ from connectors.soap.client import SoapClient
 from connectors.soap.components import ComplexType, Contract, Element, Operation, SimpleType
 from connectors.soap.config import SourceSpec
 from connectors.soap.omissions import chosen, left_out, undigited
+from connectors.soap.presets import sunset_at
 from connectors.soap.schema import describe, fields, row_element
 from connectors.soap.wsdl import in_words
-from connectors.soap.xmltree import local
+from connectors.soap.xmltree import local, space
 
 _DEPTH = 4
 _OK = re.compile(r"^(result|return|status|error)_?(code|status)?$|_status$", re.IGNORECASE)
@@ -187,6 +188,8 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
                 f"rows may be of {len(subtypes)} further types: @xsi:type as a column says which, and their elements can be columns"
             )
         notes += _probed(client, Stream(system, slug, source, (), ()), spec)
+        if (sunset := sunset_at(space(operation.input.name))) is not None:
+            notes.append(f"SOAP goes with {sunset.release}, on {sunset.date} at the earliest; preset {sunset.preset} is for such systems")
         looks = _looks(contract, operation, spec.rows)
         if not spec.paging.request and looks != "none":
             notes.append(f"it looks like {looks} paging, which needs your hand: declare source.paging")

@@ -11,27 +11,16 @@ from connectors.errors import ContractBroken, FixConfiguration
 from connectors.protocol import Column
 from connectors.soap.aside import Form
 from connectors.soap.beside import PARTS, has_part, with_kept_zones
-from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, choice_at, is_branch
-from connectors.soap.components import (
-    ANY,
-    ITSELF,
-    TEXT,
-    TYPE_SAID,
-    Choice,
-    ComplexType,
-    Contract,
-    Element,
-    Operation,
-    SimpleType,
-    UnknownPath,
-)
-from connectors.soap.judging import judge_choices, judge_type, know
+from connectors.soap.branches import expect_choices, way
+from connectors.soap.checks import TypeSaid
+from connectors.soap.choices import BRANCH, ChoiceMade, branch_names, is_branch
+from connectors.soap.components import ANY, ITSELF, TEXT, TYPE_SAID, ComplexType, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.known import ANYTHING, Known
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, row_element
-from connectors.soap.slots import Slots
+from connectors.soap.slots import Slots, column_gone
 from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
 
@@ -76,8 +65,9 @@ def compile_plan(
         cells += _cells(contract, operation.name, trail[-1], row, slots, tuple(columns), further)
         kind = contract.type(trail[-1])
         # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
-        always = operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
-        judge_type(contract, trail[-1], row, slots, "", always=always)
+        _typed(
+            contract, trail[-1], row, slots, "", always=operation.use != "encoded" or (isinstance(kind, ComplexType) and bool(kind.bases))
+        )
         row.width = len(slots.of)
         if pair is not None:
             row.within = expect_around(contract, operation, answer, pair)
@@ -95,7 +85,7 @@ def compile_plan(
         raise FixConfiguration("soap.column_twice", operation=operation.name, column=twice[0], source=twice[0])
     if content is not None:
         expect_scalar(contract, operation, answer, *content)
-    know(answer, Known.of(contract, operation.output), "")
+    _know(answer, Known.of(contract, operation.output), "")
     answer.path = local(operation.output.name)
     envelope = Step(children={})
     for uri in ENVELOPES:
@@ -155,38 +145,21 @@ def _cells(
             made[at] = _gathering(contract, operation, owner, step, slots, column)
         elif is_branch(column.source):
             # The way to what has the choice, so that the choice is looked at.
-            _way(contract, operation, owner, step, column)
+            way(contract, operation, owner, step, column)
         else:
             made[at] = _cell(contract, operation, owner, step, slots, column)
     for column in further:
         if column.source not in slots.of:
             _cell(contract, operation, owner, step, slots, column)
     if not slots.encoded:
-        judge_choices(contract, owner, step, slots, "", -1)
+        expect_choices(contract, owner, step, slots, "", -1)
     checks = {one.source: one for one in slots.checks if isinstance(one, ChoiceMade)}
     for at, column in enumerate(columns):
         if at not in made:
-            source, choice = _way(contract, operation, owner, step, column)
+            source, choice = way(contract, operation, owner, step, column)
             simple = SimpleType(BRANCH, "string", {"enumeration": branch_names(choice)})
             made[at] = Cell(column, -1, simple, branch=checks[source])
     return tuple(made[at] for at in range(len(columns)))
-
-
-def _way(contract: Contract, operation: str, owner: Element, step: Step, column: Column) -> tuple[str, Choice]:
-    """Expect the elements down to the one whose choice the column is; the choice's full source, and the choice."""
-    try:
-        trail, source, choice = choice_at(contract, owner, column.source)
-    except UnknownPath as error:
-        raise _gone(operation, column, error) from error
-    for element in trail:
-        if element.many:
-            raise FixConfiguration(
-                "soap.column_inside_list", operation=operation, column=column.name, source=column.source, many=local(element.name)
-            )
-        step = below(step, element)
-        if step.kind is not Kind.THROUGH:
-            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
-    return source, choice
 
 
 def _pair(operation: str, column: str, source: str) -> Pair | None:
@@ -250,7 +223,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         last = replace(last, maximum=None)
     for depth, element in enumerate(trail if attribute else trail[:-1], 1):
         step = below(step, element)
-        judge_type(contract, element, step, slots, "/".join(path.split("/")[:depth]))
+        _typed(contract, element, step, slots, "/".join(path.split("/")[:depth]))
         if step.kind not in (Kind.THROUGH, Kind.LEAF) or (step.kind is Kind.LEAF and not attribute):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     kind = contract.type(last)
@@ -297,7 +270,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     here.repeats = reading is not None and reading.repeats
     if simple:
         if not last.many:
-            judge_type(contract, last, here, slots, path)
+            _typed(contract, last, here, slots, path)
         text = contract.simple(last.type)
         if text.builtin in QUALIFIED:
             here.qualified.add("")
@@ -311,9 +284,19 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         )
     else:
         children = _cells(contract, operation, last, here, inner, column.children)
-    judge_type(contract, last, here, inner, "")
+    _typed(contract, last, here, inner, "")
     here.width = len(inner.of)
     return Cell(column, slot, None, last.many, nillable, children, checks=tuple(inner.checks))
+
+
+def _typed(contract: Contract, element: Element, step: Step, slots: Slots, path: str, *, always: bool = False) -> None:
+    """Check what an element says to be by xsi:type, where that can be more than one thing or ``always``."""
+    further = contract.derived(element.type)
+    if XSI_TYPE in step.attributes or not isinstance(contract.type(element), ComplexType) or not (further or always):
+        return
+    source = f"{path}@{TYPE_SAID}"
+    step.attributes[XSI_TYPE] = slot = slots.take(source)
+    slots.checks.append(TypeSaid(source, slot, frozenset((element.type, *further))))
 
 
 def _part(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
@@ -355,12 +338,7 @@ def _reached(contract: Contract, operation: str, owner: Element, column: Column,
     try:
         return contract.reach(owner, path)
     except UnknownPath as error:
-        raise _gone(operation, column, error) from error
-
-
-def _gone(operation: str, column: Column, error: UnknownPath) -> ContractBroken:
-    have = ", ".join(error.have) or "-"
-    return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)
+        raise column_gone(operation, column, error) from error
 
 
 def _text(contract: Contract, element: Element, step: Step, slots: Slots, column: Column) -> Cell:
@@ -382,3 +360,12 @@ def _listed(contract: Contract, element: Element, kind: pa.DataType) -> bool:
     simple = contract.simple(element.type)
     plain = isinstance(found, SimpleType) or found.text is not None
     return plain and not pa.types.is_struct(kind.value_type) and simple.variety != "list" and simple.builtin not in LISTS
+
+
+def _know(step: Step, known: Known, path: str) -> None:
+    """Tell the steps from here down what the contract lets stand in their elements."""
+    step.known, step.path, step.array = known, path, "*" in step.children
+    for name, child in step.children.items():
+        inside = known.at(name)
+        if inside is not None and child.known is None:
+            _know(child, inside, f"{path}/{local(name)}" if path else local(name))

@@ -94,6 +94,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     came = once.count + pager.read - once.given if once else pager.read
     if pager.total is not None and came != pager.total:
         raise BrokenReply("soap.total_differs", operation=spec.operation, said=pager.total, came=came)
+    if not yielded and spec.expect_nonempty and window.full and cursor is None and not pager.read:
+        raise BrokenReply("soap.unexpectedly_empty", operation=spec.operation, stream=stream.id)
     if not yielded or unsaid.all():
         yield replace(empty(stream.columns, Cursor(pager.state), None), notes=unsaid.all())
 
@@ -153,7 +155,7 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
         how: Any = {"key": stream.key, "versions": versions, "scope": scope, "checks": plan.checks}
-        # Given on at once: a name for what was typed would hold it while the next rows are.
+        # Named by nothing here: a batch may be as large as an attachment, and is let go before the next one is made.
         into.stage.add(*batch(plan.cells, rows, rules, where, notes=into.notes, presences=into.presences, **how))
         into.rows += len(rows)
 

@@ -1,10 +1,13 @@
-"""The slots of one raw row, as a plan gives them out while it is compiled."""
+"""Where the values of one raw row go, while a plan is compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from connectors.errors import ContractBroken
+from connectors.protocol import Column
 from connectors.soap.checks import Check
+from connectors.soap.components import UnknownPath
 from connectors.soap.pairs import Gathered
 from connectors.soap.reading import Reading
 
@@ -27,3 +30,9 @@ class Slots:
 
     def take(self, source: str) -> int:
         return self.of.setdefault(source, len(self.of))
+
+
+def column_gone(operation: str, column: Column, error: UnknownPath) -> ContractBroken:
+    """What a contract is told whose column leads nowhere."""
+    have = ", ".join(error.have) or "-"
+    return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)

@@ -57,8 +57,8 @@ class Step:
     of the rows, ``within`` that rows count in one such pair alone. ``repeats``: it may come again with the same text.
 
     ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
-    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with ``mark`` says in
-    that slot that its element came.
+    that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with
+    ``mark`` says in that slot that its element came.
     """
 
     kind: Kind = Kind.THROUGH
@@ -97,7 +97,8 @@ class Cell:
     the default is no matter of empty texts (an attribute's). ``gathers``: the children are the row's own, not those of an element.
     ``reading`` is what the contract declares of the text. ``checks`` hold for each raw row that is such a struct. ``part``:
     the column is not the value but what its text says beside it (see the module ``beside``); ``keeps_zone``: such a column has the zone of
-    this one. ``beside``: where an amount's currency lies. A column with ``branch`` has no slot: its value is what was chosen.
+    this one. ``beside``: where an amount's currency lies. A column with ``branch`` has
+    no slot: its value is what was chosen.
     """
 
     column: Column

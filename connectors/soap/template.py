@@ -64,6 +64,14 @@ def _elements(element: Any, prefix: str) -> Iterator[str]:
         yield from _elements(child, path + "/")
 
 
+def optional(body: str) -> frozenset[str]:
+    """The names of the places that a body does without."""
+    conditions = re.findall(r"(?:when|each)\s*=\s*[\"']([\w.-]+)[\"']", body)
+    return frozenset({found.group(1) for found in _PLACE.finditer(body) if found.group(2)} | set(conditions)) - {
+        found.group(1) for found in _PLACE.finditer(body) if not found.group(2) and found.group(1) not in conditions
+    }
+
+
 def constants(body: str, values: Mapping[str, Value]) -> dict[str, str]:
     """The texts of a body's elements by local name, places with a known value filled in: what every request says. What depends on a
     condition is left out.

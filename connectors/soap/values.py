@@ -82,13 +82,9 @@ def batch(
         return block.column(slot) if block is not None else columns[slot] if columns else ()
 
     for cell in cells:
-        if cell.gathers:
-            array, unfit = _gathered(cell, raw, rules, odd)
-        elif cell.branch is not None:
-            branch = cell.branch
-            array, unfit = _column(cell, lambda _, branch=branch: branch.said_by_all(rows), rules, odd)
-        else:
-            array, unfit = _column(cell, raw, rules, odd)
+        branch = cell.branch
+        at = raw if branch is None else lambda _, branch=branch: branch.said_by_all(rows)
+        array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, at, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
             wrong.setdefault(index, (cell.column.name, cell.column.source, error))

@@ -52,10 +52,8 @@ def doctor(
                     found += probed
                     examined = isinstance(connector, Examines | Identifies)
                     streams = [one for one in opened.contracts.values() if one.system == name] if examined else []
-                    if health.ok and isinstance(connector, Examines):
-                        found += [_examined(connector, one) for one in streams]
-                    elif health.ok and isinstance(connector, Identifies):
-                        found += [_compared(opened, connector, one) for one in streams]
+                    if health.ok and isinstance(connector, Examines | Identifies):
+                        found += [_looked_at(opened, connector, one) for one in streams]
                     elif streams:
                         skipped = told("doctor.not_examined", streams=joined(one.stream for one in streams))
                         worst_probe = max((one.exit for one in probed), default=NO)
@@ -85,6 +83,22 @@ def doctor(
 
     emit("doctor", payload, json_, text)
     raise typer.Exit(worst)
+
+
+def _looked_at(project: Project, connector: Connector, contract: Contract) -> Finding:
+    """What is another at the source than it was, and, where a pull goes on all the same, what it would meet."""
+    from connectors.capabilities import Examines, Identifies
+    from connectors.messages import Said, joined
+
+    compared = _compared(project, connector, contract) if isinstance(connector, Identifies) else None
+    if compared is not None and (not compared.ok or not isinstance(connector, Examines)):
+        return compared
+    assert isinstance(connector, Examines)
+    examined = _examined(connector, contract)
+    if compared is None or not examined.ok:
+        return examined
+    both = joined((compared.found, examined.found), "; ")
+    return Finding(contract.stream, True, Said(both.say, compared.found.code if isinstance(compared.found, Said) else ""), 0)
 
 
 def _examined(connector: Examines, contract: Contract) -> Finding:

@@ -79,7 +79,7 @@ def show(found: SourceMap, written: Written, lang: str | None) -> None:
             line("map.operations", lang, system=one.name, count=len(one.operations), listed=listed, dropped=len(dropped))
             for shape in dropped:
                 name = "/".join(filter(None, (shape.service, shape.operation)))
-                line("map.operation", lang, operation=name, reason=shape.dropped)
+                row(word("map.operation", lang, operation=name, reason=shape.dropped))
         for error in (one.error, *one.skipped):
             if error:
                 say(error, lang)

@@ -237,12 +237,19 @@ def test_a_secret_written_into_the_project_file_is_refused_without_being_shown(t
     assert "Very-Secret" not in str(caught.value) and "env:" in caught.value.say("en")
 
 
-def test_a_secret_written_into_a_mapping_or_a_further_service_is_refused_too(tmp_path: Path) -> None:
+def test_a_secret_written_into_a_mapping_or_a_further_service_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wsdl = "https://erp.example/ws?wsdl"
     body = {"kind": "soap", "wsdl": wsdl, "auth": {"body": {"authentication/key": "Very-Secret-Key"}}}
     service = {"kind": "soap", "wsdl": wsdl, "services": {"sales": {"wsdl": wsdl, "auth": {"bearer": "Very-Secret-Token"}}}}
-    project = small(tmp_path, systems={"erp": body, "more": service})
-    for system, place in (("erp", "systems.erp.auth.body.authentication/key"), ("more", "systems.more.services.sales.auth.bearer")):
+    header = {"name": "SOAHeader", "values": {"Key": "Very-Secret-Key", "Org": {"env": "BOOKS_TOKEN"}}}
+    headers = {"kind": "soap", "wsdl": wsdl, "auth": {"headers": [{"name": "Plain"}, header]}}
+    project = small(tmp_path, systems={"erp": body, "more": service, "ebs": headers})
+    monkeypatch.setenv("BOOKS_TOKEN", "x" * 20)
+    for system, place in (
+        ("erp", "systems.erp.auth.body.authentication/key"),
+        ("more", "systems.more.services.sales.auth.bearer"),
+        ("ebs", "systems.ebs.auth.headers.1.values.Key"),
+    ):
         with pytest.raises(FixConfiguration) as caught:
             project.connect(system)
         assert caught.value.code == "project.literal_secret" and caught.value.params["place"] == place

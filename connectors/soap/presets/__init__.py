@@ -1,12 +1,16 @@
 """Presets: ``source:`` blocks of well-known systems, one YAML each beside this module, filled in by a contract that names one.
 
 A contract says ``preset: dynamics-nav-page`` and ``with: {page: Items}``; whatever else stands in its block goes over the preset's.
+
+A file may say when its vendor takes SOAP away (``sunset``), and by which namespaces its systems are known (``spaces``, as patterns).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +25,32 @@ class PresetError(ValueError):
     def __init__(self, where: str, why: str) -> None:
         self.where = where
         super().__init__(why)
+
+
+@dataclass(frozen=True)
+class Sunset:
+    """The vendor's release that has no SOAP any more, and the first day on which it may come."""
+
+    preset: str
+    release: str
+    date: date
+
+
+def sunset_of(source: Mapping[str, Any]) -> Sunset | None:
+    """When SOAP leaves the system that a source block's preset stands for, where that is announced."""
+    name = source.get("preset")
+    return _sunset(str(name)) if name in preset_names() else None
+
+
+def sunset_at(namespace: str) -> Sunset | None:
+    """The same for a system that is known by the namespace of its requests."""
+    known = (name for name in preset_names() if any(re.match(one, namespace) for one in _read(name).get("spaces", ())))
+    return next((found for name in known if (found := _sunset(name)) is not None), None)
+
+
+def _sunset(name: str) -> Sunset | None:
+    stated = _read(name).get("sunset")
+    return Sunset(name, str(stated["release"]), date.fromisoformat(str(stated["date"]))) if stated else None
 
 
 def preset_names() -> tuple[str, ...]:

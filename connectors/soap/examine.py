@@ -1,0 +1,35 @@
+"""What a person should know of a stream before it is pulled: whether its request can be made, what its filters do, and how long SOAP stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.errors import BrokenReply
+from connectors.messages import Said, joined, told
+from connectors.protocol import Stream, Window
+from connectors.soap.asking import Asker
+from connectors.soap.client import SoapClient
+from connectors.soap.config import SourceSpec
+from connectors.soap.presets import sunset_of
+from connectors.soap.probe import probe_arguments
+
+
+def examine(client: SoapClient, stream: Stream, spec: SourceSpec) -> Said:
+    """One sentence on a stream. Asks the server only where the contract has arguments that could be left out. Raises what a pull would."""
+    return joined(_said(client, stream, spec), "; ")
+
+
+def _said(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[Said]:
+    # Made, and not sent: a column or an operation that is gone is found here.
+    Asker(client, stream, spec, Window(), {}).ask()
+    yield told("soap.examined", operation=spec.operation, paging=spec.paging.kind)
+    found = probe_arguments(client, stream, spec)
+    if spec.expect_nonempty and found and not any(one.with_it for one in found) and not any(one.without for one in found):
+        raise BrokenReply("soap.unexpectedly_empty", operation=spec.operation, stream=stream.id)
+    for one in found:
+        if one.verdict == "matches_nothing":
+            yield told("soap.examined.argument_nothing", name=one.name, rows=one.without)
+        elif one.verdict == "changes_nothing":
+            yield told("soap.examined.argument_idle", name=one.name, rows=one.with_it)
+    if (sunset := sunset_of(stream.source)) is not None:
+        yield told("soap.examined.sunset", release=sunset.release, date=sunset.date.isoformat())

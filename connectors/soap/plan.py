@@ -20,7 +20,7 @@ from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expe
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
 from connectors.soap.schema import LISTS, inside_of, row_element
-from connectors.soap.slots import Slots, column_gone
+from connectors.soap.slots import Slots, column_gone, own_text
 from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
 
@@ -61,7 +61,7 @@ def compile_plan(
             step = below(step, element)
         row = Step(Kind.ROW, local(trail[-1].name))
         step.children.update(dict.fromkeys(map(expat_name, trail[-1].names), row))
-        further = (Column(source, source, pa.string()) for source in extra)
+        further = map(own_text, extra)
         cells += _cells(contract, operation.name, trail[-1], row, slots, tuple(columns), further)
         kind = contract.type(trail[-1])
         # Servers of SOAP encoding write xsi:type on every element, and not always with care: it counts only where it may tell types apart.
@@ -192,7 +192,7 @@ def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots
         if any(expat_name(name) in bearer.children for name in trail[-1].names):
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
         bearer.children.update(dict.fromkeys(map(expat_name, trail[-1].names), here))
-        _cell(contract, operation, trail[-1], here, inner, Column(pair.name, pair.name, pa.string()))
+        _cell(contract, operation, trail[-1], here, inner, own_text(pair.name))
         slots.pairs[pair.path, pair.name] = known, inner
         step.gathered.append(known)
     known, inner = slots.pairs[pair.path, pair.name]
@@ -315,7 +315,7 @@ def _part(contract: Contract, operation: str, owner: Element, step: Step, slots:
 
 def _beside(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, source: str) -> int:
     """Where the currency of an amount lies, in the same raw row."""
-    column, own = Column(source, source, pa.string()), slots.reading(source)
+    column, own = own_text(source), slots.reading(source)
     cell = None if own and own.currency else _cell(contract, operation, owner, step, slots, column)
     if cell is None or cell.simple is None or cell.many:
         raise ContractBroken("soap.column_gone", operation=operation, column=source, source=source, candidates="-")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pyarrow as pa
+
 from connectors.errors import ContractBroken
 from connectors.protocol import Column
 from connectors.soap.checks import Check
@@ -36,3 +38,8 @@ def column_gone(operation: str, column: Column, error: UnknownPath) -> ContractB
     """What a contract is told whose column leads nowhere."""
     have = ", ".join(error.have) or "-"
     return ContractBroken("soap.column_gone", operation=operation, column=column.name, source=column.source, candidates=have)
+
+
+def own_text(source: str) -> Column:
+    """A text that the plan reads for itself. It is no column of type string: at an element with elements that would be its XML."""
+    return Column(source, source, pa.large_string())

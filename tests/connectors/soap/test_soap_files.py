@@ -213,7 +213,7 @@ def test_a_bad_value_among_them_holds_the_row_back_and_names_it() -> None:
 
 def test_a_column_that_is_the_row_itself_has_to_say_what_of_it() -> None:
     with pytest.raises(FixConfiguration) as caught:
-        list(Fake(reply()).connector().pull(stream(Column("file", ".", pa.string()), **NONE), Window()))
+        list(Fake(reply()).connector().pull(stream(Column("file", ".", pa.int32()), **NONE), Window()))
     assert caught.value.code == "soap.column_itself"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from xml.parsers import expat
 
 from connectors.soap.arrays import POSITION, ArraySaid
 from connectors.soap.aside import Aside, Attachment, Parts
-from connectors.soap.known import Passing
+from connectors.soap.inner_xml import Captures
+from connectors.soap.known import INCLUDE, Passing
 from connectors.soap.large import LargeValue
 from connectors.soap.pairs import deal
 from connectors.soap.raw import Presence, Raw, RawRow
@@ -15,16 +17,13 @@ from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
 from connectors.soap.steps import DETAIL, XSI_TYPE, Kind, Plan, Step
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
-from connectors.soap.xmltree import UnsafeXml, refuse_doctype
+from connectors.soap.xmltree import MAX_DEPTH, MAX_TEXT, UnsafeXml, refuse_doctype
 
 BLOCK = 8192
 #: A block of rows is handed over early when so many bytes of the document lie in it.
 _BLOCK_BYTES = 8 * 1024 * 1024
 #: A longer text goes aside, where bytes are wanted.
 _LONG_TEXT = 1024 * 1024
-_INCLUDE = "http://www.w3.org/2004/08/xop/include}Include"
-MAX_DEPTH = 100
-MAX_TEXT = 10 * 1024 * 1024
 #: Where raw rows go: at most BLOCK at a time from expat, a run at a time from arrays (``raw.Block``).
 Sink = Callable[[Sequence[RawRow]], None]
 
@@ -145,7 +144,7 @@ class Machine:
                 return
             step = current.children.get(name) or current.children.get("*")
             if step is None:
-                included = name == _INCLUDE and current.kind in (leaf, leaves, scalar, fault_text)
+                included = name == INCLUDE and current.kind in (leaf, leaves, scalar, fault_text)
                 if included:
                     large.include(current, attributes)
                 if current is root:
@@ -172,6 +171,8 @@ class Machine:
                 collect = True
                 if step.attributes and not again(step):
                     take(step, attributes, rows[-1])
+                if step.xml is not None:
+                    captures.begin(step.name, step.xml, len(stack), text.append)
                 return
             if kind is row_kind or kind is group or kind is groups:
                 if kind is row_kind and nil:
@@ -200,6 +201,8 @@ class Machine:
                 if step.array:
                     arrays.append(ArraySaid.of({} if nil else attributes))
                 rows.append(raw)
+                if step.xml is not None:
+                    captures.begin(step.name, step.xml, len(stack), partial(raw.__setitem__, step.slot), alone=False)
                 once.append(set())
                 collect = step.text >= 0
                 return
@@ -210,8 +213,8 @@ class Machine:
             elif kind is scalar or kind is fault_text or kind is fault_detail:
                 collect = True
                 text.clear()
-                if kind is fault_detail and reply.fault is not None:
-                    reply.fault.setdefault("detail", name.rpartition("}")[2])
+                if kind is fault_detail:
+                    reply.take_fault("detail", name.rpartition("}")[2])
             elif rows:
                 if step.mark >= 0:
                     rows[-1][step.mark] = nil_value if nil else ""
@@ -226,9 +229,7 @@ class Machine:
             for key, path in step.scalars.items():
                 # An attribute such as SOAP-ENC:arrayType is named by its local name.
                 found = next((value for name, value in attributes.items() if name.rpartition("}")[2] == key), None)
-                reply.scalars[path] = found
-                if path in repeated and found is not None:
-                    reply.repeated.setdefault(path, []).append(found)
+                reply.take_attribute(path, found, repeats=path in repeated)
 
         def whole(step: Step) -> Attachment:
             found, moved = large.whole(step, text)
@@ -329,25 +330,18 @@ class Machine:
             elif kind is scalar:
                 if odd and "".join(text).strip():
                     raise NotSoap(f"<{step.name}> holds more than a value")
-                if step.name in repeated:
-                    if not nil:
-                        reply.repeated.setdefault(step.name, []).append("".join(text).strip())
-                elif step.name in reply.scalars:
-                    raise NotSoap(f"<{step.name}> comes twice")
-                reply.scalars[step.name] = None if nil else "".join(text).strip()
+                reply.take(step.name, None if nil else "".join(text).strip(), repeats=step.name in repeated)
                 text.clear()
                 if step.around is not None:
                     step.around.close(reply)
             elif step.around is not None:
                 step.around.close(reply)
             elif kind is fault_text:
-                if reply.fault is not None:
-                    reply.fault.setdefault(step.name, "".join(text).strip())
+                reply.take_fault(step.name, "".join(text).strip())
                 text.clear()
             elif kind is fault_detail:
-                said, key = "".join(text).strip(), DETAIL.get(name.rpartition("}")[2].lower())
-                if reply.fault is not None and said and key:
-                    reply.fault.setdefault(key, said)
+                if said := "".join(text).strip():
+                    reply.take_fault(DETAIL.get(name.rpartition("}")[2].lower()), said)
                 text.clear()
             elif step.array:
                 counted(step)
@@ -381,6 +375,7 @@ class Machine:
         parser.StartElementHandler = start
         parser.EndElementHandler = end
         parser.CharacterDataHandler = characters
+        captures = Captures(parser, scope, (start, end, characters))
         return parser
 
 

@@ -97,6 +97,8 @@ def _shape(contract: Contract, element: Element, trail: tuple[str, ...], only: I
 
 
 def _column(contract: Contract, row: Element, column: Column) -> Any:
+    if column.source == ITSELF and not column.children:
+        return _shape(contract, row, ())
     if column.source == ITSELF:
         return [_column(contract, row, child) for child in column.children]
     path, attribute = divided(column.source)

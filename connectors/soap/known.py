@@ -8,7 +8,8 @@ from functools import cached_property
 from connectors.soap.components import ComplexType, Contract, Element, SimpleType
 from connectors.soap.notes import Notes
 
-_INCLUDE = "http://www.w3.org/2004/08/xop/include}Include"
+#: What stands for an attachment inside of a value (XOP 1.0).
+INCLUDE = "http://www.w3.org/2004/08/xop/include}Include"
 #: As much of a name or a path as a note tells.
 _SHOWN = 120
 #: So many names say what stands where rows should.
@@ -57,7 +58,7 @@ class Known:
     def at(self, name: str) -> Known | None:
         """What may stand in the child of this name; None for a child that the contract does not know."""
         found = self.children.get(name) or self.children.get("*")
-        return found or (ANYTHING if self is ANYTHING or self.open or name == _INCLUDE else None)
+        return found or (ANYTHING if self is ANYTHING or self.open or name == INCLUDE else None)
 
     def told(self, name: str) -> str:
         """The name of an unknown child for people: with its namespace where one of this local name is known in another."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from connectors.protocol import LiveField
 from connectors.soap.choices import branch_names, choices_of
-from connectors.soap.components import Contract, Element, SimpleType
+from connectors.soap.components import ITSELF, Contract, Element, SimpleType
 from connectors.soap.schema import UNBOUNDED
 from connectors.soap.xmltree import local
 
@@ -20,17 +20,19 @@ def _left_out(contract: Contract, element: Element, prefix: str, trail: tuple[st
     kind = contract.type(element)
     if isinstance(kind, SimpleType):
         if kind.builtin == "anyType":
-            yield f"{prefix.removesuffix('/')} (xsd:anyType: elements inside of it hold the row)"
+            yield f"{prefix.removesuffix('/')} (xsd:anyType: its type is unknown; where elements stand in it, the column has them as XML)"
         return
     at = prefix.removesuffix("/") or "the row"
+    whole = f"a column of type string with the source `{prefix.removesuffix('/') or ITSELF}` has all of it as XML"
     if kind.open:
-        yield f"{at} (xsd:any: what the schema leaves open)"
+        yield f"{at} (xsd:any: what the schema leaves open; {whole})"
     if kind.mixed:
-        yield f"{at} (mixed content: the text between its elements)"
+        yield f"{at} (mixed content: the text between its elements; {whole})"
     for child in kind.elements:
         path = prefix + local(child.name)
         if child.type in trail:
-            yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared)"
+            whole = f"a column of type {'list of string' if child.many else 'string'} with the source `{path}` has all of it as XML"
+            yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared, and {whole})"
         else:
             yield from _left_out(contract, child, path + "/", (*trail, child.type))
 

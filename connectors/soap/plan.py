@@ -19,7 +19,7 @@ from connectors.soap.known import ANYTHING, Known
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
-from connectors.soap.schema import LISTS, row_element
+from connectors.soap.schema import LISTS, inside_of, row_element
 from connectors.soap.slots import Slots, column_gone
 from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
 from connectors.soap.xmltree import local
@@ -122,6 +122,9 @@ def _form(kind: pa.DataType, simple: SimpleType | None) -> Form | None:
 
 
 def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
+    if pa.types.is_string(column.type) and step.kind is Kind.ROW:
+        step.xml, step.slot = "always", slots.take(ITSELF)
+        return Cell(column, step.slot, SimpleType("xml", "string"))
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     if not pa.types.is_struct(kind) or not column.children:
         raise FixConfiguration("soap.column_itself", operation=operation, column=column.name)
@@ -249,7 +252,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
-    simple = not bears and (isinstance(kind, SimpleType) or kind.text is not None)
+    xml = inside_of(contract, last, column)
+    simple = xml is not None or (not bears and (isinstance(kind, SimpleType) or kind.text is not None))
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
     known = {id(one): one for name in last.names if (one := step.children.get(expat_name(name))) is not None}
@@ -268,6 +272,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         name = expat_name(last.name)
         step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
     here.repeats = reading is not None and reading.repeats
+    here.xml = xml
     if simple:
         if not last.many:
             _typed(contract, last, here, slots, path)

@@ -47,3 +47,22 @@ class Reply:
         """Every text that came at a path, in the order of the document."""
         text = self.scalars.get(path)
         return self.repeated.get(path, [] if text is None else [text])
+
+    def take(self, path: str, text: str | None, *, repeats: bool) -> None:
+        """The value of an element at a path; None where it is nil. Raises NotSoap for a second one, unless the path ``repeats``."""
+        if repeats:
+            if text is not None:
+                self.repeated.setdefault(path, []).append(text)
+        elif path in self.scalars:
+            raise NotSoap(f"<{path}> comes twice")
+        self.scalars[path] = text
+
+    def take_attribute(self, path: str, text: str | None, *, repeats: bool) -> None:
+        self.scalars[path] = text
+        if repeats and text is not None:
+            self.repeated.setdefault(path, []).append(text)
+
+    def take_fault(self, key: str | None, text: str) -> None:
+        """A part of the fault; of several the first counts."""
+        if self.fault is not None and key:
+            self.fault.setdefault(key, text)

@@ -30,6 +30,7 @@ from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.identity import identity_of, usual_space
 from connectors.soap.pairs import divided, is_pair
 from connectors.soap.parts import parts
+from connectors.soap.steps import Inside
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -276,9 +277,39 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
 
 
+def inside_of(contract: Contract, element: Element, column: Column) -> Inside | None:
+    """How the inside of an element is a column's text, where the column wants the element as XML; None where it does not.
+
+    That is a column of type string (or a list of them, for a repeated element) at an element that may hold elements.
+    """
+    wanted = column.type.value_type if element.many and isinstance(column.type, pa.ListType) else column.type
+    kind = contract.type(element)
+    if not pa.types.is_string(wanted):
+        return None
+    if isinstance(kind, SimpleType):
+        return "elements" if kind.builtin == "anyType" else None
+    return "always" if kind.text is None else None
+
+
+def _as_xml(contract: Contract, owner: Element, column: Column) -> LiveField | None:
+    """The field of a column that wants an element as XML."""
+    if column.source == ITSELF:
+        return LiveField(ITSELF, column.name, pa.string(), "row") if pa.types.is_string(column.type) else None
+    try:
+        last = contract.reach(owner, column.source)[-1]
+    except UnknownPath:
+        return None
+    if isinstance(contract.type(last), SimpleType) or inside_of(contract, last, column) is None:
+        return None
+    required = "/" not in column.source and last.minimum > 0 and not last.nillable and not last.many
+    return LiveField(column.source, last.label or local(last.name), column.type, "xsd:complexType", required)
+
+
 def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str] = ()) -> LiveField | None:
     if column.source in opened and contract.left_open(row, column.source) is not None:
         return LiveField(column.source, column.name, pa.string(), f"xsd:{ANY}")
+    if (xml := _as_xml(contract, row, column)) is not None:
+        return xml
     if column.source != ITSELF:
         return _deep(contract, row, column.source)
     by_source = {one.source: one for one in live}
@@ -294,13 +325,16 @@ def _completed(contract: Contract, owner: Element, one: LiveField, column: Colum
     known = {child.source: child for child in one.children}
     if column is None or not known:
         return one
+    if (xml := _as_xml(contract, owner, column)) is not None:
+        return replace(xml, facets=one.facets)
     if TEXT in known and isinstance(column.type, pa.ListType) and not pa.types.is_struct(column.type.value_type):
         # A contract may want the values alone.
         return replace(known[TEXT], source=one.source, type=pa.list_(known[TEXT].type))
     element = contract.reach(owner, one.source)[-1]
     wanted = {child.source: child for child in column.children}
     children = [_completed(contract, element, child, wanted.get(child.source)) for child in one.children]
-    more = (_deep(contract, element, child.source) for child in column.children if child.source not in known)
+    further = [child for child in column.children if child.source not in known]
+    more = (_as_xml(contract, element, child) or _deep(contract, element, child.source) for child in further)
     return replace(one, children=(*children, *(found for found in more if found is not None)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from connectors.protocol import Column
 from connectors.soap.aside import Form
@@ -27,6 +28,10 @@ DETAIL: Mapping[str, str] = {
     **dict.fromkeys(("code", "errorcode", "faultcode", "exceptioncode", "errornumber", "statuscode"), "detail_code"),
     **dict.fromkeys(("message", "errormessage", "exceptionmessage", "description", "faulttext", "text"), "detail_text"),
 }
+
+
+#: Whether an element's inside is XML always, or only where elements stand in it: else it is the text that it says.
+Inside = Literal["always", "elements"]
 
 
 class Kind(Enum):
@@ -58,7 +63,7 @@ class Step:
 
     ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
     that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with
-    ``mark`` says in that slot that its element came.
+    ``mark`` says in that slot that its element came. The inside of a LEAF, LEAVES or ROW with ``xml`` goes to its slot as XML.
     """
 
     kind: Kind = Kind.THROUGH
@@ -80,6 +85,7 @@ class Step:
     path: str = ""
     array: bool = False
     mark: int = -1
+    xml: Inside | None = None
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from connectors.messages import catalogue
 from infra.sandbox import process
 from infra.sandbox.company.people import PEOPLE
 from infra.sandbox.sharepoint.breaks import BREAKS, COLUMN, SHARED
-from pipelines.clock import WallClock
+from pipelines.clock import FixedClock, WallClock
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -60,8 +62,12 @@ def broken(home: Path, name: str, **body: Any) -> dict[str, Any]:
     return process.control(home, "break", {"name": name} | body)
 
 
+#: Pulls so far: each lies two hours after the one before, so that it reads rights anew (they are carried on for ``access.refresh``).
+_PULLS = count(1)
+
+
 def pulled(project: Project, stream: str) -> Result:
-    return pull(project, Request(stream), WallClock())
+    return pull(project, Request(stream), FixedClock(WallClock().now() + timedelta(hours=2 * next(_PULLS))))
 
 
 def published(project: Project, stream: str) -> dict[str, frozenset[str]]:
@@ -128,7 +134,7 @@ def test_what_a_pull_sees_through_leaves_rows_and_readers_as_the_tenant_has_them
     assert published(loaded, stream) == before
 
 
-def test_a_guest_whose_right_was_taken_in_silence_reads_the_file_no_more_after_the_next_pull(loaded: Project, home: Path) -> None:
+def test_a_guest_whose_right_was_taken_in_silence_reads_the_file_no_more_once_rights_are_read_again(loaded: Project, home: Path) -> None:
     guest = next(person.login for person in PEOPLE if person.guest)
     (item,) = process.control(home, "effective", {"items": [SHARED]})["items"]
     assert guest in published(loaded, MANUALS)[item["id"]]

@@ -44,11 +44,13 @@ def ours(path: str, count: int, arrays: bool) -> None:
 
     from connectors.pages import page_schema
     from connectors.soap.decode import RawRow, decode
+    from connectors.soap.notes import Notes
+    from connectors.soap.presence import Presences
     from connectors.soap.raw import texts_of
     from connectors.soap.staging import Stage
     from connectors.soap.values import Rules, Where, batch
 
-    plan, rules = _plan(), Rules()
+    plan, rules, notes, presences = _plan(), Rules(), Notes(), Presences()
     pa.array([""]).dictionary_encode()
 
     def work() -> int:
@@ -57,7 +59,8 @@ def ours(path: str, count: int, arrays: bool) -> None:
             def sink(block: Sequence[RawRow]) -> None:
                 where = Where("ReadParts", "List/Part", stage.rows + 1)
                 versions = texts_of(block, plan.slots["Modified"])
-                stage.add(*batch(plan.cells, block, rules, where, key=("code",), versions=versions, scope="s"))
+                how: Any = {"notes": notes, "presences": presences, "checks": plan.checks}
+                stage.add(*batch(plan.cells, block, rules, where, key=("code",), versions=versions, scope="s", **how))
 
             decode(source, plan, sink, arrays=arrays)
             return sum(part.num_rows for part, rejects in stage.parts() if not rejects)
@@ -182,10 +185,10 @@ def bare(port: int, count: int) -> None:
 def first_batch(port: int, count: int) -> None:
     """Ours: the share of the reply's bytes that had arrived when its first typed batch was staged. Fails if a page left before the end."""
     from connectors.protocol import Window
-    from connectors.soap import staging
+    from connectors.soap import arriving, staging
 
     arrived, at_first, at_page = 0, 0, 0
-    counted, add = staging.Arriving._counted, staging.Stage.add
+    counted, add = arriving.Arriving._counted, staging.Stage.add
 
     def counting(self: Any, chunk: bytes) -> bytes:
         nonlocal arrived
@@ -197,7 +200,7 @@ def first_batch(port: int, count: int) -> None:
         add(self, *given)
         at_first = at_first or arrived
 
-    staging.Arriving._counted, staging.Stage.add = counting, adding  # type: ignore[method-assign]
+    arriving.Arriving._counted, staging.Stage.add = counting, adding  # type: ignore[method-assign]
     connector, stream = _connector(port)
     with closing(connector):
         before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()

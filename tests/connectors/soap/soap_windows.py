@@ -130,6 +130,8 @@ def served(app: Any, tls: tuple[Path, Path] | None = None) -> Iterator[int]:
     )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        # Who comes before the server has begun waits, and is not refused.
+        listener.listen()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

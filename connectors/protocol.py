@@ -170,6 +170,7 @@ class Page:
     (string) and ``_scope`` (string: a scope id of this system, or ``unresolved``). Delete rows have nulls outside the key.
     ``cursor`` resumes after this page. ``source_rows`` is how many rows the source sent for this page, rejects included. ``total`` is the
     source's own count of the stream's live rows, where reading this page told it for nothing. ``notes`` tell of what was odd in this page.
+    ``restated`` are scopes whose rules the source says may have moved: where rights are carried on, they are asked for anew.
     ``kept`` is the connector's own memory; a cursor in the middle of a pull goes with the memory as it was before that pull.
     """
 
@@ -180,6 +181,7 @@ class Page:
     total: int | None = None
     notes: tuple[Note, ...] = ()
     kept: Kept | None = None
+    restated: frozenset[str] = frozenset()
 
 
 class Known(Protocol):
@@ -355,7 +357,7 @@ class Connector(Protocol):
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Scopes that rows made by their own values (a record whose field names its readers), resolved anew: one for each id.
 
-        Asked only for ids that ``access`` did not name. An id that means nothing any more comes back unresolved.
+        Asked only for ids that ``access`` did not name, or that a page ``restated``. An id that means nothing any more comes back unresolved.
         """
         ...
 

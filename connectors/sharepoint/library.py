@@ -118,7 +118,7 @@ def pull_library(
         yield from emit(
             stream, spool, add=add, after=after, middle=middle, total=total,
             end=Cursor({**end, "files": total, "default": settling.default, "by_item": settling.by_item}),
-            kept=now.changes(before, anew=settled.complete), anew=settled.complete,
+            kept=now.changes(before, anew=settled.complete), anew=settled.complete, restated=settling.restated,
         )  # fmt: skip
 
 
@@ -144,8 +144,11 @@ def _only_root(spool: Spool) -> bool:
 
 @dataclass(frozen=True)
 class _Settling:
+    """``restated`` are the own scopes of items that the feed named: their assignments may be why."""
+
     default: str
     by_item: bool
+    restated: frozenset[str]
 
 
 def _settled(
@@ -168,7 +171,8 @@ def _settled(
         own[item] = UNRESOLVED if standing is None else standing.own
     default = read_map.default if read_map is not None else str(state.get("default", UNRESOLVED))
     now.settle(own, default)
-    return _Settling(default, read_map.by_item if read_map is not None else False)
+    restated = {node.own for id in named if (node := now.nodes.get(id)) is not None} - {"", UNRESOLVED}
+    return _Settling(default, read_map.by_item if read_map is not None else False, frozenset(restated))
 
 
 def _applied(graph: Api, place: Place, before: Tree, spool: Spool, *, complete: bool, last: str | None) -> tuple[Tree, set[str]]:

@@ -120,7 +120,7 @@ def pull_list(
         yield from emit(
             stream, spool, add=add, after=after, middle=middle, total=len(now),
             end=Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), "items": len(now), **about}),
-            kept=_changes(before, now, anew=settled.complete), anew=settled.complete,
+            kept=_changes(before, now, anew=settled.complete), anew=settled.complete, restated=settling.restated,
         )  # fmt: skip
 
 
@@ -173,6 +173,7 @@ class _Settling:
     default: str
     folders: Mapping[str, str]
     by_item: bool
+    restated: frozenset[str]
 
 
 def _settled(listed: _Listed, state: Mapping[str, Any], scopes: Scopes, read_map: ScopeMap | None, *, complete: bool) -> _Settling:
@@ -180,17 +181,21 @@ def _settled(listed: _Listed, state: Mapping[str, Any], scopes: Scopes, read_map
     mean any number of items, which only a whole reading tells apart."""
     if complete or state.get("by_item") or listed.folders or len(listed.named) > FEW:
         read_map = scopes.whole()
-        return _Settling({id: read_map.of(id) for id in listed.rows}, read_map.default, read_map.folders, read_map.by_item)
+        restated = {read_map.own_of(id) for id in (*listed.named, *listed.folders)} - {"", UNRESOLVED}
+        items = {id: read_map.of(id) for id in listed.rows}
+        return _Settling(items, read_map.default, read_map.folders, read_map.by_item, frozenset(restated))
     if read_map is not None:
         items = {id: read_map.of(id) for id in listed.rows}
         default, folders, by_item = read_map.default, read_map.folders, read_map.by_item
     else:
         items = dict(listed.rows)
         default, folders, by_item = str(state.get("default", UNRESOLVED)), dict(state.get("folders") or {}), False
+    restated: set[str] = set()
     for id in listed.named:
         standing = scopes.standing(id)
+        restated |= {standing.own} - {""} if standing is not None else set()
         items[id] = UNRESOLVED if standing is None else standing.own or _above(standing.folder, folders, default)
-    return _Settling(items, default, folders, by_item)
+    return _Settling(items, default, folders, by_item, frozenset(restated))
 
 
 def _above(folder: str, folders: Mapping[str, str], default: str) -> str:

@@ -59,13 +59,19 @@ class Rows:
         )
         self._marks.append(("delete", "", scope))
 
-    def page(self, cursor: Cursor, total: int | None = None, kept: Kept | None = None) -> Page:
+    def page(self, cursor: Cursor, total: int | None = None, kept: Kept | None = None, restated: frozenset[str] = frozenset()) -> Page:
         """What was gathered. ``total``: the live rows of the stream, by what was read."""
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
         marks = [pa.array([mark[at] for mark in self._marks], type=pa.string()) for at in range(3)]
         return Page(
-            pa.record_batch([*arrays, *marks], schema=page_schema(columns)), cursor, len(self), tuple(self._rejects), total, kept=kept
+            pa.record_batch([*arrays, *marks], schema=page_schema(columns)),
+            cursor,
+            len(self),
+            tuple(self._rejects),
+            total,
+            kept=kept,
+            restated=restated,
         )
 
 
@@ -146,11 +152,13 @@ def emit(
     total: int,
     kept: Iterable[pa.RecordBatch] = (),
     anew: bool = False,
+    restated: frozenset[str] = frozenset(),
 ) -> Iterator[Page]:
     """The spool's rows as pages in order of id, each with its cursor; the last one, which may be empty, carries ``end``.
 
     ``add`` puts one item into the page (``None`` is a deleted one), ``middle`` makes the cursor that goes on after an id. ``total`` is how many
     rows are live once the feed is applied. ``kept`` is the memory for the next pull, slice by slice, ``anew`` or on top of what was kept.
+    ``restated``: see ``Page``.
     """
     rows = Rows(stream)
     for id, body in spool.items(after):
@@ -163,4 +171,4 @@ def emit(
     for one in slices[:-1]:
         yield rows.page(middle(after), total, one)
         rows = Rows(stream)
-    yield rows.page(end, total, slices[-1] if slices else None)
+    yield rows.page(end, total, slices[-1] if slices else None, restated)

@@ -30,7 +30,7 @@ class Fetched:
     ``missed`` are rows that an earlier pull should have brought.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
-    connector met that was odd, all pages together; a note's own count is 1 there.
+    connector met that was odd, all pages together; a note's own count is 1 there. ``restated`` are scopes whose rules may have moved.
     """
 
     spool: Path
@@ -52,6 +52,7 @@ class Fetched:
     scopes: set[str] = field(default_factory=set[str])
     silent: list[str] = field(default_factory=list[str])
     notes: Counter[Note] = field(default_factory=Counter[Note])
+    restated: set[str] = field(default_factory=set[str])
     changed_rows: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     spooled: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
@@ -186,6 +187,7 @@ class _Reading:
         found.read += page.source_rows
         if page.kept is not None:
             found.keeping.take(page.kept)
+        found.restated |= page.restated
         for note in page.notes:
             found.notes[replace(note, count=1)] += note.count
         found.cursor = page.cursor.state

@@ -73,16 +73,18 @@ def view_moved(connector: Connector, stream: Stream, before: Published | None) -
     return connector.access(stream).view != before.view
 
 
-def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str]) -> Rights:
+def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str], restated: set[str]) -> Rights:
     """The same with the scopes that rows and their columns point at and ``access`` did not name, resolved now. Rights carried on keep
-    those they had."""
-    named = {scope.id for scope in rights.access.scopes} | {UNRESOLVED}
+    those they had, but for ``restated`` ones: of these the source says that their rules may have moved since."""
+    moved = set[str]() if rights.fresh else restated
+    kept = tuple(scope for scope in rights.access.scopes if scope.id not in moved)
+    named = {scope.id for scope in kept} | {UNRESOLVED}
     rows = (found | memory.scopes()) if rights.fresh else found
     columns = {column_scope(restricted, row) for row in rows for restricted in set(rights.access.restricted.values())}
-    wanted = sorted((rows | columns) - named)
+    wanted = sorted((rows | columns | moved) - named)
     if not wanted:
         return rights
-    return replace(rights, access=replace(rights.access, scopes=(*rights.access.scopes, *connector.scopes(stream, wanted))))
+    return replace(rights, access=replace(rights.access, scopes=(*kept, *connector.scopes(stream, wanted))))
 
 
 def is_derived(scope: str) -> bool:

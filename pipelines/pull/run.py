@@ -159,7 +159,7 @@ class _Walk:
             nulls = fetched.nulls if plan.window.full else before.nulls if before else {}
             if plan.window.full and before is not None and plan.comparable and not self.request.accept_gone:
                 guard_columns(self.contract, before.nulls, fetched, memory)
-            held = with_derived(held, connector, stream, memory, fetched.scopes)
+            held = with_derived(held, connector, stream, memory, fetched.scopes, fetched.restated)
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
             self.demand(values_check(self.contract, fetched))

@@ -214,6 +214,7 @@ def test_a_folder_that_got_rights_of_its_own_moves_all_below_it_and_only_what_th
     second = pulled(drive, first[-1].cursor, scopes)
     assert [(row["item_id"], row["_scope"], row["path"]) for row in rows_of(second)] == [("F1", "sharepoint:c:item:a", "/社外秘/下/a.txt")]
     assert (scopes.asked, scopes.wholes, len(drive.asked)) == (["21"], 0, 1)
+    assert second[-1].restated == {"sharepoint:c:item:a"}
     drive.log.append(file("F3", "new.txt", "B"))
     third = pulled(drive, second[-1].cursor, told({"21": "sharepoint:c:item:a"}, read=False))
     assert [(row["item_id"], row["_scope"]) for row in rows_of(third)] == [("F3", "sharepoint:c:item:a")]

@@ -231,3 +231,49 @@ def test_a_table_the_record_names_and_that_is_gone_is_an_error_and_not_an_empty_
     assert pinned is not None
     with pytest.raises(AnswerIsNo, match="is gone"):
         pinned.live()
+
+
+KEPT = pa.schema([("_key", pa.string()), ("_op", pa.string()), ("scope", pa.string())])
+
+
+def kept(*rows: tuple[str, str, str | None]) -> list[pa.RecordBatch]:
+    return [pa.RecordBatch.from_pylist([dict(zip(KEPT.names, row, strict=True)) for row in rows], schema=KEPT)]
+
+
+def memory(warehouse: Warehouse) -> dict[str, str]:
+    found = warehouse.open("memory", STREAM)
+    assert found is not None and found.schema().to_arrow().names == ["_key", "scope"]
+    return {row["_key"]: row["scope"] for row in found.to_pyarrow_table().to_pylist()}
+
+
+def test_what_a_connector_keeps_is_changed_row_by_row_and_forgotten_where_it_keeps_anew(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.remember(STREAM, kept(("a", "upsert", "s1"), ("b", "upsert", "s1"), ("x", "delete", None)), KEPT, anew=False)
+    assert memory(warehouse) == {"a": "s1", "b": "s1"}
+    warehouse.remember(
+        STREAM, kept(("b", "delete", None), ("a", "upsert", "s2"), ("c", "upsert", "s3"), ("x", "delete", None)), KEPT, anew=False
+    )
+    assert memory(warehouse) == {"a": "s2", "c": "s3"}
+    warehouse.remember(STREAM, kept(("d", "upsert", "s4")), KEPT, anew=True)
+    assert memory(warehouse) == {"d": "s4"}
+
+
+def test_changes_of_a_memory_of_another_shape_are_refused_and_one_kept_anew_takes_its_place(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    other = pa.schema([*KEPT, ("parent", pa.string())])
+    row = [pa.RecordBatch.from_pylist([{"_key": "a", "_op": "upsert", "scope": "s", "parent": "p"}], schema=other)]
+    warehouse.remember(STREAM, row, other, anew=False)
+    with pytest.raises(AnswerIsNo, match="--full"):
+        warehouse.remember(STREAM, kept(("a", "upsert", "s2")), KEPT, anew=False)
+    warehouse.remember(STREAM, kept(("a", "upsert", "s2")), KEPT, anew=True)
+    assert memory(warehouse) == {"a": "s2"}
+
+
+def test_a_pull_that_was_never_published_takes_its_memory_with_it(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    warehouse.append("landing", STREAM, [batch({1: "a"})], SCHEMA)
+    warehouse.remember(STREAM, kept(("a", "upsert", "s1")), KEPT, anew=True)
+    warehouse.publish(record(warehouse, 1))
+    warehouse.remember(STREAM, kept(("a", "delete", None), ("b", "upsert", "s1")), KEPT, anew=False)
+    assert warehouse.discard_unpublished(STREAM) == ("memory",)
+    assert memory(warehouse) == {"a": "s1"}

@@ -127,6 +127,28 @@ def test_a_grant_on_one_folder_moves_the_rows_below_it_and_downloads_nothing(lib
     assert len(wire.asked) <= FOLDER_GRANT
 
 
+def test_a_right_taken_away_again_is_gone_with_the_pull_that_hears_of_it_though_rights_are_carried_on(
+    library: Project, home: Path, wire: Wire
+) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    item = next(row["id"] for row in truth if row["kind"] == "file" and not row["unique"])
+
+    def readers() -> set[str]:
+        scopes = Warehouse(library.root).read("scopes", LIBRARY)
+        assert scopes is not None
+        found = dict(zip(scopes["scope"].to_pylist(), scopes["principals"].to_pylist(), strict=True))
+        return set(found[rows(library)[item]["_scope"]])
+
+    process.control(home, "grant", {"item": item, "login": "emma.wilson"})
+    done(library, LIBRARY)
+    with_her, scope = readers(), rows(library)[item]["_scope"]
+    process.control(home, "revoke", {"item": item, "login": "emma.wilson"})
+    wire.asked.clear()
+    done(library, LIBRARY)
+    assert rows(library)[item]["_scope"] == scope and len(with_her - readers()) == 1
+    assert not [path for path in wire.asked if path.endswith("/items")], "items are asked for alone, not the list"
+
+
 def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(library: Project, home: Path, wire: Wire) -> None:
     process.advance(home, 5)
     at = FixedClock(WallClock().now() + timedelta(days=8))

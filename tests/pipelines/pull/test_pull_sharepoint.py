@@ -12,7 +12,7 @@ import httpx
 import pytest
 from conformance.live import ORIGIN, contract_of, project_for, write_contract
 
-from connectors.protocol import Offer
+from connectors.protocol import Offer, Window
 from infra.sandbox import process
 from pipelines.clock import FixedClock, WallClock
 from pipelines.landing.warehouse import Warehouse
@@ -147,6 +147,16 @@ def test_a_right_taken_away_again_is_gone_with_the_pull_that_hears_of_it_though_
     done(library, LIBRARY)
     assert rows(library)[item]["_scope"] == scope and len(with_her - readers()) == 1
     assert not [path for path in wire.asked if path.endswith("/items")], "items are asked for alone, not the list"
+
+
+def test_a_backfill_of_past_days_leaves_cursor_and_memory_where_they_were(library: Project) -> None:
+    warehouse = Warehouse(library.root)
+    before = warehouse.published(LIBRARY)
+    day = WallClock().now() - timedelta(days=30)
+    assert pull(library, Request(LIBRARY, window=Window(day, day + timedelta(days=1))), WallClock()).error is None
+    after = warehouse.published(LIBRARY)
+    assert before is not None and after is not None and after.number == before.number + 1
+    assert (after.cursor, after.tables["memory"]) == (before.cursor, before.tables["memory"])
 
 
 def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(library: Project, home: Path, wire: Wire) -> None:

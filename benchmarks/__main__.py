@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME… [--json] [--quick] [--write]``: run families of measures; exit 1 when one does not hold, 2 for an unknown name."""
+"""``python -m benchmarks NAME… [--json] [--quick] [--write]``: run families of measures; exit 1 when one does not hold or could not run, 2 for an unknown name."""
 
 from __future__ import annotations
 

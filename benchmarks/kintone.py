@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.measure import RUNS, Measure, Sample, could_not, in_child, in_turn, quick
+from benchmarks.measure import RUNS, Measure, Sample, could_not, in_child, in_turn, quick, tried
 
 ROWS = 100_000
 MANY = 1_000_000
@@ -30,13 +30,13 @@ def measures() -> Iterator[Measure]:
         process.up(home, base_port=0, only=("kintone",))
         try:
             at = _Sandbox(home, rows)
-            bare = _tried("kintone.server.ceiling", lambda: _ceiling(at))
+            bare = tried("kintone.server.ceiling", lambda: _ceiling(at))
             yield bare
             yield from _against_peers(at, bare.ours)
-            yield _tried("kintone.memory.small", lambda: _memory(at, f"kintone.memory.{rows}", min(RUNS, 3)))
+            yield tried("kintone.memory.small", lambda: _memory(at, f"kintone.memory.{rows}", min(RUNS, 3)))
             million = _Sandbox(home, many)
-            yield _tried("kintone.memory.large", lambda: _memory(million, f"kintone.memory.{many}", 1))
-            yield _tried("kintone.quiet_tick.requests", lambda: _quiet_tick(million))
+            yield tried("kintone.memory.large", lambda: _memory(million, f"kintone.memory.{many}", 1))
+            yield tried("kintone.quiet_tick.requests", lambda: _quiet_tick(million))
         finally:
             process.down(home)
 
@@ -70,16 +70,9 @@ def _child(function: str, **given: Any) -> Sample:
     return in_child(f"from benchmarks.kintone_child import {function}; {function}(**{given!r})")
 
 
-def _tried(name: str, run: Callable[[], Measure]) -> Measure:
-    try:
-        return run()
-    except (RuntimeError, OSError) as error:
-        return could_not(name, str(error))
-
-
 def _below_half_of(ceiling: float | None, name: str, run: Callable[[], Measure]) -> Measure:
     """A measure claims nothing where the server, not the client, may have been what was measured."""
-    found = _tried(name, run)
+    found = tried(name, run)
     if ceiling is None or found.ours is None or ceiling >= 2 * found.ours:
         return found
     return replace(found, holds=None, how=f"{found.how}; the server gives no more than {ceiling:.0f} records/s, so nothing is claimed")
@@ -87,7 +80,7 @@ def _below_half_of(ceiling: float | None, name: str, run: Callable[[], Measure])
 
 def _decode() -> Measure:
     seconds = 0.5 if quick() else 2.0
-    return _tried(
+    return tried(
         "kintone.decode",
         lambda: in_turn(
             "kintone.decode",
@@ -174,7 +167,7 @@ def _against_peers(at: _Sandbox, ceiling: float | None) -> Iterator[Measure]:
         ),
     )
     with _slowed(at.home):
-        yield _tried(
+        yield tried(
             f"{name}.latency{LATENCY_MS}.vs_rest_api_client",
             lambda: in_turn(
                 f"{name}.latency{LATENCY_MS}.vs_rest_api_client",

@@ -85,8 +85,16 @@ def in_turn(
 
 
 def could_not(name: str, why: str) -> Measure:
-    """A measure that could not run says so and holds nothing."""
-    return Measure(name, None, None, "", None, None, 0, "", None, f"could not run: {why}")
+    """A measure that could not run says so and does not hold: nobody knows whether its bound would."""
+    return Measure(name, None, None, "", None, None, 0, "", False, f"could not run: {why}")
+
+
+def tried(name: str, run: Callable[[], Measure]) -> Measure:
+    """The measure, or why it could not run; the others go on."""
+    try:
+        return run()
+    except (RuntimeError, OSError) as error:
+        return could_not(name, str(error))
 
 
 def in_child(code: str, env: dict[str, str] | None = None) -> Sample:

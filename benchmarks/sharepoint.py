@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import sharepoint_world as world
-from benchmarks.measure import RUNS, Measure, Sample, could_not, in_child, in_turn, quick
+from benchmarks.measure import RUNS, Measure, Sample, in_child, in_turn, quick, tried
 
 ITEMS, LIBRARIES = 100_000, 200
 #: msgraph-sdk takes some milliseconds an item: it reads fewer, and its figure is per second too.
@@ -50,20 +50,13 @@ def measures() -> Iterator[Measure]:
         at = _At(port, items, libraries, Path(folder))
         yield from _enumerating(at)
         yield from _access(at)
-        yield _tried("sharepoint.membership.documents", lambda: _membership(at.folder / "company"))
-        yield _tried("sharepoint.quiet_tick.requests", lambda: _quiet_tick(at))
+        yield tried("sharepoint.membership.documents", lambda: _membership(at.folder / "company"))
+        yield tried("sharepoint.quiet_tick.requests", lambda: _quiet_tick(at))
         yield from _downloads(at)
 
 
 def _child(function: str, **given: Any) -> Sample:
     return in_child(f"from benchmarks.sharepoint_child import {function}; {function}(**{given!r})")
-
-
-def _tried(name: str, run: Callable[[], Measure]) -> Measure:
-    try:
-        return run()
-    except (RuntimeError, OSError) as error:
-        return could_not(name, str(error))
 
 
 def _alone(name: str, unit: str, sample: Sample, how: str, bound: str, holds: bool | None) -> Measure:
@@ -80,7 +73,7 @@ def _enumerating(at: _At) -> Iterator[Measure]:
         return None if quick() else lambda _, ratio: ratio >= share
 
     feed = f"a whole drive feed of {at.items:,} items, the same bytes for all, to typed Arrow pages"
-    yield _tried(
+    yield tried(
         "sharepoint.delta.vs_floor",
         lambda: in_turn(
             "sharepoint.delta.vs_floor",
@@ -93,7 +86,7 @@ def _enumerating(at: _At) -> Iterator[Measure]:
             runs=min(RUNS, 3),
         ),
     )
-    yield _tried(
+    yield tried(
         "sharepoint.delta.vs_office365",
         lambda: in_turn(
             "sharepoint.delta.vs_office365",
@@ -106,7 +99,7 @@ def _enumerating(at: _At) -> Iterator[Measure]:
         ),
     )
     few = QUICK_SDK_ITEMS if quick() else SDK_ITEMS
-    yield _tried(
+    yield tried(
         "sharepoint.delta.vs_msgraph_sdk",
         lambda: in_turn(
             "sharepoint.delta.vs_msgraph_sdk",
@@ -119,7 +112,7 @@ def _enumerating(at: _At) -> Iterator[Measure]:
             runs=min(RUNS, 3),
         ),
     )
-    yield _tried(
+    yield tried(
         f"sharepoint.memory.{at.items}",
         lambda: in_turn(
             f"sharepoint.memory.{at.items}",
@@ -150,8 +143,8 @@ def _access(at: _At) -> Iterator[Measure]:
         how = f"the access of {scopes}, read over loopback and flattened to principals; the server's time is not in it"
         return _alone("sharepoint.access.flatten", "s of CPU", sample, how, "< 10 s", None if quick() else sample.value < 10)
 
-    yield _tried("sharepoint.access.units", units)
-    yield _tried("sharepoint.access.flatten", flatten)
+    yield tried("sharepoint.access.units", units)
+    yield tried("sharepoint.access.flatten", flatten)
 
 
 def _membership(folder: Path) -> Measure:
@@ -195,8 +188,8 @@ def _downloads(at: _At) -> Iterator[Measure]:
         got = Sample(sample.value / BANDWIDTH, sample.wall, sample.cpu, sample.peak_mb)
         return _alone("sharepoint.download.bandwidth", "share of the bandwidth", got, how, ">= 0.9", None if quick() else got.value >= 0.9)
 
-    yield _tried("sharepoint.download.bandwidth", share)
-    yield _tried(
+    yield tried("sharepoint.download.bandwidth", share)
+    yield tried(
         "sharepoint.download.memory",
         lambda: in_turn(
             "sharepoint.download.memory",

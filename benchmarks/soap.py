@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import RUNS, Measure, Sample, could_not, in_child, in_turn, quick
+from benchmarks.measure import RUNS, Measure, Sample, in_child, in_turn, quick, tried
 from benchmarks.soap_reply import large_wsdl, reply, wsdl
 
 ROWS, MANY = 200_000, 1_000_000
@@ -56,13 +56,6 @@ def _child(function: str, **given: Any) -> Sample:
     return in_child(f"from benchmarks.soap_child import {function}; {function}(**{given!r})")
 
 
-def _tried(name: str, run: Callable[[], Measure]) -> Measure:
-    try:
-        return run()
-    except (RuntimeError, OSError) as error:
-        return could_not(name, str(error))
-
-
 def _decoding(at: _Files) -> Iterator[Measure]:
     def zeep() -> Sample:
         return _child("zeep_objects", path=at.short, wsdl_file=at.wsdl, count=at.few)
@@ -71,7 +64,7 @@ def _decoding(at: _Files) -> Iterator[Measure]:
         return None if quick() else lambda ours, ratio: ours <= most and ratio <= share
 
     rows = f"{at.count:,} rows x 20 columns of a reply in a file to typed, checked Arrow, staged and released"
-    yield _tried(
+    yield tried(
         "soap.decode.vs_zeep",
         lambda: in_turn(
             "soap.decode.vs_zeep",
@@ -83,7 +76,7 @@ def _decoding(at: _Files) -> Iterator[Measure]:
             holds=held(12, 0.1),
         ),
     )
-    yield _tried(
+    yield tried(
         "soap.decode.encoded.vs_zeep",
         lambda: in_turn(
             "soap.decode.encoded.vs_zeep",
@@ -96,7 +89,7 @@ def _decoding(at: _Files) -> Iterator[Measure]:
             runs=min(RUNS, 3),
         ),
     )
-    yield _tried(
+    yield tried(
         "soap.decode.by_events.vs_zeep",
         lambda: in_turn(
             "soap.decode.by_events.vs_zeep",
@@ -109,7 +102,7 @@ def _decoding(at: _Files) -> Iterator[Measure]:
             runs=min(RUNS, 3),
         ),
     )
-    yield _tried(
+    yield tried(
         "soap.decode.vs_parser",
         lambda: in_turn(
             "soap.decode.vs_parser",
@@ -141,11 +134,11 @@ def _bundle(folder: Path) -> Iterator[Measure]:
                 runs=min(RUNS, 3),
             )
 
-        yield _tried(name, run)
+        yield tried(name, run)
 
 
 def _memory(name: str, port: int, rows: int, runs: int) -> Measure:
-    return _tried(
+    return tried(
         name,
         lambda: in_turn(
             name,
@@ -179,7 +172,7 @@ def _first_batch(port: int, rows: int) -> Measure:
             peak_mb=round(sample.peak_mb, 1),
         )
 
-    return _tried("soap.first_batch", run)
+    return tried("soap.first_batch", run)
 
 
 @contextlib.contextmanager

@@ -159,20 +159,25 @@ def _settled(
     A whole reading knows all; one made before the feed, or the tree itself, knows all but what the feed named since: sharing an item, or
     moving it, names it there. Such items are asked one by one while they are few.
     """
-    items = {id: node.list_item for id in named if (node := now.nodes.get(id)) is not None and node.parent}
-    fresh = complete or bool(state.get("by_item")) or len(items) > FEW
-    if fresh:
-        read_map, items = scopes.whole(), {}
-    own: dict[str, str] = {}
-    if read_map is not None:
-        own = {node.list_item: read_map.own_of(node.list_item) for node in now.nodes.values() if node.parent}
-    for item in items.values():
-        standing = scopes.standing(item) if item else None
-        own[item] = UNRESOLVED if standing is None else standing.own
+    if complete or bool(state.get("by_item")) or len(named) > FEW:
+        read_map, named = scopes.whole(), ()
+    news: dict[str, str] = {}
+    for id in named:
+        node = now.nodes.get(id)
+        if node is not None and node.parent:
+            standing = scopes.standing(node.list_item) if node.list_item else None
+            news[node.list_item] = UNRESOLVED if standing is None else standing.own
+
+    def own(node: Node) -> str:
+        known = node.own if read_map is None else read_map.own_of(node.list_item)
+        return news.get(node.list_item, known) if news else known
+
     default = read_map.default if read_map is not None else str(state.get("default", UNRESOLVED))
     now.settle(own, default)
-    restated = {node.own for id in named if (node := now.nodes.get(id)) is not None} - {"", UNRESOLVED}
-    return _Settling(default, read_map.by_item if read_map is not None else False, frozenset(restated))
+    # After a whole reading any scope may be why it was made.
+    restated = set(news.values()) if named or read_map is None else set(read_map.own.values())
+    by_item = read_map.by_item if read_map is not None else False
+    return _Settling(default, by_item, frozenset(restated - {"", UNRESOLVED}))
 
 
 def _applied(graph: Api, place: Place, before: Tree, spool: Spool, *, complete: bool, last: str | None) -> tuple[Tree, set[str]]:
@@ -198,7 +203,8 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, *, complete: 
         # lies in it. Of a folder made since then, it names everything that was put there.
         if not complete and was is None and item.kind == "folder" and item.root is None and is_older(item, last):
             back.append(id)
-        named.add(id)
+        if not complete:
+            named.add(id)
         now.nodes[id] = item.node() if was is None else item.node()._replace(own=was.own)
         if item.kind == "folder":
             not_rows.append(id)
@@ -212,7 +218,8 @@ def _applied(graph: Api, place: Place, before: Tree, spool: Spool, *, complete: 
         del now.nodes[id]
     spool.drop(lost)
     spool.put((id, None) for id, node in before.nodes.items() if node.is_row and id not in now.nodes)
-    return now, named | walked | (now.nodes.keys() - before.nodes.keys())
+    # Of what a feed lists whole, everything is named, and nobody asks.
+    return now, set() if complete else named | walked | (now.nodes.keys() - before.nodes.keys())
 
 
 def _walked(graph: Api, place: Place, before: Tree, now: Tree, spool: Spool, folders: list[str]) -> set[str]:

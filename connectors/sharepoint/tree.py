@@ -5,7 +5,7 @@ Graph's delta tells a folder's rename or deletion only for the folder; what lay 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
 
@@ -16,7 +16,8 @@ from connectors.protocol import UNRESOLVED
 Kind = Literal["file", "folder", "package"]
 _COLUMNS = ("parent", "name", "list_item", "own", "scope", "kind")
 SCHEMA = pa.schema([(name, pa.string()) for name in ("_key", "_op", *_COLUMNS)])
-_SLICE = 50_000
+#: So many items are turned into columns at once.
+_SLICE = 10_000
 
 
 class Node(NamedTuple):
@@ -59,13 +60,13 @@ class Tree:
         """Folder paths as the tree stands now."""
         return Paths(self.folders())
 
-    def settle(self, own: Mapping[str, str], default: str) -> None:
-        """Give every item its scope: the nearest own one above it, itself included, else ``default``. ``own`` by list item is news of some."""
+    def settle(self, own: Callable[[Node], str], default: str) -> None:
+        """Give every item its scope: the nearest own one above it, itself included, else ``default``. ``own`` says the own scope of an item."""
         above: dict[str, str] = {}
         folders = self.folders()
 
         def own_of(node: Node) -> str:
-            return own.get(node.list_item, node.own) if node.parent else ""
+            return own(node) if node.parent else ""
 
         def scope_of(folder: str) -> str:
             chain: list[str] = []

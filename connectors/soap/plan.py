@@ -104,6 +104,7 @@ def compile_plan(
         any(_holds_bytes(cell) for cell in kept),
         frozenset(repeated | collected),
         tuple(slots.checks),
+        slots.encoded,
     )
 
 

@@ -1,6 +1,6 @@
 """Pages of a stream: asks page by page, types the rows, and lets nothing leave before its reply is whole and the counts agree.
 
-Every paging ends on an empty page (a short one proves nothing). A server that repeats itself is an error, never an endless loop.
+Every paging ends on an empty page (a short one proves nothing), unless that says that there is more. A server that repeats itself is an error, never an endless loop.
 """
 
 from __future__ import annotations

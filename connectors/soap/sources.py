@@ -155,7 +155,8 @@ class Handles(BaseModel):
 
 
 class Paging(BaseModel):
-    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so.
+    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so. An empty page
+    that says by ``end`` that more follows is an error, unless it has a new token to go on by.
 
     ``bookmark`` and ``last_id``: ``request`` carries ``from`` (a child of the row) of the last row. ``offset``: ``request`` carries the
     rows read so far. ``page``: ``request`` carries the page's number from ``first`` on. ``token``: ``request`` carries the text at the

@@ -182,6 +182,8 @@ class SourceSpec(BaseModel):
                 raise ValueError("paging needs a place {position?} in the body")
         if self.chunks is not None and self.body is None and not self.chunks.field:
             raise ValueError("chunks needs `field`, or a body with {from?} and {to?}")
+        if self.chunks is not None and self.paging.kind == "handles":
+            raise ValueError("handles are read slice by slice; leave chunks out")
         return self
 
 

@@ -80,6 +80,11 @@ class Reading(BaseModel):
         return any(one is not None for one in (self.timezone, self.empty, self.beyond, self.finer, self.zone))
 
     @property
+    def reads(self) -> bool:
+        """Whether it says how a text is read."""
+        return self.rules or self.by_value
+
+    @property
     def by_value(self) -> bool:
         """Whether no kernel knows how to read such a column."""
         return bool(self.values or self.null_values or self.epoch or self.mask or self.inner or self.empty or self.rewritten)

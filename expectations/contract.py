@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration
-from connectors.messages import Said, quoted, told
+from connectors.messages import Said
 from connectors.protocol import Column, Stream
+from connectors.validation import first_fault
 from expectations.types import parse_type
 
 if TYPE_CHECKING:
@@ -206,14 +207,6 @@ class Contract(_Strict):
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def first_fault(error: ValidationError) -> tuple[str, str]:
-    """Where a file is wrong first, and how. A key nobody knows comes before the one that is missing: it is most often the same, mistyped."""
-    faults = sorted(error.errors(include_input=False, include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    unknown = faults[0]["type"] == "extra_forbidden"
-    place = ".".join(str(part) for part in faults[0]["loc"]) or told("project.top")
-    return place, told("project.no_such_key") if unknown else quoted(faults[0]["msg"].removeprefix("Value error, "))
-
-
 def read_contract(path: Path) -> Contract:
     """Read one contract file. Raises FixConfiguration naming file, place and fault."""
     from ruamel.yaml import YAML
@@ -236,7 +229,7 @@ def read_contract(path: Path) -> Contract:
                     "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=reason
                 ) from error
     except ValidationError as error:
-        place, reason = first_fault(error)
+        place, reason = first_fault(error, Contract)
         raise FixConfiguration("contract.invalid", path=str(path), place=place, reason=reason) from error
     names = {field.name for field in contract.fields}
     wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]

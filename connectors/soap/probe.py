@@ -13,7 +13,7 @@ from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.schema import operation
-from connectors.soap.template import optional
+from connectors.soap.template import names, optional
 
 #: No row was changed after the one, every row was after the other; both fit the date types of all servers that were met.
 _NEVER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -74,6 +74,16 @@ def probe_arguments(client: SoapClient, stream: Stream, spec: SourceSpec) -> tup
         )
         found.append(ArgumentFinding(name, with_it, without, verdict))
     return tuple(found)
+
+
+def probe_page(client: SoapClient, stream: Stream, spec: SourceSpec) -> int | None:
+    """The rows of one small page: proof that the server takes the credentials and the request. None, and nothing is sent, where a page
+    can't be kept small. Raises what a pull raises.
+    """
+    sized = spec.paging.size if spec.body is None else "size" in names(spec.body)
+    if not sized or spec.paging.kind == "handles":
+        return None
+    return _rows(client, stream, _small(spec), Window())
 
 
 def _small(spec: SourceSpec) -> SourceSpec:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
+from connectors.errors import SourceError
 from connectors.protocol import Stream, Window
 from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
@@ -46,13 +47,13 @@ def probe_filter(client: SoapClient, stream: Stream, spec: SourceSpec) -> Findin
 class ArgumentFinding:
     """Rows of one small page with a declared argument, and without it. ``name`` is its path in the request.
 
-    ``changes_nothing`` is said only where one reply holds all rows. It may be in order: every row may be what is asked for.
+    ``needed``: without it the server answers with an error. ``changes_nothing`` is said only where one reply holds all rows. It may be in order: every row may be what is asked for.
     """
 
     name: str
     with_it: int
     without: int
-    verdict: Literal["matches_nothing", "changes_nothing", "narrows"]
+    verdict: Literal["matches_nothing", "changes_nothing", "narrows", "needed"]
 
 
 def probe_arguments(client: SoapClient, stream: Stream, spec: SourceSpec) -> tuple[ArgumentFinding, ...]:
@@ -67,7 +68,12 @@ def probe_arguments(client: SoapClient, stream: Stream, spec: SourceSpec) -> tup
     with_it = _rows(client, stream, small, Window())
     found: list[ArgumentFinding] = []
     for name, others in tried:
-        without = _rows(client, stream, small.model_copy(update={"arguments": others}), Window())
+        try:
+            without = _rows(client, stream, small.model_copy(update={"arguments": others}), Window())
+        except SourceError:
+            # It answered with the argument a moment ago: it needs this one, whatever its WSDL says.
+            found.append(ArgumentFinding(name, with_it, 0, "needed"))
+            continue
         whole = spec.paging.kind == "none" and with_it == without > 0
         verdict: Literal["matches_nothing", "changes_nothing", "narrows"] = (
             "matches_nothing" if without and not with_it else "changes_nothing" if whole else "narrows"

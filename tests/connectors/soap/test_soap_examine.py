@@ -12,7 +12,7 @@ from soap_fake import EMPTY, Fake, envelope, part, reply, stream
 from test_soap_sources import NAV_WSDL
 
 from connectors.capabilities import Examines
-from connectors.errors import AccessRefused, BrokenReply, ContractBroken, FixConfiguration
+from connectors.errors import AccessRefused, BrokenReply, ContractBroken, FixConfiguration, SourceError
 from connectors.messages import Said
 from connectors.protocol import Column, Cursor, Stream, Window
 from connectors.soap.config import Config, source_spec
@@ -58,6 +58,15 @@ def test_a_declared_filter_is_tried_with_and_without_itself(narrowed: bytes, who
     (found,) = tried(fake, **ONCE)
     assert (found.name, found.verdict) == ("filter", verdict) and len(fake.asked) == 2
     assert "Stock" in fake.asked[0] and "Stock" not in fake.asked[1] and all("setSize>9<" in one for one in fake.asked)
+
+
+def test_an_argument_that_the_server_wants_though_its_wsdl_does_not_stops_nothing() -> None:
+    fault = envelope("<e:Fault><faultcode>e:Server</faultcode><faultstring>Stock?</faultstring></e:Fault>")
+    (found,) = tried(server(ROWS, fault), **ONCE)
+    assert (found.with_it, found.without, found.verdict) == (2, 0, "needed")
+    assert examined(server(ROWS, fault), **ONCE) == "ReadParts, paging none"
+    with pytest.raises(SourceError):
+        examined(server(fault, ROWS), **ONCE)
 
 
 def test_on_small_pages_the_same_number_of_rows_says_nothing() -> None:

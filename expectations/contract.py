@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration
 from connectors.messages import Said
-from connectors.protocol import Column, Stream
+from connectors.protocol import Column, PrincipalKind, Stream
 from connectors.validation import first_fault
 from expectations.types import parse_type
 
@@ -94,10 +94,21 @@ class DriftPolicy(_Strict):
 
 
 class AccessSpec(_Strict):
-    """``source`` takes rights from the system; a fixed list of principals replaces them. Read again when older than ``refresh``."""
+    """``source`` takes rights from the system; a fixed list of principals (``kind:system:id``, as ``connectors.protocol.principal`` makes
+    them) replaces them. Read again when older than ``refresh``.
+    """
 
     from_: Literal["source"] | tuple[str, ...] = Field(default="source", alias="from")
     refresh: str = "PT1H"
+
+    @field_validator("from_")
+    @classmethod
+    def _principals(cls, value: Literal["source"] | tuple[str, ...]) -> Literal["source"] | tuple[str, ...]:
+        for one in () if value == "source" else value:
+            kind, _, rest = one.partition(":")
+            if kind not in get_args(PrincipalKind) or not rest:
+                raise ValueError(f"{one!r} is no principal: it has the form kind:system:id (user:erp:ito, everyone:kintone)")
+        return value
 
 
 class Owners(_Strict):

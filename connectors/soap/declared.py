@@ -39,6 +39,7 @@ def _number(kind: pa.DataType) -> bool:
 #: What a column must be for a form.
 _FORMS: Mapping[Form | None, Callable[[pa.DataType], bool]] = {
     "trailing_minus": _number,
+    "grouped": _number,
     "cyyddd": pa.types.is_date32,
     "dats": pa.types.is_date32,
     "tims": pa.types.is_string,

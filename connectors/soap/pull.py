@@ -137,7 +137,7 @@ def count(client: SoapClient, spec: SourceSpec) -> int:
     paths += ok.paths if ok else ()
     plan = compile_plan(contract, called, rows=None, scalars=dict.fromkeys(paths))
     headers = filled(spec.headers, {"size": str(spec.paging.page)}, called.name)
-    reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok, faults=spec.faults, headers=headers)
+    reply = client.call(called, spec.count.arguments, plan, lambda: lambda _: None, ok=ok, faults=spec.faults, headers=headers)
     text = reply.scalars.get(spec.count.path) or ""
     if not text.isdecimal():
         raise BrokenReply("soap.count_unreadable", operation=called.name, path=spec.count.path, text=text[:40] or "-")

@@ -293,9 +293,15 @@ class Chunks(BaseModel):
 
 
 class Count(BaseModel):
+    """The operation that says how many rows there are, at the path ``path`` of its reply. ``arguments`` are constant elements of its request.
+
+    It may be the stream's own operation, asked for a page as small as it gives, where every page says how many rows there are in all.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     path: str
+    arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AccessSpec(BaseModel):

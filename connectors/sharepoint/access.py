@@ -55,7 +55,7 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap) -> Access:
             if not person.guest:
                 directory.edges.add(Member(principal("members", directory.tenant_id), person.principal))
     # An app sees everything or nothing of a site: which rows come hangs on which app asks.
-    view = f"app:{tenant.config.client_id}"
+    view = f"app:{tenant.config.app}"
     return Access(tuple(found), tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member))), accounts, view=view)
 
 

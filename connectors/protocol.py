@@ -287,6 +287,7 @@ class Access:
     ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope; where it differs from
     row to row, ``column_scope`` says which it is, and it is not among ``scopes``. ``view`` is a
     fingerprint of what decides which rows these credentials see at all (rules, the login's name): while it moves, absent is not deleted.
+    ``unproven`` are codes of sentences that say what all this rests on without proof; none where the source lets everything be proven.
     """
 
     scopes: tuple[Scope, ...]
@@ -294,6 +295,7 @@ class Access:
     accounts: tuple[Account, ...]
     restricted: Mapping[str, str] = field(default_factory=dict[str, str])
     view: str = ""
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from connectors.sharepoint.claims import read_claim
 from connectors.sharepoint.client import Api, Tenant
 from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.places import Site
+from connectors.sharepoint.proofs import unproven
 from connectors.sharepoint.scopes import NO_CERTIFICATE, ScopeMap, Securable
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap) -> Access:
                 directory.edges.add(Member(principal("members", directory.tenant_id), person.principal))
     # An app sees everything or nothing of a site: which rows come hangs on which app asks.
     view = f"app:{tenant.config.app}"
-    return Access(tuple(found), tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member))), accounts, view=view)
+    edges = tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member)))
+    return Access(tuple(found), edges, accounts, view=view, unproven=unproven(tenant, site))
 
 
 class _Reading:

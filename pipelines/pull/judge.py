@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from connectors.messages import told
+from connectors.messages import joined, told
 from connectors.protocol import Access
 from expectations.contract import Contract
 from expectations.suite import judge_values
@@ -69,9 +69,15 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
 
 
 def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
-    """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason."""
+    """Every scope resolves, and what the source says of them is proven to be whole.
+
+    Unresolved scopes are served to nobody, which is safe and not right: a warning with each reason. What rests on no proof is a warning,
+    too; but where the contract names the readers, it is not the source that says who they are.
+    """
+    unproven = access.unproven if contract.access.from_ == "source" else ()
     unresolved = [scope for scope in access.scopes if not scope.resolved]
-    rows = tuple(
+    rows = tuple({"scope": "*", "title": "", "principals": "", "state": told(code)} for code in unproven)
+    rows += tuple(
         {
             "scope": scope.id,
             "title": scope.title,
@@ -80,8 +86,15 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
         }
         for scope in access.scopes
     )
-    passed = not unresolved and not fetched.unresolved
+    passed = not unresolved and not fetched.unresolved and not unproven
     total = len(access.scopes)
     summary = told("check.access", resolved=total - len(unresolved), total=total, unresolved=fetched.unresolved)
-    numbers = {"scopes": float(len(access.scopes)), "unresolved": float(len(unresolved)), "rows_unresolved": float(fetched.unresolved)}
+    if unproven:
+        summary = told("check.access_unproven", summary=summary, what=joined((told(code) for code in unproven), "; "))
+    numbers = {
+        "scopes": float(len(access.scopes)),
+        "unresolved": float(len(unresolved)),
+        "rows_unresolved": float(fetched.unresolved),
+        "unproven": float(len(unproven)),
+    }
     return Check("access", passed, "warning", summary, rows[:200], numbers)

@@ -113,6 +113,7 @@ def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
         (),
         before.restricted,
         before.view,
+        before.unproven,
     )
 
 

@@ -129,7 +129,7 @@ class Authority:
         #: How often the token endpoint was asked, and the header of the last assertion it was shown.
         self.asked = 0
         self.assertion: dict[str, Any] = {}
-        self._challenge = ""
+        self._challenge, self._in_vain = "", False
         self._given: set[str] = set()
         self._revoked: set[str] = set()
 
@@ -137,10 +137,13 @@ class Authority:
         """Take back every token issued so far."""
         self._revoked |= self._given
 
-    def challenge(self, nonce: str) -> None:
-        """Take back every token, and those of tomorrow too that were asked for without the claims of this challenge (empty: none)."""
+    def challenge(self, nonce: str, *, in_vain: bool = False) -> None:
+        """Take back every token, and those of tomorrow too that were asked for without the claims of this challenge (empty: none).
+
+        ``in_vain``: those that were asked for with them are not taken either.
+        """
         self.revoke()
-        self._challenge = nonce
+        self._challenge, self._in_vain = nonce, in_vain
 
     @property
     def challenged(self) -> str:
@@ -242,7 +245,7 @@ class Authority:
         audience = self._audience(form, version)
         seconds = int(LIFETIME.total_seconds())
         token = self.issue(CLIENT_ID, audience, certificate=bool(assertion))
-        if self._challenge and self._challenge not in form.get("claims", ""):
+        if self._challenge and (self._in_vain or self._challenge not in form.get("claims", "")):
             self._revoked.add(token)
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 

@@ -58,8 +58,8 @@ def verbs(
         return {"count": authority.given, "asked": authority.asked, "assertion": authority.assertion}
 
     def challenge(body: dict[str, Any]) -> dict[str, Any]:
-        """{"nonce"}: every token is taken back, and a 401 asks for one with these claims; without it that is over."""
-        authority.challenge(str(body.get("nonce", "")))
+        """{"nonce", "in_vain"?}: every token is taken back, and a 401 asks for one with these claims; without a nonce that is over."""
+        authority.challenge(str(body.get("nonce", "")), in_vain=bool(body.get("in_vain")))
         return {"claims": authority.challenged}
 
     def set_certificate_expired(body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.errors import AddressUnknown
-from connectors.protocol import LiveField
+from connectors.protocol import UNRESOLVED, LiveField
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.places import Place, Site, find_library, find_list, find_site
@@ -42,10 +42,14 @@ class Addresses:
         self._zones: dict[str, ZoneInfo] = {}
 
     def site(self, spec: SourceSpec) -> Site:
+        """The site of a stream. Raises as ``site_at`` does."""
+        return self.site_at(spec.site)
+
+    def site_at(self, path: str) -> Site:
         """Raises what ``find_site`` raises, and remembers nothing of that."""
-        if spec.site not in self._sites:
-            self._sites[spec.site] = find_site(self.tenant.graph, self.tenant.config.host, spec.site)
-        return self._sites[spec.site]
+        if path not in self._sites:
+            self._sites[path] = find_site(self.tenant.graph, self.tenant.config.host, path)
+        return self._sites[path]
 
     def place(self, spec: SourceSpec, *, anew: bool = False) -> Place:
         """The library or list of a stream, or the Site Pages library behind its pages (through REST; needs the certificate)."""
@@ -114,8 +118,8 @@ class Addresses:
         """One list item as it stands now; None where it is not there, or nobody may ask."""
         if self.tenant.rest is None:
             return None
-        found = read_standing(self.tenant.rest, self.site(spec), self.place(spec).list_id, item)
-        if found is not None and found.own:
+        found = read_standing(self.tenant.rest, self.site(spec), self.place(spec).list_id, item, file=spec.kind == "library")
+        if found is not None and found.own and found.own != UNRESOLVED:
             self._securables[found.own] = found.securable
         return found
 

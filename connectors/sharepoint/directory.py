@@ -25,18 +25,22 @@ _INVITED = "#ext#"
 
 @dataclass(frozen=True)
 class Person:
+    """``upn`` is the principal name as the directory has it, by which SharePoint knows them; a guest's account is linked by another."""
+
     principal: str
     account: Account
     guest: bool
+    upn: str = ""
 
 
 class Directory:
-    """One reading of the directory. ``members`` collects every edge that was asked for, ``accounts`` everybody."""
+    """One reading of the directory. ``edges`` collects every edge that was asked for, ``people`` everybody, ``names`` what groups inside groups are called."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._graph = tenant.graph
         self.tenant_id = tenant.id()
         self.edges: set[Member] = set()
+        self.names: dict[str, str] = {}
         self._trouble: dict[str, str] = {}
         self._nested: dict[str, list[str]] = {}
         self._by_login: dict[str, Person] = {}
@@ -52,7 +56,7 @@ class Directory:
                 login = guest_login(user, ours)
                 mail = mail if login else ""
             account = Account(token, login, mail, str(user.get("displayName") or ""), user.get("accountEnabled") is not False)
-            someone = Person(token, account, guest)
+            someone = Person(token, account, guest, upn)
             self.people.append(someone)
             self._by_login[upn.lower()] = someone
 
@@ -83,6 +87,28 @@ class Directory:
         self._read_direct([key], "owners")
         return self._group(key), self._trouble.get(key, "")
 
+    @property
+    def read(self) -> frozenset[str]:
+        """The principals of the groups whose members were asked for."""
+        return frozenset(self._group(key) for key in self._nested)
+
+    def stand_for_all(self, system: str) -> None:
+        """Put everybody whose account is open under ``everyone``, and all but guests under the tenant's ``members``."""
+        for person in self.people:
+            if person.account.active:
+                self.edges.add(Member(principal("everyone", system), person.principal))
+                if not person.guest:
+                    self.edges.add(Member(principal("members", self.tenant_id), person.principal))
+
+    def by_id(self, oid: str) -> str | None:
+        """The principal of a person of the directory by their object id; None for others."""
+        token = self.user(oid)
+        return token if oid and any(person.principal == token for person in self.people) else None
+
+    def token(self, id: str, *, owners: bool = False) -> str:
+        """The principal of a group, or of its owners, nothing asked."""
+        return self._group(f"{id.lower()}{_OWNERS}" if owners else id)
+
     def _group(self, key: str) -> str:
         return principal("group", "entra", f"{self.tenant_id}/{key}")
 
@@ -108,6 +134,7 @@ class Directory:
                     self.edges.add(Member(token, self.user(member_id)))
                 elif kind == _GROUP:
                     nested.append(member_id.lower())
+                    self.names[self._group(member_id)] = str(member.get("displayName") or "")
                     self.edges.add(Member(token, self._group(member_id)))
         except AddressUnknown:
             return []  # a group that is gone grants nobody anything

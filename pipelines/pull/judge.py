@@ -96,5 +96,6 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
         "unresolved": float(len(unresolved)),
         "rows_unresolved": float(fetched.unresolved),
         "unproven": float(len(unproven)),
+        "rights_missed": float(fetched.rights_missed),
     }
     return Check("access", passed, "warning", summary, rows[:200], numbers)

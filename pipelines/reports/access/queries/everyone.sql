@@ -11,7 +11,7 @@ WITH wide AS (
   LEFT JOIN names n ON n.principal = h.principal
   WHERE m.via = 'group' AND m.kind IN ('members', 'everyone')
 )
-SELECT s.title AS place, s.level, w.kind AS who, w.via AS how, w.through AS site_group, w.role, coalesce(i.items, 0) AS items,
+SELECT s.title AS place, s.level, w.kind, w.via AS how, w.through AS site_group, w.role, coalesce(i.items, 0) AS items,
   w.first_observed, w.first_scan, w.older, s.scope
 FROM wide w
 JOIN scopes s ON s.scope = w.on_scope

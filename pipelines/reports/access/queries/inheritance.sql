@@ -23,7 +23,8 @@ SELECT s.title AS place, s.level, above.title AS parent_place,
     WHEN r.crowd = q.crowd THEN 'same readers'
     ELSE 'differs'
   END AS state,
-  coalesce(added.added, 0) AS added, coalesce(removed.removed, 0) AS removed, r.readers, q.readers AS parent_readers,
+  CASE WHEN since.scope IS NOT NULL THEN coalesce(added.added, 0) END AS added,
+  CASE WHEN since.scope IS NOT NULL THEN coalesce(removed.removed, 0) END AS removed, r.readers, q.readers AS parent_readers,
   coalesce(i.items, 0) AS items, since.first_observed, since.first_scan, since.older, s.scope
 FROM pairs
 JOIN scopes s ON s.scope = pairs.scope
@@ -34,4 +35,4 @@ LEFT JOIN added ON added.scope = s.scope
 LEFT JOIN removed ON removed.scope = s.scope
 LEFT JOIN since ON since.scope = s.scope
 LEFT JOIN (SELECT scope, count(*) AS items FROM items GROUP BY scope) i ON i.scope = s.scope
-ORDER BY added + removed DESC, items DESC, s.title, s.scope
+ORDER BY added + removed DESC NULLS LAST, items DESC, s.title, s.scope

@@ -43,8 +43,22 @@ class Way:
 
 
 @dataclass(frozen=True)
+class LinksThere:
+    """Links on the scope: by these whoever holds the URL reads, too, and is not among the readers. ``named`` are the principals that links
+    for named people name, ``names`` the same for people to read."""
+
+    link_scope: str
+    link_type: str
+    count: int
+    without_expiry: int
+    named: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ItemExplained:
-    """One item and its readers. ``readers`` counts people, ``ways`` are the first of all. Unresolved: nobody, with the ``reason``."""
+    """One item and its readers. ``readers`` counts people, ``found`` their ways, of which ``ways`` are the first. Unresolved: nobody, with
+    the ``reason``."""
 
     stream: str
     item: str
@@ -55,8 +69,10 @@ class ItemExplained:
     resolved: bool
     reason: str
     readers: int
+    found: int
     read_at: datetime
     ways: tuple[Way, ...]
+    links: tuple[LinksThere, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +135,7 @@ class _Explainer:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._names = {row["principal"]: row["title"] for row in tables.rows("SELECT principal, title FROM names")}
+        self._names: dict[str, str] = {row["principal"]: row["title"] for row in tables.rows("SELECT principal, title FROM names")}
         self._edges: dict[str, Membership] = {}
         self._read_at = {pin.stream: pin.read_at for pin in tables.pins}
         self._people: dict[str, frozenset[str]] = {}
@@ -133,13 +149,13 @@ class _Explainer:
         if not readings or not readings[0]["resolved"]:
             reason = readings[0]["reason"] if readings else "no reading of this scope"
             title, level = (readings[0]["title"], readings[0]["level"]) if readings else (scope, "")
-            return ItemExplained(*where, title, level or "", scope, False, reason, 0, self._read_at[stream], ())
+            return ItemExplained(*where, title, level or "", scope, False, reason, 0, 0, self._read_at[stream], (), self._links(scope))
         (found,) = readings
         ways = self.ways_of(stream, scope, found["title"], found["principals"], asked)
-        people = len({way.chain[0] for way in ways})
         return ItemExplained(
-            *where, found["title"], found["level"] or "", scope, True, "", people, self._read_at[stream], tuple(ways[:top])
-        )
+            *where, found["title"], found["level"] or "", scope, True, "", len({way.chain[0] for way in ways}), len(ways),
+            self._read_at[stream], tuple(ways[:top]), self._links(scope),
+        )  # fmt: skip
 
     def ways_of(self, stream: str, scope: str, place: str, principals: Iterable[str], asked: Asked | None) -> list[Way]:
         """A way for each person and each principal that lets them in: those of the scope that the source itself resolved, no others."""
@@ -151,14 +167,14 @@ class _Explainer:
         return sorted(found, key=lambda way: (way.names[0], way.chain[0], len(way.chain), way.role, way.chain))
 
     def _chains(self, stream: str, edges: Membership, principal: str, asked: Asked | None) -> list[Chain]:
+        active = self._active(stream)
         if asked is None:
-            active = self._active(stream)
-            return [chain for start, chain in edges.below(principal).items() if start in active]
+            return edges.chains(principal, active)
         if principal not in asked.reached.get(f"{self._tables.system}/{stream}", frozenset()):
             return []
-        starts = [own for own in asked.own if own in self._active(stream)] or list(asked.own)
+        found = [chain for own in asked.own if own in active for chain in edges.chains_of(own, principal)]
         # Reached by a rule of another system, whose edges are not this stream's: then the principal stands for itself.
-        return [edges.above(starts).get(principal) or (*starts[:1], principal)]
+        return found or [(*asked.own[:1], principal)]
 
     def _way(self, chain: Chain, hold: Mapping[str, Any], place: str) -> Way:
         joined = hold["joined"].get(chain[-2]) if len(chain) > 1 else None
@@ -188,6 +204,19 @@ class _Explainer:
         for row in grants:
             found.setdefault(row["principal"], []).append({**row, "joined": joined.get(row["principal"], {})})
         return found
+
+    def _links(self, scope: str) -> tuple[LinksThere, ...]:
+        rows = self._tables.rows(
+            "SELECT link_scope, link_type, count(DISTINCT link_digest) AS count,"
+            " count(DISTINCT link_digest) FILTER (WHERE link_expires IS NULL) AS without_expiry,"
+            " array_sort(array_agg(DISTINCT principal) FILTER (WHERE principal <> '')) AS named"
+            f" FROM holds WHERE on_scope = {_text(scope)} AND via = 'link' GROUP BY link_scope, link_type ORDER BY link_scope, link_type"
+        )
+        named: list[tuple[str, ...]] = [tuple(row.pop("named") or ()) for row in rows]
+        return tuple(
+            LinksThere(**row, named=each, names=tuple(self._names.get(one, one) for one in each))
+            for row, each in zip(rows, named, strict=True)
+        )
 
     def _membership(self, stream: str) -> Membership:
         if stream not in self._edges:

@@ -137,7 +137,7 @@ def missing(figure: Figure, tables: Tables) -> str:
 
 @cache
 def _text(code: str) -> str:
-    return resources.files(__package__).joinpath("queries", f"{code}.sql").read_text(encoding="utf-8").strip()
+    return resources.files("pipelines.reports.access").joinpath("queries", f"{code}.sql").read_text(encoding="utf-8").strip()
 
 
 def _instant(when: datetime) -> str:

@@ -44,7 +44,7 @@ def render(report: Report) -> str:
         .get_template(_TEMPLATE)
         .render(
             report=report, made=report.made_at.astimezone(zone), first=day(report.first_scan), day=day, zone=zone, sections=SECTIONS,
-            figure=report.figure, columns_of=columns_of, cells=cells, say=lambda code, lang: words(code, lang, report),
+            figure=report.figure, columns_of=columns_of, is_number=is_number, cells=cells, say=lambda code, lang: words(code, lang, report),
             thousands=thousands, again=command(report), place=lambda code: f"reports/access/{report.system}/{code}",
         )
     )  # fmt: skip
@@ -53,6 +53,11 @@ def render(report: Report) -> str:
 def columns_of(measured: Measured) -> tuple[str, ...]:
     """The columns that the page shows."""
     return tuple(column for column in measured.columns if column not in _HIDDEN)
+
+
+def is_number(measured: Measured, column: str) -> bool:
+    """Whether the column holds numbers, so that it stands to the right with them."""
+    return any(type(row[column]) is int for row in measured.head)
 
 
 def cell_of(column: str, row: Mapping[str, Any], zone: ZoneInfo) -> Cell:

@@ -1,13 +1,17 @@
-"""Why somebody reads: chains of membership between a person and a granted principal, the shortest each, safe in circles."""
+"""Why somebody reads: chains of membership between a person and a granted principal, safe in circles.
+
+A person may be in a group in more ways than anybody can read. Told is the shortest chain through each member that the granted group itself
+holds: those are what somebody can take out of it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 #: One edge: ``group``, ``member``.
 Edge = tuple[str, str]
-#: Principals from where a walk began to where it came, both included.
+#: Principals from a person up to the one that is granted something, both included.
 Chain = tuple[str, ...]
 
 
@@ -22,23 +26,31 @@ class Membership:
             self._groups.setdefault(member, []).append(group)
             self._members.setdefault(group, []).append(member)
 
-    def above(self, starts: Iterable[str]) -> Mapping[str, Chain]:
-        """Every principal that ``starts`` act under, themselves included, with the shortest chain up to it."""
-        return _walk(starts, self._groups)
+    def chains(self, granted: str, people: Collection[str]) -> list[Chain]:
+        """How each of ``people`` comes to act under ``granted``: as it, or through each of its own members, by the shortest chain."""
+        found = [(granted,)] if granted in people else []
+        for member in self._members.get(granted, ()):
+            if member != granted:
+                below = _walk(member, self._members, without=granted)
+                found += [(*reversed(down), granted) for start, down in below.items() if start in people]
+        return found
 
-    def below(self, principal: str) -> Mapping[str, Chain]:
-        """Everything that acts under ``principal``, itself included, with the shortest chain from it *up to* the principal."""
-        return {found: chain[::-1] for found, chain in _walk([principal], self._members).items()}
+    def chains_of(self, person: str, granted: str) -> list[Chain]:
+        """The same for one person, walked upwards: what lies above one person is little, what lies below a group may be everybody."""
+        if person == granted:
+            return [(person,)]
+        above = _walk(person, self._groups, without=granted)
+        return [(*above[member], granted) for member in self._members.get(granted, ()) if member in above]
 
 
-def _walk(starts: Iterable[str], onward: Mapping[str, Sequence[str]]) -> dict[str, Chain]:
-    """Breadth first: the first chain to arrive is a shortest one, and who was met is not walked again."""
-    chains: dict[str, Chain] = {start: (start,) for start in starts}
+def _walk(start: str, onward: Mapping[str, Sequence[str]], without: str) -> dict[str, Chain]:
+    """Everything reachable with the shortest chain to it, never through ``without``. Breadth first: who was met is not walked again."""
+    chains: dict[str, Chain] = {start: (start,)}
     waiting = deque(chains)
     while waiting:
         at = waiting.popleft()
-        for next_ in onward.get(at, ()):
-            if next_ not in chains:
-                chains[next_] = (*chains[at], next_)
-                waiting.append(next_)
+        for beyond in onward.get(at, ()):
+            if beyond not in chains and beyond != without:
+                chains[beyond] = (*chains[at], beyond)
+                waiting.append(beyond)
     return chains

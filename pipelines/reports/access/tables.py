@@ -104,7 +104,7 @@ class Tables:
             parts = [part for pin in self.pins if (part := self._part(view, pin, shape))]
             self._view(view, " UNION ALL\n".join(parts) or _nothing({"stream": _TEXT, "read_at": _AT, **shape}))
         for name in _BUILT:
-            text = resources.files(__package__).joinpath("views", f"{name}.sql").read_text(encoding="utf-8").strip()
+            text = resources.files("pipelines.reports.access").joinpath("views", f"{name}.sql").read_text(encoding="utf-8").strip()
             self.views[name] = text
             self._session.execute(text).read_all()
 

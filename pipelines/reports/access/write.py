@@ -30,7 +30,7 @@ class StreamRead:
 @dataclass(frozen=True)
 class Report:
     """The whole report. ``first_scan`` is when grants were first scanned: of what stood then nobody knows the age. ``views`` is the SQL that
-    the figures' queries read from, by name."""
+    the figures' queries read from, by name; ``tables`` the folder or address below which each figure's own table lies."""
 
     project: str
     environment: str
@@ -43,6 +43,7 @@ class Report:
     first_scan: datetime | None
     figures: tuple[Measured, ...]
     views: tuple[tuple[str, str], ...]
+    tables: str
 
     def figure(self, code: str) -> Measured:
         return next(one for one in self.figures if one.code == code)
@@ -50,14 +51,15 @@ class Report:
 
 def make_report(project: Project, system: str, limits: Limits, top: int = 20) -> Report:
     """Answer every figure over what is published now and keep each answer whole as a Delta table. Raises as ``open_tables`` does."""
+    place = f"{project.root.rstrip('/')}/reports/access/{system}"
     with storing(project.root):
         tables = open_tables(project, system)
-        figures = tuple(_measure(tables, figure, limits, top, f"{project.root}/reports/access/{system}/{figure.code}") for figure in FIGURES)
+        figures = tuple(_measure(tables, figure, limits, top, f"{place}/{figure.code}") for figure in FIGURES)
         (first,) = tables.rows("SELECT min(first_scan) AS first_scan FROM firsts")
     streams = tuple(StreamRead(pin.contract.stream, pin.snapshot.record.number, pin.read_at) for pin in tables.pins)
     return Report(
         project.name, project.environment, project.file.timezone, system, limits.now, limits, top, streams, first["first_scan"], figures,
-        tuple(tables.views.items()),
+        tuple(tables.views.items()), place,
     )  # fmt: skip
 
 
@@ -79,9 +81,7 @@ def _keep(place: str, answer: Answer, made_at: datetime) -> None:
     schema = pa.schema([*answer.reader.schema, pa.field(_MADE, at)])
 
     def stamped() -> pa.RecordBatchReader:
-        made = (
-            pa.record_batch([*batch.columns, pa.array([made_at] * batch.num_rows, at)], schema=schema) for batch in answer.batches()
-        )
+        made = (pa.record_batch([*batch.columns, pa.array([made_at] * batch.num_rows, at)], schema=schema) for batch in answer.batches())
         return pa.RecordBatchReader.from_batches(schema, made)
 
     write_deltalake(place, stamped(), mode="overwrite", schema_mode="overwrite")

@@ -155,7 +155,9 @@ def explain(
 
     emit("access_explain", payload, json_, text)
     if asked is not None and item is not None and not any(one.readers or _linked(one, asked) for one in items):
-        say(AnswerIsNo("access.reads_not", person=person, item=item, system=system), lang)
+        told = {"person": person, "item": item, "system": system}
+        known = any(one.resolved for one in items)
+        say(AnswerIsNo("access.reads_not", **told) if known else AnswerIsNo("access.reads_unknown", **told), lang)
         raise typer.Exit(NO)
 
 
@@ -177,7 +179,8 @@ def show_item(one: ItemExplained, day: Day, lang: str | None) -> None:
         row(word("access.more", lang, count=one.found - len(one.ways)))
     for link in one.links:
         kinds = {"link_scope": _value(link.link_scope, lang), "link_type": _value(link.link_type, lang)}
-        row(word("access.item_link", lang, count=link.count, without_expiry=link.without_expiry, **kinds))
+        code = "access.item_link_users" if link.link_scope == "users" else "access.item_link"
+        row(word(code, lang, count=link.count, without_expiry=link.without_expiry, **kinds))
         if link.names:
             row(word("access.link_names", lang, names=", ".join(link.names)), indent=6)
 

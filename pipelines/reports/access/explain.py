@@ -226,7 +226,7 @@ class _Explainer:
 
     def _active(self, stream: str) -> frozenset[str]:
         if stream not in self._people:
-            rows = self._tables.rows(f"SELECT DISTINCT person FROM above WHERE stream = {_text(stream)}")
+            rows = self._tables.rows(f"SELECT DISTINCT p.principal AS person FROM above a JOIN people p ON p.number = a.number WHERE a.stream = {_text(stream)}")
             self._people[stream] = frozenset(row["person"] for row in rows)
         return self._people[stream]
 

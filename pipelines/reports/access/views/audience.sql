@@ -1,8 +1,7 @@
--- The people behind each text of principals.
+-- The people behind each set of principals.
 CREATE TABLE audience AS
-SELECT DISTINCT named.stream, named.acl, above.person
+SELECT DISTINCT named.acl, above.number
 FROM (
-  SELECT DISTINCT r.stream, a.acl, unnest(r.principals) AS principal
-  FROM scope_readings r JOIN acls a ON a.stream = r.stream AND a.scope = r.scope
-  WHERE r.resolved
+  SELECT stream, acl, unnest(principals) AS principal
+  FROM (SELECT stream, acl, first_value(principals) AS principals FROM acls WHERE resolved GROUP BY stream, acl)
 ) named JOIN above ON above.stream = named.stream AND above.principal = named.principal

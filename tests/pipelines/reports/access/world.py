@@ -97,7 +97,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         scope(WEB, "品質", [VISITORS, OWNERS, BOB], level="web"),
         scope(LIST, "規程", [VISITORS, OWNERS, BOB], WEB, "list"),
         scope(SAME, "/sites/q/規程/古い", [VISITORS, OWNERS, BOB], LIST, "folder"),
-        scope(OPEN, "/sites/q/規程/公開", [EVERYONE, OWNERS, BOB, GUEST], LIST, "folder"),
+        scope(OPEN, "/sites/q/規程/公開", [EVERYONE, OWNERS, BOB, GUEST, EMPTY], LIST, "folder"),
         scope(TIGHT, "/sites/q/規程/控え", [ALICE, BOB], LIST, "folder"),
         scope(LOCKED, "/sites/q/規程/鍵", [], LIST, "folder", reason="unknown principal x"),
     ],
@@ -157,7 +157,11 @@ def project(folder: Path, *contracts: dict[str, Any]) -> Project:
 
 
 def publish(
-    made: Project, stream: str, tables: Mapping[str, list[dict[str, Any]]], read_at: datetime = NOW, schemas: Mapping[str, pa.Schema] = SCHEMAS
+    made: Project,
+    stream: str,
+    tables: Mapping[str, list[dict[str, Any]]],
+    read_at: datetime = NOW,
+    schemas: Mapping[str, pa.Schema] = SCHEMAS,
 ) -> None:
     """Write a stream's tables and the record that makes them visible."""
     warehouse = Warehouse(made.root)
@@ -174,9 +178,18 @@ def publish(
         named[name] = found.version()
     warehouse.publish(
         Published(
-            number=(before.number if before else 0) + 1, stream=stream, pull_id="p", published_at=read_at.isoformat(), contract_version=1,
-            contract_fingerprint="", schema_fingerprint="", revision="", tables=named, counts={}, access_at=read_at.isoformat(),
-        )  # fmt: skip
+            number=(before.number if before else 0) + 1,
+            stream=stream,
+            pull_id="p",
+            published_at=read_at.isoformat(),
+            contract_version=1,
+            contract_fingerprint="",
+            schema_fingerprint="",
+            revision="",
+            tables=named,
+            counts={},
+            access_at=read_at.isoformat(),
+        )
     )
 
 

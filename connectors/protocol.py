@@ -233,13 +233,57 @@ class Health:
 
 @dataclass(frozen=True)
 class Scope:
-    """An object whose rule decides who may read. Unresolved scopes have no principals and a reason."""
+    """An object whose rule decides who may read. Unresolved scopes have no principals and a reason.
+
+    ``parent`` is the scope that would hold if this one had no rule of its own, empty at the top and where the source has no such order;
+    ``level`` what the object is to its source (``web``, ``list``, ``folder``, ``item``). Both are for people, as ``title`` is.
+    """
 
     id: str
     title: str
     principals: tuple[str, ...]
     resolved: bool = True
     reason: str = ""
+    parent: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A sharing link as far as the source tells of it; nothing of its address.
+
+    ``scope`` is ``anonymous``, ``organization`` or ``users``, ``type`` ``view`` or ``edit``, both empty where unknown. Where ``password`` is
+    None nothing is known but that it is there, ``expires`` neither; else ``expires`` None means never. ``digest`` tells one from another.
+    """
+
+    scope: str
+    type: str
+    digest: str
+    expires: datetime | None = None
+    password: bool | None = None
+
+
+GrantKind = Literal["user", "group", "owners", "sitegroup", "members", "everyone", "link", "orphan", "nobody", "unknown"]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One role that somebody holds, as the source shows it: for people to read, never to decide by (``Scope.principals`` decide).
+
+    ``at`` is the scope, or the principal of a group of the source's own whose direct member this is, or what stands above all scopes of a
+    place (its administrators). ``principal`` is empty for who stands for nobody. ``reads`` says whether it opens content in the index;
+    ``via`` how it is held; ``link`` is there for ``via="link"``.
+    """
+
+    at: str
+    principal: str
+    kind: GrantKind
+    role: str
+    via: Literal["direct", "group", "admin", "link"]
+    reads: bool
+    login: str = ""
+    title: str = ""
+    link: Link | None = None
 
 
 def unknown_scope(id: str) -> Scope:
@@ -287,6 +331,7 @@ class Access:
     ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope; where it differs from
     row to row, ``column_scope`` says which it is, and it is not among ``scopes``. ``view`` is a
     fingerprint of what decides which rows these credentials see at all (rules, the login's name): while it moves, absent is not deleted.
+    ``grants`` say why ``scopes`` let in whom they do, and ``names`` what people call a principal that is no account; a source may give none.
     """
 
     scopes: tuple[Scope, ...]
@@ -294,6 +339,8 @@ class Access:
     accounts: tuple[Account, ...]
     restricted: Mapping[str, str] = field(default_factory=dict[str, str])
     view: str = ""
+    grants: tuple[Grant, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

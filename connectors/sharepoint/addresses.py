@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.errors import AddressUnknown
-from connectors.protocol import LiveField
+from connectors.protocol import UNRESOLVED, LiveField
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.places import Place, Site, find_library, find_list, find_site
@@ -114,8 +114,8 @@ class Addresses:
         """One list item as it stands now; None where it is not there, or nobody may ask."""
         if self.tenant.rest is None:
             return None
-        found = read_standing(self.tenant.rest, self.site(spec), self.place(spec).list_id, item)
-        if found is not None and found.own:
+        found = read_standing(self.tenant.rest, self.site(spec), self.place(spec).list_id, item, file=spec.kind == "library")
+        if found is not None and found.own and found.own != UNRESOLVED:
             self._securables[found.own] = found.securable
         return found
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+from connectors.protocol import Link
 
 #: ``nobody`` is known and grants no person anything: sharing-link groups, system accounts, applications.
 Meaning = Literal["user", "group", "owners", "members", "everyone", "sitegroup", "nobody", "unknown"]
@@ -19,6 +22,8 @@ _SHAPES: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("nobody", re.compile(r"(sharepoint\\system|i:0i\.t\|.+|nt service\\.+)")),
 )
 _SITE_GROUP = 8
+#: The hidden group of a sharing link: the item's GUID, what the link opens to whom, the link's own GUID.
+_LINK_GROUP = re.compile(r"SharingLinks\.[^.]+\.(?:(Organization|Anonymous)(View|Edit)|\w+)\.[^.]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,3 +48,12 @@ def read_claim(login: str, principal_type: int, number: int, title: str = "") ->
         if found is not None:
             return Claim(meaning, found.group(1))
     return Claim("unknown", login)
+
+
+def sharing_link(name: str) -> Link | None:
+    """What the name of a hidden link group tells of its link; None for other names. A flexible link's name does not say whom it is for."""
+    found = _LINK_GROUP.fullmatch(name)
+    if found is None:
+        return None
+    scope, type = (found.group(1) or "").lower(), (found.group(2) or "").lower()
+    return Link(scope, type, hashlib.sha256(name.rpartition(".")[2].lower().encode()).hexdigest())

@@ -97,7 +97,7 @@ class SharePoint:
         with closing():
             site, scopes = self._at.site(spec), self._at.scopes(spec)
         # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
-        return read_access(self._tenant, site, scopes)
+        return read_access(self._tenant, site, scopes, library=spec.kind == "library")
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Scopes that came up since ``access`` was last read: those of items that the feed named and that have role assignments of their own.

@@ -31,12 +31,13 @@ class Person:
 
 
 class Directory:
-    """One reading of the directory. ``members`` collects every edge that was asked for, ``accounts`` everybody."""
+    """One reading of the directory. ``edges`` collects every edge that was asked for, ``people`` everybody, ``names`` what groups inside groups are called."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._graph = tenant.graph
         self.tenant_id = tenant.id()
         self.edges: set[Member] = set()
+        self.names: dict[str, str] = {}
         self._trouble: dict[str, str] = {}
         self._nested: dict[str, list[str]] = {}
         self._by_login: dict[str, Person] = {}
@@ -83,6 +84,15 @@ class Directory:
         self._read_direct([key], "owners")
         return self._group(key), self._trouble.get(key, "")
 
+    def by_id(self, oid: str) -> str | None:
+        """The principal of a person of the directory by their object id; None for others."""
+        token = self.user(oid)
+        return token if oid and any(person.principal == token for person in self.people) else None
+
+    def token(self, id: str, *, owners: bool = False) -> str:
+        """The principal of a group, or of its owners, nothing asked."""
+        return self._group(f"{id.lower()}{_OWNERS}" if owners else id)
+
     def _group(self, key: str) -> str:
         return principal("group", "entra", f"{self.tenant_id}/{key}")
 
@@ -108,6 +118,7 @@ class Directory:
                     self.edges.add(Member(token, self.user(member_id)))
                 elif kind == _GROUP:
                     nested.append(member_id.lower())
+                    self.names[self._group(member_id)] = str(member.get("displayName") or "")
                     self.edges.add(Member(token, self._group(member_id)))
         except AddressUnknown:
             return []  # a group that is gone grants nobody anything

@@ -18,20 +18,33 @@ from connectors.sharepoint.places import Site
 NO_CERTIFICATE = "permissions need a certificate: SharePoint REST refuses tokens bought with a client secret"
 #: ``ReadSecurity`` of a list whose people read only what they wrote themselves.
 _OWN_ITEMS_ONLY = 2
-_LIST = ("Id", "Title", "HasUniqueRoleAssignments", "ReadSecurity", "EnableModeration", "EnableMinorVersions", "DraftVersionVisibility")
+#: BasePermissions that people need to see what is not published: to edit items, or to approve them where only approvers may see it.
+_EDIT, _APPROVE = 0x4, 0x10
+#: ``DraftVersionVisibility`` by which only approvers, and the author, see drafts.
+_APPROVERS = 2
+_LIST = (
+    "Id", "Title", "BaseType", "HasUniqueRoleAssignments", "ReadSecurity", "EnableModeration", "EnableMinorVersions", "DraftVersionVisibility",
+)  # fmt: skip
+#: ``BaseType`` of a library: only files are checked out, and only libraries have the columns that tell.
+_LIBRARY = 1
+_CHECKOUT = ("CheckoutUserId", "OData__UIVersionString")
 
 
 @dataclass(frozen=True)
 class Securable:
     """Whose role assignments a scope has: a list item's, else a list's, else (both empty) the web's.
 
-    ``author`` narrows it to one site user (own-items-only lists).
+    ``author`` narrows it to one site user (own-items-only lists), ``demand`` to those whose permissions hold these bits as well (drafts).
+    ``parent`` is the scope that would hold if it inherited.
     """
 
     title: str
     list_id: str = ""
     item: int | None = None
     author: int | None = None
+    demand: int = 0
+    parent: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,49 +100,68 @@ class _Item:
     guid: str
     ref: str
     folder: str
+    level: str
     unique: bool
     author: int | None
     draft: bool
+    checked_out: bool
 
 
 def read_scopes(rest: Api | None, site: Site, list_id: str) -> ScopeMap:
     """The scope map of one list or library now; empty, with the reason, where there is no certificate.
 
-    Unpublished drafts and items awaiting approval stay ``unresolved``: their readers are not in any role assignment.
+    Of unpublished drafts and items awaiting approval the readers are those who may edit, or approve, where they lie: a scope of its own.
+    A file that was never checked in is shown by SharePoint to one person only, and here to nobody: ``unresolved``.
     """
     if rest is None:
         return ScopeMap(reason=NO_CERTIFICATE)
     prefix = f"sharepoint:{site.collection}"
     web = office.entity(rest, site, lambda web: web, "Id", "Title", "HasUniqueRoleAssignments")
     about = office.entity(rest, site, lambda web: web.lists.get_by_id(list_id), *_LIST)
+    default = f"{prefix}:{_web_part(site, web)}"
+    tops = {default: Securable(str(web.get("Title") or ""), level="web")}
     if about.get("HasUniqueRoleAssignments"):
-        default, top = f"{prefix}:list:{list_id.lower()}", Securable(str(about.get("Title") or ""), list_id)
-    else:
-        default, top = f"{prefix}:{_web_part(site, web)}", Securable(str(web.get("Title") or ""))
+        tops[f"{prefix}:list:{list_id.lower()}"] = Securable(str(about.get("Title") or ""), list_id, parent=default, level="list")
+        *_, default = tops
     own_only = about.get("ReadSecurity") == _OWN_ITEMS_ONLY
     drafts = bool(about.get("EnableModeration")) or bool(about.get("EnableMinorVersions") and about.get("DraftVersionVisibility"))
-    items = _items(rest, site, list_id, own_only=own_only, drafts=drafts)
-    return replace(_mapped(items, list_id, prefix, default, top, own_only=own_only), by_item=own_only or drafts)
+    demand = _APPROVE if about.get("DraftVersionVisibility") == _APPROVERS else _EDIT
+    items = _items(rest, site, list_id, own_only=own_only, drafts=drafts, files=about.get("BaseType") == _LIBRARY)
+    found = _mapped(items, list_id, prefix, default, tops, own_only=own_only, demand=demand)
+    return replace(found, by_item=own_only or drafts)
 
 
-def read_standing(rest: Api, site: Site, list_id: str, item: str) -> Standing | None:
-    """One item as it stands now; None where it is not there. For lists that are not judged ``by_item``."""
+def read_standing(rest: Api, site: Site, list_id: str, item: str, *, file: bool = False) -> Standing | None:
+    """One item as it stands now; None where it is not there. For lists that are not judged ``by_item``; ``file`` says it lies in a library."""
     url = f"{site.path}/_api/web/lists(guid'{list_id}')/items({int(item)})".lstrip("/")
-    response = rest.response(url, params={"$select": "Id,UniqueId,FileRef,FSObjType,HasUniqueRoleAssignments"}, also={404})
+    select = ["Id", "UniqueId", "FileRef", "FSObjType", "HasUniqueRoleAssignments", *(_CHECKOUT if file else ())]
+    response = rest.response(url, params={"$select": ",".join(select)}, also={404})
     if response.status_code == 404:
         return None
     row = parsed(response)
     ref, guid = str(row.get("FileRef", "")), str(row.get("UniqueId", "")).strip("{}").lower()
     own = f"sharepoint:{site.collection}:item:{guid or item}" if row["HasUniqueRoleAssignments"] else ""
-    return Standing(own, ref.rpartition("/")[0], str(row.get("FSObjType", "0")) == "1", Securable(ref, list_id, int(item)))
+    own, level = UNRESOLVED if _never_checked_in(row) else own, _level(row)
+    return Standing(own, ref.rpartition("/")[0], level == "folder", Securable(ref, list_id, int(item), level=level))
 
 
-def _items(rest: Api, site: Site, list_id: str, *, own_only: bool, drafts: bool) -> list[_Item]:
+def _never_checked_in(row: Mapping[str, Any]) -> bool:
+    # Its only version is the one somebody works on: what was checked in once has a version that others see.
+    return row.get("CheckoutUserId") is not None and str(row.get("OData__UIVersionString", "0.")).startswith("0.")
+
+
+def _level(row: Mapping[str, Any]) -> str:
+    return "folder" if str(row.get("FSObjType", "0")) == "1" else "item"
+
+
+def _items(rest: Api, site: Site, list_id: str, *, own_only: bool, drafts: bool, files: bool) -> list[_Item]:
     """Every item of the list, by httpx: here are as many rows as the list has, in a third of the bytes the library would ask for."""
     list_url = f"{site.path}/_api/web/lists(guid'{list_id}')".lstrip("/")
     select = ["Id", "UniqueId", "FileRef", "FSObjType", "HasUniqueRoleAssignments"]
     select += ["AuthorId"] if own_only else []
+    select += _CHECKOUT if files else []
     select += ["OData__UIVersionString", "OData__ModerationStatus"] if drafts else []
+    select = list(dict.fromkeys(select))
     found: list[_Item] = []
     # Paging by id without a filter is what keeps a list of any length under the view threshold.
     for row in rest.values(f"{list_url}/items", params={"$select": ",".join(select), "$top": "1000"}):
@@ -137,8 +169,9 @@ def _items(rest: Api, site: Site, list_id: str, *, own_only: bool, drafts: bool)
         found.append(
             _Item(
                 id=str(row["Id"] if "Id" in row else row["ID"]), guid=str(row.get("UniqueId", "")).strip("{}").lower(),
-                ref=ref, folder=ref.rpartition("/")[0], unique=bool(row["HasUniqueRoleAssignments"]),
+                ref=ref, folder=ref.rpartition("/")[0], level=_level(row), unique=bool(row["HasUniqueRoleAssignments"]),
                 author=row.get("AuthorId"), draft=drafts and _is_draft(row),
+                checked_out=_never_checked_in(row),
             )
         )  # fmt: skip
     return found
@@ -151,15 +184,17 @@ def _is_draft(row: Mapping[str, Any]) -> bool:
     return (status is not None and str(status) not in ("0", "Approved")) or version is None or not str(version).endswith(".0")
 
 
-def _mapped(items: list[_Item], list_id: str, prefix: str, default: str, top: Securable, *, own_only: bool) -> ScopeMap:
-    objects = {default: top}
+def _mapped(
+    items: list[_Item], list_id: str, prefix: str, default: str, tops: Mapping[str, Securable], *, own_only: bool, demand: int
+) -> ScopeMap:
+    """``tops`` are the web and, where it has role assignments of its own, the list; ``default`` is the one that what inherits points at."""
+    objects = dict(tops)
     own: dict[str, str] = {}
     unique: dict[str, str] = {}
     for item in items:
         if item.unique:
             scope = f"{prefix}:item:{item.guid or item.id}"
             own[item.id] = unique[item.ref] = scope
-            objects[scope] = Securable(item.ref, list_id, int(item.id))
     folders: dict[str, str] = {}
 
     def above(folder: str) -> str:
@@ -167,18 +202,24 @@ def _mapped(items: list[_Item], list_id: str, prefix: str, default: str, top: Se
             folders[folder] = unique.get(folder) or (above(folder.rpartition("/")[0]) if folder else default)
         return folders[folder]
 
+    for item in items:
+        if item.unique:
+            objects[own[item.id]] = Securable(item.ref, list_id, int(item.id), parent=above(item.folder), level=item.level)
     scopes: dict[str, str] = {}
     for item in items:
         scope = own.get(item.id) or above(item.folder)
+        if item.draft:
+            base, scope = objects[scope], f"{scope}/draft"
+            objects[scope] = replace(base, demand=demand)
         if own_only:
             base, scope = objects[scope], f"{scope}/author:{item.author}"
             objects[scope] = replace(base, author=item.author if item.author is not None else 0)
-        scopes[item.id] = UNRESOLVED if item.draft else scope
-    used = {*scopes.values(), default}
+        scopes[item.id] = UNRESOLVED if item.checked_out else scope
+    used = {*scopes.values(), *tops}
     # A folder that nothing lies in today may hold a file tomorrow.
     used.update(() if own_only else unique.values())
     # What is judged by item has no own scope that others could inherit; each has the one found for it.
-    alone = {**own, **{item.id: scopes[item.id] for item in items if own_only or item.draft}}
+    alone = {**own, **{item.id: scopes[item.id] for item in items if own_only or item.draft or item.checked_out}}
     return ScopeMap(
         scopes,
         {item.guid: item.id for item in items if item.guid},

@@ -27,7 +27,7 @@ class Fetched:
 
     ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what
     the source no longer shows (``absent``: of them, those the connector did not name either).
-    ``missed`` are rows that an earlier pull should have brought.
+    ``missed`` are rows that an earlier pull should have brought, ``rights_missed`` scopes that came to let in others without a word of the feed.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
     connector met that was odd, all pages together; a note's own count is 1 there. ``restated`` are scopes whose rules may have moved.
@@ -45,6 +45,7 @@ class Fetched:
     vanished: int = 0
     absent: int = 0
     missed: int = 0
+    rights_missed: int = 0
     unresolved: int = 0
     live_after: int = 0
     outside: int = 0

@@ -84,4 +84,5 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
     total = len(access.scopes)
     summary = told("check.access", resolved=total - len(unresolved), total=total, unresolved=fetched.unresolved)
     numbers = {"scopes": float(len(access.scopes)), "unresolved": float(len(unresolved)), "rows_unresolved": float(fetched.unresolved)}
+    numbers["rights_missed"] = float(fetched.rights_missed)
     return Check("access", passed, "warning", summary, rows[:200], numbers)

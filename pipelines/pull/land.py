@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.protocol import Access, Stream
+from connectors.protocol import Stream
 from expectations.contract import Contract
 from expectations.quarantine import held
+from pipelines.landing.history import observed
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
+from pipelines.pull.access_tables import GRANT_KEY, access_tables
 from pipelines.pull.fetch import Fetched
 from pipelines.pull.rights import Rights
 
@@ -45,51 +47,12 @@ def land(
         warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):
         warehouse.merge("content", stream.id, content.to_batches(), content.schema)
-    scopes, members, accounts = access_tables(rights.access, contract)
-    warehouse.replace("scopes", stream.id, scopes)
+    tables = access_tables(rights.access, contract)
+    warehouse.replace("scopes", stream.id, tables.scopes)
     if rights.fresh:
-        warehouse.replace("members", stream.id, members)
-        warehouse.replace("accounts", stream.id, accounts)
-
-
-def access_tables(access: Access, contract: Contract) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scopes (scope, title, principals, resolved, reason), members (group, member) and accounts (system, principal, login, mail, name, active).
-
-    A fixed list in the contract's ``access:`` replaces the principals of every scope.
-    """
-    import pyarrow as pa
-
-    fixed = contract.access.from_
-    scopes = pa.Table.from_pylist(
-        [
-            {
-                "scope": scope.id,
-                "title": scope.title,
-                "principals": sorted(scope.principals if fixed == "source" else fixed) if scope.resolved or fixed != "source" else [],
-                "resolved": scope.resolved or fixed != "source",
-                "reason": scope.reason,
-            }
-            for scope in access.scopes
-        ],
-        schema=pa.schema(
-            [
-                ("scope", pa.string()),
-                ("title", pa.string()),
-                ("principals", pa.list_(pa.string())),
-                ("resolved", pa.bool_()),
-                ("reason", pa.string()),
-            ]
-        ),
-    )
-    members = pa.Table.from_pylist(
-        [{"group": edge.group, "member": edge.member} for edge in access.members],
-        schema=pa.schema([("group", pa.string()), ("member", pa.string())]),
-    )
-    accounts = pa.Table.from_pylist(
-        [
-            {"principal": a.principal, "system": contract.system, "login": a.login, "mail": a.mail, "name": a.name, "active": a.active}
-            for a in access.accounts
-        ],
-        schema=pa.schema([(n, pa.string()) for n in ("principal", "system", "login", "mail", "name")] + [("active", pa.bool_())]),
-    )
-    return scopes, members, accounts
+        warehouse.replace("members", stream.id, tables.members)
+        warehouse.replace("accounts", stream.id, tables.accounts)
+        if rights.access.grants:
+            before = warehouse.read("grants", stream.id)
+            warehouse.replace("grants", stream.id, observed(before, tables.grants, GRANT_KEY, rights.read_at))
+            warehouse.replace("principals", stream.id, tables.principals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -87,6 +88,27 @@ def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: M
     return replace(rights, access=replace(rights.access, scopes=(*kept, *connector.scopes(stream, wanted))))
 
 
+def unannounced(rights: Rights, stream: Stream, warehouse: Warehouse, restated: Collection[str]) -> int:
+    """Of the scopes of single items or folders, how many let in others than we held, though no feed said so: each is a change it lost.
+
+    What stands higher up (a list, a web) no feed tells. ``restated`` are the scopes the feed did name. Nothing is counted where rights were
+    carried on, or where nothing was held.
+    """
+    rows = warehouse.read("scopes", stream.id) if rights.fresh else None
+    if rows is None:
+        return 0
+    held = {row["scope"]: frozenset(row["principals"]) for row in rows.to_pylist() if row["resolved"]}
+    return sum(
+        1
+        for scope in rights.access.scopes
+        if scope.level in ("folder", "item")
+        and scope.id not in restated
+        and scope.id in held
+        and scope.resolved
+        and held[scope.id] != frozenset(scope.principals)
+    )
+
+
 def is_derived(scope: str) -> bool:
     """Whether a scope's id says which values of a row made it: such ids carry a query or a fragment."""
     return "?" in scope or "#" in scope
@@ -108,7 +130,18 @@ def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
     rows = warehouse.read("scopes", stream.id)
     scopes = [] if rows is None else rows.to_pylist()
     return Access(
-        tuple(Scope(row["scope"], row["title"], tuple(row["principals"]), row["resolved"], row["reason"]) for row in scopes),
+        tuple(
+            Scope(
+                row["scope"],
+                row["title"],
+                tuple(row["principals"]),
+                row["resolved"],
+                row["reason"],
+                row.get("parent") or "",
+                row.get("level") or "",
+            )
+            for row in scopes
+        ),
         (),
         (),
         before.restricted,

@@ -32,7 +32,7 @@ from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.publish import publish
-from pipelines.pull.rights import rights, view_moved, with_derived
+from pipelines.pull.rights import rights, unannounced, view_moved, with_derived
 from pipelines.pull.spool import spool
 from pipelines.pull.window import follows_feed, reading
 
@@ -160,6 +160,7 @@ class _Walk:
             if plan.window.full and before is not None and plan.comparable and not self.request.accept_gone:
                 guard_columns(self.contract, before.nulls, fetched, memory)
             held = with_derived(held, connector, stream, memory, fetched.scopes, fetched.restated)
+            fetched.rights_missed = unannounced(held, stream, warehouse, fetched.restated) if goes_on else 0
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
             self.demand(values_check(self.contract, fetched))
@@ -242,6 +243,7 @@ class _Walk:
             "unchanged": fetched.unchanged,
             "deleted": fetched.deleted,
             "missed": fetched.missed,
+            "rights_missed": fetched.rights_missed,
             "quarantined": len({reject.key for reject in fetched.rejects}),
             "live": fetched.live_after,
         }

@@ -138,7 +138,9 @@ def test_a_guest_whose_right_was_taken_in_silence_reads_the_file_no_more_once_ri
     guest = next(person.login for person in PEOPLE if person.guest)
     (item,) = process.control(home, "effective", {"items": [SHARED]})["items"]
     assert guest in published(loaded, MANUALS)[item["id"]]
+    assert pulled(loaded, MANUALS).counts["rights_missed"] == 0
     broken(home, "lose-permission-change")
+    assert pulled(loaded, MANUALS).counts["rights_missed"] == 1, "a change the feed lost is counted"
     right(loaded, home, MANUALS)
     assert guest not in published(loaded, MANUALS)[item["id"]]
     process.control(home, "heal", {})

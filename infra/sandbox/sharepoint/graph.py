@@ -185,6 +185,8 @@ class Graph:
             return answer(ask, versions.of_item(entry, ask))
         if part == "driveItem" and listing.template == "documentLibrary":
             return whole(ask, self._drives.item(listing, entry, ask))
+        if part == "driveItem/permissions" and listing.template == "documentLibrary":
+            return answer(ask, self._drives.permissions(listing, entry, ask))
         if part:
             raise GraphError(400, "BadRequest", f"Resource not found for the segment '{part}'.")
         return answer(ask, self._lists.item(listing, entry, ask))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def only(access: Access) -> Scope:
 
 
 def test_a_person_with_a_reading_role_stands_on_the_scope() -> None:
-    assert only(read(assignment(person("Sakura@q.example")))) == Scope("sharepoint:c0:web", "品質", (SAKURA,))
+    assert only(read(assignment(person("Sakura@q.example")))) == Scope("sharepoint:c0:web", "品質", (SAKURA,), level="web")
 
 
 @pytest.mark.parametrize("kind", [1, 9])
@@ -175,15 +176,125 @@ def test_own_items_only_narrows_each_item_to_its_author_while_the_list_lets_them
     assert told["sharepoint:c0:web/author:2"] == ()  # a guest is not among those the list lets in
 
 
-def test_drafts_nobody_published_stay_unresolved() -> None:
-    moderated = {
-        LIST: {"Id": "L1", "Title": "規程", "HasUniqueRoleAssignments": False, "ReadSecurity": 1, "EnableMinorVersions": True, "DraftVersionVisibility": 1},
-        ITEMS: {"value": [
-            {"Id": 1, "FileRef": "/x/a", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.0"},
-            {"Id": 2, "FileRef": "/x/b", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.1"}]},
+def moderated(visibility: int, *assignments: dict[str, Any]) -> Access:
+    rows = [
+        {"Id": 1, "FileRef": "/x/a", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.0"},
+        {"Id": 2, "FileRef": "/x/b", "HasUniqueRoleAssignments": False, "OData__UIVersionString": "2.1"},
+    ]
+    about = {
+        "Id": "L1",
+        "Title": "規程",
+        "HasUniqueRoleAssignments": False,
+        "EnableMinorVersions": True,
+        "DraftVersionVisibility": visibility,
+    }
+    return read(*assignments, **{LIST: about, ITEMS: {"value": rows}})
+
+
+def mask(*bits: int) -> dict[str, Any]:
+    return {"BasePermissions": {"High": "0", "Low": str(0x1 | 0x20 | sum(bits))}}
+
+
+@pytest.mark.parametrize(("visibility", "sees"), [(1, {SAKURA, TARO}), (2, {TARO})])
+def test_drafts_are_for_those_who_may_edit_or_where_the_list_says_so_approve(visibility: int, sees: set[str]) -> None:
+    editor = assignment(person("sakura@q.example"), 3, **mask(0x4))
+    approver = assignment(person("taro_partner.example#ext#@q.example"), 0, **mask(0x4, 0x10))
+    reader = assignment(member(f"c:0-.f|rolemanager|spo-grid-all-users/{TENANT}", 4), 2, **mask())
+    found = {scope.id: scope for scope in moderated(visibility, editor, approver, reader).scopes}
+    assert set(found["sharepoint:c0:web/draft"].principals) == sees
+    assert set(found["sharepoint:c0:web"].principals) == {SAKURA, TARO, f"members:{TENANT}"}
+
+
+def test_a_level_that_may_or_may_not_edit_makes_drafts_unresolved_and_nothing_else() -> None:
+    found = {scope.id: scope for scope in moderated(1, assignment(person("sakura@q.example"), 2)).scopes}
+    assert found["sharepoint:c0:web"].principals == (SAKURA,)
+    assert not found["sharepoint:c0:web/draft"].resolved and "mask" in found["sharepoint:c0:web/draft"].reason
+
+
+@pytest.mark.parametrize(
+    ("version", "by", "scope"), [("0.1", 7, "unresolved"), ("1.0", 7, "sharepoint:c0:web"), ("0.1", None, "sharepoint:c0:web")]
+)
+def test_a_file_that_was_never_checked_in_is_nobodys(version: str, by: int | None, scope: str) -> None:
+    row = {"Id": 1, "FileRef": "/x/a", "HasUniqueRoleAssignments": False, "OData__UIVersionString": version, "CheckoutUserId": by}
+    library = {"Id": "L1", "Title": "図面", "BaseType": 1, "HasUniqueRoleAssignments": False}
+    rest = Table({API: {"Id": "w", "Title": "q", "HasUniqueRoleAssignments": True}, LIST: library, ITEMS: {"value": [row]}})
+    assert read_scopes(tenant(Table(), rest).rest, SITE, "L1").items == {"1": scope}
+
+
+def test_every_role_is_told_as_a_grant_with_whom_it_stands_for_and_whether_it_reads() -> None:
+    group = {f"{API}/siteGroups/GetById(9)/Users": {"value": [person("sakura@q.example"), {**person("gone@q.example"), "Id": 6}]}}
+    access = read(
+        assignment(member("閲覧者", 8, 9), 2, Name="閲覧"),
+        assignment(person("taro_partner.example#ext#@q.example"), 1, Name="制限付きアクセス"),
+        **group,
+        **{f"{API}/siteUsers": {"value": [{**person("sakura@q.example"), "IsSiteAdmin": True}]}},
+    )
+    told = {(grant.at, grant.principal, grant.kind, grant.role, grant.via, grant.reads) for grant in access.grants}
+    assert told == {
+        ("sharepoint:c0:web", "spgroup:c0:9", "sitegroup", "閲覧", "direct", True),
+        ("sharepoint:c0:web", TARO, "user", "制限付きアクセス", "direct", False),
+        ("spgroup:c0:9", SAKURA, "user", "member", "group", True),
+        ("spgroup:c0:9", "", "orphan", "member", "group", False),
+        ("sharepoint:c0", SAKURA, "user", "site admin", "admin", True),
+    }
+    assert access.names == {"spgroup:c0:9": "閲覧者"}
+
+
+SHARED = {
+    ITEMS: {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "FSObjType": 0, "HasUniqueRoleAssignments": True}]},
+}
+LINK_GROUP = member("SharingLinks.g1.OrganizationView.0f0f", 8, 9)
+PERMISSIONS = "/v1.0/sites/h,C0,w/lists/L1/items/1/driveItem/permissions"
+
+
+def shared(graph: Table | None = None, library: bool = True) -> Access:
+    side = Table({
+        API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
+        LIST: {"Id": "L1", "Title": "文書", "BaseType": 1, "HasUniqueRoleAssignments": False, "ReadSecurity": 1},
+        f"{API}/RoleAssignments": {"value": []},
+        f"{LIST}/items/GetById(1)/RoleAssignments": {"value": [assignment(LINK_GROUP)]},
+        f"{API}/siteUsers": {"value": []},
+        **SHARED,
+    })  # fmt: skip
+    whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side)
+    return read_access(whole, SITE, read_scopes(whole.rest, SITE, "L1"), library=library)
+
+
+@pytest.mark.parametrize("inherited", [{}, {"inheritedFrom": {}}, {"inheritedFrom": {"driveId": "d", "id": "i"}}])
+def test_a_link_is_told_with_its_end_and_whom_it_reached_and_lets_nobody_find_anything(inherited: dict[str, Any]) -> None:
+    row = {
+        "id": "p1", "roles": ["read"], "shareId": "u!SECRET", "hasPassword": True, "expirationDateTime": "2027-01-31T00:00:00Z",
+        "link": {"scope": "organization", "type": "view", "webUrl": "https://h/:b:/s/SECRET"},
+        "grantedToIdentitiesV2": [{"user": {"id": "U-TARO", "displayName": "外部 太郎", "email": "taro@partner.example"}}], **inherited,
     }  # fmt: skip
-    rest = Table({API: {"Id": "w", "Title": "q", "HasUniqueRoleAssignments": True}, **moderated})
-    assert read_scopes(tenant(Table(), rest).rest, SITE, "L1").items == {"1": "sharepoint:c0:web", "2": "unresolved"}
+    access = shared(
+        Table({PERMISSIONS: {"value": [row, {"id": "p2", "roles": ["read"], "link": {"scope": "existingAccess", "type": "view"}}]}})
+    )
+    link, reached = sorted((grant for grant in access.grants if grant.via == "link"), key=lambda grant: grant.kind)
+    assert (link.kind, link.principal, link.reads, reached.principal, reached.reads) == ("link", "", False, TARO, False)
+    assert link.link == reached.link and link.link is not None
+    assert (link.link.scope, link.link.type, link.link.password) == ("organization", "view", True)
+    assert link.link.expires == datetime(2027, 1, 31, tzinfo=UTC)
+    assert all(scope.principals == () for scope in access.scopes), "a link makes nothing findable"
+    assert "SECRET" not in repr(access)
+
+
+def test_a_link_without_an_end_says_never_and_not_year_one() -> None:
+    row = {
+        "id": "p1",
+        "roles": ["write"],
+        "shareId": "u!x",
+        "expirationDateTime": "0001-01-01T00:00:00Z",
+        "link": {"scope": "organization", "type": "view"},
+    }
+    (grant,) = (grant for grant in shared(Table({PERMISSIONS: {"value": [row]}})).grants if grant.via == "link")
+    assert grant.link is not None and (grant.link.expires, grant.link.password) == (None, False)
+
+
+def test_what_graph_will_not_tell_of_a_link_its_hidden_group_does() -> None:
+    (grant,) = (grant for grant in shared().grants if grant.via == "link")
+    assert grant.link is not None and (grant.link.scope, grant.link.type, grant.link.password) == ("organization", "view", None)
+    assert "0f0f" not in repr(grant)
 
 
 def test_without_a_certificate_everything_is_unresolved_and_says_why() -> None:

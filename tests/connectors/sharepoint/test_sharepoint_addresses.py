@@ -100,9 +100,11 @@ def test_an_item_asked_for_alone_says_whether_it_has_a_scope_of_its_own(world: T
         "/sites/quality/手順",
         False,
     )
-    assert world.at.securable("sharepoint:c0:item:g1") == Securable("/sites/quality/手順/a", "L1", 1)
+    assert world.at.securable("sharepoint:c0:item:g1") == Securable("/sites/quality/手順/a", "L1", 1, level="item")
     world.rest[f"{ITEMS}(1)"] = {**here, "HasUniqueRoleAssignments": False}
-    assert world.at.standing(MANUALS, "1") == Standing("", "/sites/quality/手順", False, Securable("/sites/quality/手順/a", "L1", 1))
+    assert world.at.standing(MANUALS, "1") == Standing(
+        "", "/sites/quality/手順", False, Securable("/sites/quality/手順/a", "L1", 1, level="item")
+    )
     assert world.at.standing(MANUALS, "2") is None, "what is not there is nobody's"
 
 

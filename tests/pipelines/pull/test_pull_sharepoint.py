@@ -169,3 +169,38 @@ def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(l
     wire.asked.clear()
     assert pull(library, Request(LIBRARY), at).counts["changed"] == 0
     assert wire.count("/delta?token") == 1, "and the feed is gone on with"
+
+
+def test_grants_are_kept_with_the_reading_that_first_saw_them_and_the_one_that_missed_them(library: Project, home: Path) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    item = next(row["id"] for row in truth if row["kind"] == "file" and not row["unique"])
+
+    def grants() -> list[dict[str, Any]]:
+        found = Warehouse(library.root).read("grants", LIBRARY)
+        assert found is not None
+        return [row for row in found.to_pylist() if row["principal"] and row["login"].endswith("emma.wilson@sakura-seiki.example")]
+
+    first = grants()
+    process.control(home, "grant", {"item": item, "login": "emma.wilson"})
+    given_at, taken_at = (FixedClock(WallClock().now() + timedelta(hours=hours)) for hours in (2, 4))
+    assert pull(library, Request(LIBRARY), given_at).error is None
+    new = [row for row in grants() if row["first_observed"] == given_at.now()]
+    assert new and not [row for row in first if row["first_observed"] >= given_at.now()]
+    (reads,) = [row for row in new if row["reads"]]
+    assert (reads["via"], reads["gone_at"]) == ("direct", None)
+    process.control(home, "revoke", {"item": item, "login": "emma.wilson"})
+    assert pull(library, Request(LIBRARY), taken_at).error is None
+    ended = [row["gone_at"] for row in grants() if row["first_observed"] == given_at.now() and row["reads"]]
+    assert ended == [taken_at.now()], "limited access to what lies above stays, as it does at the source"
+
+
+def test_links_are_told_without_anything_that_opens_them(library: Project, home: Path) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    item = next(row["id"] for row in truth if row["kind"] == "file" and not row["unique"])
+    made = process.control(home, "share", {"item": item, "scope": "anonymous", "type": "view"})
+    assert pull(library, Request(LIBRARY), FixedClock(WallClock().now() + timedelta(hours=6))).error is None
+    found = Warehouse(library.root).read("grants", LIBRARY)
+    assert found is not None
+    links = [row for row in found.to_pylist() if row["kind"] == "link" and row["link_scope"] == "anonymous"]
+    assert links and all((row["link_expires"], row["link_password"]) == (None, False) for row in links)
+    assert made["share_id"] and not [row for row in found.to_pylist() if made["share_id"] in str(row) or "SharingLinks" in str(row)]

@@ -208,7 +208,7 @@ class _Explainer:
     def _links(self, scope: str) -> tuple[LinksThere, ...]:
         rows = self._tables.rows(
             "SELECT link_scope, link_type, count(DISTINCT link_digest) AS count,"
-            " count(DISTINCT link_digest) FILTER (WHERE link_expires IS NULL) AS without_expiry,"
+            " count(DISTINCT link_digest) FILTER (WHERE link_expires IS NULL AND link_password IS NOT NULL) AS without_expiry,"
             " array_sort(array_agg(DISTINCT principal) FILTER (WHERE principal <> '')) AS named"
             f" FROM holds WHERE on_scope = {_text(scope)} AND via = 'link' GROUP BY link_scope, link_type ORDER BY link_scope, link_type"
         )
@@ -226,7 +226,9 @@ class _Explainer:
 
     def _active(self, stream: str) -> frozenset[str]:
         if stream not in self._people:
-            rows = self._tables.rows(f"SELECT DISTINCT p.principal AS person FROM above a JOIN people p ON p.number = a.number WHERE a.stream = {_text(stream)}")
+            rows = self._tables.rows(
+                f"SELECT DISTINCT p.principal AS person FROM above a JOIN people p ON p.number = a.number WHERE a.stream = {_text(stream)}"
+            )
             self._people[stream] = frozenset(row["person"] for row in rows)
         return self._people[stream]
 

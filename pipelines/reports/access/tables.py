@@ -52,7 +52,7 @@ _ITEM: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "publication": (_TEXT, ("publication",)),
 }
 #: Views made of those views, in the order in which they build on each other; one file each below ``views/``.
-_BUILT = ("scopes", "firsts", "grants", "holds", "people", "names", "acls", "above", "audience", "crowds", "rights")
+_BUILT = ("scopes", "firsts", "grants", "holds", "own", "people", "names", "acls", "above", "audience", "crowds", "rights")
 
 
 @dataclass(frozen=True)

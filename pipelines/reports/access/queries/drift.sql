@@ -1,9 +1,5 @@
-WITH own AS (
-  SELECT scope, coalesce(nullif(principal, ''), login) AS who, role, max(title) AS title, max(kind) AS kind,
-    min(first_observed) AS first_observed, first_value(first_scan ORDER BY first_observed) AS first_scan, bool_or(older) AS older
-  FROM grants WHERE via = 'direct' AND reads GROUP BY scope, coalesce(nullif(principal, ''), login), role
-), pairs AS (
-  SELECT scope, parent FROM scopes WHERE parent <> '' AND scope NOT LIKE '%/author:%' AND scope IN (SELECT scope FROM own)
+WITH pairs AS (
+  SELECT scope, parent FROM scopes WHERE parent <> '' AND scope NOT LIKE '%/%' AND scope IN (SELECT scope FROM own)
 ), changes AS (
   SELECT p.scope, 'added' AS change, o.who, o.role, o.title, o.kind, o.first_observed, o.first_scan, o.older
   FROM pairs p JOIN own o ON o.scope = p.scope

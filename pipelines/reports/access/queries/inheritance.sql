@@ -1,7 +1,5 @@
-WITH own AS (
-  SELECT DISTINCT scope, coalesce(nullif(principal, ''), login) AS who, role FROM grants WHERE via = 'direct' AND reads
-), pairs AS (
-  SELECT scope, parent FROM scopes WHERE parent <> '' AND scope NOT LIKE '%/author:%'
+WITH pairs AS (
+  SELECT scope, parent FROM scopes WHERE parent <> '' AND scope NOT LIKE '%/%'
 ), added AS (
   SELECT p.scope, count(*) AS added FROM pairs p JOIN own o ON o.scope = p.scope
   WHERE NOT EXISTS (SELECT 1 FROM own u WHERE u.scope = p.parent AND u.who = o.who AND u.role = o.role)

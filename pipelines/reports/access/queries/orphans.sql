@@ -4,5 +4,5 @@ FROM grants g
 LEFT JOIN scopes s ON s.scope = g.scope
 LEFT JOIN names n ON n.principal = g.scope
 LEFT JOIN (SELECT scope, count(*) AS items FROM items GROUP BY scope) i ON i.scope = g.scope
-WHERE g.kind = 'orphan'
+WHERE g.kind = 'orphan' AND g.via <> 'link'
 ORDER BY g.login, place, g.scope

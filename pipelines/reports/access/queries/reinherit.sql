@@ -1,6 +1,4 @@
-WITH own AS (
-  SELECT DISTINCT scope, coalesce(nullif(principal, ''), login) AS who, role FROM grants WHERE via = 'direct' AND reads
-), unlike AS (
+WITH unlike AS (
   SELECT s.scope FROM scopes s JOIN own o ON o.scope = s.scope
   LEFT JOIN own u ON u.scope = s.parent AND u.who = o.who AND u.role = o.role
   WHERE u.scope IS NULL
@@ -15,7 +13,7 @@ JOIN scopes above ON above.scope = s.parent
 JOIN rights r ON r.stream = s.stream AND r.scope = s.scope
 JOIN rights q ON q.stream = above.stream AND q.scope = above.scope AND q.crowd = r.crowd
 LEFT JOIN (SELECT scope, count(*) AS items FROM items GROUP BY scope) i ON i.scope = s.scope
-WHERE s.parent <> '' AND s.scope NOT LIKE '%/author:%' AND s.resolved AND above.resolved
+WHERE s.parent <> '' AND s.scope NOT LIKE '%/%' AND s.resolved AND above.resolved
   AND s.scope IN (SELECT scope FROM own)
   AND s.scope NOT IN (SELECT scope FROM grants WHERE via = 'link')
   AND s.scope NOT IN (SELECT scope FROM unlike)

@@ -83,7 +83,7 @@ def test_an_unresolved_item_is_read_by_nobody_and_the_reason_is_told(tables: Tab
 
 def test_links_stand_beside_the_readers_and_name_whom_they_name(tables: Tables) -> None:
     (wide,) = explain_item(tables, "図面.pdf", 20)[1]
-    assert [(link.link_scope, link.count, link.without_expiry) for link in wide.links] == [("anonymous", 1, 1), ("organization", 1, 0)]
+    assert [(link.link_scope, link.count, link.without_expiry) for link in wide.links] == [("anonymous", 1, 1), ("organization", 2, 0)]
     (tight,) = explain_item(tables, "2", 20)[1]
     assert [link.names for link in tight.links] == [("Guest",)]
     assert tight.readers == 2

@@ -64,12 +64,22 @@ def test_everyone_is_found_directly_and_nested_in_a_site_group_with_the_group_na
     ]
 
 
+def test_a_scope_that_narrows_another_has_only_the_grants_of_those_it_lets_in(tmp_path: Path) -> None:
+    """Drafts of a list that everyone reads are for those who may edit it."""
+    made = w.project(tmp_path)
+    drafts = w.scope(f"{w.OPEN}/drafts", "/sites/q/規程/公開", [w.OWNERS, w.BOB], w.LIST, "folder")
+    w.publish(made, "sharepoint/rules", {**w.TABLES, "scopes": [*w.TABLES["scopes"], drafts]})
+    found = make_report(made, "sharepoint", LIMITS)
+    assert f"{w.OPEN}/drafts" not in [scope for (scope,) in rows(found, "everyone", "scope")]
+    assert f"{w.OPEN}/drafts" not in [scope for (scope,) in rows(found, "inheritance", "scope")]
+
+
 def test_links_without_expiry_are_those_of_anyone_and_of_the_organisation(report: Report) -> None:
     assert rows(report, "open_links", "place", "link_scope", "link_type", "has_password", "older") == [
         ("/sites/q/規程/公開", "anonymous", "view", False, True)
     ]
-    assert rows(report, "links", "link_scope", "links", "without_expiry", "expired") == [
-        ("anonymous", 1, 1, 0), ("organization", 1, 0, 0), ("users", 1, 1, 0),
+    assert rows(report, "links", "link_scope", "links", "without_expiry", "expired", "details_unknown") == [
+        ("organization", 2, 0, 0, 1), ("anonymous", 1, 1, 0, 0), ("users", 1, 1, 0, 0),
     ]  # fmt: skip
 
 
@@ -121,7 +131,17 @@ def test_safe_to_re_inherit_is_what_has_its_parents_grants_and_readers(report: R
     [
         ([w.link(w.SAME, "a" * 64, "organization")], "same but links"),
         ([w.grant(w.SAME, w.BOB, "Bob", "user", "Edit")], "same readers"),
-        ([w.grant(w.SAME, "", "App", "nobody", "Read", login="i:0i.t|app")], "same readers"),
+        ([w.grant(w.SAME, "", "App", "nobody", "Read", login="i:0i.t|app", reads=False)], "same readers"),
+        ([w.grant(w.SAME, "", "Hanako Gone", "orphan", "Read", login="hanako", reads=False)], "same readers"),
+        ([w.grant(w.SAME, "", "Hanako Gone", "orphan", "Limited Access", login="hanako", reads=False)], "same"),
+        (
+            [
+                w.grant(
+                    w.SAME, "", "Limited Access System Group", "nobody", "Limited Access", login="Limited Access System Group", reads=False
+                )
+            ],
+            "same",
+        ),
         ([w.grant(w.SAME, w.EVE, "Eve", "user", "Limited Access", reads=False)], "same"),
     ],
 )

@@ -61,8 +61,16 @@ def grant(scope: str, principal: str, title: str, kind: str, role: str = "Read",
 
 
 def link(scope: str, digest: str, kind: str, principal: str = "", **more: Any) -> dict[str, Any]:
-    given = {"login": "", "link_scope": kind, "link_type": "view", "link_digest": digest, **more}
-    return grant(scope, principal, "", "link", "view", "link", **given)
+    given = {
+        "login": principal,
+        "reads": False,
+        "link_scope": kind,
+        "link_type": "view",
+        "link_digest": digest,
+        "link_password": False,
+        **more,
+    }
+    return grant(scope, principal, "", "user" if principal else "link", "read", "link", **given)
 
 
 def item(id: str, path: str, scope: str, size: int = 10, hash: str = "", at: datetime = LATER, op: str = "upsert") -> dict[str, Any]:
@@ -113,11 +121,14 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         grant(OPEN, GUEST, "Guest", "user", login="i:0#.f|membership|guest_partner.example#ext#@t1"),
         grant(OPEN, EMPTY, "空", "sitegroup"),
         grant(TIGHT, ALICE, "Alice", "user"),
-        grant(TIGHT, "", "Taro Gone", "orphan", login="i:0#.f|membership|taro@sakura-seiki.example"),
+        grant(TIGHT, "", "Taro Gone", "orphan", login="i:0#.f|membership|taro@sakura-seiki.example", reads=False),
         grant(TIGHT, EVE, "Eve", "user", "Limited Access", reads=False),
         grant(TIGHT, EVE, "Eve", "user", "Read", gone_at=LATER),
         grant(f"sharepoint:{C}", BOB, "Bob", "user", "site admin", "admin"),
-        link(OPEN, "d" * 64, "anonymous", link_password=False),
+        link(OPEN, "d" * 64, "anonymous"),
+        link(OPEN, "c" * 64, "organization", link_password=None),
+        link(OPEN, "e" * 64, "organization", BOB, link_expires=datetime(2027, 1, 1, tzinfo=UTC)),
+        link(TIGHT, "f" * 64, "users"),
         link(OPEN, "e" * 64, "organization", link_expires=datetime(2027, 1, 1, tzinfo=UTC)),
         link(TIGHT, "f" * 64, "users", GUEST),
     ],

@@ -19,14 +19,17 @@ _HIDDEN = frozenset({"scope", "principal", "hash", "first_scan", "older"})
 #: Columns whose values are words of ours and are said in both languages.
 _WORDS = frozenset({"level", "kind", "how", "state", "change", "link_scope", "link_type", "publication"})
 
+#: Columns that hold a path: they break where they must, and need room.
+_PATHS = frozenset({"place", "path", "narrowest_place", "widest_place"})
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: ``en`` is empty where the two languages say the same."""
+    """One cell: ``en`` is empty where the two languages say the same, ``style`` the class of the page that fits what it holds."""
 
     ja: str
     en: str = ""
-    number: bool = False
+    style: str = ""
 
 
 def render(report: Report) -> str:
@@ -67,19 +70,19 @@ def cell_of(column: str, row: Mapping[str, Any], zone: ZoneInfo) -> Cell:
         return Cell("–")
     if column == "first_observed" and row.get("older"):
         scan = {"day": f"{row['first_scan'].astimezone(zone):%Y-%m-%d}"}
-        return Cell(sentence("access.older", scan, "ja"), sentence("access.older", scan, "en"))
+        return Cell(sentence("access.older", scan, "ja"), sentence("access.older", scan, "en"), "age")
     if isinstance(value, datetime):
         return Cell(f"{value.astimezone(zone):%Y-%m-%d %H:%M}")
     if isinstance(value, bool):
         return _word(str(value).lower())
     if isinstance(value, int):
-        return Cell(thousands(value), number=True)
-    return _word(str(value)) if column in _WORDS else Cell(str(value))
+        return Cell(thousands(value), style="n")
+    return _word(str(value)) if column in _WORDS else Cell(str(value), style="path" if column in _PATHS else "")
 
 
 def _word(value: str) -> Cell:
     code = f"access.value.{value.replace(' ', '_')}"
-    return Cell(sentence(code, lang="ja"), sentence(code, lang="en")) if code in catalogue() else Cell(value)
+    return Cell(sentence(code, lang="ja"), sentence(code, lang="en"), "word") if code in catalogue() else Cell(value)
 
 
 def words(code: str, lang: Language, report: Report) -> str:

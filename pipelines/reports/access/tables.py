@@ -131,7 +131,8 @@ class Tables:
             return ""
         known = {field.name for field in found.schema().fields}
         self._has |= {table, *(f"{table}.{column}" for column in shape if column in known)}
-        columns = [_as(f'"{column}"' if column in known else "NULL", type, column) for column, type in shape.items()]
+        certain = next(iter(shape))
+        columns = [_as(f'"{column}"' if column in known else _absent(certain, type), type, column) for column, type in shape.items()]
         read_at = _as(f"'{pin.read_at.isoformat()}'", _AT, "read_at")
         return _select(pin, [read_at, *columns], table)
 
@@ -146,7 +147,7 @@ class Tables:
             held = next((by_source[source] for source in sources if source in by_source), None)
             if held is not None:
                 self._has.add(f"items.{column}")
-            columns.append(_as(f'"{held}"' if held else "NULL", type, column))
+            columns.append(_as(f'"{held}"' if held else _absent("_op", type), type, column))
         return _select(pin, columns, "current") + " WHERE \"_op\" = 'upsert'"
 
 
@@ -159,6 +160,13 @@ def _select(pin: Pin, columns: Sequence[str], table: str) -> str:
 
 def _as(value: str, type: str, name: str) -> str:
     return f"arrow_cast({value}, '{type}') AS \"{name}\""
+
+
+def _absent(certain: str, type: str) -> str:
+    """Null in every row, in a way that no optimizer sees: a filter on a column that is plainly null is lost on its way into a Delta scan
+    (deltalake 1.6.6), and every row passes. ``certain`` is a text column that is there."""
+    some = {_TEXT: "''", _FLAG: "false", _INT: "0", _AT: "0"}[type]
+    return f"CASE WHEN \"{certain}\" = '\u2205' THEN {some} END"
 
 
 def _nothing(shape: Mapping[str, str]) -> str:

@@ -220,6 +220,25 @@ def test_what_no_stream_carries_is_not_measured_rather_than_zero(report: Report)
     }
 
 
+def test_items_of_a_stream_without_a_column_are_in_no_figure_that_needs_it(tmp_path: Path) -> None:
+    """A list has no sizes and hashes; beside a library it must not pass for oversized, twice there or checked out."""
+    bare = {"stream": "sharepoint/list", "version": 1, "source": {"kind": "list"}, "key": ["item_id"]}
+    fields = [{"name": name, "source": name, "type": "string"} for name in ("item_id", "name", "path")]
+    made = w.project(tmp_path, w.contract("sharepoint/rules", [("publication", "string")]), {**bare, "fields": fields})
+    current = [{**one, "publication": "published"} for one in w.TABLES["current"]]
+    library = w.ITEM.append(pa.field("publication", pa.string()))
+    w.publish(made, "sharepoint/rules", {**w.TABLES, "current": current}, schemas={**w.SCHEMAS, "current": library})
+    wanted = ("item_id", "name", "path", "_key", "_op", "_scope")
+    rows_ = [{name: one[name] for name in wanted} for one in w.TABLES["current"]]
+    older = pa.schema([field for field in w.SCOPES if field.name not in ("parent", "level")])
+    scopes = [{name: one[name] for name in older.names} | {"scope": one["scope"] + "x"} for one in w.TABLES["scopes"]]
+    schemas = {**w.SCHEMAS, "current": pa.schema([field for field in w.ITEM if field.name in wanted]), "scopes": older}
+    w.publish(made, "sharepoint/list", {"current": rows_, "scopes": scopes, "members": [], "accounts": w.ACCOUNTS}, schemas=schemas)
+    found = make_report(made, "sharepoint", LIMITS)
+    counted = {code: found.figure(code).value for code in ("oversized", "duplicates", "audiences", "stale", "checked_out", "inheritance")}
+    assert counted == {"oversized": 1, "duplicates": 1, "audiences": 1, "stale": 1, "checked_out": 0, "inheritance": 5}
+
+
 def test_streams_pulled_before_grants_were_kept_still_tell_who_reads(tmp_path: Path) -> None:
     made = w.project(tmp_path)
     old = pa.schema([field for field in w.SCOPES if field.name not in ("parent", "level")])

@@ -15,12 +15,12 @@ from pipelines.reports.html import environment, thousands
 
 _TEMPLATE = "access/access_report.html.j2"
 #: Columns of the whole table that a page has no room for: ids, and what is said inside another cell.
-_HIDDEN = frozenset({"scope", "principal", "hash", "first_scan", "older"})
+_HIDDEN = frozenset({"scope", "principal", "hash", "collection", "first_scan", "older"})
 #: Columns whose values are words of ours and are said in both languages.
 _WORDS = frozenset({"level", "kind", "how", "state", "change", "link_scope", "link_type", "publication"})
 
 #: Columns that hold a path: they break where they must, and need room.
-_PATHS = frozenset({"place", "path", "narrowest_place", "widest_place"})
+_PATHS = frozenset({"place", "parent_place", "path", "narrowest_place", "widest_place"})
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def test_a_collection_whose_only_administrator_is_disabled_has_nobody(tmp_path: 
     accounts = [{**one, "active": one["principal"] != w.BOB and one["active"]} for one in w.ACCOUNTS]
     w.publish(made, "sharepoint/rules", {**w.TABLES, "accounts": accounts})
     found = make_report(made, "sharepoint", LIMITS)
-    assert rows(found, "ownerless", "collection") == [(w.C,)]
+    assert rows(found, "ownerless", "place", "collection") == [("品質", w.C)]
     assert rows(found, "admins", "who", "active") == [("Bob", False)]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from connectors.protocol import Schema, Stream
+from connectors.protocol import Account, Cursor, Member, Schema, Stream
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,39 @@ class Operates(Protocol):
 
     def operations(self) -> Sequence[OperationShape]:
         """Every operation, service by service, each service's by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who is in what in one system, whatever the stream.
+
+    ``groups`` are all groups (principals) whose members this reading knows: one that is among them and has no edge is empty. ``unread`` are
+    those that could not be read whole, with the reason; what is known of them is among ``members``. ``cursor`` is where the source's change
+    feeds are gone on with, and ``asked`` how many of the wanted groups were read anew.
+    """
+
+    members: tuple[Member, ...]
+    accounts: tuple[Account, ...]
+    groups: frozenset[str]
+    unread: Mapping[str, str]
+    cursor: Cursor
+    asked: int = 0
+
+
+@runtime_checkable
+class KeepsRoster(Protocol):
+    """A connector that can read memberships and accounts of its whole system apart from any stream, and oftener."""
+
+    def roster(self, groups: Collection[str], before: Roster | None) -> Roster:
+        """Members of these groups and of all groups inside them, and everybody's account. ``before`` is what the last reading gave."""
+        ...
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """A connector whose source can be asked outright whether a person may read a row."""
+
+    def may_read(self, stream: Stream, pairs: Sequence[tuple[str, str]]) -> Iterator[bool | None]:
+        """The source's answer for each (person's principal, row key), in order; None where it cannot say."""
         ...

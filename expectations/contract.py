@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration
-from connectors.messages import Said, quoted, told
-from connectors.protocol import Column, Stream
+from connectors.messages import Said
+from connectors.protocol import Column, PrincipalKind, Stream
+from connectors.validation import first_fault
 from expectations.types import parse_type
 
 if TYPE_CHECKING:
@@ -93,10 +94,21 @@ class DriftPolicy(_Strict):
 
 
 class AccessSpec(_Strict):
-    """``source`` takes rights from the system; a fixed list of principals replaces them. Read again when older than ``refresh``."""
+    """``source`` takes rights from the system; a fixed list of principals (``kind:system:id``, as ``connectors.protocol.principal`` makes
+    them) replaces them. Read again when older than ``refresh``.
+    """
 
     from_: Literal["source"] | tuple[str, ...] = Field(default="source", alias="from")
     refresh: str = "PT1H"
+
+    @field_validator("from_")
+    @classmethod
+    def _principals(cls, value: Literal["source"] | tuple[str, ...]) -> Literal["source"] | tuple[str, ...]:
+        for one in () if value == "source" else value:
+            kind, _, rest = one.partition(":")
+            if kind not in get_args(PrincipalKind) or not rest:
+                raise ValueError(f"{one!r} is no principal: it has the form kind:system:id (user:erp:ito, everyone:kintone)")
+        return value
 
 
 class Owners(_Strict):
@@ -206,14 +218,6 @@ class Contract(_Strict):
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def first_fault(error: ValidationError) -> tuple[str, str]:
-    """Where a file is wrong first, and how. A key nobody knows comes before the one that is missing: it is most often the same, mistyped."""
-    faults = sorted(error.errors(include_input=False, include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    unknown = faults[0]["type"] == "extra_forbidden"
-    place = ".".join(str(part) for part in faults[0]["loc"]) or told("project.top")
-    return place, told("project.no_such_key") if unknown else quoted(faults[0]["msg"].removeprefix("Value error, "))
-
-
 def read_contract(path: Path) -> Contract:
     """Read one contract file. Raises FixConfiguration naming file, place and fault."""
     from ruamel.yaml import YAML
@@ -236,7 +240,7 @@ def read_contract(path: Path) -> Contract:
                     "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=reason
                 ) from error
     except ValidationError as error:
-        place, reason = first_fault(error)
+        place, reason = first_fault(error, Contract)
         raise FixConfiguration("contract.invalid", path=str(path), place=place, reason=reason) from error
     names = {field.name for field in contract.fields}
     wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]

@@ -7,7 +7,7 @@ show only against the second, and some of them move values in every row without 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.protocol import Account, LiveField, Schema
 from expectations.changes import KINDS, Change, Drift, Kind
@@ -26,8 +26,22 @@ def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Dri
     With ``since``, the facts of the last published pull, also what changed beneath the contract since then: identity first.
     """
     compared = _Comparison(contract, live, since)
-    changes = [*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix="")]
-    return Drift(contract.stream, contract.version, live.fingerprint, tuple(changes))
+    changes = (*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix=""))
+    if since is not None and "soap" in live.identity and contract.source.get("fingerprint") == live.fingerprint:
+        changes = _accepted(changes, compare(contract, live).changes)
+    return Drift(contract.stream, contract.version, live.fingerprint, changes)
+
+
+def _accepted(changes: Iterable[Change], standing: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes where the contract names the interface that is live by its fingerprint: somebody has looked at it as it is now.
+
+    What the contract says otherwise (``standing``) still differs from it, and no fingerprint covers where requests go.
+    """
+    kept = {(one.kind, one.path, one.old, one.new) for one in standing}
+    return tuple(
+        one if one.kind == "endpoint" or (one.kind, one.path, one.old, one.new) in kept else replace(one, policy="report")
+        for one in changes
+    )
 
 
 def address(contract: Contract, live: Schema, since: Facts | None = None) -> tuple[Change, ...]:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
-from expectations.contract import Contract, first_fault, read_contract
+from connectors.validation import first_fault
+from expectations.contract import Contract, read_contract
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -219,7 +220,7 @@ class Project:
         try:
             config = config_model.model_validate(settings)
         except ValidationError as error:
-            place, reason = first_fault(error)
+            place, reason = first_fault(error, config_model)
             raise FixConfiguration(
                 "project.invalid", path=str(self.folder / "project.yaml"), place=f"systems.{system}.{place}", reason=reason
             ) from None
@@ -300,7 +301,7 @@ def load(folder: Path) -> Project:
     except (YAMLError, UnicodeDecodeError) as error:
         raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     except ValidationError as error:
-        place, reason = first_fault(error)
+        place, reason = first_fault(error, ProjectFile)
         raise FixConfiguration("project.invalid", path=str(path), place=place, reason=reason) from None
     for name, spec in file.indexes.items():
         if file.environment == "production" and spec.gate.green_days < FORTNIGHT:

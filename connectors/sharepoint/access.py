@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.protocol import UNRESOLVED, Access, Member, Scope, principal
+from connectors.protocol import UNRESOLVED, Access, Scope
 from connectors.sharepoint.assignments import Assignments
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.directory import Directory
@@ -24,11 +24,7 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap, *, library: bool =
     found = [reading.scope(id, securable) for id, securable in sorted(scopes.objects.items())]
     if UNRESOLVED in scopes.items.values():
         found.append(Scope(UNRESOLVED, "", (), False, "files that were never checked in: SharePoint shows them to one person only"))
-    for person in directory.people:
-        if person.account.active:
-            directory.edges.add(Member(principal("everyone", tenant.system), person.principal))
-            if not person.guest:
-                directory.edges.add(Member(principal("members", directory.tenant_id), person.principal))
+    directory.stand_for_all(tenant.system)
     grants = tuple(read_links(tenant.graph, site, scopes.objects, reading.grants, directory) if library else reading.grants)
     # An app sees everything or nothing of a site: which rows come hangs on which app asks.
     view = f"app:{tenant.config.client_id}"

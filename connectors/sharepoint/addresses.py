@@ -42,10 +42,14 @@ class Addresses:
         self._zones: dict[str, ZoneInfo] = {}
 
     def site(self, spec: SourceSpec) -> Site:
+        """The site of a stream. Raises as ``site_at`` does."""
+        return self.site_at(spec.site)
+
+    def site_at(self, path: str) -> Site:
         """Raises what ``find_site`` raises, and remembers nothing of that."""
-        if spec.site not in self._sites:
-            self._sites[spec.site] = find_site(self.tenant.graph, self.tenant.config.host, spec.site)
-        return self._sites[spec.site]
+        if path not in self._sites:
+            self._sites[path] = find_site(self.tenant.graph, self.tenant.config.host, path)
+        return self._sites[path]
 
     def place(self, spec: SourceSpec, *, anew: bool = False) -> Place:
         """The library or list of a stream, or the Site Pages library behind its pages (through REST; needs the certificate)."""

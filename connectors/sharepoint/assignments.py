@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import AddressUnknown
@@ -56,7 +57,6 @@ class Assignments:
         self._assigned: dict[tuple[str, int | None], tuple[Assignment, ...]] = {}
         self.grants: list[Grant] = []
         self.names: dict[str, str] = {}
-        self._admins = self._read_admins()
 
     def scope(self, id: str, securable: Securable) -> Scope:
         found = self._readers(id, securable)
@@ -66,6 +66,10 @@ class Assignments:
         readers = found.principals if securable.author is None else self._author(securable.author, found.principals)
         who = tuple(sorted(readers | self._admins.principals))
         return Scope(id, securable.title, who, parent=securable.parent, level=securable.level)
+
+    def group(self, number: str) -> str:
+        """Put a site group's members among the directory's edges; what could not be read of it comes back, empty when all could."""
+        return "; ".join(sorted(self._group(number, principal("spgroup", self._site.collection, number)).troubles))
 
     def _readers(self, id: str, securable: Securable) -> _Found:
         place = (securable.list_id, securable.item)
@@ -155,7 +159,8 @@ class Assignments:
             self._directory.edges.update(Member(token, member) for member in found.principals)
         return self._members[number]
 
-    def _read_admins(self) -> _Found:
+    @cached_property
+    def _admins(self) -> _Found:
         found = _Found()
         for user in office.entities(self._rest, self._site, lambda web: web.site_users.filter("IsSiteAdmin eq true"), "Id"):
             if user.get("IsSiteAdmin", True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from connectors.capabilities import Roster
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
@@ -19,8 +20,11 @@ from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
 from connectors.sharepoint.closed import closing
 from connectors.sharepoint.config import Config
+from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
+from connectors.sharepoint.effective import may_read
+from connectors.sharepoint.roster import read_roster
 from connectors.sharepoint.schema import schema
 from connectors.sharepoint.scopes import ScopeMap
 from connectors.transport import TransportOptions
@@ -111,6 +115,18 @@ class SharePoint:
             else {}
         )
         return tuple(named.get(id, unknown_scope(id)) for id in ids)
+
+    def roster(self, groups: Collection[str], before: Roster | None) -> Roster:
+        return read_roster(self._at, groups, before)
+
+    def may_read(self, stream: Stream, pairs: Sequence[tuple[str, str]]) -> Iterator[bool | None]:
+        """Of a page nothing is said: its key is not its list item's."""
+        spec = pulling.spec_of(stream)
+        if spec.kind == "pages" or not pairs:
+            return iter([None] * len(pairs))
+        with closing():
+            place = self._at.place(spec)
+        return may_read(self._tenant, Directory(self._tenant), place, pairs, library=spec.kind == "library")
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """``blob.ref`` is a library row's ``item_id``."""

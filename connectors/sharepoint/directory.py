@@ -25,9 +25,12 @@ _INVITED = "#ext#"
 
 @dataclass(frozen=True)
 class Person:
+    """``upn`` is the principal name as the directory has it, by which SharePoint knows them; a guest's account is linked by another."""
+
     principal: str
     account: Account
     guest: bool
+    upn: str = ""
 
 
 class Directory:
@@ -53,7 +56,7 @@ class Directory:
                 login = guest_login(user, ours)
                 mail = mail if login else ""
             account = Account(token, login, mail, str(user.get("displayName") or ""), user.get("accountEnabled") is not False)
-            someone = Person(token, account, guest)
+            someone = Person(token, account, guest, upn)
             self.people.append(someone)
             self._by_login[upn.lower()] = someone
 
@@ -83,6 +86,19 @@ class Directory:
         key = f"{id.lower()}{_OWNERS}"
         self._read_direct([key], "owners")
         return self._group(key), self._trouble.get(key, "")
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The principals of the groups whose members were asked for."""
+        return frozenset(self._group(key) for key in self._nested)
+
+    def stand_for_all(self, system: str) -> None:
+        """Put everybody whose account is open under ``everyone``, and all but guests under the tenant's ``members``."""
+        for person in self.people:
+            if person.account.active:
+                self.edges.add(Member(principal("everyone", system), person.principal))
+                if not person.guest:
+                    self.edges.add(Member(principal("members", self.tenant_id), person.principal))
 
     def by_id(self, oid: str) -> str | None:
         """The principal of a person of the directory by their object id; None for others."""

@@ -14,7 +14,7 @@ PASSING = frozenset({1, 9})
 #: Built-in levels that read (reader, contributor, designer, administrator, editor, reviewer); others are judged by their mask.
 _READING = frozenset({2, 3, 4, 5, 6, 7})
 #: BasePermissions: ViewListItems and OpenItems.
-_VIEW_AND_OPEN = 0x1 | 0x20
+VIEW_AND_OPEN = 0x1 | 0x20
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def reads(levels: Sequence[Level], demand: int = 0) -> bool | None:
             return True
         if level.low is None:
             unknown = True
-        elif level.low & (_VIEW_AND_OPEN | demand) == _VIEW_AND_OPEN | demand:
+        elif level.low & (VIEW_AND_OPEN | demand) == VIEW_AND_OPEN | demand:
             return True
     return None if unknown else False
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from connectors.errors import BrokenReply
 from connectors.soap.aside import MEGABYTE, Aside, BrokenAttachment, LargeAttachment, MisplacedAttachment
 from connectors.soap.attachments import Multipart, NotYet
 from connectors.soap.decode import IncompleteXml, NotSoap, Reply, Sink, decode
-from connectors.soap.multiref import MAX_BYTES, Marks, resolved
+from connectors.soap.multiref import MAX_BYTES, Referred, resolved
 from connectors.soap.plan import Plan
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 
@@ -83,58 +83,53 @@ def received(
 
 def _of_parts(source: IO[bytes], plan: Plan, sink: Callable[[], Sink], aside: Aside, content_type: str, charset: str | None) -> Reply:
     with closing(Multipart(source, content_type, aside)) as whole:
-        how: dict[str, Any] = {"charset": whole.charset or charset, "aside": aside, "parts": whole.part}
-        try:
-            reply = decode(whole.root, plan, sink(), **how)
-            whole.pass_over()
-            return reply
-        except NotYet:
-            aside.clear()
-            whole.gather()
-            return decode(whole.root, plan, sink(), **how)
+        charset = whole.charset or charset
+        refers = False
+        while True:
+            try:
+                root = resolved(whole.root, charset) if refers else whole.root
+                reply = decode(root, plan, sink(), charset=charset, aside=aside, parts=whole.part)
+                whole.pass_over()
+                return reply
+            except NotYet:
+                whole.gather()
+            except Referred:
+                if refers:
+                    raise
+                refers = True
+                whole.gather()
 
 
-class _Referred(Exception):
-    """A reference came."""
-
-
-class _Watched:
-    """A reply that is read while it is kept, for as long as references in it could still be resolved. Raises _Referred at the first."""
+class _Kept:
+    """A reply that is read while it is kept, for as long as references in it could still be resolved."""
 
     def __init__(self, source: IO[bytes], kept: IO[bytes]) -> None:
         self._source, self._kept = source, kept
-        self._marks = Marks()
         self._size = 0
 
     def read(self, size: int) -> bytes:
         data = self._source.read(size)
-        self._keep(data)
-        # The mark stands inside of a tag, so what came before this piece holds no whole element with one.
-        if self._marks.in_next(data):
-            raise _Referred
+        if self._size <= MAX_BYTES:
+            self._kept.write(data)
+        self._size += len(data)
         return data
 
     def whole(self) -> IO[bytes]:
         """All of it from its start, or what is too much already."""
-        while self._size <= MAX_BYTES and (data := self._source.read(_CHUNK)):
-            self._keep(data)
+        while self._size <= MAX_BYTES and self.read(_CHUNK):
+            """It is kept."""
         self._kept.seek(0)
         return self._kept
-
-    def _keep(self, data: bytes) -> None:
-        if self._size <= MAX_BYTES:
-            self._kept.write(data)
-        self._size += len(data)
 
 
 def _with_references(source: IO[bytes], plan: Plan, sink: Callable[[], Sink], aside: Aside, charset: str | None) -> Reply:
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
-        watched = _Watched(source, cast("IO[bytes]", kept))
+        reply = _Kept(source, cast("IO[bytes]", kept))
         try:
-            return decode(cast("IO[bytes]", watched), plan, sink(), charset=charset, aside=aside)
-        except _Referred:
+            return decode(cast("IO[bytes]", reply), plan, sink(), charset=charset, aside=aside)
+        except Referred:
             aside.clear()
-            return decode(resolved(watched.whole()), plan, sink(), charset=charset, aside=aside)
+            return decode(resolved(reply.whole(), charset), plan, sink(), charset=charset, aside=aside)
 
 
 @contextmanager

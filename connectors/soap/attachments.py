@@ -69,13 +69,17 @@ class Multipart:
         return found
 
     def gather(self) -> None:
-        """Read the reply to its end; then every part is known and the root is read from its start."""
-        if self._kept is not None:
-            while data := self._pieces.piece():
-                self._kept.write(data)
-            self._kept.seek(0)
-            self.root = self._kept
-            self._next = self._pieces.part()
+        """Read the reply to its end; then every part is known, and the root is read from its start, once more if need be."""
+        if self._gathered:
+            self.root.seek(0)
+            return
+        self._aside.clear()
+        assert self._kept is not None
+        while data := self._pieces.piece():
+            self._kept.write(data)
+        self._kept.seek(0)
+        self.root = self._kept
+        self._next = self._pieces.part()
         self._gather()
 
     def pass_over(self) -> None:
@@ -153,6 +157,9 @@ class _Reader:
     def __init__(self, content: Attachment) -> None:
         self._content = content
         self._at = 0
+
+    def seek(self, at: int) -> None:
+        self._at = at
 
     def read(self, size: int) -> bytes:
         file, content = self._content.file, self._content

@@ -199,6 +199,12 @@ class SoapClient:
         judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
         return reply
 
+    def prepare(self, operation: Operation, arguments: Mapping[str, Any], headers: Sequence[Header] = (), body: str | None = None) -> None:
+        """Make a request and send nothing. Raises FixConfiguration for one that the WSDL refuses. What a session would add is left open."""
+        if self._session is None:
+            blocks = [(one.namespace, one.name, one.values) for one in headers]
+            self._made(operation, with_credentials(self.config.auth, arguments), blocks, body, {})
+
     def begin(self) -> bool:
         """Begin the session that the project declares, if none is going on: proof of its credentials. False where none is declared."""
         if self._session is not None:
@@ -237,11 +243,7 @@ class SoapClient:
             given = carried(login, held, self.contract(), operation, given)
             blocks = (*blocks, *header(login, held))
             url = held.address or url
-        if how.body is None:
-            content, sent = self._zeep().envelope(operation, given)
-        else:
-            content, sent = envelope(operation, how.body, {**values_of(given), **({PLACE: held.token} if held else {})})
-        content = with_headers(content, blocks)
+        content, sent = self._made(operation, given, blocks, how.body, {PLACE: held.token} if held else {})
         if action := self._addressing(operation):
             sent[ACTION_HEADER] = action
         if _log.isEnabledFor(logging.DEBUG):
@@ -249,6 +251,21 @@ class SoapClient:
         with ExitStack() as stack, self._in_time(operation.name, url):
             kept = how.aside if how.aside is not None else stack.enter_context(Aside(MAX_TEXT))
             return self._answer(url, content, sent, how, kept), url
+
+    def _made(
+        self,
+        operation: Operation,
+        given: Mapping[str, Any],
+        blocks: Sequence[tuple[str, str, Any]],
+        body: str | None,
+        places: Mapping[str, str],
+    ) -> tuple[bytes, dict[str, str]]:
+        """The envelope and its HTTP headers; ``places`` are further values for a body written by hand."""
+        if body is None:
+            content, sent = self._zeep().envelope(operation, given)
+        else:
+            content, sent = envelope(operation, body, {**values_of(given), **places})
+        return with_headers(content, blocks), sent
 
     def _answer(self, url: str, content: bytes, headers: Mapping[str, str], how: _How, aside: Aside) -> Reply:
         """The whole reply to a request, asked for again where it was cut."""

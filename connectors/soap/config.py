@@ -18,6 +18,7 @@ from connectors.soap.presets import PresetError, expanded
 from connectors.soap.reading import Beyond, Finer, Reading, Zone
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
 from connectors.soap.template import Body
+from connectors.validation import first_fault
 
 
 class Budget(BaseModel):
@@ -182,6 +183,8 @@ class SourceSpec(BaseModel):
                 raise ValueError("paging needs a place {position?} in the body")
         if self.chunks is not None and self.body is None and not self.chunks.field:
             raise ValueError("chunks needs `field`, or a body with {from?} and {to?}")
+        if self.chunks is not None and self.paging.kind == "handles":
+            raise ValueError("handles are read slice by slice; leave chunks out")
         return self
 
 
@@ -192,6 +195,5 @@ def source_spec(stream: str, source: Mapping[str, Any]) -> SourceSpec:
     except PresetError as error:
         raise FixConfiguration("soap.source_invalid", stream=stream, where=error.where, why=str(error)) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "source"
-        raise FixConfiguration("soap.source_invalid", stream=stream, where=where, why=first["msg"]) from error
+        where, why = first_fault(error, SourceSpec, "source")
+        raise FixConfiguration("soap.source_invalid", stream=stream, where=where, why=why) from error

@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.protocol import Column, LiveField, Schema, Stream
 from connectors.redaction import MASK
 from connectors.soap.beside import PARTS
-from connectors.soap.components import SimpleType
+from connectors.soap.components import ITSELF, SimpleType
 from connectors.soap.forms import Form, shifted, written
 from connectors.soap.inner import rows_of
 from connectors.soap.reading import Reading
@@ -39,6 +39,7 @@ def _number(kind: pa.DataType) -> bool:
 #: What a column must be for a form.
 _FORMS: Mapping[Form | None, Callable[[pa.DataType], bool]] = {
     "trailing_minus": _number,
+    "grouped": _number,
     "cyyddd": pa.types.is_date32,
     "dats": pa.types.is_date32,
     "tims": pa.types.is_string,
@@ -91,7 +92,7 @@ def _table(reading: Reading, text: str, column: Column, plain: Plain) -> list[di
     return [{child.name: _child(child, row, number, plain) for child in column.children} for number, row in enumerate(rows, 1)]
 
 
-def _child(child: Column, row: Mapping[str, str], number: int, plain: Plain) -> Any:
+def _child(child: Column, row: Mapping[str, str | None], number: int, plain: Plain) -> Any:
     text = row.get(child.source)
     if text is None or (text == "" and not pa.types.is_string(child.type)):
         if child.required:
@@ -120,6 +121,17 @@ def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str)
     for path, reading in readings.items():
         if path not in known:
             return path, "no column has this source"
+        item = known[path].value_type if isinstance(known[path], pa.ListType) else known[path]
+        if pa.types.is_struct(item) and not reading.inner and reading.reads:
+            return path, "a struct is read part by part; declare it for the columns in it"
+        if reading.inner and not (pa.types.is_struct(item) and isinstance(known[path], pa.ListType)):
+            return path, f"a column of type {known[path]} holds no inner table; make it a list of structs"
+        if reading.epoch and not (pa.types.is_timestamp(item) or pa.types.is_date32(item)):
+            return path, f"a column of type {known[path]} can't hold the instants of an epoch"
+        if reading.mask and not pa.types.is_string(item):
+            return path, f"a column of type {known[path]} can't hold a mask; make it a string"
+        if reading.mask and ITSELF in known:
+            return path, "another column has the whole row as XML, and what is masked with it"
         if reading.rewritten and not _FORMS[reading.form](known[path]):
             return path, f"a column of type {known[path]} can't hold what form and currency make"
         if path.rpartition("@")[2] in PARTS:

@@ -8,20 +8,19 @@ different things.
 
 from __future__ import annotations
 
-import codecs
-import re
 from typing import IO
 from xml.parsers import expat
 
 from connectors.soap.aside import Aside
+from connectors.soap.encodings import Transcoder
 from connectors.soap.events import BLOCK, Machine, Parts, Sink
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader
 from connectors.soap.steps import Plan
-from connectors.soap.xmltree import BrokenXml, UnsafeXml
+from connectors.soap.xmltree import CUT, BrokenXml, UnsafeXml
 
-__all__ = ["BLOCK", "IncompleteXml", "NotSoap", "Presence", "Raw", "RawRow", "Reply", "Sink", "decode", "encoding_of"]
+__all__ = ["BLOCK", "IncompleteXml", "NotSoap", "Presence", "Raw", "RawRow", "Reply", "Sink", "decode"]
 
 #: The first read only has to reach the first row; then a read is as many rows as arrays pay for, and as few as memory allows.
 _HEAD, _CHUNK = 16 * 1024, 1024 * 1024
@@ -31,33 +30,6 @@ _LONGEST_RUN = 4 * 1024 * 1024
 _LONGEST = 32 * 1024 * 1024
 #: So many runs in a row that arrays could not read, and the rest of the reply is expat's.
 _PATIENCE = 4
-#: What servers call the one Japanese encoding they mean. libxml2 and the W3C tables differ from what these servers send; Microsoft's fits.
-_CP932 = frozenset({"shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j", "ms932", "cp932", "ms_kanji", "csshiftjis", "cswindows31j"})
-#: Which of Python's codecs are encodings of text that a document may be in. Others unpack archives, or decode what is no character.
-_ENCODINGS = re.compile(
-    r"utf-(8|16|16-le|16-be|32|32-le|32-be)|ascii|iso8859-\d+|cp\d+|koi8-[rtu]|mac-roman|euc_(jp|jis_2004|jisx0213|kr)|iso2022_jp(_\w+)?|iso2022_kr"
-    r"|shift_jis(_2004|x0213)|johab|gb2312|gbk|gb18030|hz|big5(hkscs)?|tis-620|ptcp154|kz1048"
-)
-_DECLARED = re.compile(rb"^\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-
-
-def encoding_of(head: bytes, charset: str | None) -> str:
-    """The Python codec for a document: byte order mark, else its own declaration, else HTTP's charset, else UTF-8 (RFC 7303 §3)."""
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    declared = _DECLARED.match(head)
-    name = (declared.group(1).decode() if declared else charset or "utf-8").strip("\"' ").lower()
-    if name in _CP932:
-        return "cp932"
-    try:
-        codec = codecs.lookup(name).name
-    except (LookupError, ValueError) as error:
-        raise BrokenXml(f"the encoding {name[:40]} is unknown") from error
-    if not _ENCODINGS.fullmatch(codec):
-        raise BrokenXml(f"the encoding {name[:40]} is unknown")
-    return codec
 
 
 def decode(
@@ -84,65 +56,21 @@ def decode(
         first += more
     if not first.strip():
         raise IncompleteXml("the reply is empty")
-    encoding = encoding_of(first, charset)
-    # UTF-8 goes on as it is; anything else is transcoded first, for expat knows few encodings and Shift_JIS not at all.
-    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("strict")
+    utf8 = Transcoder(first, charset)
     splitter = _Splitter(machine, arrays)
-    doubt = _Doubt() if encoding == "cp932" else None
     part = first
     try:
         while part:
-            if doubt is not None:
-                doubt.take(part)
-            splitter.take(decoder.decode(part).encode() if decoder else part)
+            splitter.take(utf8.take(part))
             part = source.read(chunk)
-        splitter.end(decoder.decode(b"", True).encode() if decoder else b"")
-    except UnicodeError as error:
-        if not part:
-            raise IncompleteXml("the reply ends inside a character") from error
-        raise BrokenXml(f"bytes that are not {encoding}, which the reply declares") from error
+        splitter.end(utf8.end())
     except expat.ExpatError as error:
         why = f"{expat.ErrorString(error.code)} at line {error.lineno + splitter.lines}, byte {splitter.position}"
-        if error.code in _CUT:
+        if error.code in CUT:
             raise IncompleteXml(f"the reply ends before its Envelope does ({why})") from error
         raise BrokenXml(why) from error
-    if doubt is not None and doubt.is_utf8:
-        raise BrokenXml("the bytes are UTF-8, though the reply declares Shift_JIS")
+    utf8.settle()
     return machine.finish()
-
-
-#: What expat says at the end of the input when the document is not finished: 3 no element, 4 not well-formed in the last token, 5 unclosed
-#: token, 6 partial character, 20 unclosed CDATA.
-_CUT = frozenset({3, 5, 6, 20})
-
-
-_WIDE = re.compile("[^\x00-\u07ff]")
-
-
-class _Doubt:
-    """Whether bytes that are declared Shift_JIS are really UTF-8: many pairs of its bytes are kanji, and no codec would complain.
-
-    Real Shift_JIS is no UTF-8 for long, but for half-width kana, whose pairs may be characters of two bytes there. So what is UTF-8 and
-    has characters of three bytes was declared wrongly.
-    """
-
-    def __init__(self) -> None:
-        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")("strict")
-        self._wide = False
-
-    def take(self, data: bytes) -> None:
-        if self._decoder is None:
-            return
-        try:
-            text = self._decoder.decode(data)
-            self._wide = self._wide or _WIDE.search(text) is not None
-        except UnicodeDecodeError:
-            self._decoder = None
-
-    @property
-    def is_utf8(self) -> bool:
-        """After the last byte."""
-        return self._decoder is not None and self._wide and not self._decoder.getstate()[0]
 
 
 class _Splitter:

@@ -18,20 +18,28 @@ from connectors.soap.config import SourceSpec
 from connectors.soap.omissions import chosen, left_out, undigited
 from connectors.soap.presets import sunset_at
 from connectors.soap.schema import describe, fields, row_element
+from connectors.soap.unasked import headers_asked, unasked
 from connectors.soap.wsdl import in_words
 from connectors.soap.xmltree import local, space
 
 _DEPTH = 4
-_OK = re.compile(r"^(result|return|status|error)_?(code|status)?$|_status$", re.IGNORECASE)
+_OK = re.compile(
+    r"^(result|return|status|error)_?(code|status)?$|_status$|^(処理)?結果(コード|区分)?$|^ステータス(コード)?$", re.IGNORECASE
+)
 _OK_VALUES = ("OK", "Ok", "ok", "SUCCESS", "Success", "S", "0")
-_MESSAGE = re.compile(r"message|label|text|msg", re.IGNORECASE)
+_MESSAGE = re.compile(r"message|label|text|msg|メッセージ", re.IGNORECASE)
 _ROW_COUNT = re.compile(r"row_?count|returned.*(number|count)|number_?of_?rows", re.IGNORECASE)
+_TOTAL = re.compile(r"^(total_?(count|rows|number|records|hits)?|(総|全)(件|行)数)$", re.IGNORECASE)
 _COUNT = re.compile(r"count|total|number", re.IGNORECASE)
-_CHANGED = re.compile(r"modif|changed|updated|last_?change", re.IGNORECASE)
-_SIZE = re.compile(r"size|limit|max", re.IGNORECASE)
+_CHANGED = re.compile(r"modif|changed|updated|last_?change|(更新|変更)(日|時)", re.IGNORECASE)
+_SINCE = re.compile(
+    r"since|(modif|chang|updat).*(from|after)|(from|after).*(modif|chang|updat)|(更新|変更)(日|時).*(から|以降|開始)", re.IGNORECASE
+)
+_SIZE = re.compile(r"size|limit|max|^(count|take|rows|(取得)?件数)$", re.IGNORECASE)
 _VERBS = re.compile(
     r"^(readmultiple|readall|getlistof|getlist|getall|read|get|list|query|search|find|select|fetch|export)(?=[A-Z_])", re.IGNORECASE
 )
+_DATES = frozenset({"dateTime", "date", "dateTimeStamp"})
 _INTEGERS = frozenset({"int", "integer", "long", "short", "nonNegativeInteger", "positiveInteger", "unsignedInt", "unsignedLong"})
 
 
@@ -119,7 +127,7 @@ def guess_source(contract: Contract, operation: Operation) -> Mapping[str, Any] 
     if code:
         allowed = code[1].facets.get("enumeration")
         good = [value for value in _OK_VALUES if isinstance(allowed, tuple) and value in allowed]
-        source["ok"] = {"path": code[0], "values": good[:1] or ["OK"]}
+        source["ok"] = {"path": code[0], "values": good[:1] or ["0" if code[1].builtin in _INTEGERS else "OK"]}
         message = next((name for name, kind in outputs if _MESSAGE.search(name) and kind.builtin == "string" and name != code[0]), None)
         if message:
             source["message"] = message
@@ -132,6 +140,9 @@ def guess_source(contract: Contract, operation: Operation) -> Mapping[str, Any] 
     paging = _paging(contract, operation, row)
     if paging:
         source["paging"] = paging
+        total = next((name for name, kind in outputs if _TOTAL.search(name.rpartition("/")[2]) and kind.builtin in _INTEGERS), None)
+        if total and total != count:
+            source["total"] = total
     changed = _changed_since(contract, operation, row)
     if changed:
         source |= changed
@@ -173,12 +184,18 @@ def offers(client: SoapClient, system: str, service: str = "") -> Iterator[Offer
             notes.append("no count operation: rows are counted by reading their keys")
         if not spec.paging.request:
             notes.append("no paging found: one reply must hold all rows")
+        if asked := unasked(contract, operation, spec, client.config.auth):
+            notes.append(f"nothing gives these elements of the request: {asked}. Constants stand in source.arguments")
+        if headers := headers_asked(operation, client.config.auth):
+            notes.append(f"the WSDL has headers for it: {headers}. Credentials in them stand in auth.headers, all else in source.headers")
         if spec.changed_since is None:
             notes.append("no update time to filter by: every pull reads everything")
         if spec.access is None:
             notes.append("no operation tells who may read: nobody will, until `access` is declared")
         if named := undigited(live):
-            notes.append(f"no digits are stated for {', '.join(named)}: the proposed decimal is a guess; declare what the data needs")
+            notes.append(
+                f"no digits are stated for {', '.join(named)}: the proposed decimal is a guess; declare what the data needs, and under source.read `from: decimal`"
+            )
             notes += _sampled(client, Stream(system, slug, source, (), ()), spec, named)
         if silent := left_out(contract, row):
             notes.append(f"not among the columns: {'; '.join(silent)}")
@@ -293,11 +310,24 @@ def _changed_since(contract: Contract, operation: Operation, row: Element) -> di
         allowed = contract.simple(field.type).facets.get("enumeration")
         for column in contract.children(row):
             name, simple = local(column.name), contract.type(column)
-            dated = isinstance(simple, SimpleType) and simple.builtin in ("dateTime", "date", "dateTimeStamp")
+            dated = isinstance(simple, SimpleType) and simple.builtin in _DATES
             if dated and _CHANGED.search(name) and (not isinstance(allowed, tuple) or name in allowed):
                 made: dict[str, Any] = {"changed_since": {"field": name, "criteria": "{since}.."}}
                 stated = {"element": local(element.name), "field": local(field.name), "criteria": local(criteria.name)}
                 return made if stated == {"element": "filter", "field": "Field", "criteria": "Criteria"} else {**made, "filter": stated}
+    return _asked_since(contract, operation, row)
+
+
+def _asked_since(contract: Contract, operation: Operation, row: Element) -> dict[str, Any]:
+    """An element of the request that takes the instant itself, where the row says when it was changed."""
+    columns = [(local(one.name), contract.type(one)) for one in contract.children(row) if not one.many]
+    field = next(
+        (name for name, kind in columns if isinstance(kind, SimpleType) and kind.builtin in _DATES and _CHANGED.search(name)), None
+    )
+    for element in contract.children(operation.input) if field else ():
+        name, kind = local(element.name), contract.type(element)
+        if isinstance(kind, SimpleType) and not element.many and kind.builtin in _DATES and _SINCE.search(name):
+            return {"changed_since": {"field": field, "request": name, "type": "date" if kind.builtin == "date" else "dateTime"}}
     return {}
 
 
@@ -341,10 +371,12 @@ def _access(contract: Contract, operation: Operation) -> dict[str, str] | None:
 def _key(live: tuple[LiveField, ...], spec: SourceSpec) -> tuple[tuple[str, ...], list[str]]:
     """The likely key: a required code or number. XSD names no keys for replies, so this is always said to be a guess."""
     required = [one for one in live if one.required and not one.children and one.source != spec.paging.from_]
-    for pattern in (r"^(No|Code|Id|ID)$", r"(^|_)(entry_?no|no|id|code)$"):
+    for pattern in (r"^(No|Code|Id|ID)$", r"(^|_)(entry_?no|no|id|code)$", r"(番号|コード)$"):
         found = next((one for one in required if re.search(pattern, one.source, re.IGNORECASE)), None)
         if found:
             return (found.source,), [f"key {found.source} is a guess: check that it is unique"]
+    # An update time moves with every change: as part of a key it would make each changed row a new one.
+    required = [one for one in required if not _CHANGED.search(one.source)]
     return (
         (tuple(one.source for one in required), ["no likely key: all required fields together are proposed"])
         if required

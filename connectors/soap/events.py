@@ -11,6 +11,7 @@ from connectors.soap.aside import Aside, Attachment, Parts
 from connectors.soap.inner_xml import Captures
 from connectors.soap.known import INCLUDE, Passing
 from connectors.soap.large import LargeValue
+from connectors.soap.multiref import Referred, is_apart, reference
 from connectors.soap.pairs import deal
 from connectors.soap.raw import Presence, Raw, RawRow
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
@@ -83,7 +84,7 @@ class Machine:
         step, name = self._row
         scope = {prefix: uris[-1] for prefix, uris in self._scope.items() if uris}
         if self._reader is None or dict(self._reader.scope) != scope or self._reader.row is not step or self._reader.name != name:
-            self._reader = RunReader(step, name, scope, MAX_DEPTH // 2, self.reply.notes)
+            self._reader = RunReader(step, name, scope, MAX_DEPTH // 2, self.reply.notes, self._plan.encoded)
         return self._reader
 
     def _hand_over(self) -> None:
@@ -93,6 +94,7 @@ class Machine:
 
     def parser(self) -> expat.XMLParserType:
         reply, block, hand_over, came = self.reply, self._block, self._hand_over, self._came
+        encoded = self._plan.encoded
         root, row_above, passing, deeper = self._plan.root, self._above, self._passing, self._passing.deeper
         absent, nil_value, twice, mixed = Presence.ABSENT, Presence.NIL, Presence.TWICE, Presence.MIXED
         row_kind, leaf, leaves, group, groups = Kind.ROW, Kind.LEAF, Kind.LEAVES, Kind.GROUP, Kind.GROUPS
@@ -150,6 +152,8 @@ class Machine:
                 if current is root:
                     raise NotSoap(f"the document is <{name.rpartition('}')[2]}>, not a SOAP Envelope")
                 if current.kind is Kind.BODY:
+                    if encoded and is_apart(attributes):
+                        raise Referred(f"the Body holds <{name.rpartition('}')[2]}>, which nothing refers to")
                     raise NotSoap(f"the Body holds <{name.rpartition('}')[2]}>, which is not this operation's answer")
                 passing.enter(current.known, current.path, name, beside=current is row_above)
                 skip = 1
@@ -167,6 +171,8 @@ class Machine:
                     nil, odd = said is True, said is None
                 if POSITION in attributes and stack[-1].array:
                     arrays[-1].partial = True
+                if encoded and (to := reference(attributes)) is not None and "href" not in step.attributes:
+                    raise Referred(f"<{name.rpartition('}')[2]}> refers to {to[:40]}, which does not stand in the Envelope")
             if kind is leaf or kind is leaves:
                 collect = True
                 if step.attributes and not again(step):

@@ -11,21 +11,29 @@ from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
 from connectors.soap.presets import sunset_of
-from connectors.soap.probe import probe_arguments
+from connectors.soap.probe import probe_arguments, probe_page
 
 
 def examine(client: SoapClient, stream: Stream, spec: SourceSpec) -> Said:
-    """One sentence on a stream. Asks the server only where the contract has arguments that could be left out. Raises what a pull would."""
+    """One sentence on a stream. Asks the server for small pages only: where a page can be kept small, and where the contract has arguments
+    that could be left out. Raises what a pull would.
+    """
     return joined(_said(client, stream, spec), "; ")
 
 
 def _said(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[Said]:
-    # Made, and not sent: a column or an operation that is gone is found here.
-    Asker(client, stream, spec, Window(), {}).ask()
+    # Made, and not sent: a column or an operation that is gone is found here, and so is an element that the request lacks.
+    ask = Asker(client, stream, spec, Window(), {}).ask()
+    client.prepare(ask.operation, ask.arguments, ask.headers, ask.body)
     yield told("soap.examined", operation=spec.operation, paging=spec.paging.kind)
     found = probe_arguments(client, stream, spec)
-    if spec.expect_nonempty and found and not any(one.with_it for one in found) and not any(one.without for one in found):
+    rows = None if found else probe_page(client, stream, spec)
+    if spec.expect_nonempty and (rows == 0 or (found and not any(one.with_it or one.without for one in found))):
         raise BrokenReply("soap.unexpectedly_empty", operation=spec.operation, stream=stream.id)
+    if rows is not None:
+        yield told("soap.examined.answers", rows=rows)
+    elif not found:
+        yield told("soap.examined.not_asked")
     for one in found:
         if one.verdict == "matches_nothing":
             yield told("soap.examined.argument_nothing", name=one.name, rows=one.without)

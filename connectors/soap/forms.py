@@ -14,8 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Form = Literal["trailing_minus", "cyyddd", "dats", "tims"]
+Form = Literal["trailing_minus", "grouped", "cyyddd", "dats", "tims"]
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(-)?")
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 _PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 _DATS = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _TIMS = re.compile(r"([0-9]{2})(:?)([0-9]{2})\2([0-9]{2})")
@@ -44,6 +45,9 @@ def written(form: Form, text: str) -> str | None:
             # A minus in front, or what is no number: that is for the type to judge.
             return text
         return f"{found.group(2) or ''}{found.group(1)}"
+    if form == "grouped":
+        # A comma that stands anywhere else is no separator of thousands: the text goes on as it is, and its type refuses it.
+        return text.replace(",", "") if _GROUPED.fullmatch(text) else text
     if form == "cyyddd":
         return _julian(text)
     if form == "dats":

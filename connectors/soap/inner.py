@@ -8,11 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.parsers import expat
 
 from connectors.soap.reading import Inner
+from connectors.soap.tags import XSI_NIL, says_nil
 from connectors.soap.xmltree import BrokenXml, UnsafeXml, refuse_doctype
 
 #: An inner document deeper than this is not one that anybody maps to columns.
 _DEEPEST = 64
-_Row = Mapping[str, str]
+_SHOWN = 40
+_XSD = "http://www.w3.org/2001/XMLSchema}"
+#: Texts by source; None for what is nil.
+_Row = Mapping[str, str | None]
 
 
 class BrokenInner(ValueError):
@@ -37,6 +41,9 @@ def _csv(text: str, inner: Inner, sources: Sequence[str]) -> Iterator[_Row]:
             raise BrokenInner(f"no column {missing[0]}")
         for number, line in enumerate(lines, 1):
             if not line:
+                if len(header) == 1:
+                    # Whether it is an empty value or nothing, nobody can say.
+                    raise BrokenInner(f"line {number} is empty")
                 continue
             if len(line) != len(header):
                 raise BrokenInner(f"line {number} has {len(line)} fields, not {len(header)}")
@@ -63,6 +70,9 @@ def _xml(text: str, inner: Inner, sources: Sequence[str]) -> Iterator[_Row]:
     if reader.deepest < len(reader.rows_at) - 1:
         # An empty list still has the element it would stand in; without that, the path is another document's.
         raise BrokenInner(f"no element {reader.rows_at[reader.deepest]}")
+    if reader.beside and not reader.rows:
+        # What stands there and is no row: perhaps the rows by another name, perhaps the message that there are none to give.
+        raise BrokenInner(f"no element {reader.rows_at[-1]}, but {reader.beside[:_SHOWN]}")
     yield from reader.rows
 
 
@@ -70,13 +80,18 @@ class _Reader:
     """Collects the texts and attributes of the wanted paths of each row. Names are compared without their namespace."""
 
     def __init__(self, rows: Sequence[str], sources: Sequence[str]) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[dict[str, str | None]] = []
         self._where, self.rows_at = list[str](), list(rows)
         #: How much of the path to the rows was met.
         self.deepest = 0
+        #: The first element that stands where rows do and is none. A schema that a DataSet brings along is not meant.
+        self.beside = ""
         self._sources = frozenset(sources)
-        self._row: dict[str, str] | None = None
+        self._row: dict[str, str | None] | None = None
         self._texts: list[list[str]] = []
+        #: For each open element whether an element stands in it, and whether it is nil.
+        self._parents: list[bool] = []
+        self._nil: list[bool] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._where.append(name.rpartition("}")[2])
@@ -88,7 +103,16 @@ class _Reader:
             self.deepest = max(self.deepest, len(below))
         if below == self.rows_at:
             self._row = {}
+        elif below[:-1] == self.rows_at[:-1] and len(below) == len(self.rows_at) and not name.startswith(_XSD):
+            self.beside = self.beside or below[-1]
+        if self._parents:
+            self._parents[-1] = True
+        self._parents.append(False)
         self._texts.append([])
+        nil = says_nil(attributes.get(XSI_NIL, "false"))
+        if nil is None:
+            raise BrokenInner(f"the xsi:nil of {below[-1] if below else self._where[0]} is no boolean")
+        self._nil.append(nil)
         for key, value in attributes.items():
             self._take(f"{self._path()}@{key.rpartition('}')[2]}", value)
 
@@ -97,19 +121,21 @@ class _Reader:
             self._texts[-1].append(data)
 
     def end(self, name: str) -> None:
-        text = "".join(self._texts.pop())
+        text, parent, nil = "".join(self._texts.pop()), self._parents.pop(), self._nil.pop()
         if self._where[1:] == self.rows_at:
             assert self._row is not None
             self.rows.append(self._row)
             self._row = None
-        else:
-            self._take(self._path(), text)
+        elif self._row is not None and (path := self._path()) in self._sources:
+            if parent or (nil and text.strip()):
+                raise BrokenInner(f"{path} holds more than a value")
+            self._take(path, None if nil else text)
         self._where.pop()
 
     def _path(self) -> str:
         return "/".join(self._where[1 + len(self.rows_at) :])
 
-    def _take(self, path: str, value: str) -> None:
+    def _take(self, path: str, value: str | None) -> None:
         if self._row is None or path not in self._sources:
             return
         if path in self._row:

@@ -8,6 +8,7 @@ come from any server (Keycloak, Oracle IDCS, an ERP's own). What is left of the 
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from connectors.soap.auth import OAuth2
 
 #: So many seconds before its end a token is not used any more, or a tenth of its life where that is less: a request takes time to arrive.
 _EARLY = 60.0
+#: RFC 6749 appendix A.12, without the space that ends a token in a header (RFC 6750 §2.1).
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 #: Posts a form (URL, content, headers) and gives the reply, whole.
 Post = Callable[[str, bytes, Mapping[str, str]], httpx.Response]
 
@@ -70,7 +73,12 @@ class ClientCredentials(httpx.Auth):
         response = self._post(spec.token_url, urlencode(form).encode(), headers)
         said = _object(response)
         text = said.get("access_token")
-        if response.status_code == 200 and isinstance(text, str) and text and str(said.get("token_type", "")).lower() == "bearer":
+        if (
+            response.status_code == 200
+            and isinstance(text, str)
+            and _TOKEN.fullmatch(text)
+            and str(said.get("token_type", "")).lower() == "bearer"
+        ):
             self._learn((text,))
             return _Token(text, began + _life(said.get("expires_in")))
         if response.status_code in (400, 401, 403):
@@ -82,7 +90,7 @@ class ClientCredentials(httpx.Auth):
 def _object(response: httpx.Response) -> dict[str, Any]:
     try:
         found = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
@@ -91,7 +99,7 @@ def _life(stated: Any) -> float:
     """For how many seconds a token is used. Where the server does not say (RFC 6749 §5.1 lets it), until one is refused."""
     try:
         seconds = float(stated)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("inf")
     return seconds - min(_EARLY, seconds / 10)
 

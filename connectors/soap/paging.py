@@ -13,6 +13,9 @@ from connectors.soap.request import merged
 State = dict[str, Any]
 #: What names one row: a text, or the texts of several elements.
 Handle = Any
+#: So many pages without rows in a row, each with a new token, and there is nothing more to come.
+_BLANK = 10
+_BOOLEANS: Mapping[str, str] = {"1": "true", "0": "false"}
 
 
 def number(text: str | None) -> int | None:
@@ -35,6 +38,8 @@ class Pager:
         self._read: int = state.get("read", 0)
         self._total: int | None = None
         self._seen: set[str] = {str(self._position)}
+        self._prints: set[str | None] = {self._print}
+        self._blank = 0
         self._list = handles
         self._handles: list[Handle] | None = None
         self._resumed = bool(state)
@@ -96,30 +101,36 @@ class Pager:
         return self._spec.paging.kind != "handles"
 
     def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None] | None, fingerprint: str) -> None:
-        """Go on past a page. ``scalars`` is None for a reply that only says that there is nothing. Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved."""
+        """Go on past a page. ``scalars`` is None for a reply that only says that there is nothing.
+
+        Raises BrokenReply for a bookmark that is missing, a page that comes again, a total that moved, and for an end where more is promised.
+        """
         spec, paging = self._spec, self._spec.paging
         self.read += rows
         self._read += rows
-        if scalars is None:
-            scalars = {}
-        else:
+        if scalars is not None:
             self._count(scalars)
+        says = self._says(rows, scalars) if scalars is not None else None
+        scalars = scalars or {}
         if not rows and self.empty_ends:
-            self._next_range()
+            if not self._goes_on(scalars, says):
+                self._next_range()
             return
-        ended = self._ended(rows, scalars)
-        same = fingerprint == self._print and rows > 0
+        self._blank = 0
+        ended = says is True
+        same = rows > 0 and fingerprint in (self._prints if paging.kind in ("page", "offset", "token") else (self._print,))
         self._print = fingerprint
+        self._prints.add(fingerprint)
         if paging.by_row:
             if not bookmark:
                 raise BrokenReply("soap.bookmark_missing", operation=spec.operation, source=paging.from_)
             self._position = self._new(bookmark, same)
         elif paging.kind in ("token", "query_more"):
             token = scalars.get(paging.from_)
+            if not token and says is False:
+                raise self._ended_early()
             ended = ended or not token
-            # A search keeps one id for all of its pages; only where the position itself is the token must it move.
-            moves = paging.more is None or paging.kind == "query_more"
-            if not ended and moves:
+            if not ended and self._moves:
                 self._position = self._new(token or "", same)
             elif not ended:
                 self._position = {"token": token, "page": self._page + 1}
@@ -129,6 +140,8 @@ class Pager:
             self._position = (self._slice() or [self._position])[-1]
             ended = not self._slice()
         elif paging.kind == "none":
+            if says is False:
+                raise self._ended_early()
             self._position, ended = "end", True
         else:
             if same:
@@ -136,6 +149,27 @@ class Pager:
             self._position = (self._position or 0) + rows if paging.kind == "offset" else self._page + 1
         if ended:
             self._next_range()
+
+    @property
+    def _moves(self) -> bool:
+        """Whether the token is the position itself. A search keeps one id for all of its pages."""
+        return self._spec.paging.more is None or self._spec.paging.kind == "query_more"
+
+    def _goes_on(self, scalars: Mapping[str, str | None], says: bool | None) -> bool:
+        """Whether there is more behind a page without rows: a server that filters after it cut its pages gives a new token with it."""
+        paging = self._spec.paging
+        token = scalars.get(paging.from_) if paging.kind in ("token", "query_more") else None
+        if token and says is not True and self._moves and token not in self._seen and self._blank < _BLANK:
+            self._blank += 1
+            self._position = self._new(token, same=False)
+            return True
+        if says is False:
+            raise self._ended_early()
+        return False
+
+    def _ended_early(self) -> BrokenReply:
+        end = self._spec.paging.end
+        return BrokenReply("soap.ended_early", operation=self._spec.operation, path=end.path if end else "-", read=self._read)
 
     @property
     def _page(self) -> int:
@@ -164,16 +198,20 @@ class Pager:
         parts = listing.parts if listing else ()
         return [dict(zip(parts, one, strict=True)) for one in handles] if parts else list(handles)
 
-    def _ended(self, rows: int, scalars: Mapping[str, str | None]) -> bool:
+    def _says(self, rows: int, scalars: Mapping[str, str | None]) -> bool | None:
+        """Whether a page says that it is the last: False where it says that more follows, None where it does not say."""
         end = self._spec.paging.end
         if end is None:
-            return False
+            return None
         if end.rule == "short":
-            return rows < self._spec.paging.page
+            return True if rows < self._spec.paging.page else None
         said = scalars.get(end.path)
         if end.rule == "flag":
-            return said == end.value
+            # XSD part 2 §3.2.2: 1 and 0 are written for true and false too.
+            return end.value in (said, _BOOLEANS.get(said)) if said else None
         count = number(said)
+        if count is None and not rows:
+            return None
         if count is None:
             raise BrokenReply("soap.count_unreadable", operation=self._spec.operation, path=end.path, text=(said or "-")[:40])
         return (self._page - self._spec.paging.first + 1 if end.rule == "pages" else self._read) >= count
@@ -192,11 +230,14 @@ class Pager:
         if self._total is not None and said != self._total and not self._spec.chunks:
             raise BrokenReply("soap.total_moved", operation=self._spec.operation, before=self._total, now=said)
         self._total = said
+        if self.read > said and not self._spec.chunks and not self._spec.paging.distinct and not self._resumed:
+            # Nothing that comes after it makes this right: a server that gives its pages again and again would be read for ever.
+            raise BrokenReply("soap.total_differs", operation=self._spec.operation, said=said, came=self.read)
 
     def _next_range(self) -> None:
         if self._chunk + 1 < len(self._ranges):
             self._chunk += 1
             self._position, self._print, self._read = None, None, 0
-            self._seen = {"None"}
+            self._seen, self._prints = {"None"}, {None}
         else:
             self.done = True

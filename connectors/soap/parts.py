@@ -124,6 +124,8 @@ def _of_others(spec: SourceSpec) -> Iterator[Named]:
     if spec.count is not None:
         yield Named("count.operation", "operation", "", spec.count.operation)
         yield Named("count.path", "reply", spec.count.path, spec.count.operation)
+        asked = _paths(spec.count.arguments, "")
+        yield from (Named(f"count.arguments.{path}", "request", path, spec.count.operation) for path in dict.fromkeys(asked))
     if access is not None and access.service is None:
         yield Named("access.operation", "operation", "", access.operation)
         if access.rows:
@@ -137,8 +139,8 @@ def _of_others(spec: SourceSpec) -> Iterator[Named]:
         if files.body is not None:
             yield from (Named(f"files.body.{path}", "request", path, files.operation) for path in template.elements(files.body))
         else:
-            asked = {"files.argument": files.argument, **{f"files.arguments.{path}": path for path in _paths(files.arguments, "")}}
-            yield from (Named(use, "request", path, files.operation) for use, path in asked.items())
+            named = {"files.argument": files.argument, **{f"files.arguments.{path}": path for path in _paths(files.arguments, "")}}
+            yield from (Named(use, "request", path, files.operation) for use, path in named.items())
 
 
 def _sources(use: str, source: Source, operation: str, rows: str) -> Iterator[Named]:

@@ -104,6 +104,7 @@ def compile_plan(
         any(_holds_bytes(cell) for cell in kept),
         frozenset(repeated | collected),
         tuple(slots.checks),
+        slots.encoded,
     )
 
 
@@ -270,7 +271,14 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     if reading is not None and reading.sent_as:
         name = expat_name(last.name)
-        step.children[f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as] = here
+        spelt = f"{name.rpartition('}')[0]}}}{reading.sent_as}" if "}" in name else reading.sent_as
+        siblings = contract.children((owner, *trail)[-2])
+        if step.children.get(spelt, here) is not here or any(
+            spelt in map(expat_name, one.names) for one in siblings if one.name != last.name
+        ):
+            # The contract itself has an element of that name, with a meaning of its own.
+            raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=f"{path}: {reading.sent_as}")
+        step.children[spelt] = here
     here.repeats = reading is not None and reading.repeats
     here.xml = xml
     if simple:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
+from connectors.errors import SourceError
 from connectors.protocol import Stream, Window
 from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
 from connectors.soap.components import Contract, Operation, UnknownPath
 from connectors.soap.config import SourceSpec
 from connectors.soap.schema import operation
-from connectors.soap.template import optional
+from connectors.soap.template import names, optional
 
 #: No row was changed after the one, every row was after the other; both fit the date types of all servers that were met.
 _NEVER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -46,13 +47,13 @@ def probe_filter(client: SoapClient, stream: Stream, spec: SourceSpec) -> Findin
 class ArgumentFinding:
     """Rows of one small page with a declared argument, and without it. ``name`` is its path in the request.
 
-    ``changes_nothing`` is said only where one reply holds all rows. It may be in order: every row may be what is asked for.
+    ``needed``: without it the server answers with an error. ``changes_nothing`` is said only where one reply holds all rows. It may be in order: every row may be what is asked for.
     """
 
     name: str
     with_it: int
     without: int
-    verdict: Literal["matches_nothing", "changes_nothing", "narrows"]
+    verdict: Literal["matches_nothing", "changes_nothing", "narrows", "needed"]
 
 
 def probe_arguments(client: SoapClient, stream: Stream, spec: SourceSpec) -> tuple[ArgumentFinding, ...]:
@@ -67,13 +68,28 @@ def probe_arguments(client: SoapClient, stream: Stream, spec: SourceSpec) -> tup
     with_it = _rows(client, stream, small, Window())
     found: list[ArgumentFinding] = []
     for name, others in tried:
-        without = _rows(client, stream, small.model_copy(update={"arguments": others}), Window())
+        try:
+            without = _rows(client, stream, small.model_copy(update={"arguments": others}), Window())
+        except SourceError:
+            # It answered with the argument a moment ago: it needs this one, whatever its WSDL says.
+            found.append(ArgumentFinding(name, with_it, 0, "needed"))
+            continue
         whole = spec.paging.kind == "none" and with_it == without > 0
         verdict: Literal["matches_nothing", "changes_nothing", "narrows"] = (
             "matches_nothing" if without and not with_it else "changes_nothing" if whole else "narrows"
         )
         found.append(ArgumentFinding(name, with_it, without, verdict))
     return tuple(found)
+
+
+def probe_page(client: SoapClient, stream: Stream, spec: SourceSpec) -> int | None:
+    """The rows of one small page: proof that the server takes the credentials and the request. None, and nothing is sent, where a page
+    can't be kept small. Raises what a pull raises.
+    """
+    sized = spec.paging.size if spec.body is None else "size" in names(spec.body)
+    if not sized or spec.paging.kind == "handles":
+        return None
+    return _rows(client, stream, _small(spec), Window())
 
 
 def _small(spec: SourceSpec) -> SourceSpec:

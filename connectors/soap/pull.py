@@ -1,6 +1,6 @@
 """Pages of a stream: asks page by page, types the rows, and lets nothing leave before its reply is whole and the counts agree.
 
-Every paging ends on an empty page (a short one proves nothing). A server that repeats itself is an error, never an endless loop.
+Every paging ends on an empty page (a short one proves nothing), unless that says that there is more. A server that repeats itself is an error, never an endless loop.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import BrokenReply
+from connectors.keys import key_text
 from connectors.pages import empty, page_schema
 from connectors.protocol import Column, Cursor, Page, Stream, Window
 from connectors.soap.aside import MEGABYTE, Aside
@@ -35,9 +36,15 @@ from connectors.soap.values import Rules, Where, batch
 
 @dataclass
 class _Gathered:
-    """What one attempt at one page brought, block by block, as Arrow: raw text is let go as soon as it is typed."""
+    """What one attempt at one page brought, block by block, as Arrow: raw text is let go as soon as it is typed.
+
+    ``left`` is how many of its good rows were given before, by an earlier pull, and ``last_given`` the print of the last one of these now.
+    """
 
     stage: Stage
+    left: int = 0
+    last_given: str = ""
+    good: int = 0
     notes: Notes = field(default_factory=Notes)
     presences: Presences = field(default_factory=Presences)
     rows: int = 0
@@ -65,7 +72,7 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
         def receiver(into: list[_Gathered] = gathered, plan: Plan = ask.plan) -> Sink:
             for before in into:
                 before.stage.close()
-            into[:] = [_Gathered(Stage(page_schema(stream.columns)))]
+            into[:] = [_Gathered(Stage(page_schema(stream.columns)), _left(cursor))]
             return lambda rows: _receive(into[0], rows, plan, rules, stream, asker.version, scope)
 
         try:
@@ -130,7 +137,7 @@ def count(client: SoapClient, spec: SourceSpec) -> int:
     paths += ok.paths if ok else ()
     plan = compile_plan(contract, called, rows=None, scalars=dict.fromkeys(paths))
     headers = filled(spec.headers, {"size": str(spec.paging.page)}, called.name)
-    reply = client.call(called, {}, plan, lambda: lambda _: None, ok=ok, faults=spec.faults, headers=headers)
+    reply = client.call(called, spec.count.arguments, plan, lambda: lambda _: None, ok=ok, faults=spec.faults, headers=headers)
     text = reply.scalars.get(spec.count.path) or ""
     if not text.isdecimal():
         raise BrokenReply("soap.count_unreadable", operation=called.name, path=spec.count.path, text=text[:40] or "-")
@@ -155,8 +162,13 @@ def _receive(into: _Gathered, block: Sequence[RawRow], plan: Plan, rules: Rules,
         versions = texts_of(rows, slot) if slot >= 0 else [""] * len(rows)
         where = Where(plan.operation, plan.rows, into.rows + 1)
         how: Any = {"key": stream.key, "versions": versions, "scope": scope, "checks": plan.checks}
-        # Named by nothing here: a batch may be as large as an attachment, and is let go before the next one is made.
-        into.stage.add(*batch(plan.cells, rows, rules, where, notes=into.notes, presences=into.presences, **how))
+        # Not named beyond its turn: a batch may be as large as an attachment, and is let go before the next one is made.
+        good, rejects = batch(plan.cells, rows, rules, where, notes=into.notes, presences=into.presences, **how)
+        if into.good < into.left <= into.good + good.num_rows:
+            into.last_given = _print(good, into.left - into.good - 1, stream)
+        into.good += good.num_rows
+        into.stage.add(good, rejects)
+        del good
         into.rows += len(rows)
 
 
@@ -164,13 +176,15 @@ def _parts(
     page: _Gathered, stream: Stream, window: Window, before: Mapping[str, Any], after: Cursor, resumed: Cursor | None
 ) -> Iterator[Page]:
     """The judged page, in parts that memory can hold. A part's cursor asks for the same page again and leaves out the rows before it,
-    if it is still the same page.
+    if it is still the same page: with the same ends, and with the same row at the place where the part ended.
     """
     state = resumed.state if resumed is not None else {}
-    left = int(state["part"]) if state.get("of") == page.fingerprint else 0
+    left = page.left if (state.get("of"), state.get("last")) == (page.fingerprint, page.last_given) else 0
+    last_given = ""
     done = told = 0
     for rows, rejects in page.stage.parts():
         done += rows.num_rows
+        last_given = _print(rows, rows.num_rows - 1, stream) if rows.num_rows else last_given
         told += rows.num_rows + len(rejects)
         rest = rows.slice(min(left, rows.num_rows))
         left -= rows.num_rows - rest.num_rows
@@ -179,9 +193,18 @@ def _parts(
             continue
         inside = _inside(rest, stream, window)
         del rows, rest
-        cursor = after if last else Cursor({**before, "part": done, "of": page.fingerprint})
+        cursor = after if last else Cursor({**before, "part": done, "of": page.fingerprint, "last": last_given})
         yield Page(inside, cursor, inside.num_rows + len(rejects), rejects, notes=page.notes.all() if last else ())
         del inside
+
+
+def _left(cursor: Cursor | None) -> int:
+    return int(cursor.state.get("part", 0)) if cursor is not None else 0
+
+
+def _print(rows: pa.RecordBatch, at: int, stream: Stream) -> str:
+    """What tells a row by its key, and shows nothing of it."""
+    return hashlib.sha256(key_text([rows.column(name)[at].as_py() for name in stream.key]).encode()).hexdigest()
 
 
 def _inside(rows: pa.RecordBatch, stream: Stream, window: Window) -> pa.RecordBatch:

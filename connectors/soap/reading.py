@@ -49,8 +49,8 @@ class Reading(BaseModel):
     ``sent_as`` is what the element is called in replies, where the server spells it otherwise than its WSDL. ``beyond``, ``finer`` and
     ``zone`` are as for the stream (see ``SourceSpec``), for this column.
 
-    ``form`` is how an older system writes: ``trailing_minus`` a number with its minus behind (``12.50-``), ``cyyddd`` a day of JD Edwards
-    (``126315``, 0 for none), ``dats`` and ``tims`` a day and a time of SAP (``20261101``, ``00000000`` for none; ``093000``). ``currency``
+    ``form`` is how an older system writes: ``trailing_minus`` a number with its minus behind (``12.50-``), ``grouped`` one with a comma at
+    its thousands (``1,234.50``), ``cyyddd`` a day of JD Edwards (``126315``, 0 for none), ``dats`` and ``tims`` a day and a time of SAP (``20261101``, ``00000000`` for none; ``093000``). ``currency``
     is for amounts that are kept with the same number of decimals whatever their currency.
 
     ``repeats``: the element comes again with the same text, and that is no fault. ``from: any`` is for an element that the WSDL does not
@@ -78,6 +78,11 @@ class Reading(BaseModel):
     def rules(self) -> bool:
         """Whether the stream's own rules for values hold here only in part."""
         return any(one is not None for one in (self.timezone, self.empty, self.beyond, self.finer, self.zone))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it says how a text is read."""
+        return self.rules or self.by_value
 
     @property
     def by_value(self) -> bool:

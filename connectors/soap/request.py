@@ -70,7 +70,7 @@ class Requests:
                 "soap.request_invalid",
                 operation=operation.name,
                 names=", ".join(given) or "-",
-                why=f"{type(error).__name__}: {str(error)[:160]}",
+                why=str(error)[:160] or type(error).__name__,
             ) from error
         _without_addressing(envelope)
         if operation.use == "encoded":

@@ -15,6 +15,7 @@ from connectors.soap import raw
 from connectors.soap.arrays import POSITION
 from connectors.soap.brackets import SPELLINGS, Index, legal, paired
 from connectors.soap.known import ANYTHING, unknown
+from connectors.soap.multiref import reference
 from connectors.soap.notes import Notes
 from connectors.soap.steps import Kind, Step
 from connectors.soap.tags import CLOSE, EMPTY, OPEN, Tag, plain, read_tag
@@ -54,6 +55,7 @@ class RunReader:
     scope: Mapping[str, str]
     deepest: int
     notes: Notes = field(default_factory=Notes)
+    encoded: bool = False
     _tags: dict[str, Tag | None] = field(default_factory=dict[str, "Tag | None"])
     _steps: list[Step] = field(default_factory=list[Step])
     _passed: dict[tuple[int, str], Step] = field(default_factory=dict[tuple[int, str], Step])
@@ -106,7 +108,7 @@ class RunReader:
                     self._tags.clear()
                 self._tags[text] = read_tag(text, self.scope)
             tag = self._tags[text]
-            if tag is None:
+            if tag is None or (self.encoded and tag.attributes and reference(tag.attributes) is not None):
                 return None
             read.append(tag)
         return read

@@ -31,6 +31,12 @@ class Ok(BaseModel):
     optional: bool = False
     code: str | None = None
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        # Beside a `code` of its own the values only say yes or no, and may be written like one of its codes.
+        _disjoint(() if self.code else self.values, self.empty, self.refused, self.retry)
+        return self
+
     @property
     def paths(self) -> tuple[str, ...]:
         """Where a reply is looked at."""
@@ -48,6 +54,17 @@ class Faults(BaseModel):
     refused: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        _disjoint(self.refused, self.retry, self.empty)
+        return self
+
+
+def _disjoint(*lists: tuple[str, ...]) -> None:
+    said = [one for values in lists for one in dict.fromkeys(values)]
+    if twice := next((one for one in said if said.count(one) > 1), None):
+        raise ValueError(f"{twice} stands in two of the lists; it can mean one thing only")
 
 
 class Header(BaseModel):
@@ -102,6 +119,10 @@ class End(BaseModel):
     def _has_path(self) -> Self:
         if self.rule != "short" and not self.path:
             raise ValueError(f"end rule {self.rule} needs `path`, where the reply says it")
+        if self.rule == "short" and self.path:
+            raise ValueError("end rule short looks at nothing but the number of rows; leave `path` out")
+        if self.rule != "flag" and "value" in self.model_fields_set:
+            raise ValueError(f"`value` is a flag's; end rule {self.rule} has none")
         return self
 
 
@@ -155,7 +176,8 @@ class Handles(BaseModel):
 
 
 class Paging(BaseModel):
-    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so.
+    """Where the next page begins, and how it is asked for. Every kind ends on an empty page, or earlier where ``end`` says so. An empty page
+    that says by ``end`` that more follows is an error, unless it has a new token to go on by.
 
     ``bookmark`` and ``last_id``: ``request`` carries ``from`` (a child of the row) of the last row. ``offset``: ``request`` carries the
     rows read so far. ``page``: ``request`` carries the page's number from ``first`` on. ``token``: ``request`` carries the text at the
@@ -190,6 +212,10 @@ class Paging(BaseModel):
             raise ValueError("paging of kind query_more needs `more`, the operation of further pages, and `end`")
         if (self.kind == "handles") is (self.handles is None):
             raise ValueError("`handles` and paging of kind handles belong together")
+        if self.from_ and self.kind not in ("bookmark", "last_id", "token", "query_more"):
+            raise ValueError(f"paging of kind {self.kind} goes by nothing that a reply says; leave `from` out")
+        if self.kind == "none" and (self.more is not None or self.request):
+            raise ValueError("paging of kind none asks once; say its kind, or leave `request` and `more` out")
         return self
 
     @property
@@ -267,9 +293,15 @@ class Chunks(BaseModel):
 
 
 class Count(BaseModel):
+    """The operation that says how many rows there are, at the path ``path`` of its reply. ``arguments`` are constant elements of its request.
+
+    It may be the stream's own operation, asked for a page as small as it gives, where every page says how many rows there are in all.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     operation: str
     path: str
+    arguments: Mapping[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AccessSpec(BaseModel):

@@ -134,7 +134,8 @@ class Plan:
     """``root`` expects the Envelope. ``cells`` are the columns, ``slots`` where single sources such as the bookmark lie.
 
     ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
-    ``repeated`` are the paths outside of the rows that lead through a repeated element. ``checks`` hold for every row.
+    ``repeated`` are the paths outside of the rows that lead through a repeated element. ``checks`` hold for every row. In a reply that is
+    ``encoded`` an element's value may stand elsewhere (SOAP 1.1 §5.4.1).
     """
 
     operation: str
@@ -147,6 +148,7 @@ class Plan:
     binary: bool = False
     repeated: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
+    encoded: bool = False
 
 
 def below(step: Step, element: Element) -> Step:

@@ -8,6 +8,9 @@ from xml.parsers import expat
 
 MAX_DEPTH = 100
 MAX_TEXT = 10 * 1024 * 1024
+#: What expat says at the end of the input when the document is not finished: 3 no element, 5 unclosed token, 6 partial character, 20 unclosed
+#: CDATA.
+CUT = frozenset({3, 5, 6, 20})
 
 
 class UnsafeXml(ValueError):

@@ -62,10 +62,14 @@ def diff(
             {"kind": c.kind, "field": c.path, "label": c.label, "old": c.old, "new": c.new, "policy": c.policy, "reload": c.reload}
             for c in drift.changes
         ],
+        # Empty where the stream can't be described as it is now.
+        "fingerprint": drift.fingerprint,
     }
+    # What a contract does not state can only be accepted by naming what was looked at.
+    acceptable = connector.kind == "soap" and bool(drift.blocking) and drift.fingerprint not in ("", found.source.get("fingerprint"))
 
     def value(kind: str, given: str) -> str:
-        """Required and optional are our words; everything else is the source's own."""
+        """Required, optional and nillable are our words; everything else is the source's own."""
         return word(f"drift.value.{given}", lang) if kind == "required" and given else given or "·"
 
     def text() -> None:
@@ -74,6 +78,8 @@ def diff(
         for c in drift.changes:
             policy = word(f"drift.policy.{c.policy}", lang)
             row(cell(word(f"drift.kind.{c.kind}", lang), 9), f"{c.path}  {value(c.kind, c.old)} → {value(c.kind, c.new)}  ({policy})")
+        if acceptable:
+            line("contract.accept", lang, fingerprint=drift.fingerprint)
 
     emit("contract_diff", payload, json_, text)
     if drift.changes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it. ``memory`` is
 #: the connector's own (``protocol.Kept``).
-TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "grants", "principals", "content", "memory")
+TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "grants", "principals", "groups", "content", "memory")
 #: The number of the newest published record, kept beside the history it made visible. Delta leaves names with an underscore alone.
 _NOTE = "_published"
 

@@ -50,7 +50,7 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         "noted": float(len(odd)),
     }
     facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
-    summary = told("check.values" if fetched.profile.rows else "check.values_none", **facts)
+    summary = told("check.values" if fetched.profile.rows or fetched.rejects else "check.values_none", **facts)
     if fetched.rejects:
         first = max(fetched.rejects, key=lambda reject: reasons[reject.column, reject.reason.partition(" (")[0]])
         count = reasons[first.column, first.reason.partition(" (")[0]]
@@ -69,14 +69,17 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
 
 
 def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
-    """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason."""
-    unresolved = [scope for scope in access.scopes if not scope.resolved]
+    """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason. Readers that the
+    contract itself names stand for what the source says of any scope.
+    """
+    fixed = None if contract.access.from_ == "source" else len(contract.access.from_)
+    unresolved = [scope for scope in access.scopes if not scope.resolved and fixed is None]
     rows = tuple(
         {
             "scope": scope.id,
             "title": scope.title,
-            "principals": str(len(scope.principals)),
-            "state": "resolved" if scope.resolved else scope.reason,
+            "principals": str(len(scope.principals) if fixed is None else fixed),
+            "state": "resolved" if scope.resolved or fixed is not None else scope.reason,
         }
         for scope in access.scopes
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import FixConfiguration
-from expectations.contract import first_fault
+from connectors.validation import first_fault
 
 #: What Delta, Parquet or a contract refuse in a column's name.
 _REFUSED = re.compile(r"[\s/\\.`,;:{}()\[\]=<>\"'$@]+")
@@ -75,7 +75,7 @@ def read_glossary(folder: Path) -> Glossary:
     except YAMLError as error:
         raise FixConfiguration("project.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     except ValidationError as error:
-        place, reason = first_fault(error)
+        place, reason = first_fault(error, GlossaryFile)
         raise FixConfiguration("project.invalid", path=str(path), place=place, reason=reason) from None
     for terms in (file.terms, *file.only.values()):
         for term, name in terms.items():

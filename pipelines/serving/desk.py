@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
@@ -14,9 +15,13 @@ from pipelines.index.releases import newest_candidate
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
+from pipelines.pull.roster import edges, known_roster
 from pipelines.serving.audit import AuditLog
 from pipelines.serving.identity import Directory, Person, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def preview(project: Project, index: str, query: str, person: str, k: int, clock: Clock) -> Answer:
@@ -48,19 +53,39 @@ def pinned(project: Project, index: str, warehouse: Warehouse) -> tuple[Snapshot
 
 
 def directories(project: Project, pins: Sequence[Snapshot]) -> tuple[tuple[Directory, ...], datetime]:
-    """Each stream's accounts and membership edges, and the age of the oldest: an edge is as old as the pull that saw it."""
-    import pyarrow as pa
+    """Each stream's accounts and membership edges, and the age of the oldest: an edge is as old as the reading that saw it.
 
+    Where a system's roster was read after the stream, it decides of every group it knows; of others the stream's own pull does.
+    """
     found: list[Directory] = []
+    ages: list[datetime] = []
+    rosters = {system: known_roster(pin.warehouse, system) for pin in pins for system in (pin.stream.partition("/")[0],)}
     for pin in pins:
-        accounts, members = pin.read("accounts"), pin.read("members")
-        if accounts is None or members is None:
-            # A stream without a directory knows nobody; the others decide for it as far as they agree.
-            accounts, members = pa.table({"principal": pa.array([], pa.string())}), pa.table({"group": pa.array([], pa.string())})
+        accounts, members, at = _memberships(pin, rosters[pin.stream.partition("/")[0]])
         found.append(Directory(pin.stream, accounts, members))
+        ages.append(at)
     if all(each.silent for each in found):
         raise AnswerIsNo("serving.no_directory", project=project.name)
-    return tuple(found), min(pin.access_at for pin in pins)
+    return tuple(found), min(ages)
+
+
+def _memberships(pin: Snapshot, roster: Snapshot | None) -> tuple[pa.Table, pa.Table, datetime]:
+    """Accounts and edges that hold for one stream, and how old the oldest of them is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    accounts, members = pin.read("accounts"), pin.read("members")
+    if accounts is None or members is None:
+        # A stream without a directory knows nobody; the others decide for it as far as they agree.
+        nobody = pa.table({"principal": pa.array([], pa.string())}), pa.table({"group": pa.array([], pa.string())})
+        return *nobody, pin.access_at
+    if roster is None or roster.access_at < pin.access_at:
+        return accounts, members, pin.access_at
+    theirs, groups = roster.read("accounts"), roster.read("groups", ["group"])
+    assert theirs is not None and groups is not None  # every roster is published with them
+    rest = members.filter(pc.invert(pc.is_in(members["group"], value_set=groups["group"].combine_chunks())))
+    at = roster.access_at if rest.num_rows == 0 else pin.access_at
+    return theirs, pa.concat_tables([edges(roster), rest.select(["group", "member"])]), at
 
 
 def as_person(who: str, found: Sequence[Directory], read_at: datetime, trace_id: str, client: str) -> Asker:

@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["connectors.soap"]):
     from connectors.protocol import Column
     from connectors.soap.bundle import fetch
     from connectors.soap.decode import IncompleteXml, NotSoap, RawRow, decode
-    from connectors.soap.multiref import Marks, resolved
+    from connectors.soap.multiref import Referred, resolved
     from connectors.soap.plan import compile_plan
     from connectors.soap.steps import Plan
     from connectors.soap.values import Rules, Where, batch
@@ -97,10 +97,12 @@ def read_by(the: Plan, content: bytes, **how: Any) -> tuple[list[dict[str, Any]]
         blamed.extend(one.column for one in bad)
 
     try:
-        source: Any = io.BytesIO(content)
-        if the is PLANS[1] and Marks().in_next(content):
-            source = resolved(source)
-        said = decode(source, the, sink, **how)
+        try:
+            said = decode(io.BytesIO(content), the, sink, **how)
+        except Referred:
+            rows.clear()
+            blamed.clear()
+            said = decode(resolved(io.BytesIO(content)), the, sink, **how)
     except (BrokenXml, UnsafeXml, NotSoap, IncompleteXml):
         return None
     return None if said.fault is not None or said.missing else (rows, blamed, said.scalars)

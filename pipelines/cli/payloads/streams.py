@@ -51,12 +51,15 @@ class Change(Part):
 
 
 class ContractDiff(Payload):
-    """``fortnight contract diff``: no changes means that the live source is as the contract says."""
+    """``fortnight contract diff``: no changes means that the live source is as the contract says. ``fingerprint`` is that of the source now,
+    empty where the stream can't be described.
+    """
 
     schema_: Literal["fortnight.contract_diff/1"] = Field(alias="schema")
     stream: str
     version: int
     changes: tuple[Change, ...]
+    fingerprint: str
 
 
 class Check(Part):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 from soap_fake import EMPTY, SCHEMA, SOURCE, WSDL, WSDL_URL, Fake, part, reply, stream
 from test_soap_sources import NAV_WSDL, NETSUITE_WSDL, SAP_WSDL, wsdl
 
 from connectors.capabilities import OperationShape
-from connectors.protocol import Stream
+from connectors.protocol import Offer, Stream
 from connectors.soap.bundle import fetch
 from connectors.soap.components import Contract
 from connectors.soap.config import SourceSpec, source_spec
@@ -110,3 +112,50 @@ def test_an_offer_says_that_the_server_ignores_the_filter() -> None:
     assert any("ignores the filter by Modified" in note for note in offer.notes)
     (good,) = server(future=EMPTY, past=ROWS, whole=ROWS).connector().discover()
     assert not any("filter by Modified" in note for note in good.notes)
+
+
+JUCHU = wsdl(
+    "urn:juchu",
+    '<xs:schema targetNamespace="urn:juchu" xmlns:t="urn:juchu" elementFormDefault="qualified">'
+    '<xs:complexType name="Row"><xs:sequence><xs:element name="更新日時" type="xs:dateTime"/><xs:element name="受注番号" type="xs:string"/>'
+    '<xs:element name="単価" type="xs:decimal"/></xs:sequence></xs:complexType>'
+    '<xs:complexType name="Result"><xs:sequence><xs:element name="結果コード" type="xs:int"/><xs:element name="メッセージ" type="xs:string"/>'
+    '<xs:element name="総件数" type="xs:int"/><xs:element name="受注" type="t:Row" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:complexType>'
+    '<xs:complexType name="Asked"><xs:sequence><xs:element name="offset" type="xs:int"/><xs:element name="count" type="xs:int"/>'
+    '<xs:element name="changedSince" type="xs:dateTime" minOccurs="0"/><xs:element name="kaisha" type="xs:string"/>'
+    '<xs:element name="soko" type="xs:string" minOccurs="0"/></xs:sequence></xs:complexType>'
+    '<xs:element name="GetOrders" type="t:Asked"/><xs:element name="Orders" type="t:Result"/></xs:schema>',
+    GetOrders=("t:GetOrders", "t:Orders"),
+)
+
+
+def offered(text: str, **config: Any) -> Offer:
+    return next(iter(Fake(httpx.Response(500), documents={WSDL_URL: text}).connector(**config).discover()))
+
+
+def test_an_offer_reads_japanese_names_and_a_request_that_counts_and_takes_an_instant() -> None:
+    source = offered(JUCHU).source
+    assert source["ok"] == {"path": "結果コード", "values": ["0"]} and source["message"] == "メッセージ"
+    assert source["paging"] == {"kind": "offset", "request": "offset", "size": "count", "page": 1000} and source["total"] == "総件数"
+    assert source["changed_since"] == {"field": "更新日時", "request": "changedSince", "type": "dateTime"}
+    assert "row_count" not in source
+
+
+def test_the_key_of_an_offer_holds_no_update_time() -> None:
+    assert offered(JUCHU).key == ("受注番号",)
+    unnamed = JUCHU.replace("受注番号", "件名")
+    assert offered(unnamed).key == ("件名", "単価")
+
+
+def test_an_offer_names_the_elements_of_the_request_that_nothing_gives() -> None:
+    said = "\n".join(offered(JUCHU).notes)
+    assert "nothing gives these elements of the request: kaisha (string, required), soko (string)." in said
+    assert "kaisha" not in "\n".join(offered(JUCHU, auth={"body": {"kaisha": "01"}}).notes)
+
+
+def test_an_offer_names_headers_that_the_wsdl_has_and_the_project_does_not_give() -> None:
+    header = '<s:header message="t:In" part="Ninsho" use="literal"/>'
+    text = WSDL.replace('<w:input><s:body use="literal"/>', f'<w:input><s:body use="literal"/>{header}')
+    assert "the WSDL has headers for it: Ninsho." in "\n".join(offered(text).notes)
+    given = {"headers": [{"name": "Ninsho", "namespace": "urn:parts", "values": {"User": "a"}}]}
+    assert "headers for it" not in "\n".join(offered(text, auth=given).notes)

@@ -7,7 +7,7 @@ from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, stream
 from soap_schemas import XSD_URL, promised, with_parts
 
 from connectors.errors import AddressUnknown, FixConfiguration
-from connectors.protocol import Schema
+from connectors.protocol import Column, Schema
 from expectations.drift import address, compare
 from expectations.facts import facts_of
 
@@ -172,14 +172,14 @@ OF_THE_CALL: dict[str, tuple[str, str, list[Line]]] = {
 }  # fmt: skip
 
 
-def seen(wsdl: str = WSDL, schema: str = SCHEMA) -> Schema:
-    """The stream as described; where it can't be, what is said of its address."""
+def seen(wsdl: str = WSDL, schema: str = SCHEMA, columns: tuple[Column, ...] = ()) -> Schema:
+    """The stream as described, with ``columns`` beside its key; where it can't be, what is said of its address."""
     renamed = SCHEMA.replace(
         "</xs:schema>", SCHEMA[SCHEMA.index('<xs:element name="ReadParts_Result"') :].replace("ReadParts_Result", "Answer")
     )
     connector = Fake(EMPTY, documents={WSDL_URL: wsdl, XSD_URL: renamed if "p:Answer" in wsdl else schema}).connector()
     try:
-        return connector.describe(stream())
+        return connector.describe(stream(*columns))
     except (AddressUnknown, FixConfiguration):
         return connector.identify(stream())
 
@@ -202,3 +202,44 @@ def test_a_change_of_the_call_is_the_line_of_its_kind(kind: str) -> None:
     before, after, expected = OF_THE_CALL[kind]
     assert before != after
     assert lines(seen(before), seen(after)) == expected
+
+
+#: Changes of what a contract states itself: its columns and their types. They stand until the contract says otherwise.
+STATED = frozenset(
+    {
+        "element removed", "element renamed", "inner element removed", "type widened", "type narrowed", "type changed", "digits up",
+        "digits down", "max 1 to n",
+    }
+)  # fmt: skip
+#: What leaves nothing to be described: there is no fingerprint to accept it by.
+GONE = frozenset({"style", "operation removed", "endpoint's host", "endpoint's scheme"})
+
+
+def accepted(before: tuple[str, str], after: tuple[str, str]) -> list[Line]:
+    """The lines where the contract names the interface as it is now. Documents are a WSDL and its schema."""
+    was = seen(*before)
+    contract = promised(was)
+    columns = tuple(one for one in contract.columns() if one.source != "Code")
+    now = seen(*after, columns)
+    found = compare(contract, now, facts_of(was)).changes
+    # What stops a pull must move the fingerprint, or one that was written long ago would let it through.
+    assert now.fields and (seen(*before, columns).fingerprint != now.fingerprint or not any(one.blocks for one in found))
+    contract = contract.model_copy(update={"source": {**contract.source, "fingerprint": now.fingerprint}})
+    return [(one.kind, one.path, one.blocks) for one in compare(contract, now, facts_of(was)).changes]
+
+
+@pytest.mark.parametrize("kind", OF_THE_SCHEMA)
+def test_a_fingerprint_in_the_contract_lets_through_what_the_contract_does_not_state(kind: str) -> None:
+    before, after, expected = OF_THE_SCHEMA[kind]
+    assert accepted((WSDL, before), (WSDL, after)) == [(one, path, blocks and kind in STATED) for one, path, blocks in expected]
+
+
+@pytest.mark.parametrize("kind", sorted(OF_THE_CALL.keys() - GONE))
+def test_a_fingerprint_accepts_another_call(kind: str) -> None:
+    before, after, expected = OF_THE_CALL[kind]
+    assert accepted((before, SCHEMA), (after, SCHEMA)) == [(one, path, False) for one, path, _ in expected]
+
+
+@pytest.mark.parametrize("kind", sorted(GONE))
+def test_what_can_not_be_described_has_no_fingerprint_to_accept_it_by(kind: str) -> None:
+    assert not seen(OF_THE_CALL[kind][1]).fingerprint

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from soap_fake import EMPTY, Fake, part, reply, stream
+from soap_fake import EMPTY, Fake, envelope, part, reply, stream
 from test_soap_sources import NAV_WSDL
 
 from connectors.capabilities import Examines
-from connectors.errors import BrokenReply, ContractBroken
+from connectors.errors import AccessRefused, BrokenReply, ContractBroken, FixConfiguration, SourceError
 from connectors.messages import Said
 from connectors.protocol import Column, Cursor, Stream, Window
 from connectors.soap.config import Config, source_spec
@@ -60,6 +60,15 @@ def test_a_declared_filter_is_tried_with_and_without_itself(narrowed: bytes, who
     assert "Stock" in fake.asked[0] and "Stock" not in fake.asked[1] and all("setSize>9<" in one for one in fake.asked)
 
 
+def test_an_argument_that_the_server_wants_though_its_wsdl_does_not_stops_nothing() -> None:
+    fault = envelope("<e:Fault><faultcode>e:Server</faultcode><faultstring>Stock?</faultstring></e:Fault>")
+    (found,) = tried(server(ROWS, fault), **ONCE)
+    assert (found.with_it, found.without, found.verdict) == (2, 0, "needed")
+    assert examined(server(ROWS, fault), **ONCE) == "ReadParts, paging none"
+    with pytest.raises(SourceError):
+        examined(server(fault, ROWS), **ONCE)
+
+
 def test_on_small_pages_the_same_number_of_rows_says_nothing() -> None:
     fake = server(ROWS, ROWS)
     paging = {"kind": "bookmark", "request": "bookmarkKey", "size": "setSize", "page": 5000, "from": "Key"}
@@ -90,6 +99,32 @@ def test_the_line_names_the_filter_that_matches_nothing_in_both_languages() -> N
     assert "filter を付けると 0 行" in said.say("ja")
     assert "may ignore it" in examined(server(ROWS, ROWS), **ONCE)
     assert examined(server(reply(part("A")), ROWS), **ONCE) == "ReadParts, paging none"
+
+
+PAGED: dict[str, Any] = {"paging": {"kind": "bookmark", "request": "bookmarkKey", "size": "setSize", "page": 5000, "from": "Key"}}
+
+
+def test_where_a_page_can_be_kept_small_one_is_read() -> None:
+    fake = server(ROWS, ROWS)
+    assert examined(fake, **PAGED) == "ReadParts, paging bookmark; a small page came with 2 rows"
+    assert len(fake.asked) == 1 and "setSize>2<" in fake.asked[0]
+
+
+def test_where_one_reply_is_all_nothing_is_sent_and_the_line_says_so() -> None:
+    fake = server(ROWS, ROWS)
+    said = examined(fake, paging={"kind": "none"}, arguments={"setSize": 9})
+    assert said.endswith("nothing was asked of the server, for its pages can't be kept small") and not fake.asked
+
+
+def test_credentials_that_the_application_refuses_are_found_before_a_pull() -> None:
+    with pytest.raises(AccessRefused, match="BAD_CREDENTIALS"):
+        examined(Fake(reply(code="BAD_CREDENTIALS")), **PAGED)
+
+
+def test_an_element_that_the_request_lacks_is_found_before_a_pull() -> None:
+    with pytest.raises(FixConfiguration, match="does not fit the WSDL .*setSize") as caught:
+        Fake(EMPTY).connector().examine(stream(paging={"kind": "none"}))
+    assert caught.value.code == "soap.request_invalid"
 
 
 def test_what_a_pull_would_come_to_grief_over_is_raised() -> None:
@@ -147,7 +182,8 @@ def test_a_preset_says_when_its_vendor_takes_soap_away() -> None:
 
 def test_an_offer_and_the_line_of_a_stream_say_it() -> None:
     url = "https://erp.example/ws/Parts?wsdl"
-    fake = Fake(httpx.Response(500), documents={url: NAV_WSDL})
+    nothing = envelope('<ReadMultiple_Result xmlns="urn:microsoft-dynamics-schemas/page/item"><ReadMultiple_Result/></ReadMultiple_Result>')
+    fake = Fake(nothing, documents={url: NAV_WSDL})
     notes = [note for offer in fake.connector().discover() for note in offer.notes]
     assert any("SOAP goes with Business Central 29" in note and "2026-10-01" in note and "dynamics-nav-page" in note for note in notes)
     assert not any("SOAP goes" in note for offer in Fake(EMPTY).connector().discover() for note in offer.notes)

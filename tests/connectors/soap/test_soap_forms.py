@@ -15,7 +15,7 @@ from soap_multipart import INCLUDE, PICTURE, PICTURES, TYPE, XSD_URL, multipart,
 
 from connectors.errors import BrokenReply
 from connectors.protocol import Column, Stream, Window
-from connectors.soap.multiref import Marks, resolved
+from connectors.soap.multiref import resolved
 from connectors.soap.xmltree import BrokenXml, UnsafeXml
 
 
@@ -76,7 +76,6 @@ ANSWER = '<r:get xmlns:r="urn:r"><list href="#l"/></r:get>'
 def test_references_are_replaced_by_what_they_name_also_inside_of_each_other() -> None:
     body = ANSWER + '<multiRef id="l" xsi:type="x:Array"><i href="#a"/><i href="#a"/></multiRef><multiRef id="a"><n>1</n></multiRef>'
     source = io.BytesIO(refs(body.replace("<multiRef", '<multiRef xmlns:x="urn:x"')))
-    assert Marks().in_next(source.getvalue())
     text = resolved(source).read().decode()
     assert text.count("<n>1</n>") == 2 and "multiRef" not in text and "href" not in text
 

@@ -133,6 +133,9 @@ def test_the_contract_is_fetched_with_the_token_too() -> None:
         (200, b"<html>log in</html>", BrokenReply, "soap.token_broken"),
         (200, b'["access_token"]', BrokenReply, "soap.token_broken"),
         (200, b'{"access_token": "abc", "token_type": "mac"}', BrokenReply, "soap.token_broken"),
+        (200, b'{"access_token": "secret/\\r\\nCookie: a", "token_type": "Bearer"}', BrokenReply, "soap.token_broken"),
+        (200, '{"access_token": "secret/鍵", "token_type": "Bearer"}'.encode(), BrokenReply, "soap.token_broken"),
+        (200, b"[" * 100_000, BrokenReply, "soap.token_broken"),
         (302, b"", BrokenReply, "soap.token_broken"),
         (503, b"", SourceUnavailable, "source.unavailable"),
     ],
@@ -148,6 +151,19 @@ def test_a_token_server_that_gives_none_is_named_with_its_reason(
     error = caught.value
     assert error.code == code and error.params["host"] == server.url.removeprefix("http://") and len(server.asked) == 1
     assert "secret/" not in f"{error} {error.params}" and (status != 400 or "invalid_scope" in str(error))
+
+
+def test_a_token_that_lasts_longer_than_numbers_go_is_used() -> None:
+    forever = '{"access_token": "forever", "token_type": "Bearer", "expires_in": 1' + "0" * 400 + "}"
+
+    def answer(exchange: Exchange, body: bytes) -> None:
+        if exchange.path == "/oauth/token":
+            exchange.say(forever.encode(), kind="application/json")
+        else:
+            exchange.say(reply(part("A")))
+
+    with asked(answer) as (_, client):
+        assert pulled(client) == ["A"]
 
 
 def test_neither_token_nor_secret_is_ever_shown(caplog: pytest.LogCaptureFixture) -> None:

@@ -48,6 +48,10 @@ def text(value: str, kind: pa.DataType, form: str, **more: Any) -> Page:
         ("trailing_minus", pa.decimal128(9, 2), "12.5 ", Decimal("12.50")),
         ("trailing_minus", pa.int32(), "-7", -7),
         ("trailing_minus", pa.int32(), "7-", -7),
+        ("grouped", pa.decimal128(12, 2), "1,234,567.50", Decimal("1234567.50")),
+        ("grouped", pa.decimal128(12, 2), " -12,345 ", Decimal("-12345.00")),
+        ("grouped", pa.decimal128(12, 2), "999", Decimal("999.00")),
+        ("grouped", pa.int64(), "1,200", 1200),
         ("cyyddd", pa.date32(), "126315", date(2026, 11, 11)),
         ("cyyddd", pa.date32(), "99365", date(1999, 12, 31)),
         ("cyyddd", pa.date32(), "1", date(1900, 1, 1)),
@@ -72,6 +76,10 @@ def test_an_older_form_is_the_value_it_means(form: str, kind: pa.DataType, sent:
     [
         ("trailing_minus", pa.decimal128(9, 2), "-12.50-", "value.lexical"),
         ("trailing_minus", pa.decimal128(9, 2), "12.505-", "value.inexact"),
+        *[
+            ("grouped", pa.decimal128(12, 2), sent, "value.lexical")
+            for sent in ("12,34", "1,2345", "1234,567", "1.234,50", ",123", "1,234,", "1,,234")
+        ],
         ("cyyddd", pa.date32(), "126366", "no such day"),
         ("cyyddd", pa.date32(), "126000", "no such day"),
         ("cyyddd", pa.date32(), "2026315", "CYYDDD"),
@@ -175,7 +183,8 @@ def test_a_form_that_makes_no_sense_is_refused_by_name(reading: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("form", "kind"), [("dats", pa.string()), ("cyyddd", pa.int32()), ("tims", pa.date32()), ("trailing_minus", pa.string())]
+    ("form", "kind"),
+    [("dats", pa.string()), ("cyyddd", pa.int32()), ("tims", pa.date32()), ("trailing_minus", pa.string()), ("grouped", pa.string())],
 )
 def test_a_form_and_a_column_that_can_not_hold_it_contradict_each_other(form: str, kind: pa.DataType) -> None:
     with pytest.raises(FixConfiguration, match="can't hold"):

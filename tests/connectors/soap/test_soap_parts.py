@@ -169,6 +169,12 @@ def test_a_request_element_that_is_needed_now_and_that_the_contract_names_is_no_
     assert lines(described(BY_MARK), described(BY_MARK, needed)) == []
 
 
+def test_an_argument_of_the_count_is_named_when_it_goes() -> None:
+    source = {**BY_MARK, "count": {"operation": "Read", "path": "All", "arguments": {"Size": 1, "Colour": "red"}}}
+    before, after = described(source), described(source, SCHEMA.replace('name="Colour"', 'name="Color"'))
+    assert lines(before, after) == [("renamed", "count.arguments.Colour", "Colour", "Color", True)]
+
+
 def test_elements_that_the_contract_does_not_name_are_no_matter_of_its_reader() -> None:
     more = SCHEMA.replace('<xs:element name="Log"', '<xs:element name="Server" type="xs:string" minOccurs="0"/><xs:element name="Log"')
     before, after = described(BY_MARK), described(BY_MARK, more.replace('name="Colour"', 'name="Color"'))

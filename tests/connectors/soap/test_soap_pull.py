@@ -421,6 +421,13 @@ def test_keys_read_all_pages_and_count_without_an_operation_counts_them() -> Non
     assert Fake(WHOLE, EMPTY).connector().count(what) == 2
 
 
+def test_rows_are_counted_by_the_streams_own_operation_asked_for_one_of_them() -> None:
+    fake = Fake(reply(part("A"), count=240))
+    counting = {"operation": "ReadParts", "path": "RowCount", "arguments": {"setSize": 1}}
+    assert fake.connector().count(stream(count=counting, row_count=None)) == 240
+    assert len(fake.asked) == 1 and "setSize>1<" in fake.asked[0]
+
+
 def test_a_key_that_can_not_be_read_stops_the_listing_of_keys() -> None:
     number = Stream("erp", "parts", stream().source, ("code",), (Column("code", "Code", pa.int32(), required=True),))
     with pytest.raises(BrokenReply, match="would look deleted"):

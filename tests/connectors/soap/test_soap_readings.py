@@ -19,6 +19,7 @@ from expectations.contract import Contract
 from expectations.drift import compare
 
 TEXT, STOCK, TAG = "名称", "Stock", "Tag"
+XSI = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'"
 MONEY = Column("total", TEXT, pa.decimal128(16, 2))
 INNER = Column(
     "items",
@@ -136,6 +137,13 @@ def test_a_table_in_xml_inside_a_text_is_a_list() -> None:
         ("<D><Rows><Row><No>1</No><No>2</No></Row></Rows></D>", "came twice"),
         ("<D><Rows><Row><No>1</No></Rows></D>", "mismatched tag"),
         ("<D/>", "no element Rows"),
+        ("<D><Rows><Zeile><No>1</No></Zeile></Rows></D>", "no element Row, but Zeile"),
+        ("<D><Rows><Row><No>1</No><Note>12<b>3</b></Note></Row></Rows></D>", "Note holds more than a value"),
+        ("<D><Rows><Row><No>1</No><Note><b>3</b></Note></Row></Rows></D>", "Note holds more than a value"),
+        (f"<D {XSI}><Rows><Row><No>1</No><Note xsi:nil='1'>a</Note></Row></Rows></D>", "Note holds more than a value"),
+        (f"<D {XSI}><Rows><Row><No>1</No><Note xsi:nil='yes'/></Row></Rows></D>", "the xsi:nil of Note is no boolean"),
+        (f"<D {XSI}><Rows><Row><No>1</No><Note xsi:nil='1'/><Note>a</Note></Row></Rows></D>", "came twice"),
+        (f"<D {XSI}><Rows><Row><No xsi:nil='true'/></Row></Rows></D>", "a value is required"),
         ('<!DOCTYPE D [<!ENTITY a "b">]><D><Rows/></D>', "DOCTYPE"),
         ("", "no element found"),
     ],
@@ -144,6 +152,21 @@ def test_an_inner_document_that_is_not_what_it_is_declared_to_be_holds_its_row(d
     assert why in reason(
         document.replace("&", "&amp;").replace("<", "&lt;"), INNER, {"from": "string", "inner": {"format": "xml", "rows": "Rows/Row"}}
     )
+
+
+def test_what_is_nil_in_an_inner_document_is_null_and_a_schema_beside_no_rows_is_none() -> None:
+    reading = {"from": "string", "inner": {"format": "xml", "rows": "Row"}}
+    nil = f"<D {XSI}><Row><No>1</No><Note xsi:nil='true'/></Row></D>"
+    assert value(f"<![CDATA[{nil}]]>", INNER, reading) == [{"no": 1, "price": None, "note": None}]
+    empty = '<NewDataSet><xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/></NewDataSet>'
+    assert value(f"<![CDATA[{empty}]]>", INNER, reading) == []
+
+
+def test_an_empty_line_of_a_table_with_one_column_is_not_left_out() -> None:
+    one = Column("items", TEXT, pa.list_(pa.struct([("no", pa.string())])), children=(Column("no", "番号", pa.string()),))
+    reading = {"from": "string", "inner": {"format": "csv"}}
+    assert value("番号\na\nb\n", one, reading) == [{"no": "a"}, {"no": "b"}]
+    assert "line 2 is empty" in reason("番号\na\n\nb\n", one, reading)
 
 
 def test_a_table_in_csv_inside_a_text_is_a_list() -> None:
@@ -165,6 +188,42 @@ def test_an_element_that_the_server_spells_otherwise_than_its_contract_is_read()
     assert page.rows.column("name").to_pylist() == ["軸受"]
     assert pulled(f"<{TEXT}>軸受</{TEXT}>", name, {"sent_as": "名稱"}).rows.column("name").to_pylist() == ["軸受"]
     assert "value.twice" in pulled(f"<{TEXT}>a</{TEXT}><名稱>b</名稱>", name, {"sent_as": "名稱"}).rejects[0].reason
+
+
+@pytest.mark.parametrize("also", [(), (Column("opens", "Opens", pa.string()),)])
+def test_an_element_is_not_read_by_a_name_that_its_contract_gives_to_another(also: tuple[Column, ...]) -> None:
+    name = Column("name", TEXT, pa.string())
+    for columns in ((*also, name), (name, *also)):
+        with pytest.raises(FixConfiguration, match="Opens"):
+            list(Fake(reply(part("A"))).connector().pull(stream(*columns, read={TEXT: {"sent_as": "Opens"}}), Window()))
+
+
+PLACE = Column("place", "Place", pa.struct([("city", pa.string())]), children=(Column("city", "City", pa.string()),))
+
+
+@pytest.mark.parametrize(
+    ("column", "path", "reading", "why"),
+    [
+        (Column("x", TEXT, pa.string()), TEXT, {"from": "string", "epoch": "seconds"}, "instants"),
+        (Column("x", TEXT, pa.string()), TEXT, {"from": "string", "inner": {"format": "csv"}}, "list of structs"),
+        (Column("x", STOCK, pa.int32()), STOCK, {"mask": True}, "mask"),
+        (PLACE, "Place", {"mask": True}, "part by part"),
+        (PLACE, "Place", {"null_values": ["-"]}, "part by part"),
+    ],
+)
+def test_a_declaration_that_a_columns_type_has_no_place_for_is_refused_before_anything_is_sent(
+    column: Column, path: str, reading: dict[str, Any], why: str
+) -> None:
+    fake = Fake(reply(part("A")))
+    with pytest.raises(FixConfiguration, match=why):
+        list(fake.connector().pull(stream(column, read={path: reading}), Window()))
+    assert not fake.asked
+
+
+def test_what_is_masked_does_not_show_in_a_column_of_the_whole_row() -> None:
+    columns = Column("secret", TEXT, pa.string()), Column("all", ".", pa.string())
+    with pytest.raises(FixConfiguration, match="what is masked"):
+        list(Fake(reply(part("A"))).connector().pull(stream(*columns, read={TEXT: {"mask": True}}), Window()))
 
 
 def test_columns_inside_a_list_are_declared_by_their_whole_path() -> None:

@@ -291,6 +291,9 @@ def test_a_dolibarr_list_gives_its_rows_its_errors_and_its_secrets_stay_unsaid()
         answered("tp_list.res.xml", lambda content: content.replace(b">OK<", b">DB_ERROR_LOCK_TIMEOUT<"))
 
 
+ANY = {"operation": "a", "rows": "b"}
+
+
 @pytest.mark.parametrize(
     ("source", "why"),
     [
@@ -304,6 +307,21 @@ def test_a_dolibarr_list_gives_its_rows_its_errors_and_its_secrets_stay_unsaid()
         ({"operation": "a", "rows": "b", "paging": {"kind": "query_more", "from": "l"}}, "needs `more`"),
         ({"operation": "a", "rows": "b", "paging": {"kind": "handles", "request": "l"}}, "belong together"),
         ({"operation": "a", "rows": "b", "paging": {"kind": "page", "request": "p", "end": {"rule": "flag"}}}, "needs `path`"),
+        ({**ANY, "paging": {"kind": "page", "request": "p", "from": "Key"}}, "leave `from` out"),
+        ({**ANY, "paging": {"kind": "none", "request": "p"}}, "asks once"),
+        ({**ANY, "paging": {"kind": "page", "request": "p", "end": {"rule": "short", "path": "x"}}}, "leave `path` out"),
+        ({**ANY, "paging": {"kind": "page", "request": "p", "end": {"rule": "total", "path": "x", "value": "9"}}}, "a flag's"),
+        ({**ANY, "ok": {"path": "x", "values": ["OK"], "empty": ["OK"]}}, "OK stands in two"),
+        ({**ANY, "ok": {"path": "x", "values": ["OK"], "refused": ["E"], "retry": ["E"]}}, "E stands in two"),
+        ({**ANY, "faults": {"retry": ["Busy"], "empty": ["Busy"]}}, "Busy stands in two"),
+        (
+            {
+                **ANY,
+                "chunks": {"field": "Key", "bounds": ["m"]},
+                "paging": {"kind": "handles", "request": "k", "handles": {**ANY, "source": "K"}},
+            },
+            "leave chunks out",
+        ),
     ],
 )
 def test_a_source_that_makes_no_sense_is_refused_with_the_reason(source: dict[str, Any], why: str) -> None:

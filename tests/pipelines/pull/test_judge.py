@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import pytest
+from pydantic import ValidationError
 
-from connectors.protocol import Note
+from connectors.protocol import Access, Note, Reject, Scope
+from expectations.contract import Contract
 from expectations.suite import Verdict
 from pipelines.pull import judge
-from pipelines.pull.judge import values_check
+from pipelines.pull.judge import access_check, values_check
 
 Weight = Literal["critical", "warning", "info"]
 
@@ -59,3 +61,35 @@ def test_what_the_contract_does_not_know_is_a_warning_that_names_the_commonest_f
 def test_a_mere_fact_is_told_and_warns_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     check = judged(monkeypatch, verdict("金額", passed=True), notes={Note("phone", "value.nil", fact=True): 7})
     assert check.passed and check.rows[-1]["observed"] == "7: value.nil" and "value.nil" not in check.summary.say("en")
+
+
+def contract(access: dict[str, Any]) -> Contract:
+    fields = [{"name": "no", "source": "No", "type": "string", "required": True}]
+    return Contract.model_validate(
+        {"stream": "erp/items", "version": 1, "source": {"operation": "Read"}, "key": ["no"], "fields": fields, "access": access}
+    )
+
+
+UNKNOWN = Access((Scope("erp", "ERP", (), resolved=False, reason="no access operation"),), (), ())
+
+
+def test_readers_that_the_contract_names_stand_for_a_scope_that_the_source_leaves_open() -> None:
+    fetched = cast(Any, SimpleNamespace(unresolved=0))
+    assert not access_check(contract({"from": "source"}), UNKNOWN, fetched).passed
+    check = access_check(contract({"from": ["role:erp:sales", "everyone:kintone"]}), UNKNOWN, fetched)
+    assert check.passed and check.summary == "scopes resolved: 1 of 1; rows without one: 0"
+    assert [(row["principals"], row["state"]) for row in check.rows] == [("2", "resolved")]
+
+
+@pytest.mark.parametrize("name", ["ito@maruyama.example", "everyone", "person:erp:ito", "user:"])
+def test_a_reader_in_no_form_of_a_principal_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="kind:system:id"):
+        contract({"from": [name]})
+
+
+def test_where_all_rows_are_held_back_nobody_says_that_none_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "judge_values", lambda *_: ())
+    reject = Reject("erp/items/1", "no", "value.absent", "{}")
+    fetched = SimpleNamespace(profile=SimpleNamespace(rows=0), live_after=0, rejects=(reject,), notes=Counter())
+    said = values_check(cast(Any, None), cast(Any, fetched)).summary
+    assert "no row was read" not in said and "1 for their column no" in said

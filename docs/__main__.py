@@ -32,6 +32,7 @@ ROOMS = {
     "landing": "Landing",
     "backfill": "Backfills",
     "map": "The source map",
+    "access": "The access report",
     "index": "The index",
     "serving": "Asking",
     "calendar": "The calendar",

@@ -76,6 +76,7 @@ def _steps(stage: Stage) -> Iterator[tuple[str, Callable[[Stage], None]]]:
     yield word("demo.sandbox", stage.lang), _sandbox
     yield word("demo.map", stage.lang), _map
     yield word("demo.pull", stage.lang), _pull
+    yield word("demo.report", stage.lang), _report
     yield word("demo.index", stage.lang), _index
     yield word("demo.ask", stage.lang, question=QUESTION), _ask
     yield word("demo.gate", stage.lang), _gate
@@ -135,6 +136,21 @@ def _pull(stage: Stage) -> None:
         good = good and record is not None
     if not good:
         raise AnswerIsNo("demo.pull_failed")
+
+
+def _report(stage: Stage) -> None:
+    """The access report of every SharePoint of the project, and the two numbers in it that security asks for first."""
+    from pipelines.cli.access import make
+
+    opened = open_project(stage.folder)
+    stage.found["access_reports"] = []
+    for system, settings in opened.file.systems.items():
+        if settings.get("kind") != "sharepoint":
+            continue
+        report, html = make(opened, system)
+        counts = {code: report.figure(code).value for code in ("everyone", "inheritance")}
+        stage.found["access_reports"].append({"system": system, "html": str(html), **counts})
+        stage.tell("demo.access", system=system, html=html, **counts)
 
 
 def _index(stage: Stage) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import contract, demo, dev, doctor, gate, index, map, pull, sandbox
+from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, sandbox
 
 app = typer.Typer(
     name="fortnight",
@@ -28,6 +28,7 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
 app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
+app.add_typer(access.app, name="access")
 
 
 #: Libraries that run threads of their own behind the interpreter's back.

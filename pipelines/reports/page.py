@@ -13,6 +13,7 @@ from connectors.capabilities import OperationShape
 from connectors.messages import Language, retold, sentence
 from expectations.contract import FieldSpec, read_contract
 from pipelines.reports.contract_yaml import contract_text, plain_yaml
+from pipelines.reports.html import environment, thousands
 from pipelines.reports.propose import Question
 from pipelines.reports.source_map import MappedStream, MappedSystem, SourceMap
 
@@ -153,24 +154,15 @@ def _plain_field(field: FieldSpec) -> dict[str, Any]:
 
 def render(source_map: SourceMap) -> str:
     """The HTML page. Styles are inside; it loads nothing and runs no script."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("pipelines.reports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     made = source_map.made_at.astimezone(ZoneInfo(source_map.timezone))
-    return environment.get_template(_TEMPLATE).render(
+    return environment().get_template(_TEMPLATE).render(
         map=source_map, totals=source_map.totals, made=made, decisions=decisions(source_map.streams), rows_of=field_rows, say=_say, retold=retold,
-        thousands=_thousands,
+        thousands=thousands,
     )  # fmt: skip
 
 
 def _say(question: Question, lang: Language) -> str:
     return sentence(question.code, question.params, lang)
-
-
-def _thousands(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import edges, known_roster
 from pipelines.serving.audit import AuditLog
-from pipelines.serving.identity import Directory, closures, link
+from pipelines.serving.identity import Directory, Person, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
 
 if TYPE_CHECKING:
@@ -90,10 +90,21 @@ def _memberships(pin: Snapshot, roster: Snapshot | None) -> tuple[pa.Table, pa.T
 
 def as_person(who: str, found: Sequence[Directory], read_at: datetime, trace_id: str, client: str) -> Asker:
     """``who`` with all they may act under, stream by stream."""
+    someone, reached = known_as(who, found)
+    return Asker(someone.id, reached, read_at, trace_id, client)
+
+
+def known_as(who: str, found: Sequence[Directory]) -> tuple[Person, Mapping[str, frozenset[str]]]:
+    """``who`` as these directories link them, and by stream all they may act under. What explains rights asks here, as what serves does."""
     import pyarrow as pa
 
     someone = link(who, pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())
-    return Asker(someone.id, closures(someone, found), read_at, trace_id, client)
+    return someone, closures(someone, found)
+
+
+def published(project: Project, warehouse: Warehouse) -> tuple[Snapshot, ...]:
+    """Every stream of the project that was published, each pinned once."""
+    return tuple(pin for stream in project.contracts if (pin := snapshot(warehouse, stream)) is not None)
 
 
 def newest_access(project: Project, pins: Sequence[Snapshot], index: str) -> Overlay:

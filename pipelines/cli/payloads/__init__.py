@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import indexes, local, source_map, streams
+from pipelines.cli.payloads import access, indexes, local, source_map, streams
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -38,6 +38,8 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         indexes.IndexEmbed,
         indexes.Releases,
         indexes.Search,
+        access.AccessReport,
+        access.AccessExplained,
         local.Demo,
         local.Dev,
         local.Sandbox,

@@ -44,6 +44,15 @@ class Standing(Part):
     required_days: int
 
 
+class Reported(Part):
+    """The access report of one system: scopes open to everyone and places that broke inheritance, null where that was not measured."""
+
+    system: str
+    html: str
+    everyone: int | None
+    inheritance: int | None
+
+
 class Demo(Payload):
     """``fortnight demo``: what each step left behind. One that did not hold is a ``fortnight.error/1`` instead."""
 
@@ -51,6 +60,7 @@ class Demo(Payload):
     sandbox: dict[str, str]
     map: str
     streams: tuple[Loaded, ...]
+    access_reports: tuple[Reported, ...]
     candidates: tuple[Candidate, ...]
     question: str
     answers: tuple[Asked, ...]

@@ -72,6 +72,17 @@ def test_the_pulls_of_a_person_at_the_keyboard_are_recorded_and_counted_by_nobod
     assert all(claim.outcome == "succeeded" and claim.balance.exact and claim.endpoint.sandbox for claim in claims)
 
 
+def test_the_access_report_finds_the_folder_of_2015_that_everyone_still_reads(
+    lived: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    project, done = lived
+    assert str(project / ".fortnight/access/sharepoint.html") in done.stdout
+    report = json.loads(fortnight("access", "report", "sharepoint", "--json", project=project).stdout)
+    (everyone,) = [one["rows"] for one in report["figures"] if one["code"] == "everyone"]
+    assert [(row["place"], row["kind"], row["how"]) for row in everyone] == [("/sites/jinji/規程と通知/2015年度共有", "members", "group")]
+    assert [one["value"] for one in report["figures"] if one["code"] == "oversized"] == [0]
+
+
 def test_two_people_get_different_answers_and_a_stranger_gets_none(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     project, _ = lived
     hr, sales, stranger = (asked(project, person) for person in (HR, SALES, STRANGER))

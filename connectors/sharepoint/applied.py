@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.errors import AddressUnknown, BrokenReply
-from connectors.sharepoint.changes import Changes, Places
+from connectors.sharepoint.changes import Changes
 from connectors.sharepoint.client import Api, Json
 from connectors.sharepoint.feed import UNREADABLE
 from connectors.sharepoint.items import SELECT, is_older
 from connectors.sharepoint.places import Place
-from connectors.sharepoint.tree import Folder, Mask, Tree
+from connectors.sharepoint.tree import Folder, Mask, Places, Tree
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def _joined(before: Tree, changes: Changes, *, complete: bool) -> Applied:
     came, fresh = changes.live()
     if complete or not len(before):
         return Applied(fresh, np.zeros(0, np.int64), came)
-    named = pa.array([*fresh.keys.to_pylist(), *changes.deleted()], pa.string())
-    stays = ~pc.is_in(before.keys, named).to_numpy(zero_copy_only=False)
+    stays = ~before.among([*fresh.keys.to_pylist(), *changes.deleted()])
     return Applied(before.chosen(stays).followed_by(fresh.with_own_of(before)), np.flatnonzero(stays), came)
 
 

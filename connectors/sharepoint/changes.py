@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -16,24 +16,22 @@ import pyarrow as pa
 
 from connectors.sharepoint import rows
 from connectors.sharepoint.feed import Links
-from connectors.sharepoint.items import Item, columns, decode, parent_of, texts
+from connectors.sharepoint.items import Item, columns, decode, texts
 from connectors.sharepoint.schema import INSTANT
-from connectors.sharepoint.tree import KINDS, Tree
+from connectors.sharepoint.tree import KINDS, Places, Tree
 
 _TEXT = pa.string()
-#: A row by the codes of its source, without its path; ``parent`` it is made of. ``faults`` (a code and a reason, by spaces) and ``raw`` are
+#: A row by the codes of its source, without its path; ``faults`` (a code and a reason, by spaces) and ``raw`` are
 #: of items with a value that its column can't hold, and ``raw`` of all where somebody asks for it.
 _ROW = pa.schema(
     [
         *((name, _TEXT) for name in ("item_id", "name", "media_type")), ("size", pa.int64()),
         *((name, _TEXT) for name in ("quick_xor_hash", "etag")), ("created_at", INSTANT), ("modified_at", INSTANT),
-        *((name, _TEXT) for name in ("modified_by", "web_url", "list_item_id", "parent", "faults", "raw")),
+        *((name, _TEXT) for name in ("modified_by", "web_url", "list_item_id", "faults", "raw")),
     ]
 )  # fmt: skip
 _HEAD = pa.schema([("_key", _TEXT), ("parent", _TEXT), ("name", _TEXT), ("list_item", _TEXT), ("kind", pa.int8()), ("deleted", pa.bool_())])
 _FOLDER, _PACKAGE = KINDS.index("folder"), KINDS.index("package")
-
-Places = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Live(NamedTuple):
@@ -130,8 +128,7 @@ class Changes:
             came = [text if self._raw or at in self._faults else None for at, text in enumerate(whole)]
             for at, wrong in self._faults.items():
                 faults[at] = " ".join(f"{column} {reason}" for column, reason in wrong.items())
-        parents = pa.array([parent_of(item) for item in items], _TEXT)
-        found |= {"parent": parents, "faults": pa.array(faults, _TEXT), "raw": pa.array(came, _TEXT)}
+        found |= {"faults": pa.array(faults, _TEXT), "raw": pa.array(came, _TEXT)}
         self._writer.write_batch(pa.record_batch([found[name] for name in _ROW.names], schema=_ROW))
         kinds = [
             0 if item.folder is None and item.package is None and item.root is None
@@ -139,6 +136,9 @@ class Changes:
             for item in items
         ]  # fmt: skip
         names = [item.name if kind and item.root is None else "" for item, kind in zip(items, kinds, strict=True)]
+        parents = pa.array(
+            [(ref.id or "") if (ref := item.parentReference) is not None and item.root is None else "" for item in items], _TEXT
+        )
         gone = [item.deleted is not None for item in items]
         list_items = found["list_item_id"].fill_null("")
         head = [found["item_id"], parents, pa.array(names, _TEXT), list_items, pa.array(kinds, pa.int8()), pa.array(gone)]
@@ -150,13 +150,15 @@ class Changes:
     def _last(self) -> tuple[Live, list[str]]:
         self._flush()
         if self._found is None:
-            self._found = _newest(pa.Table.from_batches(self._heads, _HEAD).combine_chunks())
+            whole = pa.Table.from_batches(self._heads, _HEAD).combine_chunks()
+            self._heads = whole.to_batches()
+            self._found = _newest(whole)
         return self._found
 
 
 def _newest(heads: pa.Table) -> tuple[Live, list[str]]:
     """The last occurrences: what is live, and the ids of what is not."""
-    codes = cast("pa.DictionaryArray", heads.column("_key").dictionary_encode().combine_chunks())
+    codes = heads.column("_key").dictionary_encode().combine_chunks()
     last = np.zeros(len(codes.dictionary), np.int64)
     # Of several values for one place numpy keeps the last.
     last[codes.indices.to_numpy()] = np.arange(heads.num_rows)

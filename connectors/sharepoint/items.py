@@ -155,11 +155,6 @@ def _value_by_value(raw: msgspec.Raw) -> tuple[Item, Faults]:
     return Item(**values), faults
 
 
-def parent_of(item: Item) -> str:
-    """The id of the folder it lies in; empty for the root."""
-    return (item.parentReference.id or "") if item.parentReference is not None and item.root is None else ""
-
-
 def is_older(created: str | None, than: str | None) -> bool:
     """Whether a folder was made before the instant ``than``, or may have been."""
     try:

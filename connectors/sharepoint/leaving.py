@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from connectors.pages import page_schema
 from connectors.protocol import Cursor, Page, Stream, Window
 from connectors.sharepoint import rows as paging
-from connectors.sharepoint.changes import Changes, Places
+from connectors.sharepoint.changes import Changes
 from connectors.sharepoint.rows import Rows
 from connectors.sharepoint.schema import LIBRARY
-from connectors.sharepoint.tree import Tree
+from connectors.sharepoint.tree import Places, Tree
 
 _TYPES = {field.source: field.type for field in LIBRARY}
 
@@ -25,14 +25,16 @@ def takes_as_it_is(stream: Stream) -> bool:
 
 
 class Leaving:
-    """``places`` are those of the rows in ``changes``, ascending, ``scopes`` theirs; ``gone`` are rows of the tree before. Deletions leave first.
+    """``places`` are those of the rows in ``changes``, ascending, ``standing`` those in the tree ``now``; ``gone`` are rows of the tree before.
+    Deletions leave first.
 
     Of the rows those leave that were modified in ``window``.
     """
 
-    def __init__(self, stream: Stream, changes: Changes, now: Tree, places: Places, scopes: pa.Array, gone: Tree, window: Window) -> None:
-        self._stream, self._changes, self._now, self._window = stream, changes, now, window
-        self._places, self._scopes, self._gone = places, scopes, gone
+    def __init__(self, stream: Stream, changes: Changes, now: Tree, places: Places, standing: Places, gone: Tree, window: Window) -> None:
+        self._stream, self._changes, self._window = stream, changes, window
+        self._places, self._gone = places, gone
+        self._scopes, self._folders = now.scopes.take(pa.array(standing)), now.folders_at(standing)
         self._plain = takes_as_it_is(stream)
         sources = {column.source for column in stream.columns}
         self._concerned = sources if window.full else {*sources, "modified_at"}
@@ -53,7 +55,7 @@ class Leaving:
             for at in range(max(skipped - done, 0), batch.num_rows, size):
                 part = batch.slice(at, size)
                 start = done + at
-                yield self._page(part, self._scopes.slice(start, part.num_rows), middle(first + start + part.num_rows), total)
+                yield self._page(part, start, middle(first + start + part.num_rows), total)
 
     def _deletions(self, part: pa.Table, cursor: Cursor, total: int) -> Page:
         rows = Rows(self._stream)
@@ -61,11 +63,12 @@ class Leaving:
             rows.remove({"item_id": id}, scope)
         return rows.page(cursor, total)
 
-    def _page(self, batch: pa.RecordBatch, scopes: pa.Array, cursor: Cursor, total: int) -> Page:
+    def _page(self, batch: pa.RecordBatch, start: int, cursor: Cursor, total: int) -> Page:
+        scopes, folders = (one.slice(start, batch.num_rows).cast(pa.string()) for one in (self._scopes, self._folders))
         if not self._window.full:
             inside = _inside(self._window, batch.column("modified_at"))
-            batch, scopes = batch.filter(inside), scopes.filter(inside)
-        path = pc.binary_join_element_wise(self._now.folder_paths(batch.column("parent")), batch.column("name"), "/")
+            batch, scopes, folders = batch.filter(inside), scopes.filter(inside), folders.filter(inside)
+        path = pc.binary_join_element_wise(folders, batch.column("name"), "/")
         if not self._plain or batch.column("faults").null_count < batch.num_rows:
             return self._one_by_one(batch, path, scopes, cursor, total)
         arrays = [path if column.source == "path" else batch.column(column.source) for column in self._stream.columns]
@@ -95,18 +98,17 @@ class Leaving:
 
 def once_more(stream: Stream, table: pa.Table, now: Tree, cursor: Cursor, total: int) -> Iterator[Page]:
     """Rows that we hold and that only moved: as they are, with today's path and scope."""
-    scopes, parents = now.scopes.cast(pa.string()), now.parents
     for batch in table.to_batches(max_chunksize=paging.PAGE_ROWS):
-        at = pc.index_in(batch.column("_key"), now.keys)
+        at = now.find(batch.column("_key"))
         arrays: list[pa.Array[Any]] = []
         for column in stream.columns:
             array = batch.column(column.name)
             if column.source == "path":
                 names = pa.array([str(path).rpartition("/")[2] for path in array.to_pylist()], pa.string())
-                folders = now.folder_paths(parents.take(at))
+                folders = now.folders_at(at).cast(pa.string())
                 array = pc.binary_join_element_wise(folders, names, "/").cast(column.type)
             arrays.append(array)
-        marks = [pa.repeat("upsert", batch.num_rows), batch.column("_source_version"), scopes.take(at)]
+        marks = [pa.repeat("upsert", batch.num_rows), batch.column("_source_version"), now.scopes.take(pa.array(at)).cast(pa.string())]
         yield Page(pa.RecordBatch.from_arrays([*arrays, *marks], schema=page_schema(stream.columns)), cursor, batch.num_rows, (), total)
 
 

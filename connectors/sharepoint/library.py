@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.protocol import UNRESOLVED, Cursor, Known, Page, Stream, Window
 from connectors.sharepoint.applied import Applied, apply, children, put
@@ -25,7 +24,7 @@ from connectors.sharepoint.leaving import Leaving, once_more, takes_as_it_is
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.rows import Rows, ended
 from connectors.sharepoint.scopes import ScopeMap, Standing
-from connectors.sharepoint.tree import Tree
+from connectors.sharepoint.tree import Places, Tree
 
 #: Up to so many items that the feed names are asked one by one for role assignments of their own; beyond, the whole list is.
 FEW = 100
@@ -86,9 +85,8 @@ def pull_library(
         mark = changes.size
         for parent in {parent: None for id, parent in moved.items() if id not in ours}:
             put(graph, changes, list(children(graph, place, parent, moved.keys() - ours)))
-        leaving = Leaving(
-            stream, changes, now, *_places(applied, changes, now, mark), _gone(before, now), window if start is None else Window()
-        )
+        inside = window if start is None else Window()
+        leaving = Leaving(stream, changes, now, *_standing(applied, changes, now, mark), _gone(before, now), inside)
 
         @cache
         def print_now() -> str:
@@ -151,15 +149,15 @@ def _settled(applied: Applied, state: Mapping[str, Any], scopes: Scopes, read_ma
     if complete or bool(state.get("by_item")) or len(named) > FEW:
         read_map, named = scopes.whole(), frozenset[str]()
     news: dict[str, str] = {}
-    few = now.chosen(pc.is_in(now.keys, pa.array(sorted(named), pa.string())).to_numpy(zero_copy_only=False)) if named else now
-    for item, parent in few.places() if named else ():
+    few = now.chosen(now.among(named)) if named else now
+    for item, parent in zip(few.texts("list_item"), few.texts("parent"), strict=True) if named else ():
         if parent:
             standing = scopes.standing(item) if item else None
             news[item] = UNRESOLVED if standing is None else standing.own
     if read_map is not None:
-        own = [news[item] if item in news else read_map.own_of(item) for item, _ in now.owns()]
+        own = [news[item] if item in news else read_map.own_of(item) for item in now.texts("list_item")]
     else:
-        own = [news.get(item, known) for item, known in now.owns()] if news else None
+        own = [news.get(item, known) for item, known in zip(now.texts("list_item"), now.texts("own"), strict=True)] if news else None
     default = read_map.default if read_map is not None else str(state.get("default", UNRESOLVED))
     # After a whole reading any scope may be why it was made.
     restated = set(news.values()) if named or read_map is None else set(read_map.own.values())
@@ -170,31 +168,30 @@ def _settled(applied: Applied, state: Mapping[str, Any], scopes: Scopes, read_ma
 def _moved(before: Tree, applied: Applied, now: Tree) -> dict[str, str]:
     """Files the feed did not name whose path or scope is another than before, each with the folder it lies in."""
     moved = now.moved(before, applied.stayed)
-    return dict(zip(moved.keys.to_pylist(), moved.parents.to_pylist(), strict=True))
+    return dict(zip(moved.texts("_key"), moved.texts("parent"), strict=True))
 
 
-def _places(applied: Applied, changes: Changes, now: Tree, mark: int) -> tuple[Any, pa.Array]:
-    """Where in the changes the rows lie that leave, and their scopes: what came with the feed, and what was fetched since ``mark``."""
+def _standing(applied: Applied, changes: Changes, now: Tree, mark: int) -> tuple[Places, Places]:
+    """Where in the changes the rows lie that leave, and where in the tree: what came with the feed, and what was fetched since ``mark``."""
     first = len(applied.stayed)
-    came = now.after(first)
-    places, scopes = applied.came[came.is_row], came.scopes.filter(pa.array(came.is_row)).cast(pa.string())
+    at = first + np.flatnonzero(now.is_row[first:])
+    places = applied.came[at - first]
     if changes.size > mark:
         live, fetched = changes.live()
         late = live >= mark
-        at = pc.index_in(fetched.keys.filter(pa.array(late)), now.keys)
         places = np.concatenate([places, live[late]])
-        scopes = pa.concat_arrays([scopes, now.scopes.cast(pa.string()).take(at)])
-    return places, scopes
+        at = np.concatenate([at, now.find(fetched.keys.filter(pa.array(late)))])
+    return places, at
 
 
 def _gone(before: Tree, now: Tree) -> Tree:
     """The rows that there were and are not any more."""
-    return before.chosen(before.is_row & ~pc.is_in(before.keys, now.keys).to_numpy(zero_copy_only=False))
+    return before.chosen(before.is_row & ~before.among(now.keys))
 
 
 def _print(now: Tree, leaving: Leaving) -> str:
     """A hash of what leaves, in its order, and of which item points where, by which a resumed pull knows that nothing moved meanwhile."""
     made = hashlib.sha256(leaving.print())
-    for column in (now.keys, now.scopes):
-        made.update("\n".join(column.to_pylist()).encode())
+    for key, scope in zip(now.texts("_key"), now.texts("scope"), strict=True):
+        made.update(f"{key} {scope}\n".encode())
     return made.hexdigest()

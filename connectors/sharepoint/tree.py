@@ -6,9 +6,9 @@ columns: only folders, which are few, are looked at one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ _TABLE = pa.schema([(name, _CODED if name in _REPEATING else pa.string()) for na
 _SLICE = 10_000
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Folder(NamedTuple):
@@ -58,10 +59,6 @@ class Tree:
     def scopes(self) -> pa.DictionaryArray:
         return self._coded("scope")
 
-    @property
-    def parents(self) -> pa.Array:
-        return self._column("parent").cast(pa.string())
-
     @cached_property
     def is_row(self) -> Mask:
         """Files, and packages such as OneNote notebooks, which are one thing to their readers."""
@@ -74,7 +71,7 @@ class Tree:
     @cached_property
     def folders(self) -> Mapping[str, Folder]:
         part = self.table.filter(pa.array(self._each("kind", lambda kind: kind != "file")))
-        columns = (part.column(name).to_pylist() for name in Folder._fields)
+        columns = (part.column(name).cast(pa.string()).to_pylist() for name in Folder._fields)
         return dict(zip(part.column("_key").to_pylist(), map(Folder._make, zip(*columns, strict=True)), strict=True))
 
     @cached_property
@@ -94,7 +91,7 @@ class Tree:
         lost = [id for id in self.folders if self.paths.of(id) is None]
         # A package in a folder is looked up like a folder; the root lies in none.
         holds = ~self._each("kind", lambda kind: kind == "file")
-        return np.where(holds, ~_mask(pc.is_in(self.keys, pa.array(lost, pa.string()))), found)
+        return np.where(holds, ~self.among(lost), found)
 
     @classmethod
     def load(cls, kept: pa.Table | None) -> Self:
@@ -116,9 +113,22 @@ class Tree:
         """Only these items."""
         return self if which.all() else Tree(self.table.filter(pa.array(which)))
 
-    def taken(self, places: Any) -> Tree:
+    def taken(self, places: Places) -> Tree:
         """The items at these places."""
         return Tree(self.table.take(pa.array(places)))
+
+    def find(self, keys: pa.Array) -> Places:
+        """Where the items with these keys stand, which are all there."""
+        return pc.index_in(keys, self.keys).to_numpy().astype(np.int64)
+
+    def among(self, keys: Collection[str] | pa.Array) -> Mask:
+        """Whether each item is one of these."""
+        return _mask(pc.is_in(self.keys, keys if isinstance(keys, pa.Array) else pa.array(list(keys), pa.string())))
+
+    def texts(self, column: str) -> Iterator[str]:
+        """The values of a column, never all of them as objects at once."""
+        for batch in self.table.select([column]).to_batches(max_chunksize=_SLICE):
+            yield from batch.column(0).cast(pa.string()).to_pylist()
 
     def first(self, count: int) -> Tree:
         return Tree(self.table.slice(0, count))
@@ -136,14 +146,6 @@ class Tree:
             return more
         return Tree(pa.concat_tables([self.table, more.table]).combine_chunks())
 
-    def places(self) -> Iterator[tuple[str, str]]:
-        """List item id and folder of each item."""
-        return zip(self.table.column("list_item").to_pylist(), self.table.column("parent").to_pylist(), strict=True)
-
-    def owns(self) -> Iterator[tuple[str, str]]:
-        """List item id and own scope of each item."""
-        return zip(self.table.column("list_item").to_pylist(), self.table.column("own").to_pylist(), strict=True)
-
     def settled(self, own: Sequence[str] | None, default: str) -> Tree:
         """Every item with its scope: the nearest own one above it, itself included, else ``default``. ``own`` are the own scopes now, None
         where they are those it has."""
@@ -155,23 +157,25 @@ class Tree:
         inherited = _mapped(self._coded("parent"), lambda parent: above.of(parent) if parent else default)
         return with_own._with(scope=pc.if_else(pc.equal(owns, ""), inherited, owns))
 
-    def moved(self, before: Tree, stayed: Any) -> Tree:
+    def moved(self, before: Tree, stayed: Places) -> Tree:
         """Of the rows that stand here first, as they stood at the places ``stayed`` before: those whose path or scope is another."""
         here, was = self.first(len(stayed)), before.taken(stayed)
         elsewhere = here._each("parent", lambda parent: before.paths.of(parent) != self.paths.of(parent))
         scope = pc.not_equal(here.scopes.cast(pa.string()), was.scopes.cast(pa.string()))
         return here.chosen(here.is_row & (elsewhere | _mask(scope)))
 
-    def folder_paths(self, folders: pa.Array) -> pa.Array:
-        """The paths of the folders with these ids."""
-        return _mapped(cast("pa.DictionaryArray", folders.dictionary_encode()), self.paths.of)
+    def folders_at(self, places: Places) -> pa.DictionaryArray:
+        """The paths of the folders in which the items at these places lie."""
+        coded = self._coded("parent")
+        paths = pa.array([self.paths.of(parent) for parent in coded.dictionary.to_pylist()], pa.string())
+        return pa.DictionaryArray.from_arrays(coded.indices.take(pa.array(places)), paths)
 
     def kept(self, before: Tree, *, anew: bool) -> Iterator[pa.RecordBatch]:
         """What to keep, in slices: everything ``anew``, else what differs from ``before``."""
         if anew:
             yield from self._slices("upsert", least=1)
             return
-        gone = before.chosen(~_mask(pc.is_in(before.keys, self.keys)))
+        gone = before.chosen(~before.among(self.keys))
         nulls = {name: pa.nulls(len(gone), pa.string()) for name in _COLUMNS}
         yield from Tree(_table({"_key": gone.keys, **nulls}))._slices("delete")
         yield from self.chosen(~self._same_as(before))._slices("upsert")
@@ -204,7 +208,7 @@ class Tree:
         return _whole(self.table.column(name))
 
     def _coded(self, name: str) -> pa.DictionaryArray:
-        return cast("pa.DictionaryArray", self._column(name))
+        return self._column(name)
 
 
 class Paths:
@@ -261,7 +265,7 @@ class _Above:
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else cast("pa.Array", column.combine_chunks())
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _table(columns: Mapping[str, pa.Array]) -> pa.Table:

@@ -68,10 +68,6 @@ class Changes:
             self._faults[len(self._items) + at] = dict(wrong)
         self._items += page.items
         self._bodies.append(body)
-        for item in page.items:
-            # What holds others is little, and may be asked when it was made.
-            if item.folder is not None and item.root is None:
-                self.made[item.id] = item.createdDateTime
         if len(self._items) >= rows.PAGE_ROWS:
             self._flush()
         return Links(page.following, page.delta)
@@ -112,6 +108,7 @@ class Changes:
         self._faults: dict[int, dict[str, str]] = {}
         self._heads: list[pa.RecordBatch] = []
         self._written = 0
+        #: When each folder of the feed was made, as it says.
         self.made: dict[str, str | None] = {}
         self._found: tuple[Live, list[str]] | None = None
         self._writer: Any = pa.ipc.new_stream(self._file, _ROW)
@@ -121,31 +118,44 @@ class Changes:
         if not items:
             return
         found = columns(items, self._faults)
-        came: list[str | None] = [None] * len(items)
-        faults: list[str | None] = [None] * len(items)
-        if self._raw or self._faults:
-            whole = [text for body in self._bodies for text in texts(body)]
-            came = [text if self._raw or at in self._faults else None for at, text in enumerate(whole)]
-            for at, wrong in self._faults.items():
-                faults[at] = " ".join(f"{column} {reason}" for column, reason in wrong.items())
-        found |= {"faults": pa.array(faults, _TEXT), "raw": pa.array(came, _TEXT)}
-        self._writer.write_batch(pa.record_batch([found[name] for name in _ROW.names], schema=_ROW))
-        kinds = [
-            0 if item.folder is None and item.package is None and item.root is None
-            else _PACKAGE if item.package is not None and item.root is None else _FOLDER
-            for item in items
-        ]  # fmt: skip
-        names = [item.name if kind and item.root is None else "" for item, kind in zip(items, kinds, strict=True)]
-        parents = pa.array(
-            [(ref.id or "") if (ref := item.parentReference) is not None and item.root is None else "" for item in items], _TEXT
-        )
-        gone = [item.deleted is not None for item in items]
+        self._writer.write_batch(pa.record_batch([*(found[name] for name in _ROW.names[:-2]), *self._odd()], schema=_ROW))
+        kinds, names, gone = np.zeros(len(items), np.int8), [""] * len(items), np.zeros(len(items), np.bool_)
+        parents = [ref.id if (ref := item.parentReference) is not None else None for item in items]
+        for at, item in enumerate(items):
+            if item.folder is not None or item.package is not None or item.root is not None:
+                if item.root is not None:
+                    kinds[at], parents[at] = _FOLDER, ""
+                    continue
+                kinds[at], names[at] = _PACKAGE if item.package is not None else _FOLDER, item.name
+                self.made[item.id] = item.createdDateTime
+            if item.deleted is not None:
+                gone[at] = True
         list_items = found["list_item_id"].fill_null("")
-        head = [found["item_id"], parents, pa.array(names, _TEXT), list_items, pa.array(kinds, pa.int8()), pa.array(gone)]
+        head = [
+            found["item_id"],
+            pa.array(parents, _TEXT).fill_null(""),
+            pa.array(names, _TEXT),
+            list_items,
+            pa.array(kinds),
+            pa.array(gone),
+        ]
         self._heads.append(pa.record_batch(head, schema=_HEAD))
         self._written += len(items)
         self._items, self._bodies, self._faults = [], [], {}
         self._found = None
+
+    def _odd(self) -> tuple[pa.Array, pa.Array]:
+        """The columns ``faults`` and ``raw`` of the items that wait."""
+        count = len(self._items)
+        if not (self._raw or self._faults):
+            return pa.nulls(count, _TEXT), pa.nulls(count, _TEXT)
+        whole = [text for body in self._bodies for text in texts(body)]
+        faults: list[str | None] = [None] * count
+        for at, wrong in self._faults.items():
+            faults[at] = " ".join(f"{column} {reason}" for column, reason in wrong.items())
+        return pa.array(faults, _TEXT), pa.array(
+            [text if self._raw or at in self._faults else None for at, text in enumerate(whole)], _TEXT
+        )
 
     def _last(self) -> tuple[Live, list[str]]:
         self._flush()

@@ -58,3 +58,22 @@ class Operates(Protocol):
     def operations(self) -> Sequence[OperationShape]:
         """Every operation, service by service, each service's by name."""
         ...
+
+
+@runtime_checkable
+class FetchesAtOnce(Protocol):
+    """A connector whose ``blob`` may be called, and its bytes read, from several threads at a time."""
+
+    @property
+    def file_workers(self) -> int:
+        """From how many: what the source bears, and no more than are of use."""
+        ...
+
+
+@runtime_checkable
+class TellsContent(Protocol):
+    """A connector whose rows say whether the file behind them has other bytes than before."""
+
+    def content_version(self, stream: Stream) -> Sequence[str]:
+        """The source codes of the columns that say so together; none where nothing does."""
+        ...

@@ -169,3 +169,34 @@ def test_the_weekly_pass_over_a_feed_that_told_everything_finds_nothing_missed(l
     wire.asked.clear()
     assert pull(library, Request(LIBRARY), at).counts["changed"] == 0
     assert wire.count("/delta?token") == 1, "and the feed is gone on with"
+
+
+def test_a_renamed_folder_costs_no_download_though_every_row_below_it_moved(library: Project, home: Path, wire: Wire) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    folder = next(row for row in truth if row["kind"] == "folder" and not row["unique"])
+    below = {row["id"] for row in truth if row["kind"] == "file" and row["path"].startswith(folder["path"] + "/")}
+    before, files = rows(library), rows(library, "content")
+    assert below and all(files[id]["status"] == "ok" and files[id]["version"] for id in below)
+    process.control(home, "rename", {"item": folder["id"], "name": "改名した棚"})
+    result = done(library, LIBRARY)
+    after = rows(library)
+    assert {id for id in after if after[id]["path"] != before[id]["path"]} == below
+    assert result.counts["changed"] == len(below) and result.counts["files"] == 0
+    assert wire.count("download.aspx") == wire.count("/content") == 0
+    assert rows(library, "content") == files
+
+
+def test_a_renamed_file_is_listed_by_its_new_name_with_the_bytes_we_have_and_an_edited_one_is_fetched(
+    library: Project, home: Path, wire: Wire
+) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    renamed, edited = [row["id"] for row in truth if row["kind"] == "file"][:2]
+    files = rows(library, "content")
+    process.control(home, "rename", {"item": renamed, "name": "別名.docx"})
+    process.control(home, "edit", {"item": edited, "text": "改訂しました。"})
+    wire.asked.clear()
+    done(library, LIBRARY)
+    after = rows(library, "content")
+    assert (after[renamed]["name"], after[renamed]["sha256"]) == ("別名.docx", files[renamed]["sha256"])
+    assert after[edited]["sha256"] != files[edited]["sha256"]
+    assert wire.count("download.aspx") == 1, "of the two the edited one alone is asked for"

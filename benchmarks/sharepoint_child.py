@@ -49,21 +49,21 @@ def _signed_in() -> None:
     Tokens.claims = lambda self, resource: {"tid": TENANT, "roles": ["Sites.FullControl.All"]}  # type: ignore[method-assign]
 
 
-def _system(port: int, **credential: str) -> dict[str, Any]:
+def _system(port: int, bandwidth: int | None = None, **credential: str) -> dict[str, Any]:
     at = f"http://127.0.0.1:{port}"
     # The measure's server throttles nobody: paced as in a small tenant, a measure would be of the governor's sleep.
-    limits = {"units_per_minute": 10_000_000}
+    limits = {"units_per_minute": 10_000_000, "bandwidth": bandwidth}
     given = credential or {"client_secret": "none"}
     return {"tenant": TENANT, "client_id": "app", "graph": at, "host": at, "sites": [SITE], "limits": limits, **given}
 
 
-def _connector(port: int, **credential: str) -> Any:
+def _connector(port: int, bandwidth: int | None = None, **credential: str) -> Any:
     from connectors.sharepoint import connect
     from connectors.sharepoint.config import Config
     from connectors.transport import TransportOptions
 
     _signed_in()
-    return connect("sharepoint", Config.model_validate(_system(port, **credential)), TransportOptions())
+    return connect("sharepoint", Config.model_validate(_system(port, bandwidth, **credential)), TransportOptions())
 
 
 def _stream(number: int = 0) -> Any:
@@ -265,21 +265,38 @@ def membership(folder: str, home: str) -> None:
     _over()
 
 
-def download(port: int, files: int, workers: int, certificate: str, peak: bool = False) -> None:
-    """Ours: files read and hashed by so many threads, dropped. Bytes a second, or with ``peak`` MB."""
-    from concurrent.futures import ThreadPoolExecutor
+def download(port: int, files: int, bandwidth: int, certificate: str, folder: str, peak: bool = False) -> None:
+    """Ours: files behind changed rows as a pull fetches, judges and keeps them, within ``limits.bandwidth``. Bytes a second, or with ``peak`` MB."""
+    import tempfile
+
+    import pyarrow as pa
 
     from benchmarks.sharepoint_server import FILE_BYTES
-    from connectors.protocol import Blob
+    from expectations.contract import Contract
+    from pipelines.landing.warehouse import Warehouse
+    from pipelines.pull.files import fetch_files
 
+    pa.array([""]).dictionary_encode()
     stream = _stream()
-    with closing(_connector(port, certificate=certificate)) as connector:
+    fields = [{"name": name, "source": name, "type": "string"} for name in ("item_id", "name", "media_type")]
+    fields.append({"name": "size", "source": "size", "type": "int64"})
+    contract = Contract.model_validate(
+        {"stream": stream.id, "version": 1, "source": stream.source, "key": ["item_id"], "fields": fields}
+        | {"content": {"kind": "file", "ref": "item_id"}}
+    )
 
-        def one(number: int) -> int:
-            return sum(len(chunk) for chunk in connector.blob(stream, Blob(f"01F{number}", "", "", None)))
+    def rows(first: int, count: int) -> list[dict[str, Any]]:
+        return [{"item_id": f"01F{number}", "name": f"{number}.bin", "size": FILE_BYTES} for number in range(first, first + count)]
 
-        # Addresses are looked up, and connections opened, once.
-        one(0)
+    with closing(_connector(port, bandwidth, certificate=certificate)) as connector, tempfile.TemporaryDirectory(dir=folder) as kept:
+        warehouse = Warehouse(kept)
+
+        def fetch(wanted: list[dict[str, Any]]) -> int:
+            found = fetch_files(connector, stream, contract, wanted, warehouse, lambda _: None, Path(kept))
+            return sum(status == "ok" for status in found["status"].to_pylist())
+
+        # Addresses are looked up, and one connection opened, once.
+        fetch(rows(files, 1))
         at_start = peak_mb()
-        with _told(lambda wall, _: peak_mb() - at_start if peak else files * FILE_BYTES / wall), ThreadPoolExecutor(workers) as pool:
-            _came(sum(pool.map(one, range(files))), files * FILE_BYTES)
+        with _told(lambda wall, _: peak_mb() - at_start if peak else files * FILE_BYTES / wall):
+            _came(fetch(rows(0, files)), files)

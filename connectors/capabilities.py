@@ -87,9 +87,28 @@ class KeepsRoster(Protocol):
 
 
 @runtime_checkable
+class FetchesAtOnce(Protocol):
+    """A connector whose ``blob`` may be called, and its bytes read, from several threads at a time."""
+
+    @property
+    def file_workers(self) -> int:
+        """From how many: what the source bears, and no more than are of use."""
+        ...
+
+
+@runtime_checkable
 class Confirms(Protocol):
     """A connector whose source can be asked outright whether a person may read a row."""
 
     def may_read(self, stream: Stream, pairs: Sequence[tuple[str, str]]) -> Iterator[bool | None]:
         """The source's answer for each (person's principal, row key), in order; None where it cannot say."""
+        ...
+
+
+@runtime_checkable
+class TellsContent(Protocol):
+    """A connector whose rows say whether the file behind them has other bytes than before."""
+
+    def content_version(self, stream: Stream) -> Sequence[str]:
+        """The source codes of the columns that say so together; none where nothing does."""
         ...

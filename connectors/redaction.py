@@ -6,11 +6,15 @@ import base64
 import json
 import logging
 import re
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 MASK = "***"
+#: So many secrets that pass are known at once.
+_PASSING = 128
 _SHAPES = (
     re.compile(
         r"(?i)((?:authorization|x-cybozu-api-token|x-cybozu-authorization|cookie|set-cookie)(?:['\"]?\s*[:=]|['\"]\s*,)\s*)([^\r\n]+)"
@@ -31,20 +35,28 @@ class Redactor:
     """Masks given secrets, the forms they take in URLs, JSON, XML and base64, and anything shaped like a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._learning = threading.Lock()
+        self._lasting: set[str] = set()
+        self._passing: deque[frozenset[str]] = deque(maxlen=_PASSING)
         self._forms: list[str] = []
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Masks these too from now on: a session's token is a secret that nobody knew before."""
-        forms = set(self._forms)
-        for secret in secrets:
-            if len(secret) < 4:  # masking every "a" would destroy the text and protect nothing
-                continue
-            forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escape(secret)}
-            forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-            forms |= {base64.b64encode(secret.encode()).decode(), base64.urlsafe_b64encode(secret.encode()).decode()}
-            forms.update(_inside_base64(secret.encode()))
-        self._forms = sorted(forms, key=len, reverse=True)
+        forms = _forms(secrets)
+        with self._learning:
+            self._lasting |= forms
+            self._order()
+
+    def learn_passing(self, secrets: Iterable[str]) -> None:
+        """Masks these until so many others have come that nobody speaks of them any more: links that are good for one file and some minutes."""
+        forms = frozenset(_forms(secrets))
+        with self._learning:
+            self._passing.append(forms)
+            self._order()
+
+    def _order(self) -> None:
+        self._forms = sorted(self._lasting.union(*self._passing), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for form in self._forms:
@@ -52,6 +64,18 @@ class Redactor:
         for shape in _SHAPES:
             text = shape.sub(lambda found: found.group(1) + MASK, text)
         return text
+
+
+def _forms(secrets: Iterable[str]) -> set[str]:
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) < 4:  # masking every "a" would destroy the text and protect nothing
+            continue
+        forms |= {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), escape(secret)}
+        forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        forms |= {base64.b64encode(secret.encode()).decode(), base64.urlsafe_b64encode(secret.encode()).decode()}
+        forms.update(_inside_base64(secret.encode()))
+    return forms
 
 
 def _inside_base64(secret: bytes) -> Iterator[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration
 from connectors.messages import Said
@@ -132,8 +132,16 @@ class DocumentSpec(_Strict):
     files: bool = False
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class ContentSpec(_Strict):
-    """Files behind the rows: which column names them. ``kind: file`` – the row is the file; ``kind: list`` – a list<struct> column."""
+    """Files behind the rows: which column names them. ``kind: file`` – the row is the file; ``kind: list`` – a list<struct> column.
+
+    ``version`` names the column, or columns together, that say whether the bytes are others; while they say the same, a file is not fetched
+    again. Without it the connector's own word counts, where it has one.
+    """
 
     kind: Literal["file", "list"]
     ref: str
@@ -141,6 +149,7 @@ class ContentSpec(_Strict):
     media_type: str = "media_type"
     size: str = "size"
     max_bytes: int = 50_000_000
+    version: Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | tuple[str, ...])] = ()
 
 
 class Contract(_Strict):
@@ -214,6 +223,9 @@ class Contract(_Strict):
         body = self.model_dump(mode="json", by_alias=True, exclude={"version", "accepted", "owners", "description", "title"})
         for moving in ("app_id", "revision", "fingerprint", "id"):
             body["source"].pop(moving, None)
+        if body["content"] and not body["content"]["version"]:
+            # A contract that says nothing of it is the promise that it was before it could.
+            del body["content"]["version"]
         text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -254,7 +266,7 @@ def read_contract(path: Path) -> Contract:
         ]
     if contract.content:
         spec = contract.content
-        wanted += [spec.ref, spec.name, spec.media_type, spec.size] if spec.kind == "file" else [spec.ref]
+        wanted += [spec.ref, spec.name, spec.media_type, spec.size, *spec.version] if spec.kind == "file" else [spec.ref]
     for name in wanted:
         if name not in names:
             raise FixConfiguration("contract.no_such_field", path=str(path), field=name)

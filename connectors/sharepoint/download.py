@@ -2,36 +2,81 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from connectors.errors import AccessRefused, BrokenReply, FileRefused, NoContent, SourceUnavailable
+from connectors.gate import Gate
+from connectors.redaction import Redactor
 from connectors.sharepoint.client import Tenant, classify, error_code
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.quickxor import QuickXor
-from connectors.transport import Transport, TransportOptions
+from connectors.transport import Transport, TransportOptions, origin_of
 
 #: A link of this status has run out: a fresh one is asked for, not the same one again.
 _EXPIRED = frozenset({401, 403, 404, 410})
 #: The same token has just read the item, so what these refuse is its bytes and not us; a refused token is a 401.
 _FILE_ONLY = frozenset({403, 423})
 _CHUNK = 1 << 16
+#: So many files are fetched at once. More would only share what one tenant gives an app.
+WORKERS = 8
 
 
 class _ExpiredError(Exception):
     """The pre-authenticated link is no longer good."""
 
 
-def download(tenant: Tenant, place: Place, item: str, options: TransportOptions) -> Iterator[bytes]:
-    """The file's bytes in order, fetched in at most ``options.attempts`` pieces.
+class Hosts:
+    """The hosts that links lead to: one transport for each, whose connections all downloads share. None of them ever heard of our token.
 
-    The link is a secret: it is asked without our token and without being logged, through a transport of its own. Raises AddressUnknown
+    Safe to use from several threads.
+    """
+
+    def __init__(self, options: TransportOptions, gate: Gate | None) -> None:
+        self._options = replace(options, concurrency=max(options.concurrency, WORKERS))
+        self._gate = gate
+        self._redactor = Redactor()
+        self._known: dict[str, Transport] = {}
+        self._finding = threading.Lock()
+
+    def of(self, link: str) -> Transport:
+        """Where to ask for this link, which shows in no log and no error from now on."""
+        parts = urlsplit(link)
+        self._redactor.learn_passing((link, parts.query, parts.path))
+        origin = origin_of(link)
+        with self._finding:
+            found = self._known.get(origin)
+            if found is None:
+                found = Transport(origin, options=self._options, secrets=self._redactor, classify=classify, gate=self._gate)
+                self._known[origin] = found
+            return found
+
+    def close(self) -> None:
+        with self._finding:
+            for one in self._known.values():
+                one.close()
+            self._known.clear()
+
+
+def download(tenant: Tenant, place: Place, item: str, options: TransportOptions, hosts: Hosts | None = None) -> Iterator[bytes]:
+    """The file's bytes in order, fetched in at most ``options.attempts`` pieces, through ``hosts`` where several are to be fetched.
+
+    The link is a secret: it is asked without our token and without being logged. Raises AddressUnknown
     when the file is gone, NoContent for a folder or a notebook, FileRefused when the source keeps back this one file (malware, a policy,
     a lock), AccessRefused when it refuses us, BrokenReply when what came is not what SharePoint hashed.
     """
+    if hosts is None:
+        own = Hosts(options, tenant.governor)
+        try:
+            yield from download(tenant, place, item, options, own)
+        finally:
+            own.close()
+        return
     about = tenant.graph.json(f"drives/{place.id}/items/{item}", params={"$select": "id,name,size,file,malware,package"})
     name = str(about.get("name", item))
     if about.get("malware") is not None:
@@ -40,7 +85,8 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions)
         raise NoContent("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
     hashing, got = QuickXor(), 0
     for attempt in range(1, options.attempts + 1):
-        transport, link = _link(tenant, place, item, name, options)
+        link = _link(tenant, place, item, name)
+        transport = hosts.of(link)
         try:
             for chunk in _bytes(transport, link, got):
                 if tenant.governor is not None:
@@ -54,8 +100,6 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions)
                 if isinstance(error, SourceUnavailable):
                     raise
                 raise AccessRefused("sharepoint.link_expired", name=name, host=transport.host) from error
-        finally:
-            transport.close()
     _judge(about, name, hashing.text(), got, tenant.graph.transport.endpoint)
 
 
@@ -69,18 +113,15 @@ def _judge(about: Mapping[str, Any], name: str, found: str, got: int, host: str)
         raise BrokenReply("sharepoint.size_mismatch", name=name, promised=about["size"], found=got, host=host)
 
 
-def _link(tenant: Tenant, place: Place, item: str, name: str, options: TransportOptions) -> tuple[Transport, str]:
-    """A fresh pre-authenticated link, with a transport that never heard of our token."""
+def _link(tenant: Tenant, place: Place, item: str, name: str) -> str:
+    """A fresh pre-authenticated link."""
     response = tenant.graph.response(f"drives/{place.id}/items/{item}/content", also=_FILE_ONLY)
     if response.status_code in _FILE_ONLY:
         raise _kept_back(response, name, tenant.graph.transport.endpoint)
     location = response.headers.get("Location", "")
     if response.status_code not in (301, 302, 303, 307, 308) or not urlsplit(location).netloc:
         raise BrokenReply("sharepoint.no_link", name=name, status=response.status_code, host=tenant.graph.transport.endpoint)
-    parts = urlsplit(location)
-    secret = [piece for piece in (parts.query, parts.path) if len(piece) > 3]
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return Transport(origin, options=options, secrets=secret, classify=classify, gate=tenant.governor), location
+    return location
 
 
 def _kept_back(response: httpx.Response, name: str, host: str) -> FileRefused:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -22,6 +22,27 @@ from connectors.sharepoint.client import Api
 
 #: A resync that is answered by another resync is tried this often before the pull fails with its old cursor kept.
 _RESYNCS = 2
+#: What reading a body may raise: msgspec leaves text that is not UTF-8 to Python.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+class Links(NamedTuple):
+    """Where a page says that its feed goes on: ``following`` to the next page, ``delta`` from the next pull."""
+
+    following: str | None
+    delta: str | None
+
+
+class Sink(Protocol):
+    """What the pages of a feed are put into, in order."""
+
+    def page(self, body: bytes) -> Links:
+        """Raises ``UNREADABLE`` for what is no page."""
+        ...
+
+    def clear(self) -> None:
+        """Forget all pages: the feed begins again."""
+        ...
 
 
 class _Page(msgspec.Struct):
@@ -46,7 +67,7 @@ class Settled:
 class Spool:
     """The newest body of each item of one feed, in a temporary SQLite file: memory stays small whatever the feed's length.
 
-    A body of ``None`` marks an item that is gone.
+    A body of ``None`` marks an item that is gone. For items whose columns are nobody's but their list's; a drive's go by ``Changes``.
     """
 
     def __init__(self) -> None:
@@ -62,6 +83,11 @@ class Spool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._db.close()
         self._folder.cleanup()
+
+    def page(self, body: bytes) -> Links:
+        page = msgspec.json.decode(body, type=_Page)
+        self.put([_entry(raw) for raw in page.value])
+        return Links(page.following, page.delta)
 
     def put(self, items: Iterable[tuple[str, bytes | None]]) -> None:
         self._db.execute("BEGIN")
@@ -91,17 +117,17 @@ class Spool:
             after = rows[-1][0]
 
 
-def settle(graph: Api, first: str, start: str | None, spool: Spool, prefer: str = "") -> Settled:
+def settle(graph: Api, first: str, start: str | None, into: Sink, prefer: str = "") -> Settled:
     """Read the feed from ``start`` (a kept deltaLink), or whole from ``first``, to its deltaLink. ``prefer`` goes with every page.
 
     Raises SourceUnavailable (``sharepoint.resync_required``) when resyncs do not come to an end, and BrokenReply for a feed without an end.
     """
     link, complete = (first, True) if start is None else (graph.absolute(start), False)
     for _ in range(_RESYNCS + 1):
-        outcome = _walk(graph, link, spool, {"Prefer": prefer} if prefer else None)
+        outcome = _walk(graph, link, into, {"Prefer": prefer} if prefer else None)
         if outcome.done:
             return Settled(graph.relative(outcome.link), complete)
-        spool.clear()
+        into.clear()
         link, complete = outcome.link or first, True
     raise SourceUnavailable("sharepoint.resync_required", host=graph.transport.endpoint, attempts=_RESYNCS)
 
@@ -112,7 +138,7 @@ class _Outcome:
     link: str
 
 
-def _walk(graph: Api, link: str, spool: Spool, headers: Mapping[str, str] | None) -> _Outcome:
+def _walk(graph: Api, link: str, into: Sink, headers: Mapping[str, str] | None) -> _Outcome:
     seen: set[str] = set()
     while True:
         seen.add(link)
@@ -121,9 +147,8 @@ def _walk(graph: Api, link: str, spool: Spool, headers: Mapping[str, str] | None
             location = response.headers.get("Location", "")
             return _Outcome(False, graph.inner(location) if location else "")
         try:
-            page = msgspec.json.decode(response.content, type=_Page)
-            spool.put([_entry(raw) for raw in page.value])
-        except msgspec.DecodeError as error:
+            page = into.page(response.content)
+        except UNREADABLE as error:
             raise BrokenReply("sharepoint.not_json", host=graph.transport.endpoint, what=str(error)) from error
         if page.following is not None:
             link = graph.inner(page.following)

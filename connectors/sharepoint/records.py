@@ -21,7 +21,7 @@ from connectors.sharepoint.decode import instant, list_row, readers
 from connectors.sharepoint.feed import Spool, settle
 from connectors.sharepoint.library import FEW, Scopes
 from connectors.sharepoint.places import Place
-from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, emit, inside
+from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, emit, ended, inside
 from connectors.sharepoint.scopes import ScopeMap, digest
 
 #: Content types whose id starts so are folders.
@@ -117,10 +117,10 @@ def pull_list(
         if table is not None and ours:
             yield from _once_more(stream, table, now, middle(after))
         about = {"default": settling.default, "folders": dict(settling.folders), "by_item": settling.by_item}
-        yield from emit(
-            stream, spool, add=add, after=after, middle=middle, total=len(now),
-            end=Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), "items": len(now), **about}),
-            kept=_changes(before, now, anew=settled.complete), anew=settled.complete, restated=settling.restated,
+        yield from ended(
+            stream, emit(stream, spool, add=add, after=after, middle=middle, total=len(now)),
+            Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), "items": len(now), **about}),
+            total=len(now), kept=_changes(before, now, anew=settled.complete), anew=settled.complete, restated=settling.restated,
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from connectors.errors import AccessRefused, AddressUnknown
 from connectors.protocol import Cursor, Member
 from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.assignments import Assignments
-from connectors.sharepoint.changes import changed_since, current_token
+from connectors.sharepoint.change_log import changed_since, current_token
 from connectors.sharepoint.client import Api
 from connectors.sharepoint.closed import is_closed, reason
 from connectors.sharepoint.directory import Directory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
@@ -15,7 +15,7 @@ from connectors.protocol import Column, Cursor, Kept, Page, Reject, Stream, Wind
 from connectors.sharepoint.feed import Spool
 
 #: Rows in a page: small enough to hold, large enough that a page's cost is its rows.
-PAGE_ROWS = 500
+PAGE_ROWS = 1_000
 
 
 class MisfitError(Exception):
@@ -59,7 +59,7 @@ class Rows:
         )
         self._marks.append(("delete", "", scope))
 
-    def page(self, cursor: Cursor, total: int | None = None, kept: Kept | None = None, restated: frozenset[str] = frozenset()) -> Page:
+    def page(self, cursor: Cursor, total: int | None = None) -> Page:
         """What was gathered. ``total``: the live rows of the stream, by what was read."""
         columns = self.stream.columns
         arrays = [pa.array([row[at] for row in self._values], type=column.type) for at, column in enumerate(columns)]
@@ -70,8 +70,6 @@ class Rows:
             len(self),
             tuple(self._rejects),
             total,
-            kept=kept,
-            restated=restated,
         )
 
 
@@ -148,17 +146,12 @@ def emit(
     after: str,
     add: Callable[[Rows, str, bytes | None], None],
     middle: Callable[[str], Cursor],
-    end: Cursor,
     total: int,
-    kept: Iterable[pa.RecordBatch] = (),
-    anew: bool = False,
-    restated: frozenset[str] = frozenset(),
 ) -> Iterator[Page]:
-    """The spool's rows as pages in order of id, each with its cursor; the last one, which may be empty, carries ``end``.
+    """The spool's rows as pages in order of id, each with its cursor.
 
     ``add`` puts one item into the page (``None`` is a deleted one), ``middle`` makes the cursor that goes on after an id. ``total`` is how many
-    rows are live once the feed is applied. ``kept`` is the memory for the next pull, slice by slice, ``anew`` or on top of what was kept.
-    ``restated``: see ``Page``.
+    rows are live once the feed is applied.
     """
     rows = Rows(stream)
     for id, body in spool.items(after):
@@ -167,8 +160,33 @@ def emit(
         if len(rows) >= PAGE_ROWS:
             yield rows.page(middle(id), total)
             rows = Rows(stream)
-    slices = [Kept(batch, anew and number == 0) for number, batch in enumerate(kept)]
-    for one in slices[:-1]:
-        yield rows.page(middle(after), total, one)
-        rows = Rows(stream)
-    yield rows.page(end, total, slices[-1] if slices else None, restated)
+    if len(rows):
+        yield rows.page(middle(after), total)
+
+
+def ended(
+    stream: Stream,
+    pages: Iterable[Page],
+    end: Cursor,
+    *,
+    total: int,
+    kept: Iterable[pa.RecordBatch] = (),
+    anew: bool = False,
+    restated: frozenset[str] = frozenset(),
+) -> Iterator[Page]:
+    """The pages of a feed, the last one with the cursor ``end``; there is always one.
+
+    ``kept`` is the memory for the next pull, slice by slice, ``anew`` or on top of what was kept. ``restated``: see ``Page``.
+    """
+    last: Page | None = None
+    for page in pages:
+        if last is not None:
+            yield last
+        last = page
+    last = last or Rows(stream).page(end, total)
+    for number, batch in enumerate(kept):
+        if number:
+            yield last
+            last = Rows(stream).page(last.cursor, total)
+        last = replace(last, kept=Kept(batch, anew and number == 0))
+    yield replace(last, cursor=end, restated=restated)

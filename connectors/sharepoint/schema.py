@@ -32,7 +32,8 @@ def _plain(source: str, label: str, type: pa.DataType, *, required: bool = False
     return LiveField(source, label, type, vendor, required, {}, (), source)
 
 
-#: One row per file. ``path`` starts at the library's root, with a slash; ``size`` is in bytes; instants are UTC.
+#: One row per file. ``path`` starts at the library's root, with a slash; ``size`` is in bytes; instants are UTC. ``publication`` is
+#: ``published``, ``draft`` or ``checkout``.
 LIBRARY = (
     _plain("item_id", "Item id", pa.string(), required=True, vendor="id"),
     _plain("name", "Name", pa.string(), required=True),
@@ -46,6 +47,7 @@ LIBRARY = (
     _plain("modified_by", "Modified by", pa.string(), vendor="user"),
     _plain("web_url", "Address", pa.string()),
     _plain("list_item_id", "List item id", pa.string()),
+    _plain("publication", "Publication", pa.string()),
 )
 #: One row per modern page. ``html`` and ``text`` join the page's text web parts in reading order; null where the page cannot be rendered.
 PAGES = (

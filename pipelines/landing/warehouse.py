@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "grants", "principals", "groups", "content", "memory")
 #: The number of the newest published record, kept beside the history it made visible. Delta leaves names with an underscore alone.
 _NOTE = "_published"
+#: Bytes that are sent at once of a file: the least that S3 takes as a part, and what a disk is content with.
+_PART, _LOCAL_PART = 5 * 1024 * 1024, 512 * 1024
 
 
 @contextlib.contextmanager
@@ -253,12 +255,16 @@ class Warehouse:
         return {table: found.version() for table in TABLES if (found := self.open(table, stream)) is not None}
 
     def put_blob(self, content: Path, digest: str) -> None:
-        """Keep a file's bytes under their SHA-256, streamed; the same bytes are kept once."""
+        """Keep a file's bytes under their SHA-256, streamed; the same bytes are kept once. A file shows whole or not at all."""
         import obstore
-        from obstore.exceptions import AlreadyExistsError
 
-        with contextlib.suppress(AlreadyExistsError):
-            obstore.put(self.store, f"blobs/{digest[:2]}/{digest}", content, mode="create")
+        place = f"blobs/{digest[:2]}/{digest}"
+        try:
+            obstore.head(self.store, place)
+        except FileNotFoundError:
+            # To put "if absent" would take the whole file into memory; and whoever writes here writes the same bytes.
+            part = _PART if "://" in self.root else _LOCAL_PART
+            obstore.put(self.store, place, content, use_multipart=True, chunk_size=part, max_concurrency=2)
 
     def blob(self, digest: str) -> bytes:
         import obstore

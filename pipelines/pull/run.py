@@ -117,6 +117,8 @@ class _Walk:
         watermark = None if goes_on else connector.watermark()
         self.step("access")
         held = rights(connector, stream, self.contract, live, before, warehouse, self.started, anew=self.request.full)
+        # Where rights were carried on, whatever may have moved them is to be named; where they were not, only what a feed names is.
+        stream = replace(stream, options={**stream.options, "rights_anew": held.fresh})
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)

@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
+import pyarrow as pa
 import pytest
 from sharepoint_world import GRAPH, Table, Told, api, rows_of, stream_of
 
 from connectors.conformance import Holding
+from connectors.errors import BrokenReply
 from connectors.protocol import Cursor, Page, Window
 from connectors.sharepoint import rows as rows_module
 from connectors.sharepoint.library import pull_library
@@ -295,3 +297,90 @@ def test_a_file_in_a_folder_no_feed_ever_named_has_its_folder_asked_for() -> Non
     drive = Drive(file("F1", "a.txt", "LOST"))
     drive["/v1.0/drives/D/items/LOST"] = folder("LOST", "別便")
     assert short(pulled(drive)) == [("upsert", "F1", "/別便/a.txt")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "column", "reason"),
+    [
+        ("size", "three", "size", "value.not_whole_number"),
+        ("size", 2**70, "size", "value.not_whole_number"),
+        ("file", "yes", "media_type", "value.not_struct"),
+        ("lastModifiedBy", {"user": {"email": 7}}, "modified_by", "value.not_struct"),
+        ("webUrl", ["x"], "web_url", "value.not_text"),
+        ("createdDateTime", "yesterday", "created_at", "value.not_instant"),
+        ("lastModifiedDateTime", "2026-11-01T00:00:00", "modified_at", "value.without_zone"),
+    ],
+)
+def test_one_odd_item_is_held_back_as_it_came_and_its_whole_page_goes_on(field: str, value: Any, column: str, reason: str) -> None:
+    drive = Drive(folder("A", "棚"), file("F1", "a.txt"), file("F2", "b.txt", "A", **{field: value}), file("F3", "c.txt", "A"))
+    pages = pulled(drive)
+    assert short(pages) == [("upsert", "F1", "/a.txt"), ("upsert", "F3", "/棚/c.txt")]
+    (reject,) = [reject for page in pages for reject in page.rejects]
+    assert (reject.key, reject.column, reject.reason) == ("F2", column, reason)
+    assert json.loads(reject.raw)[field] == value and {page.total for page in pages} == {3}
+    drive.log.append(file("F2", "b.txt", "A"))
+    assert short(pulled(drive, pages[-1].cursor)) == [("upsert", "F2", "/棚/b.txt")]
+
+
+def test_an_odd_value_of_a_column_that_nobody_asked_for_holds_nothing_back() -> None:
+    columns = tuple(column for column in STREAM.columns if column.source not in ("created_at", "web_url"))
+    drive = Drive(file("F1", "a.txt", createdDateTime="yesterday", webUrl=7))
+    pages = list(pull_library(api(drive), PLACE, told(), NOTE, replace(STREAM, columns=columns), Window(), None, None))
+    assert short(pages) == [("upsert", "F1", "/a.txt")] and not pages[0].rejects
+
+
+def test_an_item_whose_place_in_the_tree_cannot_be_read_is_a_broken_reply() -> None:
+    with pytest.raises(BrokenReply):
+        pulled(Drive(file("F1", "a.txt", parentReference="ROOT")))
+
+
+def test_an_instant_finer_than_a_microsecond_is_read_as_the_microsecond_it_lies_in() -> None:
+    drive = Drive(file("F1", "a.txt", createdDateTime="2026-11-01T00:00:00.1234567Z"), file("F2", "b.txt", createdDateTime=None))
+    assert [row["created_at"] and row["created_at"].microsecond for row in rows_of(pulled(drive))] == [123456, None]
+
+
+def test_a_contract_of_other_types_than_the_sources_gets_them_and_what_does_not_fit_is_held_raw() -> None:
+    columns = tuple(replace(column, type=pa.int8()) if column.source == "size" else column for column in STREAM.columns)
+    drive = Drive(file("F1", "a.txt", size=100), file("F2", "b.txt", size=1000))
+    pages = list(pull_library(api(drive), PLACE, told(), NOTE, replace(STREAM, columns=columns), Window(), None, None))
+    assert [(row["item_id"], row["size"]) for row in rows_of(pages)] == [("F1", 100)]
+    assert pages[0].rows.schema.field("size").type == pa.int8()
+    (reject,) = pages[0].rejects
+    assert (reject.column, reject.reason, json.loads(reject.raw)["name"]) == ("size", "value.not_whole_number", "b.txt")
+
+
+def test_columns_leave_in_the_contracts_order_and_under_its_names() -> None:
+    columns = tuple(replace(column, name=f"our_{column.name}") for column in reversed(STREAM.columns))
+    stream = replace(STREAM, columns=columns, key=("our_item_id",))
+    (page,) = list(pull_library(api(Drive(file("F1", "a.txt"))), PLACE, told(), NOTE, stream, Window(), None, None))
+    assert page.rows.schema.names[:2] == ["our_list_item_id", "our_web_url"]
+    assert page.rows.column("our_path").to_pylist() == ["/a.txt"]
+
+
+def test_of_an_item_that_comes_thrice_over_several_batches_the_last_occurrence_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PAGE_ROWS", 2)
+    drive = Drive()
+    pages = [
+        [ROOT, file("F1", "first.txt"), file("F2", "b.txt")],
+        [file("F1", "second.txt"), {"id": "F2", "deleted": {}}, file("F3", "c.txt")],
+        [file("F3", "c2.txt"), {"id": "F1", "deleted": {}}, file("F1", "last.txt"), file("F4", "d.txt")],
+    ]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        at = int(parse_qs(request.url.query.decode()).get("token", ["0"])[0])
+        link = "@odata.deltaLink" if at + 1 == len(pages) else "@odata.nextLink"
+        return httpx.Response(200, json={"value": pages[at], link: f"{GRAPH}/v1.0/drives/D/root/delta?token={at + 1}"})
+
+    drive["/v1.0/drives/D/root/delta"] = page
+    found = pulled(drive)
+    assert sorted(short(found)) == [("upsert", "F1", "/last.txt"), ("upsert", "F3", "/c2.txt"), ("upsert", "F4", "/d.txt")]
+    assert {page.total for page in found} == {3}
+
+
+def test_a_notebook_is_one_row_and_what_lies_in_it_has_its_path() -> None:
+    notebook = {key: value for key, value in file("F1", "会議ノート").items() if key != "file"} | {"package": {"type": "oneNote"}}
+    drive = Drive(notebook, file("F2", "節.one", "F1"))
+    first = pulled(drive)
+    assert short(first) == [("upsert", "F1", "/会議ノート"), ("upsert", "F2", "/会議ノート/節.one")]
+    drive.log.append({**notebook, "name": "改"})
+    assert sorted(short(pulled(drive, first[-1].cursor))) == [("upsert", "F1", "/改"), ("upsert", "F2", "/改/節.one")]

@@ -277,3 +277,18 @@ def test_a_pull_that_was_never_published_takes_its_memory_with_it(tmp_path: Path
     warehouse.remember(STREAM, kept(("a", "delete", None), ("b", "upsert", "s1")), KEPT, anew=False)
     assert warehouse.discard_unpublished(STREAM) == ("memory",)
     assert memory(warehouse) == {"a": "s1"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 512 * 1024, 3_000_001])
+def test_bytes_of_any_size_are_kept_once_and_read_back_as_they_were(tmp_path: Path, size: int) -> None:
+    warehouse = Warehouse(str(tmp_path / "data"))
+    data = bytes(range(251)) * (size // 251 + 1)
+    file = tmp_path / "file"
+    file.write_bytes(data[:size])
+    digest = hashlib.sha256(data[:size]).hexdigest()
+    warehouse.put_blob(file, digest)
+    (kept,) = [one for one in (tmp_path / "data" / "blobs").rglob("*") if one.is_file()]
+    written = kept.stat().st_mtime_ns
+    warehouse.put_blob(file, digest)
+    assert warehouse.blob(digest) == data[:size] and kept.stat().st_mtime_ns == written
+    assert [one for one in (tmp_path / "data" / "blobs").rglob("*") if one.is_file()] == [kept]

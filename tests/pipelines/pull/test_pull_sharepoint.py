@@ -204,3 +204,34 @@ def test_links_are_told_without_anything_that_opens_them(library: Project, home:
     links = [row for row in found.to_pylist() if row["kind"] == "link" and row["link_scope"] == "anonymous"]
     assert links and all((row["link_expires"], row["link_password"]) == (None, False) for row in links)
     assert made["share_id"] and not [row for row in found.to_pylist() if made["share_id"] in str(row) or "SharingLinks" in str(row)]
+
+
+def test_a_renamed_folder_costs_no_download_though_every_row_below_it_moved(library: Project, home: Path, wire: Wire) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    folder = next(row for row in truth if row["kind"] == "folder" and not row["unique"])
+    below = {row["id"] for row in truth if row["kind"] == "file" and row["path"].startswith(folder["path"] + "/")}
+    before, files = rows(library), rows(library, "content")
+    assert below and all(files[id]["status"] == "ok" and files[id]["version"] for id in below)
+    process.control(home, "rename", {"item": folder["id"], "name": "改名した棚"})
+    result = done(library, LIBRARY)
+    after = rows(library)
+    assert {id for id in after if after[id]["path"] != before[id]["path"]} == below
+    assert result.counts["changed"] == len(below) and result.counts["files"] == 0
+    assert wire.count("download.aspx") == wire.count("/content") == 0
+    assert rows(library, "content") == files
+
+
+def test_a_renamed_file_is_listed_by_its_new_name_with_the_bytes_we_have_and_an_edited_one_is_fetched(
+    library: Project, home: Path, wire: Wire
+) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    renamed, edited = [row["id"] for row in truth if row["kind"] == "file"][:2]
+    files = rows(library, "content")
+    process.control(home, "rename", {"item": renamed, "name": "別名.docx"})
+    process.control(home, "edit", {"item": edited, "text": "改訂しました。"})
+    wire.asked.clear()
+    done(library, LIBRARY)
+    after = rows(library, "content")
+    assert (after[renamed]["name"], after[renamed]["sha256"]) == ("別名.docx", files[renamed]["sha256"])
+    assert after[edited]["sha256"] != files[edited]["sha256"]
+    assert wire.count("download.aspx") == 1, "of the two the edited one alone is asked for"

@@ -331,6 +331,7 @@ class Access:
     ``restricted`` maps a column name to the scope that may see it, where that is narrower than the row's own scope; where it differs from
     row to row, ``column_scope`` says which it is, and it is not among ``scopes``. ``view`` is a
     fingerprint of what decides which rows these credentials see at all (rules, the login's name): while it moves, absent is not deleted.
+    ``unproven`` are codes of sentences that say what all this rests on without proof; none where the source lets everything be proven.
     ``grants`` say why ``scopes`` let in whom they do, and ``names`` what people call a principal that is no account; a source may give none.
     """
 
@@ -341,6 +342,7 @@ class Access:
     view: str = ""
     grants: tuple[Grant, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ ROOMS = {
     "project": "The project file and its secrets",
     "contract": "Contracts",
     "transport": "Reaching a source",
+    "certificate": "Certificates",
     "source": "What any source may answer",
     "kintone": "kintone",
     "soap": "SOAP",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from pipelines.defs.access_assets import access_assets
 from pipelines.defs.assets import stream_assets
 from pipelines.defs.index_assets import index_assets
 from pipelines.defs.jobs import jobs
@@ -19,7 +20,8 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
     by_name = {str(job.name): job for job in jobs(project)}
     return dg.Definitions(
         # system/stream: a pull, with its five checks.      index/… gate/… production/…: candidate, decision, pointer.
-        assets=[*stream_assets(project), *index_assets(project), seal_asset(project)],
+        # access/… agreement/…: who is in what, and whether the source agrees.
+        assets=[*stream_assets(project), *access_assets(project), *index_assets(project), seal_asset(project)],
         jobs=list(by_name.values()),
         schedules=schedules(project, by_name),
         sensors=sensors(project, by_name),

@@ -193,7 +193,8 @@ class Project:
                 if not self.variables.get(name):
                     raise MissingSecret("project.missing_variable", variable=name, where=where)
                 return self.variables[name]
-            if set(mapping) == {"file"}:
+            # A certificate is used as a file, and a PFX is no text: there the path is the setting.
+            if set(mapping) == {"file"} and not where.endswith(".certificate"):
                 given = str(self.resolve(mapping["file"], where))
                 path = Path(given) if Path(given).is_absolute() else self.folder / given
                 try:
@@ -218,7 +219,7 @@ class Project:
         package = importlib.import_module(f"connectors.{kind}")
         config_model = importlib.import_module(f"connectors.{kind}.config").Config
         try:
-            config = config_model.model_validate(settings)
+            config = config_model.model_validate(settings, context={"folder": self.folder})
         except ValidationError as error:
             place, reason = first_fault(error, config_model)
             raise FixConfiguration(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from connectors.certificate import ProjectPath
 from connectors.errors import FixConfiguration
 from connectors.kintone.budget import BudgetPolicy
 
@@ -60,7 +60,7 @@ class Certificate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: Path
+    file: ProjectPath
     password: SecretStr
 
 

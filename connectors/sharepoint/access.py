@@ -8,6 +8,7 @@ from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.links import read_links
 from connectors.sharepoint.places import Site
+from connectors.sharepoint.proofs import unproven
 from connectors.sharepoint.scopes import NO_CERTIFICATE, ScopeMap
 
 
@@ -27,6 +28,8 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap, *, library: bool =
     directory.stand_for_all(tenant.system)
     grants = tuple(read_links(tenant.graph, site, scopes.objects, reading.grants, directory) if library else reading.grants)
     # An app sees everything or nothing of a site: which rows come hangs on which app asks.
-    view = f"app:{tenant.config.client_id}"
+    view = f"app:{tenant.config.app}"
     edges = tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member)))
-    return Access(tuple(found), edges, accounts, view=view, grants=grants, names={**directory.names, **reading.names})
+    return Access(
+        tuple(found), edges, accounts, view=view, grants=grants, names={**directory.names, **reading.names}, unproven=unproven(tenant, site)
+    )

@@ -1,4 +1,4 @@
-"""Tokens for Graph and SharePoint REST by client credentials (msal), and the httpx auth that carries them."""
+"""App-only tokens for Graph and SharePoint REST, what a refusal of them means, and the httpx auth that carries them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,17 +15,9 @@ import httpx
 from connectors.errors import AccessRefused, FixConfiguration, SourceUnavailable
 from connectors.gate import Gate
 from connectors.sharepoint.config import Config
-from connectors.sharepoint.session import session
+from connectors.sharepoint.issuer import Issuer, open_issuer
 from connectors.transport import TransportOptions
 
-if TYPE_CHECKING:
-    import requests
-
-#: Hosts whose authority msal knows; any other needs instance discovery switched off, or msal asks the public cloud about it.
-_MICROSOFT = re.compile(
-    r"(^|\.)(login\.microsoftonline\.(com|us)|login\.microsoft\.com|login\.windows\.net|sts\.windows\.net|login\.chinacloudapi\.cn"
-    r"|login\.partner\.microsoftonline\.cn|login\.usgovcloudapi\.net|login\.sovcloud-identity\.(fr|de|sg))$"
-)
 #: What the token endpoint's AADSTS number means for the person who has to mend it.
 _AADSTS = {
     7000215: "sharepoint.secret_wrong",
@@ -46,18 +38,17 @@ class Tokens:
         self._options = options
         self._gate = gate
         self._lock = threading.Lock()
-        self._app: Any = None
-        self._session: requests.Session | None = None
+        self._issuer: Issuer | None = None
 
     @property
     def by_certificate(self) -> bool:
-        """Whether the app proves itself with a certificate: SharePoint REST accepts nothing less."""
-        return self._config.certificate is not None
+        """Whether a certificate stands behind the tokens, the app's or the platform's: SharePoint REST accepts nothing less."""
+        return self._config.certificate is not None or self._config.managed_identity is not None
 
     def get(self, resource: str, claims: str | None = None) -> str:
         """A bearer token for ``resource`` (a base URL). ``claims`` answers a claims challenge and passes the cache by.
 
-        Raises AccessRefused with the AADSTS number, FixConfiguration for an unreadable certificate or bad TLS, SourceUnavailable.
+        Raises AccessRefused with the AADSTS number, FixConfiguration for an unusable certificate or bad TLS, SourceUnavailable.
         """
         with self._lock:
             return self._acquire(resource, claims)
@@ -71,27 +62,9 @@ class Tokens:
             token = self._acquire(resource)
             if token != refused:
                 return token
-            self._application().remove_tokens_for_client()
+            assert self._issuer is not None  # it gave the token
+            self._issuer.forget()
             return self._acquire(resource)
-
-    def _acquire(self, resource: str, claims: str | None = None) -> str:
-        import requests
-
-        try:
-            app = self._application()
-            result = cast("Mapping[str, Any]", app.acquire_token_for_client([f"{resource}/.default"], claims_challenge=claims))
-        except requests.exceptions.SSLError as error:
-            raise FixConfiguration("transport.tls", host=self._host, reason=type(error).__name__) from error
-        except requests.exceptions.RequestException as error:
-            raise SourceUnavailable(
-                "source.unavailable", host=self._host, reason=type(error).__name__, attempts=1, retry_after=None
-            ) from error
-        except ValueError as error:  # msal raises it for an authority it cannot use and for a key it cannot read
-            raise FixConfiguration("sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))) from error
-        token = result.get("access_token")
-        if not isinstance(token, str):
-            raise self._refused(result)
-        return token
 
     def claims(self, resource: str) -> Mapping[str, Any]:
         """The payload of the token for ``resource`` (``tid``, ``roles``, …), read and not verified: the resource does that."""
@@ -104,45 +77,39 @@ class Tokens:
             return {}
 
     def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
+        if self._issuer is not None:
+            self._issuer.close()
+
+    def _acquire(self, resource: str, claims: str | None = None) -> str:
+        import requests
+
+        try:
+            if self._issuer is None:
+                self._issuer = open_issuer(self._config, self._options, self._gate)
+            result = self._issuer.acquire(resource, claims)
+        except requests.exceptions.SSLError as error:
+            raise FixConfiguration("transport.tls", host=self._host, reason=type(error).__name__) from error
+        except requests.exceptions.RequestException as error:
+            # Whoever has no identity to ask for hears nothing at all, so the remedy is another one.
+            code = "source.unavailable" if self._config.managed_identity is None else "sharepoint.identity_silent"
+            raise SourceUnavailable(code, host=self._host, reason=type(error).__name__, attempts=1, retry_after=None) from error
+        except ValueError as error:  # msal raises it for an authority it cannot use, and for an answer that is no JSON
+            if self._config.managed_identity is not None:
+                raise FixConfiguration("sharepoint.identity_unusable", host=self._host, reason=_first_line(str(error))) from error
+            raise FixConfiguration("sharepoint.authority_unusable", authority=self._config.login, reason=_first_line(str(error))) from error
+        token = result.get("access_token")
+        if not isinstance(token, str):
+            raise self._refused(result)
+        return token
 
     @property
     def _host(self) -> str:
-        return urlsplit(self._config.login).netloc
-
-    def _application(self) -> Any:
-        if self._app is None:
-            import msal
-
-            self._session = session(self._options, self._gate)
-            self._app = msal.ConfidentialClientApplication(
-                self._config.client_id,
-                client_credential=self._credential(),
-                authority=self._config.login,
-                instance_discovery=None if _MICROSOFT.search(urlsplit(self._config.login).hostname or "") else False,
-                http_client=self._session,
-            )
-        return self._app
-
-    def _credential(self) -> str | dict[str, str]:
-        path = self._config.certificate
-        if path is None:
-            assert self._config.client_secret is not None  # Config refuses to exist without either
-            return self._config.client_secret.get_secret_value()
-        try:
-            text = path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FixConfiguration("sharepoint.certificate_unreadable", path=path.name, reason=type(error).__name__) from error
-        key = re.search(r"-----BEGIN (?:\w+ )*PRIVATE KEY-----.+?-----END (?:\w+ )*PRIVATE KEY-----", text, re.S)
-        certificate = re.search(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.S)
-        if key is None or certificate is None:
-            missing = "private key" if key is None else "certificate"
-            raise FixConfiguration("sharepoint.certificate_unreadable", path=path.name, reason=f"no {missing} in it")
-        # Without a thumbprint msal signs PS256 and sends x5t#S256, which is what Entra asks for today.
-        return {"private_key": key.group(), "public_certificate": certificate.group()}
+        return urlsplit(self._config.login).netloc if self._issuer is None else self._issuer.host
 
     def _refused(self, result: Mapping[str, Any]) -> AccessRefused | SourceUnavailable:
+        if self._config.managed_identity is not None:
+            reason = _first_line(str(result.get("error_description") or result.get("error", "")))
+            return AccessRefused("sharepoint.identity_refused", host=self._host, identity=self._config.app, reason=reason)
         codes = [int(code) for code in cast("list[Any]", result.get("error_codes") or []) if str(code).isdigit()]
         if not codes:
             codes = [int(found) for found in re.findall(r"AADSTS(\d+)", str(result.get("error_description", "")))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -124,7 +124,8 @@ class Api:
 class Tenant:
     """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret.
 
-    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire.
+    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire. ``controlled`` is what was
+    found out of sites by their ids: whether they granted this app full control.
     """
 
     system: str
@@ -133,6 +134,7 @@ class Tenant:
     graph: Api
     rest: Api | None
     governor: Governor | None = None
+    controlled: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def id(self) -> str:
         """The tenant's GUID, from the token: the project file may name the tenant by its domain."""

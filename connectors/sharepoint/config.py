@@ -2,23 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self, cast
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from connectors.certificate import SHA1_DIGITS, ProjectPath
 from connectors.sharepoint.limits import Limits
 
 Kind = Literal["library", "list", "pages"]
+_SHA256_DIGITS = 64
+
+
+class Certificate(BaseModel):
+    """The app's certificate with its RSA key: a PEM or PFX file, and the ``password`` it was exported with, if any.
+
+    An app proves itself by PS256 and the certificate's SHA-256 thumbprint. ``thumbprint: true`` asks for the older form, RS256 and SHA-1,
+    which authorities like ADFS want; a thumbprint of 40 digits does the same and says which certificate of the file is meant, and a file
+    may then hold the key alone. One of 64 digits (SHA-256) only says which is meant.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: ProjectPath
+    password: SecretStr | None = None
+    thumbprint: bool | str = False
+
+    @field_validator("thumbprint")
+    @classmethod
+    def _digits(cls, value: bool | str) -> bool | str:
+        if isinstance(value, bool):
+            return value
+        # Windows shows pairs of digits with spaces between them and a mark of direction before the first, OpenSSL with colons.
+        digits = "".join(sign for sign in value.upper() if sign not in " :\u200e\u200f")
+        if len(digits) not in (SHA1_DIGITS, _SHA256_DIGITS) or set(digits) - set("0123456789ABCDEF"):
+            raise ValueError("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hexadecimal digits; in YAML it stands in quotation marks")
+        return digits
+
+    @property
+    def by_sha1(self) -> bool:
+        """Whether the assertion names the certificate by its SHA-1 thumbprint."""
+        return self.thumbprint is True or (isinstance(self.thumbprint, str) and len(self.thumbprint) == SHA1_DIGITS)
+
+    @property
+    def meant(self) -> str:
+        """The thumbprint of the certificate that is meant; empty where the file itself tells."""
+        return self.thumbprint if isinstance(self.thumbprint, str) else ""
+
+
+class Identity(BaseModel):
+    """The managed identity of the machine this runs on: its own where nothing is named, else an assigned one by one of its names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_id: str = ""
+    resource_id: str = ""
+    object_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.client_id or self.resource_id or self.object_id
 
 
 class Config(BaseModel):
     """One SharePoint tenant.
 
-    ``certificate`` is the path of a PEM file with the private key and the certificate; it wins over ``client_secret``, and without it
-    permissions cannot be read. ``host`` is where sites live (``https://contoso.sharepoint.com``); ``sites`` are paths (``/sites/quality``).
+    The app proves itself with a ``certificate`` (a path, or the file with its password and thumbprint), or the machine does it by its
+    ``managed_identity``, which has no ``client_id`` here. A ``client_secret`` gives way to a certificate; permissions cannot be read with it.
+    ``host`` is where sites live (``https://contoso.sharepoint.com``); ``sites`` are paths (``/sites/quality``) or whole addresses there.
     ``timezone`` (IANA) overrides what a site says of itself; it is needed for date-only columns when there is no certificate.
     ``limits`` says how much of what Microsoft gives this tenant the app may take, and the company it names itself by.
     """
@@ -27,9 +81,10 @@ class Config(BaseModel):
 
     kind: Literal["sharepoint"] = "sharepoint"
     tenant: str = Field(min_length=1)
-    client_id: str = Field(min_length=1)
+    client_id: str = ""
     client_secret: SecretStr | None = None
-    certificate: Path | None = None
+    certificate: Certificate | None = None
+    managed_identity: Identity | None = None
     authority: str = ""
     graph: str = "https://graph.microsoft.com"
     host: str
@@ -44,10 +99,31 @@ class Config(BaseModel):
             raise ValueError("must be an http(s) URL with a host")
         return value.rstrip("/")
 
-    @field_validator("sites")
+    @field_validator("certificate", mode="before")
     @classmethod
-    def _paths(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(clean_site(path) for path in value)
+    def _file(cls, value: Any) -> Any:
+        return {"file": value} if isinstance(value, str | Path) else value
+
+    @field_validator("managed_identity", mode="before")
+    @classmethod
+    def _one_identity(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return Identity() if value else None
+        if isinstance(value, Mapping) and sum(bool(one) for one in cast("Mapping[str, Any]", value).values()) != 1:
+            raise ValueError("say true for the machine's own identity, or name an assigned one by client_id, resource_id or object_id")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paths(cls, told: Any) -> Any:
+        """Addresses of sites, as a browser shows them, become paths."""
+        if not isinstance(told, Mapping):
+            return told
+        said = cast("Mapping[str, Any]", told)
+        sites, host = said.get("sites"), urlsplit(str(said.get("host") or ""))
+        if not isinstance(sites, list | tuple):
+            return said
+        return {**said, "sites": tuple(_path(site, host.netloc) for site in cast("list[Any]", sites))}
 
     @field_validator("timezone")
     @classmethod
@@ -61,9 +137,22 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _credential(self) -> Self:
+        if self.managed_identity is not None:
+            if self.client_secret is not None or self.certificate is not None or self.client_id:
+                raise ValueError("a managed_identity stands alone: an assigned one is named under managed_identity, and has no key here")
+            return self
         if self.client_secret is None and self.certificate is None:
-            raise ValueError("give a certificate (needed to read permissions) or a client_secret")
+            raise ValueError("give a certificate or a managed_identity (either can read permissions), or a client_secret")
+        if not self.client_id:
+            raise ValueError("client_id is the id of the app registration; only a managed_identity goes without")
         return self
+
+    @property
+    def app(self) -> str:
+        """What this app is called where it is counted and named: its id, or which identity of the machine it is."""
+        if self.managed_identity is None:
+            return self.client_id
+        return self.managed_identity.name or "managed-identity"
 
     @property
     def login(self) -> str:
@@ -100,3 +189,14 @@ def clean_site(path: str) -> str:
     """A site's server-relative path with one leading slash and none at the end; the root site is the empty string."""
     trimmed = path.strip().strip("/")
     return f"/{trimmed}" if trimmed else ""
+
+
+def _path(site: Any, host: str) -> str:
+    """A configured site as its path. ValueError for an address on another host: no token may go there."""
+    told = str(site)
+    if "://" not in told:
+        return clean_site(told)
+    parts = urlsplit(told)
+    if parts.netloc.lower() != host.lower():
+        raise ValueError(f"{told} is not on {host or 'the host of this system'}: sites of another host are another system")
+    return clean_site(unquote(parts.path))

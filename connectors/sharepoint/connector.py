@@ -24,6 +24,7 @@ from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import download
 from connectors.sharepoint.effective import may_read
+from connectors.sharepoint.proofs import proofs, reads_rights
 from connectors.sharepoint.roster import read_roster
 from connectors.sharepoint.schema import schema
 from connectors.sharepoint.scopes import ScopeMap
@@ -31,8 +32,6 @@ from connectors.transport import TransportOptions
 
 #: The last answer's clock is the clock now for so many seconds.
 _JUST_NOW = 5.0
-#: Without it permission changes arrive incompletely or not at all (Microsoft's scan guidance).
-_FULL_CONTROL = "Sites.FullControl.All"
 
 
 class SharePoint:
@@ -63,6 +62,7 @@ class SharePoint:
             probes.append((told("sharepoint.probe.token"), True, ", ".join(sorted(map(str, roles))) or told("sharepoint.probe.no_roles")))
             probes += [(told("sharepoint.probe.site", path=path or "/"), *reachable(tenant, path)) for path in tenant.config.sites]
             probes.append(self._permissions())
+            probes += [(proof.what, proof.proven or not proof.needed, proof.why) for proof in proofs(tenant)]
             next(tenant.graph.values("users", params={"$select": "id", "$top": "1"}), None)
             probes.append((told("sharepoint.probe.directory"), True, told("sharepoint.probe.people")))
             probes += self._units()
@@ -154,15 +154,12 @@ class SharePoint:
         return [(told("sharepoint.probe.units"), True, told("sharepoint.probe.units_used", used=governor.used(), day=day, minute=minute))]
 
     def _permissions(self) -> tuple[str, bool, str]:
-        tenant = self._tenant
-        if tenant.rest is None:
-            return told("sharepoint.probe.permissions"), False, told("sharepoint.probe.no_certificate")
+        rest = self._tenant.rest
         try:
-            for path in tenant.config.sites:
-                tenant.rest.json(f"{path.lstrip('/')}/_api/web".lstrip("/"), params={"$select": "Id,HasUniqueRoleAssignments"})
-            roles = tenant.tokens.claims(tenant.rest.resource).get("roles") or []
+            if rest is not None:
+                for path in self._tenant.config.sites:
+                    rest.json(f"{path.lstrip('/')}/_api/web".lstrip("/"), params={"$select": "Id,HasUniqueRoleAssignments"})
+            proof = reads_rights(self._tenant)
         except SourceError as error:
             return told("sharepoint.probe.permissions"), False, Said(error.say, error.code, error.exit_code)
-        if _FULL_CONTROL not in roles and "Sites.Selected" not in roles:
-            return told("sharepoint.probe.permissions"), False, told("sharepoint.probe.lacks", role=_FULL_CONTROL)
-        return told("sharepoint.probe.permissions"), True, told("sharepoint.probe.assignments")
+        return proof.what, proof.proven, proof.why

@@ -50,7 +50,7 @@ class Governor:
     ) -> None:
         """Raises FixConfiguration when ``options.state`` can't be made."""
         self.limits = config.limits
-        self._tenant, self._app = config.tenant, config.client_id
+        self._tenant, self._app = config.tenant, config.app
         self._host = urlsplit(config.host).netloc
         self._zone = UTC if config.timezone is None else ZoneInfo(config.timezone)
         self._max_wait = options.max_wait
@@ -143,8 +143,9 @@ class Governor:
 
 
 def _shared(config: Config, options: TransportOptions) -> SharedState[Marks]:
-    key = (config.tenant.lower(), config.client_id.lower())
-    name = f"sharepoint-{key[0]}-{key[1]}"
+    key = (config.tenant.lower(), config.app.lower())
+    # The resource id of a managed identity is a path.
+    name = f"sharepoint-{key[0]}-{key[1].replace('/', '_')}"
     if options.state is not None:
         return SharedState(Marks, options.state, name)
     with _finding:

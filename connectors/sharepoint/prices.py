@@ -32,7 +32,7 @@ def units(method: str, url: str) -> int:
     split = urlsplit(url)
     path = unquote(split.path).lower()
     query = {name.lower().removeprefix("$"): " ".join(values).lower() for name, values in parse_qs(split.query).items()}
-    if "/oauth2/" in path or "/.well-known/" in path or "/discovery/" in path:
+    if "/oauth2/" in path or path.startswith("/msi/") or "/.well-known/" in path or "/discovery/" in path:
         return 0
     if "/_api/" in path or path.startswith("_api/"):
         return _PERMISSIONS if any(one in path for one in _REST_RIGHTS) else _MANY

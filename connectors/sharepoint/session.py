@@ -16,12 +16,12 @@ from connectors.transport import TransportOptions, backoff, retry_after
 if TYPE_CHECKING:
     import requests
 
-#: Without a token nobody can send, so these of the authority hold the whole app back.
-_LATER = frozenset({429, 503})
+#: Without a token nobody can send, so these of whoever issues them hold the whole app back.
+LATER = frozenset({429, 503})
 
 
-def session(options: TransportOptions, gate: Gate | None) -> requests.Session:
-    """``send`` raises SourceUnavailable where the authority asks for patience longer or more often than ``options`` has it.
+def session(options: TransportOptions, gate: Gate | None, *, later: frozenset[int] = LATER) -> requests.Session:
+    """``send`` raises SourceUnavailable where the authority, by a status among ``later``, asks for patience longer or more often than ``options`` has it.
 
     msal itself would remember the refusal, and say it again without asking until its time is over.
     """
@@ -39,7 +39,7 @@ def session(options: TransportOptions, gate: Gate | None) -> requests.Session:
                 if gate is not None:
                     gate.enter(method, url)
                 response = super().send(request, **kwargs)
-                if response.status_code not in _LATER:
+                if response.status_code not in later:
                     return response
                 named = retry_after(httpx.Response(response.status_code, headers=dict(response.headers)))
                 pause = named if named is not None else backoff(attempt, options.max_wait, rng)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.certificate import ProjectPath
 from connectors.soap.address import Host, HttpUrl
 from connectors.soap.sources import Ok
 from connectors.soap.template import Body
@@ -57,7 +57,7 @@ class OAuth2(_Strict):
 class Pfx(_Strict):
     """A certificate with its private key, as a PFX file (PKCS #12)."""
 
-    file: Path
+    file: ProjectPath
     password: SecretStr
 
 

@@ -1,4 +1,5 @@
-"""Jobs: one per system (its streams in one run, in one process), one for each index, one for the seal. No logic.
+"""Jobs: one per system (its streams in one run, in one process), two for its access where it keeps a roster, one for each index, one for the
+seal. No logic.
 
 https://docs.dagster.io/guides/build/jobs
 """
@@ -9,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.defs.keys import LEDGER, index_keys, stream_key
+from pipelines.defs.access_assets import roster_systems
+from pipelines.defs.keys import LEDGER, access_keys, index_keys, stream_key
 from pipelines.project import Project
 
 #: What ``dg.define_asset_job`` returns has no public name in Dagster.
@@ -25,6 +27,14 @@ def system_job_name(system: str) -> str:
 
 def index_job_name(index: str) -> str:
     return f"index_{index.replace('-', '_')}"
+
+
+def roster_job_name(system: str) -> str:
+    return f"roster_{system.replace('-', '_')}"
+
+
+def agreement_job_name(system: str) -> str:
+    return f"agreement_{system.replace('-', '_')}"
 
 
 def jobs(project: Project) -> list[AssetJob]:
@@ -49,6 +59,15 @@ def jobs(project: Project) -> list[AssetJob]:
         )
         for name in project.file.indexes
     ]
+    for system in roster_systems(project):
+        roster, agreement = access_keys(system)
+        for name, key, what in (
+            (roster_job_name(system), roster, f"Read who is in what in {system}."),
+            (agreement_job_name(system), agreement, f"Ask {system} whether it agrees with our tables."),
+        ):
+            found.append(
+                dg.define_asset_job(name, selection=dg.AssetSelection.assets(key), executor_def=IN_PROCESS, tags=LIMITS, description=what)
+            )
     found.append(
         dg.define_asset_job(
             "seal",

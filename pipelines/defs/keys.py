@@ -15,3 +15,8 @@ def stream_key(stream: str) -> dg.AssetKey:
 def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
     """Candidate, gate and production of an index."""
     return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])
+
+
+def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey]:
+    """Roster and agreement of a system."""
+    return dg.AssetKey(["access", system]), dg.AssetKey(["agreement", system])

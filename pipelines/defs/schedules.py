@@ -1,4 +1,5 @@
-"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed. When a slot is due is the calendar's to say.
+"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed; memberships every quarter of an hour.
+When a slot is due is the calendar's to say.
 
 https://docs.dagster.io/guides/automate/schedules
 """
@@ -7,10 +8,14 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from pipelines.defs.jobs import AssetJob, by_system, index_job_name, system_job_name
+from pipelines.defs.access_assets import roster_systems
+from pipelines.defs.jobs import AssetJob, agreement_job_name, by_system, index_job_name, roster_job_name, system_job_name
 from pipelines.evidence.calendar import Cadence, due_slots
 from pipelines.evidence.plan import closed_of
 from pipelines.project import Project
+
+#: How late a right taken away by a group shows.
+_QUARTER = "*/15 * * * *"
 
 
 def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleDefinition]:
@@ -19,8 +24,33 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
     made = [_daily(project, found[system_job_name(system)], due.hour, due.minute) for system in by_system(project)]
     later = due.hour * 60 + due.minute + 90
     made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60) for name in project.file.indexes]
+    for system in roster_systems(project):
+        made.append(_often(project, system, found[roster_job_name(system)]))
+        # Behind the pulls, so that both sides speak of the same day.
+        made.append(_daily(project, found[agreement_job_name(system)], later // 60 % 24, later % 60, partitioned=False))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     return made
+
+
+def _often(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinition:
+    streams = by_system(project)[system]
+
+    @dg.schedule(
+        job=job,
+        name=f"{job.name}_often",
+        cron_schedule=_QUARTER,
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def quarter(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        from pipelines.landing.warehouse import Warehouse
+
+        warehouse = Warehouse(project.root)
+        if not any(warehouse.published(stream) for stream in streams):
+            return dg.SkipReason(f"no stream of {system} was published yet: which groups matter is not known")
+        return dg.RunRequest()
+
+    return quarter
 
 
 def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:

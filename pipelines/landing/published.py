@@ -18,7 +18,7 @@ class Published(BaseModel):
 
     ``access_at`` is when rights were last read, ``view`` the fingerprint of what decided then which rows we see, ``reconciled_at`` when
     everything was last read. ``facts`` is what the source looked like (``expectations.facts``), ``nulls`` the share of empty values of each
-    column when everything was last read.
+    column when everything was last read. ``unproven`` says, by codes of the message catalogue, what those rights rest on without proof.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +38,7 @@ class Published(BaseModel):
     cursor: Mapping[str, Any] | None = None
     access_at: str | None = None
     view: str = ""
+    unproven: tuple[str, ...] = ()
     reconciled_at: str | None = None
     facts: Mapping[str, Any] | None = None
     nulls: Mapping[str, float] = {}

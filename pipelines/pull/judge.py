@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from connectors.messages import told
+from connectors.messages import joined, told
 from connectors.protocol import Access
 from expectations.contract import Contract
 from expectations.suite import judge_values
@@ -69,12 +69,16 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
 
 
 def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
-    """Every scope resolves. Unresolved ones are served to nobody, which is safe and not right: a warning with each reason. Readers that the
-    contract itself names stand for what the source says of any scope.
+    """Every scope resolves, and what the source says of them is proven to be whole.
+
+    Unresolved scopes are served to nobody, which is safe and not right: a warning with each reason. What rests on no proof is a warning,
+    too. Readers that the contract itself names stand for what the source says of any scope, and then nothing of it needs proof.
     """
     fixed = None if contract.access.from_ == "source" else len(contract.access.from_)
+    unproven = access.unproven if fixed is None else ()
     unresolved = [scope for scope in access.scopes if not scope.resolved and fixed is None]
-    rows = tuple(
+    rows = tuple({"scope": "*", "title": "", "principals": "", "state": told(code)} for code in unproven)
+    rows += tuple(
         {
             "scope": scope.id,
             "title": scope.title,
@@ -83,9 +87,16 @@ def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:
         }
         for scope in access.scopes
     )
-    passed = not unresolved and not fetched.unresolved
+    passed = not unresolved and not fetched.unresolved and not unproven
     total = len(access.scopes)
     summary = told("check.access", resolved=total - len(unresolved), total=total, unresolved=fetched.unresolved)
-    numbers = {"scopes": float(len(access.scopes)), "unresolved": float(len(unresolved)), "rows_unresolved": float(fetched.unresolved)}
-    numbers["rights_missed"] = float(fetched.rights_missed)
+    if unproven:
+        summary = told("check.access_unproven", summary=summary, what=joined((told(code) for code in unproven), "; "))
+    numbers = {
+        "scopes": float(len(access.scopes)),
+        "unresolved": float(len(unresolved)),
+        "rows_unresolved": float(fetched.unresolved),
+        "unproven": float(len(unproven)),
+        "rights_missed": float(fetched.rights_missed),
+    }
     return Check("access", passed, "warning", summary, rows[:200], numbers)

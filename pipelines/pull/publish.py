@@ -47,6 +47,7 @@ def publish(
         cursor=cursor,
         access_at=rights.read_at.isoformat(),
         view=rights.access.view,
+        unproven=rights.access.unproven,
         reconciled_at=reconciled_at,
         facts=facts.stored(),
         nulls=dict(nulls),

@@ -146,6 +146,7 @@ def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
         (),
         before.restricted,
         before.view,
+        unproven=before.unproven,
     )
 
 

@@ -131,7 +131,7 @@ def _plain_stream(one: MappedStream) -> dict[str, Any]:
         "cursor": contract.cursor.field if contract.cursor else None,
         "document": contract.document is not None,
         "files": contract.content is not None,
-        "access": asdict(one.access) if one.access else None,
+        "access": {**asdict(one.access), "unproven": list(one.access.unproven)} if one.access else None,
         "fields": [_plain_field(field) for field in contract.fields],
         "notes": list(one.offer.notes),
         "differences": [f"{change.kind} {change.path}: {change.old or '-'} -> {change.new or '-'}" for change in one.changes],

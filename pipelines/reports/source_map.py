@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.capabilities import Operates, OperationShape
 from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration, FortnightError, SourceError
+from connectors.messages import told
 from connectors.protocol import Access, Connector, Offer, Schema
 from expectations.contract import Contract
 from expectations.drift import Change, compare
@@ -35,12 +36,16 @@ _CALLS = re.compile(r"([\d,]+) API calls")
 
 @dataclass(frozen=True)
 class AccessShape:
-    """Who may read a stream, in numbers: its scopes, those nobody can resolve, the distinct principals in them, columns only some may see."""
+    """Who may read a stream, in numbers: its scopes, those nobody can resolve, the distinct principals in them, columns only some may see.
+
+    ``unproven`` are codes of what this rests on without proof.
+    """
 
     scopes: int
     unresolved: int
     principals: int
     restricted: int
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,8 +317,9 @@ def _access(connector: Connector, contract: Contract, questions: list[Question])
         questions.append(
             Question("map.access_unresolved", {"count": len(unresolved), "of": len(access.scopes), "reason": reason}, "access")
         )
+    questions += [Question("map.access_unproven", {"what": told(code)}, "access") for code in access.unproven]
     principals = {principal for scope in access.scopes for principal in scope.principals}
-    return AccessShape(len(access.scopes), len(unresolved), len(principals), len(access.restricted))
+    return AccessShape(len(access.scopes), len(unresolved), len(principals), len(access.restricted), access.unproven)
 
 
 def predicted_calls(offer: Offer) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import uuid
@@ -123,12 +124,34 @@ class Authority:
         self.secret_expired = False
         self.certificate_expired = False
         self.roles: list[str] = list(ROLES)
+        #: Roles by audience, where an administrator consented to others at one resource than elsewhere.
+        self.roles_at: dict[str, list[str]] = {}
+        #: How often the token endpoint was asked, and the header of the last assertion it was shown.
+        self.asked = 0
+        self.assertion: dict[str, Any] = {}
+        self._challenge, self._in_vain = "", False
         self._given: set[str] = set()
         self._revoked: set[str] = set()
 
     def revoke(self) -> None:
         """Take back every token issued so far."""
         self._revoked |= self._given
+
+    def challenge(self, nonce: str, *, in_vain: bool = False) -> None:
+        """Take back every token, and those of tomorrow too that were asked for without the claims of this challenge (empty: none).
+
+        ``in_vain``: those that were asked for with them are not taken either.
+        """
+        self.revoke()
+        self._challenge, self._in_vain = nonce, in_vain
+
+    @property
+    def challenged(self) -> str:
+        """What a 401 says then in its ``claims``: base64 of the JSON to be sent with the next request for a token."""
+        if not self._challenge:
+            return ""
+        asked = {"access_token": {"nbf": {"essential": True, "value": self._challenge}}}
+        return base64.b64encode(json.dumps(asked).encode()).decode()
 
     @property
     def identity_header(self) -> str:
@@ -179,6 +202,7 @@ class Authority:
 
     def token(self, tenant: str, form: dict[str, str], authorization: str, endpoint: str, *, version: int = 2) -> Response:
         """Answer a token request; ``endpoint`` is the address it came to, which an assertion must name as its audience."""
+        self.asked += 1
         try:
             return JSONResponse(self._grant(tenant, form, authorization, endpoint, version), headers={"Cache-Control": "no-store"})
         except Refused as refused:
@@ -221,6 +245,8 @@ class Authority:
         audience = self._audience(form, version)
         seconds = int(LIFETIME.total_seconds())
         token = self.issue(CLIENT_ID, audience, certificate=bool(assertion))
+        if self._challenge and (self._in_vain or self._challenge not in form.get("claims", "")):
+            self._revoked.add(token)
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
 
     def _check_secret(self, secret: str) -> None:
@@ -238,6 +264,7 @@ class Authority:
             header = jwt.get_unverified_header(assertion)
         except jwt.InvalidTokenError:
             raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.") from None
+        self.assertion = header
         thumbprints = {"PS256": ("x5t#S256", hashes.SHA256()), "RS256": ("x5t", hashes.SHA1())}
         algorithm = str(header.get("alg"))
         if algorithm not in thumbprints:
@@ -298,7 +325,7 @@ class Authority:
             "app_displayname": "Fortnight",
             "idtyp": "app",
             "appidacr": "2" if certificate else "1",
-            "roles": self.roles,
+            "roles": self.roles_at.get(audience, self.roles),
             "oid": stable_id("service principal", "fortnight"),
             "ver": "1.0",
             "sub": stable_id("service principal", "fortnight"),

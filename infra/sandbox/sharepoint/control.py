@@ -54,8 +54,13 @@ def verbs(
         return {"epoch": world.epoch}
 
     def tokens_given(_: dict[str, Any]) -> dict[str, Any]:
-        """How many access tokens the authority has given out so far."""
-        return {"count": authority.given}
+        """How many access tokens the authority has given out so far, how often it was asked, and the last assertion's header."""
+        return {"count": authority.given, "asked": authority.asked, "assertion": authority.assertion}
+
+    def challenge(body: dict[str, Any]) -> dict[str, Any]:
+        """{"nonce", "in_vain"?}: every token is taken back, and a 401 asks for one with these claims; without a nonce that is over."""
+        authority.challenge(str(body.get("nonce", "")), in_vain=bool(body.get("in_vain")))
+        return {"claims": authority.challenged}
 
     def set_certificate_expired(body: dict[str, Any]) -> dict[str, Any]:
         authority.certificate_expired = bool(body.get("expired", True))
@@ -120,6 +125,7 @@ def verbs(
         "effective": effective,
         "expire_tokens": expire_tokens,
         "tokens_given": tokens_given,
+        "challenge": challenge,
         "set_certificate_expired": set_certificate_expired,
         "set_secret_expired": set_secret_expired,
         "inherited_from": inherited_from,

@@ -54,7 +54,9 @@ class Graph:
         if claims is None:
             error = GraphError(401, "InvalidAuthenticationToken", "Access token is empty, expired or meant for another audience.")
             where = f"{self._settings.https_url}/{TENANT_ID}/oauth2/v2.0/authorize"
-            error.headers["WWW-Authenticate"] = f'Bearer realm="", authorization_uri="{where}"'
+            asked = self._authority.challenged
+            more = f', error="insufficient_claims", claims="{asked}"' if asked else ""
+            error.headers["WWW-Authenticate"] = f'Bearer realm="", authorization_uri="{where}"{more}'
             return refusal(ask, error)
         ask = replace(ask, claims=claims)
         life.catch_up(self._world, self._clock)
@@ -149,8 +151,8 @@ class Graph:
             return self._list(site, rest, ask)
         if head == "sites" and not rest:
             return answer(ask, {"value": []})
-        if head == "permissions" and not rest:
-            return answer(ask, page(ask, self._app_grants(site, ask)))
+        if head == "permissions":
+            return self._app_grants(site, rest, ask)
         if head == "pages":
             key, _, cast = rest.partition("/")
             if key in ("", "microsoft.graph.sitePage") and not cast:
@@ -275,13 +277,17 @@ class Graph:
             "siteCollection": {"hostname": "localhost"},
         }
 
-    def _app_grants(self, site: Site, ask: Ask) -> list[dict[str, Any]]:
-        """What the site granted to apps."""
-        if not controls(ask.claims, site):
+    def _app_grants(self, site: Site, key: str, ask: Ask) -> Response:
+        """What the site granted to apps. The collection leaves the roles out, whatever the documentation shows; a single grant has them."""
+        if not controls(ask.claims, site) or not (self._world.tells_grants or reads_everywhere(ask.claims)):
             raise GraphError(403, "accessDenied", "Access denied")
         app = {"application": {"id": ask.app, "displayName": "Fortnight"}}
-        granted = {"id": stable_id("app grant", site.key), "roles": [site.app_role], "grantedToIdentitiesV2": [app]}
-        return [granted] if site.app_role else []
+        granted = {"id": stable_id("app grant", site.key), "grantedToIdentitiesV2": [app]}
+        if not key:
+            return answer(ask, page(ask, [granted] if site.app_role else []))
+        if not site.app_role or key != granted["id"]:
+            raise _not_found("The permission was not found.")
+        return answer(ask, {**granted, "roles": [site.app_role]})
 
     def _root(self) -> dict[str, Any]:
         collection, web = stable_id("site collection", "root"), stable_id("web", "root")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,8 @@ class Rest:
                 raise RestError(401, _UNAUTHORIZED, "Access is denied: the token is missing, over or not for this host.")
             if claims.get("appidacr") != "2":
                 raise RestError(401, _UNAUTHORIZED, "Unsupported app only token.")
-            verdict = self._meter.charge(str(claims.get("appid", "")), rest_units(way))
+            ask = replace(ask, claims=claims)
+            verdict = self._meter.charge(ask.app, rest_units(way))
             if verdict.refused:
                 return HTMLResponse("<html><body><h1>429 Too Many Requests</h1></body></html>", 429, verdict.headers)
             site = self._world.sites.get(site_key)

@@ -7,9 +7,10 @@ from typing import Any
 
 from infra.sandbox.company.people import PEOPLE, person
 from infra.sandbox.sharepoint import effective
+from infra.sandbox.sharepoint.consent import controls
 from infra.sandbox.sharepoint.graph_items import login_name, upn
 from infra.sandbox.sharepoint.rest_answers import Asked, Collection, RestError
-from infra.sandbox.sharepoint.world import FULL_CONTROL, ROLES, Entry, Listing, Principal, scope_of
+from infra.sandbox.sharepoint.world import FULL_CONTROL, READ, ROLES, Entry, Listing, Principal, scope_of
 
 _PRINCIPAL_TYPES = {"user": 1, "entra": 4, "m365": 4, "m365-owners": 4, "eeeu": 4, "everyone": 4, "site": 8}
 
@@ -27,7 +28,8 @@ class Rights(Asked):
             rows = list(self._site.grants[scope].items())
             return self._page(rows, lambda row: self._assignment(*row))
         if name == "effectivebasepermissions":
-            _, _, high, low = ROLES[FULL_CONTROL]
+            # The caller's own, as an app's roles and grants have it.
+            _, _, high, low = ROLES[FULL_CONTROL if controls(self._ask.claims, self._site) else READ]
             return {"!EffectiveBasePermissions": _permissions(high, low)}
         if name == "getusereffectivepermissions":
             asked = self._ask.query.get(argument, argument).strip("'")

@@ -45,14 +45,23 @@ def verbs(world: World, authority: Authority, clock: SandboxClock) -> dict[str, 
         return {"login": login}
 
     def token_roles(body: Body) -> Body:
-        """``{"roles"?, "sites"?: {site: read|write|manage|fullcontrol}}``: what tokens say from now on; an empty body is the usual consent."""
+        """``{"roles"?, "at"?: {audience: roles}, "sites"?: {site: read|write|manage|fullcontrol}, "told"?}``: what tokens say from now on.
+
+        An empty body is the usual consent. ``told`` false: an app of selected sites may not ask what it was granted.
+        """
         authority.roles = [str(one) for one in body.get("roles", ROLES)]
+        authority.roles_at = {str(at).rstrip("/"): [str(one) for one in said] for at, said in body.get("at", {}).items()}
+        world.tells_grants = bool(body.get("told", True))
         for site in world.sites.values():
             role = str(body.get("sites", {}).get(site.key, ""))
             if role not in ("", *SITE_ROLES):
                 raise ValueError(f"a site grants one of: {', '.join(SITE_ROLES)}")
             site.app_role = role
-        return {"roles": authority.roles, "sites": {key: site.app_role for key, site in world.sites.items() if site.app_role}}
+        return {
+            "roles": authority.roles,
+            "at": authority.roles_at,
+            "sites": {key: site.app_role for key, site in world.sites.items() if site.app_role},
+        }
 
     def read_security(body: Body) -> Body:
         """``{"list", "value": 1|2}``: with 2 everybody sees only the items they made."""

@@ -193,6 +193,8 @@ class World:
         self.day = 0
         #: How Graph shows inheritance on permissions: ``object``, ``absent`` or ``full``; real tenants differ.
         self.inherited_from = "object"
+        #: Whether Graph lets an app of selected sites ask what a site granted it; its documentation names full control of all sites only.
+        self.tells_grants = True
         #: Whether the feed names what lies in a folder that is deleted or restored; a tenant may name the folder alone.
         self.tells_inside = True
         #: Links that will end by themselves.

@@ -40,6 +40,8 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         indexes.Search,
         access.AccessReport,
         access.AccessExplained,
+        access.AccessRefresh,
+        access.AccessAgree,
         local.Demo,
         local.Dev,
         local.Sandbox,

@@ -1,4 +1,4 @@
-"""What ``access report`` and ``access explain`` print."""
+"""What the verbs of ``access`` print."""
 
 from __future__ import annotations
 
@@ -125,3 +125,55 @@ class AccessExplained(Payload):
     matches: int
     items: tuple[Item, ...]
     person: Person | None
+
+
+class Unread(Part):
+    group: str
+    reason: str
+
+
+class AccessRefresh(Payload):
+    """``fortnight access refresh``. ``came`` and ``left`` count memberships against the last reading, ``asked`` groups read anew; ``unread``
+    are those that could not be."""
+
+    schema_: Literal["fortnight.access_refresh/1"] = Field(alias="schema")
+    system: str
+    published: int
+    read_at: AwareDatetime
+    accounts: int
+    members: int
+    came: int
+    left: int
+    groups: int
+    asked: int
+    unread: tuple[Unread, ...]
+
+
+class Differing(Part):
+    """``ours`` and ``source``: whether the person may read the row. ``why`` names the rule by which ours is narrower."""
+
+    stream: str
+    key: str
+    scope: str
+    principal: str
+    ours: bool
+    source: bool | None
+    verdict: str
+    why: str
+
+
+class AccessAgree(Payload):
+    """``fortnight access agree``. ``open``: let in by us alone; ``closed``: by the source alone; ``narrower``: the same with a reason;
+    ``unsaid``: the source says nothing of the pair. ``rate`` is the share of ``agree`` in all but the last, null where there are none."""
+
+    schema_: Literal["fortnight.access_agree/1"] = Field(alias="schema")
+    system: str
+    sample: str
+    at: AwareDatetime
+    rate: float | None
+    agree: int
+    open: int
+    closed: int
+    narrower: int
+    unsaid: int
+    differing: tuple[Differing, ...]

@@ -23,10 +23,13 @@ class Totals(Part):
 
 
 class AccessShape(Part):
+    """``unproven`` are codes of what this rests on without proof."""
+
     scopes: int
     unresolved: int
     principals: int
     restricted: int
+    unproven: tuple[str, ...] = ()
 
 
 class MappedField(Part):

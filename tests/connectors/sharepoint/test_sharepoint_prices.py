@@ -78,6 +78,7 @@ def test_a_folder_that_is_called_permissions_is_a_folder() -> None:
 
 def test_a_token_costs_nothing_and_a_batch_is_paid_by_its_parts() -> None:
     assert units("POST", "https://login.microsoftonline.com/contoso/oauth2/v2.0/token") == 0
+    assert units("GET", "http://127.0.0.1:41741/msi/token/?resource=https://graph.microsoft.com") == 0
     assert units("GET", "https://login.microsoftonline.com/contoso/v2.0/.well-known/openid-configuration") == 0
     assert units("POST", f"{GRAPH}/$batch") == 0
     assert units("PATCH", f"{GRAPH}/drives/D/items/F") == 2

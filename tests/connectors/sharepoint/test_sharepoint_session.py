@@ -18,6 +18,7 @@ from sharepoint_world import GRAPH
 from connectors.errors import AccessRefused, SourceUnavailable
 from connectors.sharepoint.auth import Tokens
 from connectors.sharepoint.client import Api
+from connectors.sharepoint.config import Config
 from connectors.transport import TransportOptions
 
 LOGIN = "https://login.example/contoso"
@@ -118,3 +119,22 @@ def test_a_claims_challenge_buys_one_more_token_with_these_claims_and_a_second_4
     assert json.loads(authority.forms[1]["claims"][0])["access_token"]["nbf"]["value"] == "1"
     assert asked == ["Bearer t0ken-value", "Bearer t0ken-with-claims"]
     assert gate.used() == 2, "the answer to the challenge is an exchange of its own, and is paid"
+
+
+def test_a_metadata_service_that_is_being_updated_is_asked_again_and_costs_no_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[requests.PreparedRequest] = []
+
+    def send(adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        asked.append(request)
+        return made(request, 410, {}, {}) if len(asked) == 1 else made(request, *TOKEN)
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    time = Time()
+    gate = governed(time)
+    config = Config(tenant="contoso", managed_identity={"object_id": "o-1"}, host="https://contoso.sharepoint.example")  # pyright: ignore[reportArgumentType]
+    assert Tokens(config, OPTIONS, gate).get(GRAPH) == "t0ken-value"
+    assert len(asked) == 2 and time.now > START and gate.used() == 0
+    assert str(asked[0].url).startswith("http://169.254.169.254/metadata/identity/oauth2/token?") and "object_id=o-1" in str(asked[0].url)
+    assert asked[0].headers["Metadata"] == "true"

@@ -48,7 +48,7 @@ class Server:
             instance_discovery=False,
             verify=str(self.settings.ca_file),
         )
-        return app.acquire_token_for_client([scope or f"{self.told['graph']}/.default"])
+        return app.acquire_token_for_client([scope or f"{self.told['graph']}/.default"], claims_challenge=changes.get("claims"))
 
     def get(self, path: str, *, how: str = "certificate", **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token_of(self, how)}", **options.pop("headers", {})}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from sharepoint_talk import Server, serving
 
@@ -194,8 +196,44 @@ def test_an_app_of_selected_sites_enters_those_by_address_and_finds_none(server:
     assert rest(server, "web/RoleAssignments", token=token).status_code == 403, "reading is not enough to read rights"
     headers = with_roles(server, roles=["Sites.Selected"], sites={"quality": "fullcontrol"})
     assert rest(server, "web/RoleAssignments", token=headers["Authorization"][7:]).status_code == 200
-    granted = server.client.get(f"{server.told['graph']}/v1.0/sites/localhost:/sites/quality:/permissions", headers=headers).json()["value"]
-    assert [one["roles"] for one in granted] == [["fullcontrol"]]
+    grants = f"{server.told['graph']}/v1.0/sites/localhost:/sites/quality:/permissions"
+    (granted,) = server.client.get(grants, headers=headers).json()["value"]
+    assert "roles" not in granted, "the collection leaves them out"
+    assert server.client.get(f"{grants}/{granted['id']}", headers=headers).json()["roles"] == ["fullcontrol"]
+    assert server.client.get(f"{grants}/another", headers=headers).status_code == 404
+    headers = with_roles(server, roles=["Sites.Selected"], sites={"quality": "fullcontrol"}, told=False)
+    assert server.client.get(grants, headers=headers).status_code == 403
+
+
+def test_an_app_may_have_other_roles_at_one_resource_than_at_another(server: Server) -> None:
+    server.control("token_roles", roles=["Sites.Read.All"], at={server.settings.https_url: ["Sites.FullControl.All"]})
+
+    def roles(scope: str) -> list[str]:
+        return jwt.decode(server.token(scope=scope)["access_token"], options={"verify_signature": False})["roles"]
+
+    assert roles(f"{server.settings.https_url}/.default") == ["Sites.FullControl.All"]
+    assert roles("https://graph.microsoft.com/.default") == ["Sites.Read.All"]
+
+
+def test_the_effective_mask_of_an_app_is_what_its_role_or_the_site_gives_it(server: Server) -> None:
+    def mask(**body: object) -> str:
+        token = with_roles(server, **body)["Authorization"][7:]
+        return rest(server, "web/EffectiveBasePermissions", token=token).json()["Low"]
+
+    assert mask() == mask(roles=["Sites.Selected"], sites={"quality": "fullcontrol"}) == str(0xFFFFFFFF)
+    assert mask(roles=["Sites.Selected"], sites={"quality": "read"}) != str(0xFFFFFFFF)
+
+
+def test_a_challenge_is_answered_by_a_token_that_was_asked_for_with_its_claims(server: Server) -> None:
+    old = {"Authorization": f"Bearer {server.token()['access_token']}"}
+    users = f"{server.told['graph']}/v1.0/users"
+    asked = server.control("challenge", nonce="1790000000")["claims"]
+    refused = server.client.get(users, headers=old)
+    assert refused.status_code == 401 and f'claims="{asked}"' in refused.headers["WWW-Authenticate"]
+    without = {"Authorization": f"Bearer {server.token()['access_token']}"}
+    assert server.client.get(users, headers=without).status_code == 401
+    answered = {"Authorization": f"Bearer {server.token(claims=base64.b64decode(asked).decode())['access_token']}"}
+    assert server.client.get(users, headers=answered).status_code == 200
 
 
 def test_without_full_control_the_feed_tells_of_no_change_of_rights_and_of_all_others(server: Server) -> None:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from connectors.errors import AnswerIsNo
@@ -27,8 +28,8 @@ class Asked:
 class Way:
     """One reason why a person reads: ``chain`` from the person up to the principal that holds ``role`` on ``place``.
 
-    ``first_observed`` is when we first saw the grant (of it and a site group's membership, the later), and ``older`` that it stood there at
-    the ``first_scan`` already; since when, nobody knows. Memberships of directory groups carry no date.
+    ``first_observed`` is when we first saw the part of it that we saw last (the grant, or a membership where readings of those are kept), and
+    ``older`` that this part stood there at its ``first_scan`` already; since when, nobody knows.
     """
 
     person: str
@@ -139,6 +140,8 @@ class _Explainer:
         self._edges: dict[str, Membership] = {}
         self._read_at = {pin.stream: pin.read_at for pin in tables.pins}
         self._people: dict[str, frozenset[str]] = {}
+        joined = tables.rows('SELECT "group", member, first_observed, first_scan, older FROM joined')
+        self._joined: dict[tuple[str, str], dict[str, Any]] = {(row["group"], row["member"]): row for row in joined}
 
     def item(self, row: Mapping[str, Any], top: int, asked: Asked | None) -> ItemExplained:
         stream, scope = row["stream"], row["scope"] or ""
@@ -177,14 +180,15 @@ class _Explainer:
         return found or [(*asked.own[:1], principal)]
 
     def _way(self, chain: Chain, hold: Mapping[str, Any], place: str) -> Way:
-        joined = hold["joined"].get(chain[-2]) if len(chain) > 1 else None
-        since = [one for one in (hold, joined) if one is not None and one["first_observed"] is not None]
-        latest = max(since, key=lambda one: one["first_observed"]) if since else None
+        steps = [self._joined.get((group, member)) for member, group in pairwise(chain)]
+        if len(chain) > 1:
+            steps.append(hold["joined"].get(chain[-2]))
+        # A way is as young as its youngest part. Where that part stood at its own first scan already, the way may be older than that.
+        parts = [one for one in (hold, *steps) if one is not None and one["first_observed"] is not None]
+        latest = max(parts, key=lambda one: (one["first_observed"], not one["older"]), default=_UNSAID)
         names = tuple(self._names.get(one, one) for one in chain)
         return Way(
-            names[0], chain, names, hold["role"], hold["via"], place,
-            latest["first_observed"] if latest else None, latest["first_scan"] if latest else None,
-            bool(since) and all(one["older"] for one in since),
+            names[0], chain, names, hold["role"], hold["via"], place, latest["first_observed"], latest["first_scan"], latest["older"]
         )  # fmt: skip
 
     def _holds(self, scope: str) -> dict[str, list[dict[str, Any]]]:

@@ -34,6 +34,7 @@ class Figure:
 SECTIONS: Mapping[str, tuple[Figure, ...]] = {
     "reach": (
         Figure("streams", ("scopes",)),
+        Figure("agreement", ("agreement",)),
         Figure("widest", ("scopes", "members")),
         Figure("reach", ("scopes", "members", "accounts")),
     ),

@@ -12,6 +12,7 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from expectations.contract import Contract
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
+from pipelines.pull.roster import known_roster
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,12 +35,16 @@ _SHAPES: Mapping[str, Mapping[str, str]] = {
     },
     "group_names": {"principal": _TEXT, "title": _TEXT},
     "versions": {"item_id": _TEXT, "versions": _INT, "bytes": _INT},
+    "joined_readings": {"group": _TEXT, "member": _TEXT, "first_observed": _AT, "gone_at": _AT},
+    "agreement": {"at": _AT, "sample": _TEXT, "verdict": _TEXT},
 }  # fmt: skip
 #: View → the table of a stream it is made of.
 _SOURCES = {
     "scope_readings": "scopes", "members": "members", "accounts": "accounts", "grant_readings": "grants", "group_names": "principals",
     "versions": "versions",
 }  # fmt: skip
+#: What a system has once, beside its streams: the reading of its memberships, and the samples in which the source was asked whether it agrees.
+_ROSTER, _AGREEMENT = "@roster", "@agreement"
 #: Column of ``items`` → its type and the source codes it may have in a contract, library, list or page set.
 _ITEM: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "name": (_TEXT, ("name", "Title", "title")),
@@ -52,7 +57,7 @@ _ITEM: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "publication": (_TEXT, ("publication",)),
 }
 #: Views made of those views, in the order in which they build on each other; one file each below ``views/``.
-_BUILT = ("scopes", "firsts", "grants", "holds", "own", "people", "names", "acls", "above", "audience", "crowds", "rights")
+_BUILT = ("joined", "scopes", "firsts", "grants", "holds", "own", "people", "names", "acls", "above", "audience", "crowds", "rights")
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,13 @@ class Pin:
 class Tables:
     """A system's tables under one SQL session. ``views`` is the SQL that made them, name by name; ``has`` what was measured at all."""
 
-    def __init__(self, system: str, pins: Sequence[Pin]) -> None:
+    def __init__(self, system: str, pins: Sequence[Pin], roster: Snapshot | None = None, samples: DeltaTable | None = None) -> None:
         from deltalake import QueryBuilder
 
         self.system = system
         self.pins = tuple(pins)
+        self.roster = roster
+        self._samples = samples
         self.views: dict[str, str] = {}
         self._has: set[str] = set()
         # Without this a view would be planned on as many cores as there are, each with a share of tables of a few rows.
@@ -99,10 +106,15 @@ class Tables:
         return self.run(sql).read_all().to_pylist()
 
     def _register(self) -> None:
-        self._view("items", " UNION ALL\n".join(filter(None, (self._items(pin) for pin in self.pins))) or _nothing(_ITEMS))
-        for view, shape in _SHAPES.items():
-            parts = [part for pin in self.pins if (part := self._part(view, pin, shape))]
-            self._view(view, " UNION ALL\n".join(parts) or _nothing({"stream": _TEXT, "read_at": _AT, **shape}))
+        self._view("items", _union([part for pin in self.pins if (part := self._items(pin))], _ITEMS))
+        if self.roster is not None:
+            for table in ("members", "accounts", "groups"):
+                self._open(_ROSTER, self.roster, table)
+        for view, table in _SOURCES.items():
+            parts = [part for pin in self.pins if (part := self._part(pin, table, _SHAPES[view]))]
+            self._view(view, _union(parts, {"stream": _TEXT, "read_at": _AT, **_SHAPES[view]}))
+        self._view("joined_readings", self._joined())
+        self._view("agreement", self._agreement())
         for name in _BUILT:
             text = resources.files("pipelines.reports.access").joinpath("views", f"{name}.sql").read_text(encoding="utf-8").strip()
             self.views[name] = text
@@ -112,33 +124,54 @@ class Tables:
         self.views[name] = f"CREATE VIEW {name} AS\n{body}"
         self._session.execute(self.views[name]).read_all()
 
-    def _open(self, pin: Pin, table: str) -> DeltaTable | None:
-        version = pin.snapshot.record.tables.get(table)
+    def _open(self, name: str, pin: Snapshot, table: str) -> DeltaTable | None:
+        version = pin.record.tables.get(table)
         if version is None:
             return None
-        found = pin.snapshot.warehouse.open(table, pin.snapshot.stream, version)
+        found = pin.warehouse.open(table, pin.stream, version)
         if found is None:
-            place = pin.snapshot.warehouse.uri(table, pin.snapshot.stream)
-            raise AnswerIsNo("landing.table_lost", table=place, version=version)
-        self._session.register(f"{pin.stream}/{table}", found)
+            raise AnswerIsNo("landing.table_lost", table=pin.warehouse.uri(table, pin.stream), version=version)
+        self._session.register(f"{name}/{table}", found)
         return found
 
-    def _part(self, view: str, pin: Pin, shape: Mapping[str, str]) -> str:
+    def _part(self, pin: Pin, table: str, shape: Mapping[str, str]) -> str:
         """One stream's share of a view."""
-        table = _SOURCES[view]
-        found = self._open(pin, table)
+        found = self._open(pin.stream, pin.snapshot, table)
         if found is None:
             return ""
         known = {field.name for field in found.schema().fields}
         self._has |= {table, *(f"{table}.{column}" for column in shape if column in known)}
         certain = next(iter(shape))
         columns = [_as(f'"{column}"' if column in known else _absent(certain, type), type, column) for column, type in shape.items()]
-        read_at = _as(f"'{pin.read_at.isoformat()}'", _AT, "read_at")
-        return _select(pin, [read_at, *columns], table)
+        own = _select(pin.stream, [_at(pin.read_at), *columns], f"{pin.stream}/{table}")
+        # As what serves does: a roster that was read after the stream decides of every group it knows, and of who is there at all.
+        if table not in ("members", "accounts") or self.roster is None or self.roster.access_at < pin.read_at:
+            return own
+        theirs = _select(
+            pin.stream, [_at(self.roster.access_at), *(_as(f'"{name}"', type, name) for name, type in shape.items())], f"{_ROSTER}/{table}"
+        )
+        if table == "accounts":
+            return theirs
+        return f'{theirs} WHERE gone_at IS NULL UNION ALL\n{own} WHERE "group" NOT IN (SELECT "group" FROM "{_ROSTER}/groups")'
+
+    def _joined(self) -> str:
+        """Memberships with the time a roster first saw them; no other reading keeps it."""
+        shape = _SHAPES["joined_readings"]
+        if self.roster is None:
+            return _nothing(shape)
+        return _whole(shape, f"{_ROSTER}/members")
+
+    def _agreement(self) -> str:
+        shape = _SHAPES["agreement"]
+        if self._samples is None:
+            return _nothing(shape)
+        self._session.register(_AGREEMENT, self._samples)
+        self._has.add("agreement")
+        return _whole(shape, _AGREEMENT)
 
     def _items(self, pin: Pin) -> str:
         """The live rows of one stream under the names of ``items``; which column is which, the contract says."""
-        if self._open(pin, "current") is None:
+        if self._open(pin.stream, pin.snapshot, "current") is None:
             return ""
         by_source = {field.source: field.name for field in pin.contract.fields}
         key = pin.contract.key
@@ -148,14 +181,27 @@ class Tables:
             if held is not None:
                 self._has.add(f"items.{column}")
             columns.append(_as(f'"{held}"' if held else _absent("_op", type), type, column))
-        return _select(pin, columns, "current") + " WHERE \"_op\" = 'upsert'"
+        return _select(pin.stream, columns, f"{pin.stream}/current") + " WHERE \"_op\" = 'upsert'"
 
 
 _ITEMS = {"stream": _TEXT, "item": _TEXT, "scope": _TEXT, **{column: type for column, (type, _) in _ITEM.items()}}
 
 
-def _select(pin: Pin, columns: Sequence[str], table: str) -> str:
-    return f"SELECT '{pin.stream}' AS stream, {', '.join(columns)}\nFROM \"{pin.stream}/{table}\""
+def _select(stream: str, columns: Sequence[str], table: str) -> str:
+    return f"SELECT '{stream}' AS stream, {', '.join(columns)}\nFROM \"{table}\""
+
+
+def _whole(shape: Mapping[str, str], table: str) -> str:
+    columns = [_as(f'"{name}"', type, name) for name, type in shape.items()]
+    return f'SELECT {", ".join(columns)}\nFROM "{table}"'
+
+
+def _at(when: datetime) -> str:
+    return _as(f"'{when.isoformat()}'", _AT, "read_at")
+
+
+def _union(parts: Sequence[str], shape: Mapping[str, str]) -> str:
+    return " UNION ALL\n".join(parts) or _nothing(shape)
 
 
 def _as(value: str, type: str, name: str) -> str:
@@ -186,4 +232,4 @@ def open_tables(project: Project, system: str) -> Tables:
     pins = [Pin(contract, pin) for contract in own if (pin := snapshot(warehouse, contract.stream)) is not None]
     if not pins:
         raise AnswerIsNo("access.nothing_published", system=system)
-    return Tables(system, pins)
+    return Tables(system, pins, known_roster(warehouse, system), warehouse.open("agreement", system))

@@ -30,7 +30,8 @@ class StreamRead:
 @dataclass(frozen=True)
 class Report:
     """The whole report. ``first_scan`` is when grants were first scanned: of what stood then nobody knows the age. ``views`` is the SQL that
-    the figures' queries read from, by name; ``tables`` the folder or address below which each figure's own table lies."""
+    the figures' queries read from, by name; ``tables`` the folder or address below which each figure's own table lies; ``roster_at`` is when
+    memberships were last read on their own (aware UTC), None where they never were."""
 
     project: str
     environment: str
@@ -44,6 +45,7 @@ class Report:
     figures: tuple[Measured, ...]
     views: tuple[tuple[str, str], ...]
     tables: str
+    roster_at: datetime | None = None
 
     def figure(self, code: str) -> Measured:
         return next(one for one in self.figures if one.code == code)
@@ -59,7 +61,7 @@ def make_report(project: Project, system: str, limits: Limits, top: int = 20) ->
     streams = tuple(StreamRead(pin.contract.stream, pin.snapshot.record.number, pin.read_at) for pin in tables.pins)
     return Report(
         project.name, project.environment, project.file.timezone, system, limits.now, limits, top, streams, first["first_scan"], figures,
-        tuple(tables.views.items()), place,
+        tuple(tables.views.items()), place, tables.roster.access_at if tables.roster else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,12 @@ WITH gone AS (
   SELECT 'added' AS change, first_observed AS at, scope, principal, login, title, kind, role, via FROM grants WHERE NOT older
   UNION ALL
   SELECT 'removed', gone_at, scope, principal, login, title, kind, role, via FROM gone
+  UNION ALL
+  SELECT 'added', first_observed, "group", member, '', '', split_part(member, ':', 1), 'member', 'group' FROM joined
+  WHERE NOT older AND starts_with("group", 'group:')
+  UNION ALL
+  SELECT 'removed', gone_at, "group", member, '', '', split_part(member, ':', 1), 'member', 'group' FROM joined_readings
+  WHERE gone_at IS NOT NULL AND starts_with("group", 'group:')
 )
 SELECT m.at, m.change, coalesce(s.title, n.title, m.scope) AS place, coalesce(w.title, m.title) AS who, m.login, m.kind, m.role, m.via AS how, m.scope
 FROM moved m

@@ -5,7 +5,7 @@ WITH wide AS (
   SELECT h.on_scope, m.kind, h.role, 'group' AS via, coalesce(n.title, h.title, h.principal) AS through,
     greatest(h.first_observed, m.first_observed) AS first_observed,
     CASE WHEN h.first_observed >= m.first_observed THEN h.first_scan ELSE m.first_scan END AS first_scan,
-    h.older AND m.older AS older
+    CASE WHEN h.first_observed >= m.first_observed THEN h.older ELSE m.older END AS older
   FROM grants m
   JOIN holds h ON h.principal = m.scope AND h.reads
   LEFT JOIN names n ON n.principal = h.principal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_a_way_through_a_site_group_is_as_young_as_the_membership_that_was_seen_
     assert {way.first_observed for way in item.ways if "全工場" in way.names} == {w.FIRST}
 
 
+def test_a_membership_dates_a_way_where_readings_of_memberships_are_kept(tmp_path: Path) -> None:
+    made = w.company(tmp_path)
+    w.publish_roster(made, w.NOW + timedelta(minutes=15))
+    tables, alice = open_tables(made, "sharepoint"), asked(made, "alice@sakura-seiki.example")
+    (item,) = explain_item(tables, "3", 20, alice)[1]
+    assert [(way.names, way.first_observed, way.older) for way in item.ways] == [(("Alice", "全員"), w.LATER, False)]
+    (item,) = explain_item(tables, "1", 20, alice)[1]
+    assert [way.names for way in item.ways] == [("Alice", "全社員", "閲覧者")], "the inner group is empty by the younger reading"
+    young = Asked(alice.id, alice.name, alice.own, {"sharepoint/rules": frozenset({w.ALICE})})
+    assert explain_person(tables, young, 20).items == 1
+
+
 @pytest.mark.parametrize("what", ["3", "/公開/図面.pdf", "図面.pdf", "rules:/公開/図面.pdf", "rules: 3", " 図面.pdf "])
 def test_an_item_is_found_by_its_id_its_path_and_its_name(tables: Tables, what: str) -> None:
     assert [one.item for one in explain_item(tables, what, 20)[1]] == ["3"]
@@ -89,10 +102,20 @@ def test_links_stand_beside_the_readers_and_name_whom_they_name(tables: Tables) 
     assert tight.readers == 2
 
 
+def test_what_a_person_reaches_is_what_the_report_counts_also_where_memberships_are_read_apart(tmp_path: Path) -> None:
+    made = w.company(tmp_path)
+    w.publish_roster(made, w.NOW + timedelta(minutes=15))
+    agree_on_reach(made, open_tables(made, "sharepoint"), 3)
+
+
 def test_what_a_person_reaches_is_what_the_report_counts(project: Project, tables: Tables) -> None:
+    agree_on_reach(project, tables, 4)
+
+
+def agree_on_reach(project: Project, tables: Tables, people: int) -> None:
     counting = next(figure for figure in FIGURES if figure.code == "reach")
     counted = {row["login"]: (row["items"], row["scopes"]) for row in tables.rows(sql_of(counting, Limits(w.NOW)))}
-    assert len(counted) == 4
+    assert len(counted) == people
     for login, expected in counted.items():
         found = explain_person(tables, asked(project, login), 50)
         assert (found.items, found.scopes) == expected

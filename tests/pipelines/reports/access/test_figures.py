@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +215,7 @@ def test_what_came_and_went_since_the_first_scan_is_told_with_the_instant_it_was
 
 def test_what_no_stream_carries_is_not_measured_rather_than_zero(report: Report) -> None:
     assert {one.code: one.missing for one in report.figures if one.value is None} == {
+        "agreement": "agreement",
         "versions": "versions",
         "checked_out": "items.publication",
     }
@@ -295,6 +296,33 @@ def test_an_account_that_one_stream_knows_as_closed_reads_nothing_of_the_others(
     closed = [{**one, "active": one["principal"] != w.ALICE and one["active"]} for one in w.ACCOUNTS]
     w.publish(made, "sharepoint/manuals", {"current": [], "scopes": [], "members": [], "accounts": closed})
     assert "Alice" not in [person for (person,) in rows(make_report(made, "sharepoint", LIMITS), "reach", "person")]
+
+
+def test_a_reading_of_memberships_that_is_younger_than_the_stream_decides_of_the_groups_it_knows(tmp_path: Path) -> None:
+    made = w.company(tmp_path)
+    w.publish_roster(made, w.NOW + timedelta(minutes=15))
+    found = make_report(made, "sharepoint", LIMITS)
+    # It knows nobody called Eve, and nothing of the site's own groups: those the stream's pull tells.
+    assert dict(rows(found, "reach", "person", "items")) == {"Alice": 4, "Bob": 4, "Guest": 1}
+    assert ("removed", "第一工場", "Alice", "group") in rows(found, "changes", "change", "place", "who", "how")
+    assert found.roster_at == w.NOW + timedelta(minutes=15)
+
+
+def test_an_older_reading_of_memberships_decides_nothing(tmp_path: Path, report: Report) -> None:
+    made = w.company(tmp_path)
+    w.publish_roster(made, w.NOW - timedelta(minutes=15))
+    assert rows(make_report(made, "sharepoint", LIMITS), "reach", "person", "items") == rows(report, "reach", "person", "items")
+
+
+def test_the_samples_in_which_the_source_was_asked_are_told_newest_first(tmp_path: Path) -> None:
+    made = w.company(tmp_path)
+    verdicts = [(w.LATER, "agree"), (w.LATER, "open"), (w.NOW, "agree"), (w.NOW, "agree"), (w.NOW, "unsaid")]
+    schema = pa.schema([("at", w.AT), ("sample", pa.string()), ("verdict", pa.string())])
+    samples = pa.Table.from_pylist([{"at": at, "sample": "s", "verdict": verdict} for at, verdict in verdicts], schema=schema)
+    write_deltalake(f"{made.root}/agreement/sharepoint", samples)
+    assert rows(make_report(made, "sharepoint", LIMITS), "agreement", "at", "pairs", "agreed", "too_open", "unsaid") == [
+        (w.NOW, 3, 2, 0, 1), (w.LATER, 2, 1, 1, 0),
+    ]  # fmt: skip
 
 
 def test_the_whole_answer_lies_in_a_delta_table_while_the_report_shows_its_top(project: Project) -> None:

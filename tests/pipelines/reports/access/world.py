@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
+from pipelines.pull.roster import roster_id
 
 AT = pa.timestamp("us", tz="UTC")
 FIRST = datetime(2026, 11, 1, 5, tzinfo=UTC)
@@ -202,6 +203,21 @@ def publish(
             access_at=read_at.isoformat(),
         )
     )
+
+
+def publish_roster(made: Project, at: datetime) -> None:
+    """A reading of memberships alone: the organisation is smaller by Eve, the inner group empty, its last member seen leaving."""
+    standing = [(MEMBERS, ALICE), (MEMBERS, BOB), (EVERYONE, ALICE), (EVERYONE, BOB), (EVERYONE, GUEST), (OUTER, INNER)]
+    history = [{"group": group, "member": member, "first_observed": FIRST, "gone_at": None} for group, member in standing]
+    history.append({"group": INNER, "member": ALICE, "first_observed": FIRST, "gone_at": LATER})
+    groups = [{"group": group, "unread": ""} for group in (MEMBERS, EVERYONE, OUTER, INNER)]
+    schemas = {
+        **SCHEMAS,
+        "members": pa.schema([*MEMBER, ("first_observed", AT), ("gone_at", AT)]),
+        "groups": pa.schema([("group", pa.string()), ("unread", pa.string())]),
+    }
+    accounts = [one for one in ACCOUNTS if one["principal"] != EVE]
+    publish(made, roster_id("sharepoint"), {"members": history, "accounts": accounts, "groups": groups}, at, schemas)
 
 
 def company(folder: Path) -> Project:

@@ -100,6 +100,10 @@ class Pager:
         """Whether a page without rows is the end. Handles of rows that went meanwhile give nothing, and the next ones may."""
         return self._spec.paging.kind != "handles"
 
+    def unanswered(self, rows: int) -> int:
+        """How many handles were asked for beyond the rows that came: rows that went meanwhile, or a server that gives fewer than it is asked for."""
+        return max(0, len(self._slice()) - rows) if self._spec.paging.kind == "handles" else 0
+
     def took(self, rows: int, bookmark: str | None, scalars: Mapping[str, str | None] | None, fingerprint: str) -> None:
         """Go on past a page. ``scalars`` is None for a reply that only says that there is nothing.
 

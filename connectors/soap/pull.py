@@ -82,6 +82,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
             page = gathered[0]
             page.notes.take(reply.notes)
             page.presences.tell(page.notes)
+            if unanswered := pager.unanswered(page.rows):
+                page.notes.add(spec.paging.request or "position", "handles.unanswered", unanswered, fact=True)
             before = pager.state
             bookmark = page.last[ask.plan.slots[spec.paging.by_row]] if page.last is not None and spec.paging.by_row else None
             pager.took(

@@ -101,8 +101,12 @@ def typed_name(value: str, scope: Mapping[str, str]) -> str:
 
 
 def qualified_name(text: str, scope: Mapping[str, str]) -> str:
-    """An xsd:QName as ``{namespace}local``; as it is written when its prefix means nothing here. Without a prefix the default holds."""
+    """An xsd:QName as ``{namespace}local``; as it is written when its prefix means nothing here, or nothing is written. Without a prefix the
+    default holds.
+    """
     prefix, colon, local = text.strip(" \t\n\r").rpartition(":")
+    if not colon and not local:
+        return text
     uri = scope.get(prefix) if prefix or not colon else None
     return f"{{{uri}}}{local}" if uri else text if colon else local
 

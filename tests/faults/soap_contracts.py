@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "connectors" / "soap"))
 
-from soap_oracle import Field, Shape, Step
+from soap_oracle import Field, OneOf, Shape, Step, Tree
 from soap_oracle_types import RANGES, Facets, Kind
 
 from connectors.protocol import Column, Stream
@@ -129,7 +129,9 @@ def kinds(draw: st.DrawFn) -> Kind:
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Fuzzed:
-    """Five to twenty columns: simple ones, some below a wrapper, one attribute, one repeated element."""
+    """Five to twenty columns: simple ones, some below a wrapper, one attribute, one repeated element; perhaps a choice with a column that says
+    its branch, and an element that is left open, as XML.
+    """
     names = draw(st.permutations(_NAMES))[: draw(st.integers(4, 18))]
     zone = draw(st.sampled_from([None, "Asia/Tokyo", "UTC"]))
     nothing = draw(st.sampled_from([(), ("0001-01-01", "-"), ("none",)]))
@@ -153,6 +155,19 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
             fields.append(Field(f"c{at}", (replace(step, required=False, many=True),), kind))
         else:
             fields.append(Field(f"c{at}", (step,), kind, required=required, default=default, fixed=fixed))
+    choice: tuple[str, ...] = ()
+    plain = [one for one in fields[1:] if len(one.steps) == 1 and not (one.steps[-1].many or one.attribute or one.required or one.xml)]
+    plain = [one for one in plain if sum(other.steps == one.steps for other in fields) == 1]
+    must = draw(st.booleans())
+    if len(plain) >= 2 and draw(st.integers(0, 2)) == 0:
+        # The branches of a choice come one after the other, so they are the last of the row.
+        branches = plain[-draw(st.integers(2, 3)) :]
+        fields = [one for one in fields if one not in branches]
+        fields += [replace(one, steps=(replace(one.steps[0], required=False),)) for one in branches]
+        choice = tuple(one.steps[0].name for one in branches)
+    if draw(st.integers(0, 3)) == 0:
+        fields.insert(1, Field("open", (Step("Open", required=False, nillable=draw(st.booleans())),), Kind("string"), xml=True))
+    says = bool(choice) and draw(st.booleans())
     shape = Shape(
         NS,
         "Read_Result",
@@ -166,6 +181,8 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
         row_types=(f"{{{NS}}}Row",),
         null_values=nothing,
         empty_as_null=draw(st.booleans()),
+        choices=(OneOf(tuple((name,) for name in choice), must, "branch" if says else ""),) if choice else (),
+        known=_known(fields),
     )
     source: dict[str, Any] = {
         "operation": "Read",
@@ -178,7 +195,20 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
         "empty_as_null": shape.empty_as_null,
     }
     columns = tuple(Column(one.column, _source(one), _column_type(one), required=one.required) for one in fields)
-    return Fuzzed(_wsdl(fields), Stream("erp", "fuzz", source, ("code",), columns), shape)
+    if says:
+        columns += (Column("branch", "$branch", pa.string()),)
+    return Fuzzed(_wsdl(fields, choice, must), Stream("erp", "fuzz", source, ("code",), columns), shape)
+
+
+def _known(fields: Sequence[Field]) -> Tree:
+    """Everything that the contract lets stand in a reply."""
+    row: dict[str, Tree | None] = {}
+    for one in fields:
+        at = row
+        for step in one.steps:
+            inside = at.setdefault(step.name, None if one.xml else {})
+            at = inside if isinstance(inside, dict) else {}
+    return {"Result": {"Code": {}}, "Count": {}, "List": {"Row_": row}}
 
 
 def _source(one: Field) -> str:
@@ -212,13 +242,19 @@ def _simple_type(at: int, kind: Kind) -> str:
     return f'<xs:simpleType name="T{at}"><xs:list><xs:simpleType>{inner}</xs:simpleType></xs:list></xs:simpleType>'
 
 
-def _wsdl(fields: Sequence[Field]) -> str:
-    types, own, place = "", "", ""
+def _wsdl(fields: Sequence[Field], choice: Sequence[str], must: bool) -> str:
+    types, own, place, branches = "", "", "", ""
     with_unit = {one.steps for one in fields if one.attribute}
     for at, one in enumerate(fields):
         if one.attribute:
             continue
         step, kind = one.steps[-1], f"p:T{at}"
+        if one.xml:
+            own += (
+                f'<xs:element name="{step.name}" minOccurs="0" nillable="{str(step.nillable).lower()}"><xs:complexType mixed="true"><xs:sequence>'
+                '<xs:any minOccurs="0" maxOccurs="unbounded" processContents="lax"/></xs:sequence></xs:complexType></xs:element>'
+            )
+            continue
         types += _simple_type(at, one.kind)
         if one.steps in with_unit:
             types += (
@@ -231,9 +267,14 @@ def _wsdl(fields: Sequence[Field]) -> str:
             f'<xs:element name="{step.name}" type="{kind}" minOccurs="{int(step.required)}" maxOccurs="{"unbounded" if step.many else 1}"'
             f' nillable="{str(step.nillable).lower()}"{stated}/>'
         )
+        if one.steps[0].name in choice:
+            branches += element.replace('minOccurs="0"', 'minOccurs="1"')
+            continue
         own, place = (own + element, place) if len(one.steps) == 1 else (own, place + element)
     if place:
         own += f'<xs:element name="Place" minOccurs="0"><xs:complexType><xs:sequence>{place}</xs:sequence></xs:complexType></xs:element>'
+    if branches:
+        own += f'<xs:choice minOccurs="{int(must)}">{branches}</xs:choice>'
     return f"""<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:p="{NS}"
  xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{NS}"><w:types><xs:schema targetNamespace="{NS}" elementFormDefault="qualified">
 {types}<xs:complexType name="Row"><xs:sequence>{own}</xs:sequence></xs:complexType>

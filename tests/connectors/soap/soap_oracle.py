@@ -8,6 +8,7 @@ then refuse the reply as a whole, but when it gives rows they must be these.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.parsers import expat
@@ -47,6 +48,21 @@ class Field:
     """The contract wants a value in every row."""
     default: str | None = None
     fixed: str | None = None
+    xml: bool = False
+    """The element may hold elements, and the column has all of its inside as XML."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A choice in a row: branches as names of their elements, whether one must come, and the column that says which one did, if any."""
+
+    branches: tuple[tuple[str, ...], ...]
+    required: bool
+    column: str = ""
+
+
+#: What may stand in an element, by local name; None where the contract leaves that open.
+Tree = Mapping[str, "Tree | None"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,9 @@ class Shape:
     """The column that says which type a row has by xsi:type, if any, and the types that a row may say it has, as ``{namespace}local``."""
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
+    choices: tuple[OneOf, ...] = ()
+    known: Tree | None = None
+    """What may stand below the wrapper. Without it, unknown elements are not counted."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,9 @@ class Rows:
     rows: tuple[Mapping[str, Value], ...]
     rejected: tuple[Rejected, ...]
     odd: tuple[str, ...] = ()
+    told: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """What has to be said of the reply beside its rows: ``("unknown", name)``, and ``("value.absent", column)``, ``nil`` and ``empty`` of the
+    columns in which more than one of these came (the sheet, 2 and 7.3)."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +264,44 @@ def _judged(wrapper: etree._Element, shape: Shape, notes: _Notes) -> Rows | Fail
             raise _Refused("BrokenReply", f"{said} rows said, {len(rows)} sent")
     if empty and rows:
         notes.odd.append("rows where the application says that there are none")
-    return _typed(rows, shape, notes)
+    made = _typed(rows, shape, notes)
+    told = Counter[tuple[str, str]]()
+    if shape.known is not None:
+        _count_unknown(wrapper, shape.known, shape, told)
+        for column in shape.fields:
+            ways = Counter(way for row in rows if (way := _missing(row, column, shape)))
+            told.update({(f"value.{way}", column.column): count for way, count in ways.items()} if len(ways) > 1 else {})
+    return replace(made, told=dict(told))
+
+
+def _count_unknown(element: etree._Element, known: Tree, shape: Shape, told: Counter[tuple[str, str]]) -> None:
+    for child in _children(element):
+        space, _, name = child.tag.rpartition("}")
+        if space != f"{{{shape.namespace}" or name not in known:
+            told["unknown", name] += 1
+        elif (inside := known[name]) is not None:
+            _count_unknown(child, inside, shape, told)
+
+
+def _missing(row: etree._Element, column: Field, shape: Shape) -> str | None:
+    """Why the column has no text in the row: absent, nil or empty; None where it has one, or what is no value."""
+    try:
+        here = [row]
+        for step in column.steps[:-1]:
+            here = [child for parent in here for child in _once(parent, step, shape)]
+        last = column.steps[-1]
+        found = [child for parent in here for child in (_named if last.many else _once)(parent, last, shape)]
+        if not found or last.many:
+            return None if found else "absent"
+        (element,) = found
+        if column.attribute:
+            text = element.get(column.attribute)
+            return "absent" if text is None else "empty" if not text else None
+        if _is_nil(element):
+            return "nil"
+        return "empty" if not _children(element) and not _own_text(element) else None
+    except BadValue:
+        return None
 
 
 def _along(start: Sequence[etree._Element], path: Sequence[str], shape: Shape) -> list[etree._Element]:
@@ -278,6 +337,12 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
                 values[column.column] = _cell(row, column, shape)
             except BadValue:
                 wrong.add(column.column)
+        for choice in shape.choices:
+            made = [names[0] for names in choice.branches if any(_named(row, Step(name), shape) for name in names)]
+            if len(made) > 1 or (choice.required and not made):
+                wrong |= {choice.column, "$branch"}
+            elif choice.column:
+                values[choice.column] = made[0] if made else None
         kind = row.get(f"{{{XSI}}}type")
         said = None if kind is None else _type_name(kind, row)
         if shape.type_column:
@@ -341,6 +406,19 @@ def _is_nil(element: etree._Element) -> bool:
     return True
 
 
+def tree(element: etree._Element) -> tuple[Value, ...]:
+    """The inside of an element, whatever prefixes it is written with: texts, and elements by name, attributes and inside."""
+    parts: list[Value] = [element.text or ""]
+    for child in element:
+        if isinstance(child.tag, str):
+            said = {key: _type_name(value, child) if key == f"{{{XSI}}}type" else value for key, value in child.attrib.items()}
+            parts += [(child.tag, tuple(sorted(said.items())), tree(child)), child.tail or ""]
+        else:
+            # A comment and an instruction are nothing: the text goes on behind them.
+            parts[-1] = f"{parts[-1]}{child.tail or ''}"
+    return tuple(parts)
+
+
 def _attribute(element: etree._Element, column: Field, shape: Shape) -> Value:
     text = element.get(column.attribute or "")
     return None if text is None else _convert(text, element, column, shape)
@@ -351,6 +429,8 @@ def _value(element: etree._Element, column: Field, shape: Shape) -> Value:
         if not any(step.nillable or not step.required for step in column.steps):
             raise BadValue("nil where the contract allows none")
         return None
+    if column.xml:
+        return tree(element)
     if _children(element):
         raise BadValue("an element inside of a value")
     text = _own_text(element)

@@ -103,3 +103,13 @@ def test_the_handles_of_changes_have_as_many_parts_as_those_of_all() -> None:
     changed = {"operation": "ReadParts", "request": "setSize", "source": "Key"}
     with pytest.raises(FixConfiguration, match="as many parts"):
         list(Fake(b"").connector().pull(stream(body=BODY, paging={**PAGING, "handles": {**LISTED, "changed": changed}}), Window()))
+
+
+def test_handles_for_which_no_row_came_are_told() -> None:
+    """They may be rows that went meanwhile, and just as well those beyond what a server gives at once."""
+    fake = Fake(reply(*(part(code) for code in "ABCDE")), reply(part("A")), reply(part("C"), part("D")), reply())
+    source: dict[str, Any] = {"body": BODY, "paging": PAGING, "arguments": {"setSize": 1}}
+    notes = [
+        (one.column, one.what, one.count, one.fact) for page in fake.connector().pull(stream(**source), Window()) for one in page.notes
+    ]
+    assert notes == [("filter", "handles.unanswered", 1, True), ("filter", "handles.unanswered", 1, True)]

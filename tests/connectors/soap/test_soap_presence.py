@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from soap_fake import Fake, part, reply, stream
+from soap_fake import SCHEMA, Fake, part, reply, stream
 from soap_replies import FLAT, plan
 
 from connectors.protocol import Column, Note, Window
@@ -80,3 +80,11 @@ def test_rows_by_arrays_and_by_events_count_the_same() -> None:
     (by_events, none), (by_arrays, many) = told(False), told(True)
     assert by_events == by_arrays and none == 0 and many > 300
     assert Note("name", "value.nil", 100, fact=True) in by_events and Note("stock", "value.empty", 100, fact=True) in by_events
+
+
+def test_an_empty_qualified_name_is_empty_whatever_the_default_namespace_is() -> None:
+    sorts = {"https://erp.example/ws/Parts?xsd=parts.xsd": SCHEMA.replace('name="Opens" type="xs:time"', 'name="Opens" type="xs:QName"')}
+    content = reply(part("A", "<Opens/>"), part("B", "<Opens> </Opens>"), part("C", "<Opens>軸受</Opens>"))
+    (page,) = Fake(content, documents=sorts).connector().pull(stream(Column("sort", "Opens", pa.string()), **ALONE), Window())
+    assert page.rows.column("sort").to_pylist() == ["{urn:parts}軸受"]
+    assert [one.reason.rpartition(" = ")[2] for one in page.rejects] == ["''", "' '"]

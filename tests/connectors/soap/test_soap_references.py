@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.sax.saxutils import escape
 
 import httpx
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from soap_fake import CODE, SCHEMA, WSDL, WSDL_URL, Fake, envelope, part
 from soap_multipart import TYPE, XSD_URL, multipart, piece
 
@@ -129,3 +132,39 @@ def test_a_type_that_is_named_by_a_prefix_of_its_own_keeps_its_meaning_where_it_
     page = read(rpc('<Part href="#a"/>', '<Part xmlns:ns2="urn:else" href="#b"/>', behind=one + other).encode(), kind, sort)
     assert not page.rejects
     assert values(page, "code", "kind", "sort") == [("A", "{urn:parts}Bought", "{urn:sort}made"), ("B", "{urn:parts}Part", None)]
+
+
+TEXTS = st.text(st.sampled_from("ab \\~&<]軸受ｱ①"), max_size=6)
+
+
+@st.composite
+def scattered(draw: st.DrawFn) -> tuple[list[tuple[str, str | None]], bytes]:
+    """Rows, and an answer in which any of their elements stand elsewhere: rows, values, both, and what is named only names another."""
+    rows = [(f"P-{n}", draw(st.none() | TEXTS)) for n in range(draw(st.integers(0, 12)))]
+    apart: list[str] = []
+
+    def put(name: str, inside: str) -> str:
+        hops = draw(st.sampled_from([0, 0, 0, 1, 1, 2]))
+        for _ in range(hops):
+            apart.append(f'<m id="i{len(apart)}"{inside if inside.startswith(" href") else f">{inside}</m"}>')
+            inside = f' href = "#i{len(apart) - 1}"/'
+        return f"<{name}{inside}>" if hops else f"<{name}>{inside}</{name}>"
+
+    def row(code: str, text: str | None) -> str:
+        own = put("Key", f"k-{code}") + put("Code", code) + ("" if text is None else put("名称", escape(text)))
+        return put("Part", own)
+
+    answer = [row(*one) for one in rows]
+    draw(st.randoms(use_true_random=False)).shuffle(apart)
+    cut = draw(st.integers(0, len(apart)))
+    encoding = draw(st.sampled_from(["utf-8", "Shift_JIS", "utf-16"]))
+    written = rpc(*answer, before="".join(apart[:cut]), behind="".join(apart[cut:]), encoding=encoding)
+    return rows, written.encode({"Shift_JIS": "cp932"}.get(encoding, encoding))
+
+
+@given(scattered(), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_elsewhere_the_rows_are_the_same(case: tuple[list[tuple[str, str | None]], bytes], parts: bool) -> None:
+    rows, content = case
+    page = read(multipart(piece("root@erp", content)), NAME, kind=TYPE) if parts else read(content, NAME)
+    assert not page.rejects and values(page, "code", "name") == rows

@@ -269,7 +269,7 @@ def test_a_declared_type_is_no_drift_while_the_contract_of_the_source_stands() -
         ({"inner": {"format": "csv", "rows": "a"}, "from": "string"}, "rows"),
         ({"mask": True, "epoch": "seconds", "from": "int"}, "masked"),
         ({"timezone": "Tokyo"}, "IANA"),
-        ({"colour": "red"}, "(?i)extra"),
+        ({"colour": "red"}, "(?i)no such key"),
     ],
 )
 def test_a_declaration_that_makes_no_sense_is_refused_by_name(reading: dict[str, Any], why: str) -> None:

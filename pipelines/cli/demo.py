@@ -15,6 +15,8 @@ from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, ce
 if TYPE_CHECKING:
     import dagster as dg
 
+    from pipelines.project import Project
+
 QUESTION = "昇格候補者の選考基準を教えてください"
 ASKERS = ("nanami.shimizu@sakura-seiki.example", "kenta.suzuki@sakura-seiki.example", "stranger@nowhere.example")
 #: The last line, the same in every language, so that a script can look for it.
@@ -147,10 +149,27 @@ def _report(stage: Stage) -> None:
     for system, settings in opened.file.systems.items():
         if settings.get("kind") != "sharepoint":
             continue
+        agreed = _agreed(stage, opened, system)
         report, html = make(opened, system)
         counts = {code: report.figure(code).value for code in ("everyone", "inheritance")}
-        stage.found["access_reports"].append({"system": system, "html": str(html), **counts})
+        stage.found["access_reports"].append({"system": system, "html": str(html), **counts, **agreed})
         stage.tell("demo.access", system=system, html=html, **counts)
+        stage.tell("demo.agreed", system=system, **agreed)
+
+
+def _agreed(stage: Stage, opened: Project, system: str) -> dict[str, int]:
+    """Memberships read on their own, then the sample asked of the source, both as the schedules run them."""
+    from connectors.errors import AnswerIsNo
+    from pipelines.defs.instance import instance_of
+    from pipelines.defs.jobs import agreement_job_name, roster_job_name
+    from pipelines.serving.agreement import last_sample
+
+    with instance_of(opened) as instance:
+        good = all([_run(stage, name(system), instance, daily=False) for name in (roster_job_name, agreement_job_name)])
+    if not good:
+        raise AnswerIsNo("demo.not_agreed", system=system)
+    found = last_sample(opened, system)
+    return {"agreed": found.count("agree"), "asked": found.said}
 
 
 def _index(stage: Stage) -> None:
@@ -173,8 +192,8 @@ def _index(stage: Stage) -> None:
             stage.tell("demo.candidate", access=f"{made.access.share:.1%}", **facts)
 
 
-def _run(stage: Stage, job: str, instance: dg.DagsterInstance) -> bool:
-    """One of the project's jobs, for today."""
+def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = True) -> bool:
+    """One of the project's jobs; a ``daily`` one for today."""
     from zoneinfo import ZoneInfo
 
     from pipelines.cli.launch import run_job
@@ -183,7 +202,7 @@ def _run(stage: Stage, job: str, instance: dg.DagsterInstance) -> bool:
     opened, clock = open_project(stage.folder), WallClock()
     today = clock.now().astimezone(ZoneInfo(opened.file.timezone)).date().isoformat()
     with Bars(stage.json_, stage.lang) as bars:
-        return run_job(opened, job, clock, bars, partition=today, instance=instance).success
+        return run_job(opened, job, clock, bars, partition=today if daily else None, instance=instance).success
 
 
 def _ask(stage: Stage) -> None:

@@ -103,6 +103,19 @@ def agree(project: Project, system: str, clock: Clock, sample: str, connector: C
             opened.close()
 
 
+def last_sample(project: Project, system: str) -> Agreement:
+    """The newest sample that is kept. Raises AnswerIsNo where none is."""
+    table = Warehouse(project.root).open("agreement", system)
+    if table is None:
+        raise AnswerIsNo("agreement.none_yet", system=system)
+    import pyarrow.compute as pc
+
+    rows = table.to_pyarrow_table()
+    rows = rows.filter(pc.equal(rows["at"], pc.max(rows["at"]))).to_pylist()
+    names = ("stream", "key", "scope", "principal", "ours", "source", "verdict", "why")
+    return Agreement(system, rows[0]["sample"], rows[0]["at"], tuple(Pair(**{name: row[name] for name in names}) for row in rows))
+
+
 def agreement_check(found: Agreement) -> Check:
     """Fails where we let in somebody whom the source does not; warns where we keep out without a reason, or where nothing could be asked."""
     wrong = [pair for pair in found.pairs if pair.verdict in ("open", "closed")]

@@ -45,12 +45,15 @@ class Standing(Part):
 
 
 class Reported(Part):
-    """The access report of one system: scopes open to everyone and places that broke inheritance, null where that was not measured."""
+    """The access report of one system: scopes open to everyone and places that broke inheritance, null where that was not measured; of the
+    ``asked`` pairs of a person and a row that the source spoke of, on how many it agrees."""
 
     system: str
     html: str
     everyone: int | None
     inheritance: int | None
+    agreed: int
+    asked: int
 
 
 class Demo(Payload):

@@ -112,3 +112,21 @@ class TellsContent(Protocol):
     def content_version(self, stream: Stream) -> Sequence[str]:
         """The source codes of the columns that say so together; none where nothing does."""
         ...
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What one file takes with all its versions: how many there are and how many bytes they hold together."""
+
+    key: str
+    versions: int
+    bytes: int
+
+
+@runtime_checkable
+class WeighsVersions(Protocol):
+    """A connector whose source keeps old versions of files and tells their sizes."""
+
+    def weigh(self, stream: Stream, keys: Sequence[str]) -> Iterator[Weight]:
+        """The files of these rows, in no order; one that is gone is left out, and a stream without files gives none."""
+        ...

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.capabilities import Roster
+from connectors.capabilities import Roster, Weight
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
@@ -28,6 +28,7 @@ from connectors.sharepoint.proofs import proofs, reads_rights
 from connectors.sharepoint.roster import read_roster
 from connectors.sharepoint.schema import schema
 from connectors.sharepoint.scopes import ScopeMap
+from connectors.sharepoint.versions import weigh
 from connectors.transport import TransportOptions
 
 #: The last answer's clock is the clock now for so many seconds.
@@ -129,6 +130,13 @@ class SharePoint:
         with closing():
             place = self._at.place(spec)
         return may_read(self._tenant, Directory(self._tenant), place, pairs, library=spec.kind == "library")
+
+    def weigh(self, stream: Stream, keys: Sequence[str]) -> Iterator[Weight]:
+        spec = pulling.spec_of(stream)
+        if spec.kind != "library":
+            return iter(())
+        with closing():
+            return weigh(self._tenant.graph, self._at.place(spec), keys)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
         """``blob.ref`` is a library row's ``item_id``."""

@@ -31,6 +31,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(access.app, name="access")
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
+access.app.command("versions")(roster.versions)
 
 
 #: Libraries that run threads of their own behind the interpreter's back.

@@ -1,4 +1,4 @@
-"""``fortnight access refresh`` and ``agree``: memberships read apart from the streams, and the source asked whether our tables are right."""
+"""``fortnight access refresh``, ``agree`` and ``versions``: what of a system is asked apart from its streams."""
 
 from __future__ import annotations
 
@@ -86,3 +86,26 @@ def agree(
     emit("access_agree", payload, json_, text)
     if not check.passed:
         raise typer.Exit(NO)
+
+
+def versions(
+    system: SystemArgument,
+    largest: Annotated[int, typer.Option("--largest", min=1, max=100_000, help="For how many of the largest files.")] = 1000,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Ask what the largest files take with all their versions, for the access report. Two units a file."""
+    with spoken(lang, json_):
+        opened = open_project(project)
+        from pipelines.clock import WallClock
+        from pipelines.pull.versions import weigh
+
+        found = weigh(opened, system, WallClock(), largest=largest)
+    payload: dict[str, Any] = {**vars(found), "at": found.at.isoformat()}
+
+    def text() -> None:
+        facts = {name: f"{payload[name]:,}" for name in ("asked", "files", "versions", "bytes", "current_bytes")}
+        line("versions.weighed", lang, system=system, **facts)
+
+    emit("access_versions", payload, json_, text)

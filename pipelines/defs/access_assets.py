@@ -1,4 +1,5 @@
-"""Access assets of systems that keep a roster: who is in what, on its own clock, and the sample that compares us with the source.
+"""Access assets of systems that keep a roster: who is in what, on its own clock, the sample that compares us with the source, and what the
+largest files take with their versions.
 
 https://docs.dagster.io/guides/build/assets
 """
@@ -25,12 +26,12 @@ def roster_systems(project: Project) -> list[str]:
 
 
 def access_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """Two assets for each such system."""
-    return [asset for system in roster_systems(project) for asset in (_roster(system), _agreement(system))]
+    """Three assets for each such system."""
+    return [asset for system in roster_systems(project) for asset in (_roster(system), _agreement(system), _versions(system))]
 
 
 def _roster(system: str) -> dg.AssetsDefinition:
-    roster_key, _ = access_keys(system)
+    roster_key, *_ = access_keys(system)
 
     @dg.asset(
         key=roster_key,
@@ -58,7 +59,7 @@ def _roster(system: str) -> dg.AssetsDefinition:
 
 
 def _agreement(system: str) -> dg.AssetsDefinition:
-    roster_key, agreement_key = access_keys(system)
+    roster_key, agreement_key, _ = access_keys(system)
 
     @dg.asset(
         key=agreement_key,
@@ -93,3 +94,26 @@ def _agreement(system: str) -> dg.AssetsDefinition:
         yield checks.result(agreement_key, check)
 
     return agreement
+
+
+def _versions(system: str) -> dg.AssetsDefinition:
+    *_, versions_key = access_keys(system)
+
+    @dg.asset(
+        key=versions_key,
+        group_name="access",
+        kinds={"delta"},
+        description=f"What the largest files of {system} take with all their versions, for the access report.",
+        pool=f"source_{system.replace('-', '_')}",
+    )
+    def versions(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from pipelines.pull.versions import weigh
+
+        try:
+            found = weigh(project_files.project, system, project_files.clock)
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        names = ("asked", "files", "versions", "bytes", "current_bytes")
+        return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(getattr(found, name)) for name in names})
+
+    return versions

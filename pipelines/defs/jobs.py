@@ -1,4 +1,4 @@
-"""Jobs: one per system (its streams in one run, in one process), two for its access where it keeps a roster, one for each index, one for the
+"""Jobs: one per system (its streams in one run, in one process), three for its access where it keeps a roster, one for each index, one for the
 seal. No logic.
 
 https://docs.dagster.io/guides/build/jobs
@@ -37,6 +37,10 @@ def agreement_job_name(system: str) -> str:
     return f"agreement_{system.replace('-', '_')}"
 
 
+def versions_job_name(system: str) -> str:
+    return f"versions_{system.replace('-', '_')}"
+
+
 def jobs(project: Project) -> list[AssetJob]:
     """All jobs of a project, by name."""
     found = [
@@ -60,10 +64,11 @@ def jobs(project: Project) -> list[AssetJob]:
         for name in project.file.indexes
     ]
     for system in roster_systems(project):
-        roster, agreement = access_keys(system)
+        roster, agreement, versions = access_keys(system)
         for name, key, what in (
             (roster_job_name(system), roster, f"Read who is in what in {system}."),
             (agreement_job_name(system), agreement, f"Ask {system} whether it agrees with our tables."),
+            (versions_job_name(system), versions, f"Weigh the versions of the largest files of {system}."),
         ):
             found.append(
                 dg.define_asset_job(name, selection=dg.AssetSelection.assets(key), executor_def=IN_PROCESS, tags=LIMITS, description=what)

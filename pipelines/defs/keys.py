@@ -17,6 +17,6 @@ def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
     return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])
 
 
-def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey]:
-    """Roster and agreement of a system."""
-    return dg.AssetKey(["access", system]), dg.AssetKey(["agreement", system])
+def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
+    """Roster, agreement and versions of a system."""
+    return dg.AssetKey(["access", system]), dg.AssetKey(["agreement", system]), dg.AssetKey(["versions", system])

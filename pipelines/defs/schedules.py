@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
-from pipelines.defs.jobs import AssetJob, agreement_job_name, by_system, index_job_name, roster_job_name, system_job_name
+from pipelines.defs.jobs import AssetJob, agreement_job_name, by_system, index_job_name, roster_job_name, system_job_name, versions_job_name
 from pipelines.evidence.calendar import Cadence, due_slots
 from pipelines.evidence.plan import closed_of
 from pipelines.project import Project
 
 #: How late a right taken away by a group shows.
 _QUARTER = "*/15 * * * *"
+#: Who keeps old versions matters to nobody from one day to the next.
+_SUNDAY = "40 4 * * 0"
 
 
 def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleDefinition]:
@@ -25,32 +27,34 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
     later = due.hour * 60 + due.minute + 90
     made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60) for name in project.file.indexes]
     for system in roster_systems(project):
-        made.append(_often(project, system, found[roster_job_name(system)]))
+        made.append(_once_pulled(project, system, found[roster_job_name(system)], "often", _QUARTER))
+        made.append(_once_pulled(project, system, found[versions_job_name(system)], "weekly", _SUNDAY))
         # Behind the pulls, so that both sides speak of the same day.
         made.append(_daily(project, found[agreement_job_name(system)], later // 60 % 24, later % 60, partitioned=False))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     return made
 
 
-def _often(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinition:
+def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: str) -> dg.ScheduleDefinition:
+    """A schedule that waits until some stream of the system was published."""
     streams = by_system(project)[system]
 
     @dg.schedule(
         job=job,
-        name=f"{job.name}_often",
-        cron_schedule=_QUARTER,
+        name=f"{job.name}_{how}",
+        cron_schedule=cron,
         execution_timezone=project.file.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def quarter(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def waiting(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         from pipelines.landing.warehouse import Warehouse
 
         warehouse = Warehouse(project.root)
         if not any(warehouse.published(stream) for stream in streams):
-            return dg.SkipReason(f"no stream of {system} was published yet: which groups matter is not known")
+            return dg.SkipReason(f"no stream of {system} was published yet: there is nothing to ask about")
         return dg.RunRequest()
 
-    return quarter
+    return waiting
 
 
 def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:

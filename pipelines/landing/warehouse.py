@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 #: The tables a pull may write for a stream. ``landing`` is history, ``current`` the merged state; the others stand beside it. ``memory`` is
 #: the connector's own (``protocol.Kept``).
-TABLES = ("landing", "current", "quarantine", "scopes", "members", "accounts", "grants", "principals", "groups", "content", "memory")
+TABLES = (
+    "landing",
+    "current",
+    "quarantine",
+    "scopes",
+    "members",
+    "accounts",
+    "grants",
+    "principals",
+    "groups",
+    "versions",
+    "content",
+    "memory",
+)
 #: The number of the newest published record, kept beside the history it made visible. Delta leaves names with an underscore alone.
 _NOTE = "_published"
 #: Bytes that are sent at once of a file: the least that S3 takes as a part, and what a disk is content with.

@@ -1,4 +1,4 @@
-"""Memberships and accounts of a whole system, read apart from its streams and oftener: published like a pull, under a name no stream has."""
+"""Memberships and accounts of a whole system, read apart from its streams and oftener."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from connectors.errors import AnswerIsNo
 from connectors.protocol import Account, Connector, Cursor, Member
 from pipelines.clock import Clock
 from pipelines.landing.history import observed, standing
-from pipelines.landing.published import Published
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
+from pipelines.pull.apart import apart, publish_apart
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Kinds of systems whose connector is a ``KeepsRoster``: known without opening one, where a code location loads.
 KINDS = frozenset({"sharepoint"})
-#: A dot, which no stream's name may hold.
-_NAME = "access.roster"
 
 
 def roster_id(system: str) -> str:
     """Where a system's roster lies among the streams' tables and records."""
-    return f"{system}/{_NAME}"
+    return apart(system, "roster")
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,6 @@ def refresh(project: Project, system: str, clock: Clock, connector: Connector | 
 
     Raises AnswerIsNo for a system that keeps none, or of which no stream was published yet, and what the source raises.
     """
-    import uuid_utils
-
     own = connector is None
     opened = connector or project.connect(system)
     try:
@@ -65,7 +61,7 @@ def refresh(project: Project, system: str, clock: Clock, connector: Connector | 
             wanted = _granted(warehouse, project, system)
             last = snapshot(warehouse, name)
             found = opened.roster(wanted, None if last is None else _told(last))
-            return _publish(warehouse, system, found, last, at, str(uuid_utils.uuid7()))
+            return _publish(warehouse, system, found, last, at)
     finally:
         if own:
             opened.close()
@@ -87,31 +83,19 @@ def _granted(warehouse: Warehouse, project: Project, system: str) -> frozenset[s
     return frozenset(one for one in found if one.partition(":")[0] in ("group", "spgroup"))
 
 
-def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime, pull_id: str) -> Refreshed:
-    name = roster_id(system)
+def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime) -> Refreshed:
     before = last.read("members") if last is not None else None
     members = observed(before, _members(found.members), ("group", "member"), at)
-    warehouse.replace("members", name, members)
-    warehouse.replace("accounts", name, _accounts(system, found.accounts))
-    warehouse.replace("groups", name, _groups(found))
     came, left = _moved(members, at)
     counts = {"members": len(found.members), "accounts": len(found.accounts), "groups": len(found.groups), "asked": found.asked}
-    number = last.record.number + 1 if last is not None else 1
-    warehouse.publish(
-        Published(
-            number=number,
-            stream=name,
-            pull_id=pull_id,
-            published_at=at.isoformat(),
-            contract_version=0,
-            contract_fingerprint="",
-            schema_fingerprint="",
-            revision="",
-            tables=warehouse.versions(name),
-            counts={**counts, "came": came, "left": left},
-            cursor=dict(found.cursor.state),
-            access_at=at.isoformat(),
-        )
+    number = publish_apart(
+        warehouse,
+        roster_id(system),
+        last,
+        at,
+        {"members": members, "accounts": _accounts(system, found.accounts), "groups": _groups(found)},
+        counts={**counts, "came": came, "left": left},
+        cursor=dict(found.cursor.state),
     )
     return Refreshed(
         system, number, at, len(found.groups), found.asked, len(found.accounts), len(found.members), came, left, dict(found.unread)

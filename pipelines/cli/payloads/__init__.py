@@ -42,6 +42,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         access.AccessExplained,
         access.AccessRefresh,
         access.AccessAgree,
+        access.AccessVersions,
         local.Demo,
         local.Dev,
         local.Sandbox,

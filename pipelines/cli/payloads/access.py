@@ -177,3 +177,18 @@ class AccessAgree(Payload):
     narrower: int
     unsaid: int
     differing: tuple[Differing, ...]
+
+
+class AccessVersions(Payload):
+    """``fortnight access versions``: of the ``asked`` largest files the source told of ``files``; ``bytes`` are all their versions',
+    ``current_bytes`` those of the present ones."""
+
+    schema_: Literal["fortnight.access_versions/1"] = Field(alias="schema")
+    system: str
+    at: AwareDatetime
+    published: int
+    asked: int
+    files: int
+    versions: int
+    bytes: int
+    current_bytes: int

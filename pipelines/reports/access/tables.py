@@ -13,6 +13,7 @@ from expectations.contract import Contract
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.roster import known_roster
+from pipelines.pull.versions import known_versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,17 +35,17 @@ _SHAPES: Mapping[str, Mapping[str, str]] = {
         "first_observed": _AT, "gone_at": _AT,
     },
     "group_names": {"principal": _TEXT, "title": _TEXT},
-    "versions": {"item_id": _TEXT, "versions": _INT, "bytes": _INT},
+    "versions": {"stream": _TEXT, "item_id": _TEXT, "versions": _INT, "bytes": _INT},
     "joined_readings": {"group": _TEXT, "member": _TEXT, "first_observed": _AT, "gone_at": _AT},
     "agreement": {"at": _AT, "sample": _TEXT, "verdict": _TEXT},
 }  # fmt: skip
 #: View → the table of a stream it is made of.
 _SOURCES = {
     "scope_readings": "scopes", "members": "members", "accounts": "accounts", "grant_readings": "grants", "group_names": "principals",
-    "versions": "versions",
 }  # fmt: skip
-#: What a system has once, beside its streams: the reading of its memberships, and the samples in which the source was asked whether it agrees.
-_ROSTER, _AGREEMENT = "@roster", "@agreement"
+#: What a system has once, beside its streams: the reading of its memberships, what its largest files take with their versions, and the samples
+#: in which the source was asked whether it agrees.
+_ROSTER, _AGREEMENT, _VERSIONS = "@roster", "@agreement", "@versions"
 #: Column of ``items`` → its type and the source codes it may have in a contract, library, list or page set.
 _ITEM: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "name": (_TEXT, ("name", "Title", "title")),
@@ -79,13 +80,21 @@ class Pin:
 class Tables:
     """A system's tables under one SQL session. ``views`` is the SQL that made them, name by name; ``has`` what was measured at all."""
 
-    def __init__(self, system: str, pins: Sequence[Pin], roster: Snapshot | None = None, samples: DeltaTable | None = None) -> None:
+    def __init__(
+        self,
+        system: str,
+        pins: Sequence[Pin],
+        roster: Snapshot | None = None,
+        samples: DeltaTable | None = None,
+        versions: Snapshot | None = None,
+    ) -> None:
         from deltalake import QueryBuilder
 
         self.system = system
         self.pins = tuple(pins)
         self.roster = roster
         self._samples = samples
+        self._weighed = versions
         self.views: dict[str, str] = {}
         self._has: set[str] = set()
         # Without this a view would be planned on as many cores as there are, each with a share of tables of a few rows.
@@ -114,6 +123,7 @@ class Tables:
             parts = [part for pin in self.pins if (part := self._part(pin, table, _SHAPES[view]))]
             self._view(view, _union(parts, {"stream": _TEXT, "read_at": _AT, **_SHAPES[view]}))
         self._view("joined_readings", self._joined())
+        self._view("versions", self._versions())
         self._view("agreement", self._agreement())
         for name in _BUILT:
             text = resources.files("pipelines.reports.access").joinpath("views", f"{name}.sql").read_text(encoding="utf-8").strip()
@@ -168,6 +178,16 @@ class Tables:
         self._session.register(_AGREEMENT, self._samples)
         self._has.add("agreement")
         return _whole(shape, _AGREEMENT)
+
+    def _versions(self) -> str:
+        shape = _SHAPES["versions"]
+        if self._weighed is None or self._open(_VERSIONS, self._weighed, "versions") is None:
+            return _nothing(shape)
+        self._has |= {"versions", *(f"versions.{column}" for column in shape)}
+        # Streams of a system are told here without its name.
+        columns = [_as(f'substr("stream", {len(self.system) + 2})', _TEXT, "stream")]
+        columns += [_as(f'"{name}"', type, name) for name, type in shape.items() if name != "stream"]
+        return f'SELECT {", ".join(columns)}\nFROM "{_VERSIONS}/versions"'
 
     def _items(self, pin: Pin) -> str:
         """The live rows of one stream under the names of ``items``; which column is which, the contract says."""
@@ -232,4 +252,4 @@ def open_tables(project: Project, system: str) -> Tables:
     pins = [Pin(contract, pin) for contract in own if (pin := snapshot(warehouse, contract.stream)) is not None]
     if not pins:
         raise AnswerIsNo("access.nothing_published", system=system)
-    return Tables(system, pins, known_roster(warehouse, system), warehouse.open("agreement", system))
+    return Tables(system, pins, known_roster(warehouse, system), warehouse.open("agreement", system), known_versions(warehouse, system))

@@ -50,10 +50,10 @@ def test_memberships_wait_for_the_first_pull_and_are_then_read_and_held_against_
     assert isinstance(skipped, dg.SkipReason) and "published" in str(skipped.skip_message)
     assert pull(project, Request(RULES), WallClock()).error is None
     assert isinstance(tick(project, "roster_sharepoint_often"), dg.RunRequest)
-    roster, agreement = access_keys("sharepoint")
+    roster, agreement, versions = access_keys("sharepoint")
     definitions = definitions_of(project.folder)
     with dg.instance_for_test() as instance:
-        for job, key in (("roster_sharepoint", roster), ("agreement_sharepoint", agreement)):
+        for job, key in (("roster_sharepoint", roster), ("versions_sharepoint", versions), ("agreement_sharepoint", agreement)):
             run = definitions.resolve_job_def(job).execute_in_process(instance=instance)
             assert run.success and [event.asset_key for event in run.get_asset_materialization_events()] == [key]
         (check,) = run.get_asset_check_evaluations()

@@ -21,6 +21,7 @@ from pipelines.project import Project, load
 from pipelines.pull.outcome import Request
 from pipelines.pull.roster import known_roster, refresh, roster_id
 from pipelines.pull.run import pull
+from pipelines.pull.versions import known_versions, weigh
 from pipelines.serving.agreement import agree, agreement_check
 from pipelines.serving.desk import directories
 from pipelines.serving.identity import Person, closures
@@ -155,6 +156,19 @@ def test_before_anything_was_pulled_nobody_knows_which_groups_matter(home: Path,
     with pytest.raises(AnswerIsNo) as caught:
         refresh(project_for(tmp_path / "project", home), "sharepoint", WallClock())
     assert caught.value.code == "roster.nothing_pulled"
+
+
+def test_the_largest_files_are_weighed_with_all_their_versions(loaded: Project, home: Path) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "製品マニュアル"]
+    edited = next(row["id"] for row in truth if row["kind"] == "file" and row["path"].endswith(".html"))
+    assert pull(loaded, Request(MANUALS), WallClock()).error is None
+    before = weigh(loaded, "sharepoint", WallClock())
+    process.control(home, "edit", {"item": edited, "text": "改訂版"})
+    after = weigh(loaded, "sharepoint", WallClock())
+    assert before.files == before.asked and after.versions == before.versions + 1 and after.bytes > before.bytes
+    assert weigh(loaded, "sharepoint", WallClock(), largest=3).asked == 3
+    kept = known_versions(Warehouse(loaded.root), "sharepoint")
+    assert kept is not None and (rows := kept.read("versions")) is not None and rows.num_rows == 3
 
 
 def test_the_source_and_our_tables_agree_on_every_sampled_pair(loaded: Project) -> None:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.messages import catalogue
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
+from pipelines.pull.apart import apart, publish_apart
 from pipelines.reports.access.figures import FIGURES, SECTIONS, Limits
 from pipelines.reports.access.tables import open_tables
 from pipelines.reports.access.write import Report, make_report
@@ -253,16 +255,13 @@ def test_streams_pulled_before_grants_were_kept_still_tell_who_reads(tmp_path: P
     assert found.first_scan is None
 
 
-def test_versions_and_publication_are_measured_where_a_stream_carries_them(tmp_path: Path) -> None:
+def test_publication_is_measured_where_a_stream_carries_it_and_versions_where_they_were_asked_for(tmp_path: Path) -> None:
     made = w.project(tmp_path, w.contract("sharepoint/rules", [("publication", "string")]))
     current = [{**one, "publication": "checkout" if one["item_id"] == "4" else "published"} for one in w.TABLES["current"]]
-    versions = [{"item_id": "1", "versions": 90, "bytes": 250_000_000}, {"item_id": "2", "versions": 1, "bytes": 2_000}]
-    schemas: Mapping[str, pa.Schema] = {
-        **w.SCHEMAS,
-        "current": w.ITEM.append(pa.field("publication", pa.string())),
-        "versions": pa.schema([("item_id", pa.string()), ("versions", pa.int64()), ("bytes", pa.int64())]),
-    }
-    w.publish(made, "sharepoint/rules", {**w.TABLES, "current": current, "versions": versions}, schemas=schemas)
+    schemas: Mapping[str, pa.Schema] = {**w.SCHEMAS, "current": w.ITEM.append(pa.field("publication", pa.string()))}
+    w.publish(made, "sharepoint/rules", {**w.TABLES, "current": current}, schemas=schemas)
+    weights = {"stream": ["sharepoint/rules"] * 2, "item_id": ["1", "2"], "versions": [90, 1], "bytes": [250_000_000, 2_000]}
+    publish_apart(Warehouse(made.root), apart("sharepoint", "versions"), None, w.NOW, {"versions": pa.table(weights)}, counts={})
     found = make_report(made, "sharepoint", LIMITS)
     assert rows(found, "checked_out", "path", "publication") == [("/古い/議事録.txt", "checkout")]
     assert rows(found, "versions", "path", "versions", "version_bytes") == [("/手順/設備.docx", 90, 250_000_000)]

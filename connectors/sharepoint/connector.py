@@ -123,13 +123,12 @@ class SharePoint:
         return read_roster(self._at, groups, before)
 
     def may_read(self, stream: Stream, pairs: Sequence[tuple[str, str]]) -> Iterator[bool | None]:
-        """Of a page nothing is said: its key is not its list item's."""
         spec = pulling.spec_of(stream)
-        if spec.kind == "pages" or not pairs:
+        if self._tenant.rest is None or not pairs:
             return iter([None] * len(pairs))
         with closing():
             place = self._at.place(spec)
-        return may_read(self._tenant, Directory(self._tenant), place, pairs, library=spec.kind == "library")
+        return may_read(self._tenant, Directory(self._tenant), place, pairs, spec.kind)
 
     def weigh(self, stream: Stream, keys: Sequence[str]) -> Iterator[Weight]:
         spec = pulling.spec_of(stream)

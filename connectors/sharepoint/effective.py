@@ -13,6 +13,7 @@ from urllib.parse import quote
 from connectors.errors import BrokenReply
 from connectors.sharepoint.batch import read_many
 from connectors.sharepoint.client import Api, Json, Tenant, parsed, refusal
+from connectors.sharepoint.config import Kind
 from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.roles import VIEW_AND_OPEN
@@ -21,18 +22,20 @@ from connectors.sharepoint.roles import VIEW_AND_OPEN
 _IDS = "$select=id,sharepointIds"
 
 
-def may_read(
-    tenant: Tenant, directory: Directory, place: Place, pairs: Sequence[tuple[str, str]], *, library: bool
-) -> Iterator[bool | None]:
+def may_read(tenant: Tenant, directory: Directory, place: Place, pairs: Sequence[tuple[str, str]], kind: Kind) -> Iterator[bool | None]:
     """See ``Confirms.may_read``: one answer for each (principal, row key), in order; None where nothing can be said.
 
-    A key is a drive item's id in a library, a list item's number in a list.
+    A key is a drive item's id in a library, a list item's number in a list, and a list item's GUID among pages.
     """
     rest = tenant.rest
     logins = {person.principal: person.upn for person in directory.people}
-    numbers = _list_items(tenant.graph, place, {key for _, key in pairs}) if library else {key: key for _, key in pairs}
+    numbers = {key: key for _, key in pairs}
+    if kind == "library":
+        numbers = _list_items(tenant.graph, place, set(numbers))
+    elif kind == "pages":
+        numbers = _pages(rest, place) if rest is not None else {}
     for principal, key in pairs:
-        login, number = logins.get(principal), numbers.get(key)
+        login, number = logins.get(principal), numbers.get(key if kind != "pages" else key.strip("{}").lower())
         yield None if rest is None or login is None or number is None else _asked(rest, place, number, login)
 
 
@@ -49,6 +52,13 @@ def _list_items(graph: Api, place: Place, keys: set[str]) -> dict[str, str]:
         if ids.get("listItemId"):
             found[urls[url]] = str(ids["listItemId"])
     return found
+
+
+def _pages(rest: Api, place: Place) -> dict[str, str]:
+    """The number of each page by its GUID. A site has few pages, and no filter finds one by it below the view threshold."""
+    url = f"{place.site.path}/_api/web/lists(guid'{place.list_id}')/items".lstrip("/")
+    rows = rest.values(url, params={"$select": "Id,UniqueId", "$top": "1000"})
+    return {str(row.get("UniqueId", "")).strip("{}").lower(): str(row["Id"]) for row in rows}
 
 
 def _asked(rest: Api, place: Place, number: str, login: str) -> bool | None:

@@ -27,6 +27,7 @@ from pipelines.serving.desk import directories
 from pipelines.serving.identity import Person, closures
 
 RULES, MANUALS = "sharepoint/quality-rules", "sharepoint/manuals"
+PAGES = "sharepoint/quality-pages"
 TITLES = {"品質規程": RULES, "製品マニュアル": MANUALS}
 AUDITORS = "監査チーム"
 
@@ -45,12 +46,13 @@ def loaded(home: Path, tmp_path: Path) -> Project:
     connector = project.connect("sharepoint")
     try:
         for offer in connector.discover():
-            if offer.source["site"] == "/sites/quality" and offer.source.get("name") in TITLES:
-                write_contract(project, contract_of(offer, TITLES[offer.source["name"]]))
+            name = PAGES if offer.source["kind"] == "pages" else TITLES.get(offer.source.get("name", ""))
+            if offer.source["site"] == "/sites/quality" and name:
+                write_contract(project, contract_of(offer, name))
     finally:
         connector.close()
     project = load(project.folder)
-    for stream in TITLES.values():
+    for stream in (*TITLES.values(), PAGES):
         assert pull(project, Request(stream), WallClock()).error is None
     return project
 
@@ -174,7 +176,8 @@ def test_the_largest_files_are_weighed_with_all_their_versions(loaded: Project, 
 def test_the_source_and_our_tables_agree_on_every_sampled_pair(loaded: Project) -> None:
     found = agree(loaded, "sharepoint", WallClock(), "1", pairs=60)
     assert len(found.pairs) == 60 and {pair.ours for pair in found.pairs} == {True, False}
-    assert (found.count("open"), found.count("closed")) == (0, 0)
+    assert (found.count("open"), found.count("closed"), found.count("unsaid")) == (0, 0, 0)
+    assert {pair.stream for pair in found.pairs} == {RULES, MANUALS, PAGES}
     check = agreement_check(found)
     assert check.passed and check.numbers["rate"] == found.rate == found.count("agree") / found.said
     kept = Warehouse(loaded.root).open("agreement", "sharepoint")

@@ -15,7 +15,7 @@ from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell
 if TYPE_CHECKING:
     from pipelines.project import Project
     from pipelines.reports.access.explain import Asked, ItemExplained, PersonExplained, Way
-    from pipelines.reports.access.write import Report
+    from pipelines.reports.access.report import Report
 
 app = typer.Typer(help="Who can read what, and why.", no_args_is_help=True)
 SystemArgument = Annotated[str, typer.Argument(help="The system's name in project.yaml.")]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.messages import Language, catalogue, sentence
 from pipelines.reports.access.figures import SECTIONS, Measured
-from pipelines.reports.access.write import Report
+from pipelines.reports.access.report import Report
 from pipelines.reports.html import environment, thousands
 
 _TEMPLATE = "access/access_report.html.j2"

@@ -19,8 +19,9 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.apart import apart, publish_apart
 from pipelines.reports.access.figures import FIGURES, SECTIONS, Limits
+from pipelines.reports.access.report import Report
 from pipelines.reports.access.tables import open_tables
-from pipelines.reports.access.write import Report, make_report
+from pipelines.reports.access.write import make_report
 
 from . import world as w
 

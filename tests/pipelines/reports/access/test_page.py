@@ -12,7 +12,8 @@ from pipelines.cli.access import plain
 from pipelines.project import Project
 from pipelines.reports.access.figures import FIGURES, Limits
 from pipelines.reports.access.page import render
-from pipelines.reports.access.write import Report, make_report, write_page
+from pipelines.reports.access.report import Report
+from pipelines.reports.access.write import make_report, write_page
 
 from . import world as w
 

@@ -27,7 +27,7 @@ _ROW = pa.schema(
     [
         *((name, _TEXT) for name in ("item_id", "name", "media_type")), ("size", pa.int64()),
         *((name, _TEXT) for name in ("quick_xor_hash", "etag")), ("created_at", INSTANT), ("modified_at", INSTANT),
-        *((name, _TEXT) for name in ("modified_by", "web_url", "list_item_id", "faults", "raw")),
+        *((name, _TEXT) for name in ("modified_by", "web_url", "list_item_id", "publication", "faults", "raw")),
     ]
 )  # fmt: skip
 _HEAD = pa.schema([("_key", _TEXT), ("parent", _TEXT), ("name", _TEXT), ("list_item", _TEXT), ("kind", pa.int8()), ("deleted", pa.bool_())])

@@ -104,7 +104,7 @@ def show(found: Report, html: Path, lang: str | None) -> None:
         if one.value is None:
             row(word("access.line_missing", lang, title=title, reason=words(f"missing.{one.missing}", language(lang), found)))
         else:
-            row(word("access.line", lang, title=title, value=f"{one.value:>9,}"))
+            row(title, f"{one.value:>9,}")
     if found.first_scan is None:
         line("access.no_age", lang)
     else:

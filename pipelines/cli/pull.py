@@ -30,7 +30,12 @@ StreamArgument = Annotated[str, typer.Argument(help="system/stream, as in contra
 def pull(
     stream: StreamArgument,
     full: Annotated[bool, typer.Option("--full", help="Read everything anew instead of going on from the last pull.")] = False,
-    accept_gone: Annotated[bool, typer.Option("--accept-gone", help="Somebody has looked: rows that vanished are deleted.")] = False,
+    accept_gone: Annotated[
+        bool,
+        typer.Option(
+            "--accept-gone", help="Somebody has looked: rows that vanished are deleted, and rows that no longer fit are held back."
+        ),
+    ] = False,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,

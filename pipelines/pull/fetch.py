@@ -27,6 +27,7 @@ class Fetched:
 
     ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what
     the source no longer shows (``absent``: of them, those the connector did not name either).
+    ``held`` are rows that were live and go to quarantine.
     ``missed`` are rows that an earlier pull should have brought, ``rights_missed`` scopes that came to let in others without a word of the feed.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
@@ -46,6 +47,7 @@ class Fetched:
     absent: int = 0
     missed: int = 0
     rights_missed: int = 0
+    held: int = 0
     unresolved: int = 0
     live_after: int = 0
     outside: int = 0
@@ -207,7 +209,7 @@ class _Reading:
         # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
         for reject in reversed(page.rejects):
             self.waiting[reject.key] = reject
-        self._drop(list(dict.fromkeys(reject.key for reject in page.rejects)), writer)
+        found.held += self._drop(list(dict.fromkeys(reject.key for reject in page.rejects)), writer)
 
     def settle(self, connector: Connector, writer: Any) -> None:
         """After the last page: what is gone without a word, and what stays in quarantine."""

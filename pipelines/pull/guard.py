@@ -1,4 +1,5 @@
-"""What a pull refuses to believe: rows that vanish while rights move or in a mass, and columns that are empty all at once."""
+"""What a pull refuses to believe: rows that vanish while rights move, rows that vanish or no longer fit in a mass, and columns that are empty
+all at once."""
 
 from __future__ import annotations
 
@@ -45,3 +46,25 @@ def guard(contract: Contract, *, vanished: int, live: int, view_moved: bool, acc
     limit = contract.vanishing
     if vanished > limit.rows and vanished > limit.share * live:
         raise AnswerIsNo("pull.vanished", stream=contract.stream, vanished=vanished, live=live, share=f"{limit.share:.0%}", rows=limit.rows)
+
+
+def guard_held(contract: Contract, fetched: Fetched, *, live: int, accepted: bool) -> None:
+    """Ends the pull when so many live rows would leave for quarantine that it is the contract that no longer fits, unless that is ``accepted``.
+
+    The same limit holds as for rows that vanish: to their readers both are gone. Raises AnswerIsNo ``pull.held_back``.
+    """
+    limit, held = contract.vanishing, fetched.held
+    if accepted or held <= limit.rows or held <= limit.share * live:
+        return
+    reject = fetched.rejects[0]
+    raise AnswerIsNo(
+        "pull.held_back",
+        stream=contract.stream,
+        held=held,
+        live=live,
+        share=f"{limit.share:.0%}",
+        rows=limit.rows,
+        column=reject.column,
+        reason=reject.reason,
+        key=reject.key,
+    )

@@ -26,7 +26,7 @@ from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, in_words, moved, schema_check
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
-from pipelines.pull.guard import guard, guard_columns
+from pipelines.pull.guard import guard, guard_columns, guard_held
 from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
@@ -158,6 +158,7 @@ class _Walk:
                 view_moved=held.view_moved or (fetched.vanished > 0 and not held.fresh and view_moved(connector, stream, before)),
                 accepted=self.request.accept_gone,
             )
+            guard_held(self.contract, fetched, live=memory.live, accepted=self.request.accept_gone)
             nulls = fetched.nulls if plan.window.full else before.nulls if before else {}
             if plan.window.full and before is not None and plan.comparable and not self.request.accept_gone:
                 guard_columns(self.contract, before.nulls, fetched, memory)

@@ -353,7 +353,7 @@ def test_columns_leave_in_the_contracts_order_and_under_its_names() -> None:
     columns = tuple(replace(column, name=f"our_{column.name}") for column in reversed(STREAM.columns))
     stream = replace(STREAM, columns=columns, key=("our_item_id",))
     (page,) = list(pull_library(api(Drive(file("F1", "a.txt"))), PLACE, told(), NOTE, stream, Window(), None, None))
-    assert page.rows.schema.names[:2] == ["our_list_item_id", "our_web_url"]
+    assert page.rows.schema.names[:2] == ["our_publication", "our_list_item_id"]
     assert page.rows.column("our_path").to_pylist() == ["/a.txt"]
 
 

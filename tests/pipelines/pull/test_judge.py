@@ -74,7 +74,7 @@ UNKNOWN = Access((Scope("erp", "ERP", (), resolved=False, reason="no access oper
 
 
 def test_readers_that_the_contract_names_stand_for_a_scope_that_the_source_leaves_open() -> None:
-    fetched = cast(Any, SimpleNamespace(unresolved=0))
+    fetched = cast(Any, SimpleNamespace(unresolved=0, rights_missed=0))
     assert not access_check(contract({"from": "source"}), UNKNOWN, fetched).passed
     check = access_check(contract({"from": ["role:erp:sales", "everyone:kintone"]}), UNKNOWN, fetched)
     assert check.passed and check.summary == "scopes resolved: 1 of 1; rows without one: 0"

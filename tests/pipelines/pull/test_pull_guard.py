@@ -103,6 +103,19 @@ def test_more_vanished_rows_than_a_day_explains_stop_the_pull_and_nothing_is_los
     assert set(names(project)) == set(source.rows)
 
 
+def test_a_contract_that_most_rows_no_longer_fit_stops_the_pull_instead_of_emptying_the_stream(tmp_path: Path) -> None:
+    project, source = project_of(tmp_path), Source(many(200))
+    run(project, source)
+    source.later()
+    source.rows |= {number: Row(bad=True, at=source.now) for number in range(1, 31)}
+    refused = run(project, source, full=True)
+    assert isinstance(refused.error, AnswerIsNo) and refused.error.code == "pull.held_back"
+    assert all("30" in refused.error.say(lang) and "--accept-gone" in refused.error.say(lang) for lang in ("ja", "en"))
+    assert len(names(project)) == 200
+    assert run(project, source, full=True, accept_gone=True).counts["quarantined"] == 30
+    assert len(names(project)) == 170
+
+
 def test_a_few_deleted_rows_of_a_small_table_are_believed(tmp_path: Path) -> None:
     project, source = project_of(tmp_path), Source(many(12))
     run(project, source)

@@ -255,7 +255,7 @@ def test_streams_pulled_before_grants_were_kept_still_tell_who_reads(tmp_path: P
 
 def test_versions_and_publication_are_measured_where_a_stream_carries_them(tmp_path: Path) -> None:
     made = w.project(tmp_path, w.contract("sharepoint/rules", [("publication", "string")]))
-    current = [{**one, "publication": "checked_out" if one["item_id"] == "4" else "published"} for one in w.TABLES["current"]]
+    current = [{**one, "publication": "checkout" if one["item_id"] == "4" else "published"} for one in w.TABLES["current"]]
     versions = [{"item_id": "1", "versions": 90, "bytes": 250_000_000}, {"item_id": "2", "versions": 1, "bytes": 2_000}]
     schemas: Mapping[str, pa.Schema] = {
         **w.SCHEMAS,
@@ -264,7 +264,7 @@ def test_versions_and_publication_are_measured_where_a_stream_carries_them(tmp_p
     }
     w.publish(made, "sharepoint/rules", {**w.TABLES, "current": current, "versions": versions}, schemas=schemas)
     found = make_report(made, "sharepoint", LIMITS)
-    assert rows(found, "checked_out", "path", "publication") == [("/古い/議事録.txt", "checked_out")]
+    assert rows(found, "checked_out", "path", "publication") == [("/古い/議事録.txt", "checkout")]
     assert rows(found, "versions", "path", "versions", "version_bytes") == [("/手順/設備.docx", 90, 250_000_000)]
 
 

@@ -82,7 +82,16 @@ class Watched:
 def serving(app: Any, listening: socket.socket, **tls: str) -> Iterator[None]:
     """The application on a socket, until the block ends."""
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=1, **tls)  # type: ignore[arg-type]
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            **tls,
+        )  # type: ignore[arg-type]
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="house")
     thread.start()

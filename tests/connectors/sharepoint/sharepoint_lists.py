@@ -14,6 +14,7 @@ from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import pull_list
 from connectors.sharepoint.schema import list_fields
 from connectors.sharepoint.scopes import ScopeMap
+from connectors.sharepoint.terms import Terms
 
 PLACE = Place(Site("/sites/q", "h,c,w", "c", "Q"), "L", "L", "台帳")
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -41,6 +42,7 @@ COLUMNS = [
     column("Team", "personOrGroup", {"allowMultipleSelection": True}),
     column("Link", "hyperlinkOrPicture"),
     column("Term", "term"),
+    column("Terms", "term", {"allowMultipleValues": True}),
     column("Sum", "calculated", {"outputType": "number", "formula": "=[Count]*2"}, readOnly=True),
     column("Photo", "thumbnail"),
 ]
@@ -48,7 +50,7 @@ FIELDS = {
     "Title": "外径不良", "Body": "<p>原因</p>", "Kind": "軽微", "Steps": ["研削", "検査"], "Count": 374.0, "Ratio": 0.25, "Cost": 514000.5, "Again": False,
     "Due": "2026-11-20T15:00:00Z", "At": "2026-11-20T15:00:00Z", "MachineLookupId": "14", "Machines": [{"LookupId": 3, "LookupValue": "M-3"}],
     "OwnerLookupId": "6", "Team": [{"LookupId": 7, "LookupValue": "松本 澪", "Email": "mio@example"}], "Link": {"Url": "https://x.example", "Description": "手順"},
-    "Term": {"Label": "12", "TermGuid": "g-1", "WssId": 12}, "Sum": "float;#748.5", "Photo": {"fileName": "図.png"},
+    "Term": {"Label": "12", "TermGuid": "g-1", "WssId": 12}, "Terms": [{"Label": "鋳造", "TermGuid": "g-2", "WssId": 13}, {"Label": "14", "TermGuid": "g-3", "WssId": 14}], "Sum": "float;#748.5", "Photo": {"fileName": "図.png"},
 }  # fmt: skip
 LIVE = list_fields(COLUMNS)
 
@@ -65,8 +67,23 @@ def pulled(
     scopes: ScopeMap | Told | None = None,
     table: Table | None = None,
     held: Sequence[Page] = (),
+    terms: Terms | None = None,
 ) -> list[Any]:
     table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
     known = scopes if isinstance(scopes, Told) else Told(scopes or ScopeMap({str(number): "s" for number in range(1, 9)}))
     stream = stream or stream_of({}, LIVE, "id")
-    return list(pull_list(api(table), PLACE, known, {"id": "L"}, LIVE, TOKYO, stream, Window(), cursor, Holding(stream, held)))
+    return list(
+        pull_list(
+            api(table),
+            PLACE,
+            known,
+            {"id": "L"},
+            LIVE,
+            TOKYO,
+            terms or Terms(None, PLACE.site),
+            stream,
+            Window(),
+            cursor,
+            Holding(stream, held),
+        )
+    )

@@ -70,6 +70,10 @@ class House(Between):
         self.clock.advance(timedelta(**by))
         self.control("clock")
 
+    def old(self, key: str) -> Site:
+        """A site that the company has had all along."""
+        return Site(self, key, {one["list"]: one["list_id"] for one in self.control("truth", site=key)["items"]})
+
     def site(self) -> Site:
         """A new small site, like no other of this house."""
         self._made += 1
@@ -85,6 +89,14 @@ class Site:
 
     def __init__(self, house: House, key: str, lists: Mapping[str, str]) -> None:
         self.house, self.key, self.lists = house, key, lists
+
+    def do(self, verb: str, **body: Any) -> Facts:
+        """A control verb on this site's things. Raises RefusedError."""
+        return self.house.control(verb, **body)
+
+    def item(self, path: str) -> Facts:
+        """What stands at ``list/folder/name`` now."""
+        return next(one for one in self.items() if one["path"] == path)
 
     def items(self) -> list[Facts]:
         """Everything alive, folders among it, in an order that does not depend on ids."""
@@ -208,8 +220,11 @@ class Target:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def target(folder: Path, site: Site) -> Target:
-    """A project over this site alone, its contracts written from what the site offers. To be closed by whoever asked."""
+def target(folder: Path, site: Site, *more: Site, **contract: Any) -> Target:
+    """A project over these sites alone, its contracts written from what they offer, and ``contract`` to each library's.
+
+    To be closed by whoever asked.
+    """
     house = site.house
     folder.mkdir(parents=True, exist_ok=True)
     told = house.told
@@ -223,7 +238,7 @@ def target(folder: Path, site: Site) -> Target:
         "authority": told["authority"],
         "graph": told["graph"],
         "host": house.settings.https_url,
-        "sites": [f"/sites/{site.key}"],
+        "sites": [f"/sites/{one.key}" for one in (site, *more)],
         "limits": {"units_per_minute": 600_000, "company": "Sakura Seiki"},
     }
     write_yaml(
@@ -239,6 +254,7 @@ def target(folder: Path, site: Site) -> Target:
     )
     connector = load(folder).connect(SYSTEM)
     for offer in connector.discover():
-        stream = f"{SYSTEM}/{offer.name.partition('-')[2]}"
-        write_yaml(folder / "contracts" / f"{stream}.yaml", contract_of(offer, stream))
+        stream = f"{SYSTEM}/{offer.name if more else offer.name.partition('-')[2]}"
+        told_more = contract if offer.source["kind"] == "library" else {}
+        write_yaml(folder / "contracts" / f"{stream}.yaml", contract_of(offer, stream) | told_more)
     return Target(folder, site, load(folder), connector)

@@ -37,7 +37,7 @@ class _Acts:
     # -- content ----------------------------------------------------------------------------------------------------------------
 
     def create(self, body: Body) -> Body:
-        """``{"path": "list/folder/name", "kind"?, "text"?, "fields"?, "login"?}``: a file, folder, page or row."""
+        """``{"path": "list/folder/name", "kind"?, "text"?, "fields"?, "login"?, "empty"?}``: a file, folder, page or row; ``empty``: a file of no bytes."""
         listing, parent, name = self._target(str(body["path"]), str(body.get("site", "")))
         default = {"genericList": "row", "webPageLibrary": "page"}.get(listing.template, "file")
         made = doings.create(
@@ -50,6 +50,7 @@ class _Acts:
             self._who(listing, body),
             text=str(body.get("text", "")),
             fields=dict(body.get("fields", {})),
+            empty=bool(body.get("empty")),
         )
         return row(listing, made)
 

@@ -73,11 +73,18 @@ class Assignments:
 
     def _readers(self, id: str, securable: Securable) -> _Found:
         place = (securable.list_id, securable.item)
+        found = _Found()
         first = place not in self._assigned
         if first:
             rows = office.entities(self._rest, self._site, lambda web: _assignments_of(web, securable), "PrincipalId")
-            self._assigned[place] = tuple(map(assignment, rows))
-        found = _Found()
+            try:
+                self._assigned[place] = tuple(map(assignment, rows))
+            except AddressUnknown:
+                if securable.item is None:
+                    raise
+                # Deleted since it was listed: that says nothing about its list, and its feed tells of it.
+                found.troubles.add("the item is gone")
+                return found
         for one in self._assigned[place]:
             if one.member is None or one.levels is None:
                 found.troubles.add("a role assignment without member or bindings")

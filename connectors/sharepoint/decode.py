@@ -17,6 +17,7 @@ import pyarrow as pa
 from connectors.protocol import Column, LiveField
 from connectors.sharepoint.client import Json
 from connectors.sharepoint.rows import MisfitError
+from connectors.sharepoint.terms import Terms
 
 
 def instant(text: Any) -> datetime | None:
@@ -32,9 +33,9 @@ def instant(text: Any) -> datetime | None:
     return found.astimezone(UTC)
 
 
-def readers(fields: Sequence[LiveField], zone: ZoneInfo | None) -> dict[str, Callable[[Json], Any]]:
-    """For each column of a list, by source code, how its value is read from an item's ``fields``. ``zone`` is the site's."""
-    return {one.source: _reader(one, zone) for one in fields if one.source not in _OWN}
+def readers(fields: Sequence[LiveField], zone: ZoneInfo | None, terms: Terms) -> dict[str, Callable[[Json], Any]]:
+    """For each column of a list, by source code, how its value is read from an item's ``fields``. ``zone`` and ``terms`` are the site's."""
+    return {one.source: _reader(one, zone, terms) for one in fields if one.source not in _OWN}
 
 
 #: What an item carries outside ``fields``, and how it is read.
@@ -70,7 +71,7 @@ def person(identity: Any) -> str | None:
     return None if found is None else str(found)
 
 
-def _reader(live: LiveField, zone: ZoneInfo | None) -> Callable[[Json], Any]:
+def _reader(live: LiveField, zone: ZoneInfo | None, terms: Terms) -> Callable[[Json], Any]:
     name = live.source
     match live.vendor_type:
         case "lookup" | "user":
@@ -83,9 +84,9 @@ def _reader(live: LiveField, zone: ZoneInfo | None) -> Callable[[Json], Any]:
         case "calculated":
             return lambda fields: _calculated(fields.get(name), live, zone)
         case "term":
-            return lambda fields: _term(fields.get(name))
+            return lambda fields: _term(fields.get(name), name, terms)
         case "multiterm":
-            return lambda fields: None if fields.get(name) is None else [_term(one) for one in fields[name]]
+            return lambda fields: None if fields.get(name) is None else [_term(one, name, terms) for one in fields[name]]
         case "geolocation" | "thumbnail" | "location" | "unknown" | "contentApprovalStatus":
             return lambda fields: _as_text(fields.get(name))
         case _:
@@ -111,19 +112,14 @@ def _day(text: Any, zone: ZoneInfo | None) -> date | None:
     return found.astimezone(zone).date()
 
 
-def _term(value: Any) -> dict[str, Any] | None:
-    """App-only callers get the WssId in the label's place; a label that only repeats it is no label. The term's GUID always stands."""
+def _term(value: Any, column: str, terms: Terms) -> dict[str, Any] | None:
+    """App-only callers get the WssId in the label's place; a label that only repeats it is looked up. The term's GUID always stands."""
     if value is None:
         return None
     if not isinstance(value, Mapping):
         raise MisfitError("value.not_struct")
     term = cast("Json", value)
-    label = term.get("Label")
-    return {
-        "Label": None if label is not None and str(label) == str(term.get("WssId")) else label,
-        "TermGuid": term.get("TermGuid"),
-        "WssId": term.get("WssId"),
-    }
+    return {"Label": terms.label(column, term), "TermGuid": term.get("TermGuid"), "WssId": term.get("WssId")}
 
 
 def _calculated(value: Any, live: LiveField, zone: ZoneInfo | None) -> Any:

@@ -67,7 +67,7 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions,
     """The file's bytes in order, fetched in at most ``options.attempts`` pieces, through ``hosts`` where several are to be fetched.
 
     The link is a secret: it is asked without our token and without being logged. Raises AddressUnknown
-    when the file is gone, NoContent for a folder or a notebook, FileRefused when the source keeps back this one file (malware, a policy,
+    when the file is gone, NoContent for a folder, a notebook or an empty file, FileRefused when the source keeps back this one file (malware, a policy,
     a lock), AccessRefused when it refuses us, BrokenReply when what came is not what SharePoint hashed.
     """
     if hosts is None:
@@ -83,6 +83,9 @@ def download(tenant: Tenant, place: Place, item: str, options: TransportOptions,
         raise FileRefused("sharepoint.file_blocked", name=name, host=tenant.graph.transport.endpoint)
     if about.get("file") is None:
         raise NoContent("sharepoint.not_a_file", name=name, host=tenant.graph.transport.endpoint)
+    if about.get("size") == 0:
+        # Nothing may stand behind its link, or there may be none: an empty file is known without asking.
+        raise NoContent("sharepoint.file_empty", name=name, host=tenant.graph.transport.endpoint)
     hashing, got = QuickXor(), 0
     for attempt in range(1, options.attempts + 1):
         link = _link(tenant, place, item, name)

@@ -23,6 +23,7 @@ from connectors.sharepoint.places import Place, Site
 from connectors.sharepoint.records import item_ids, pull_list
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
 from connectors.sharepoint.schema import LIBRARY, PAGES, list_fields
+from connectors.sharepoint.terms import Terms
 
 #: SharePoint's time zone numbers for the zones sites of our users are in; others are named in the project file.
 _ZONES = {
@@ -73,7 +74,9 @@ def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None, k
         yield from pull_library(tenant.graph, place, scopes, note, stream, window, cursor, known)
     else:
         zone = at.zone(site, _zone) if _has_days(stream, fields) else None
-        yield from pull_list(tenant.graph, place, scopes, note, fields, zone, stream, window, cursor, known)
+        terms = Terms(tenant.rest, site)
+        for page in pull_list(tenant.graph, place, scopes, note, fields, zone, terms, stream, window, cursor, known):
+            yield terms.noted(page)
 
 
 def keys(at: Addresses, stream: Stream) -> Iterator[pa.RecordBatch]:

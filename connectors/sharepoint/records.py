@@ -23,6 +23,7 @@ from connectors.sharepoint.library import FEW, Scopes
 from connectors.sharepoint.places import Place
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, emit, ended, inside
 from connectors.sharepoint.scopes import ScopeMap, digest
+from connectors.sharepoint.terms import Terms
 
 #: Content types whose id starts so are folders.
 _FOLDER = "0x0120"
@@ -53,16 +54,16 @@ def item_ids(graph: Api, place: Place) -> Iterator[str]:
 
 def pull_list(
     graph: Api, place: Place, scopes: Scopes, note: Mapping[str, str], fields: tuple[LiveField, ...], zone: ZoneInfo | None,
-    stream: Stream, window: Window, cursor: Cursor | None, known: Known | None,
+    terms: Terms, stream: Stream, window: Window, cursor: Cursor | None, known: Known | None,
 ) -> Iterator[Page]:  # fmt: skip
-    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see; ``note`` is where the list
-    was found, for the cursor."""
+    """See ``Connector.pull``. ``zone`` is the site's, by which date-only columns become the date its people see, and so are ``terms``;
+    ``note`` is where the list was found, for the cursor."""
     state: Mapping[str, Any] = cursor.state if cursor is not None and cursor.state.get("v") == _VERSION else {}
     start = state.get("start")
     if start is not None and known is None:
         # A feed goes on from what is known of every item: without it everything is read.
         state, start = {}, None
-    reading = readers(fields, zone)
+    reading = readers(fields, zone, terms)
     with Spool() as spool:
         settled = settle(graph, _delta_url(place), start, spool)
         same_feed = "to" in state and _nothing_since(graph, place, state["to"])

@@ -5,17 +5,13 @@ It is the sandbox's own application. Standing still makes a minute what the test
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import random
 import shutil
 import socket
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,14 +19,12 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
-from unittest.mock import patch
 
-import uvicorn
 from conformance.live import contract_of, write_yaml
+from houses import BY_HAND, Between, StandingClock, Watched, serving
 
 from connectors.protocol import Connector
 from expectations.contract import Contract
-from infra.sandbox.clock import SandboxClock
 from infra.sandbox.host import MarkedApp
 from infra.sandbox.kintone import app as kintone
 from infra.sandbox.settings import Settings
@@ -39,55 +33,21 @@ from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull import run
-from pipelines.pull.outcome import Check, Report, Request, Result, silent
+from pipelines.pull.outcome import Report, Request, Result, silent
 
 Record = dict[str, Any]
-#: Marks what a test does by itself, so that it is no request of the client's.
-BY_HAND = "x-by-hand"
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class StandingClock(SandboxClock):
-    """The sandbox's clock without the wall: it shows the origin plus what it was advanced by."""
-
-    def __init__(self, origin: datetime) -> None:
-        super().__init__(origin)
-        self._shown = self.origin
-
-    def now(self) -> datetime:
-        return self._shown
-
-    def advance(self, by: timedelta) -> datetime:
-        self._shown += by
-        return self._shown
-
-
-class House:
+class House(Between):
     """The running server: its control verbs, its REST interface as an administrator, its clock."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self.settings = settings
         self.clock = cast(StandingClock, settings.clock)
         self.login: Mapping[str, str] = kintone.describe(settings)["login"]
         self._made = 0
-        self._planned: tuple[int, Callable[[], None]] | None = None
-
-    def during(self, request: int, happening: Callable[[], None]) -> None:
-        """``happening`` takes place just before the so-many-th request of a client is answered, counted from 1 and from now."""
-        self._planned = (request, happening)
-
-    def quiet(self) -> bool:
-        """Nothing is planned any more. Returns whether what was planned took place."""
-        took_place, self._planned = self._planned is None, None
-        return took_place
-
-    def arrives(self) -> Callable[[], None] | None:
-        """A client's request came: what is to happen before it is answered."""
-        if self._planned is None:
-            return None
-        left, happening = self._planned
-        self._planned = None if left <= 1 else (left - 1, happening)
-        return happening if left <= 1 else None
 
     def control(self, verb: str, **body: Any) -> Any:
         return self._send("POST", f"/_sandbox/{verb}", body, {"X-Sandbox-Admin": self.settings.admin_token})
@@ -152,21 +112,6 @@ class App:
         return self.house.control("break", name=name, **{"app": str(self.number), **how})
 
 
-class _Watched:
-    """The server with something that happens between two of a client's requests."""
-
-    def __init__(self, app: Any) -> None:
-        self.app, self.house = app, cast(House | None, None)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = {name for name, _ in scope.get("headers", ())}
-        if self.house is not None and not scope["path"].startswith("/_sandbox/") and BY_HAND.encode() not in headers:
-            happening = self.house.arrives()
-            if happening is not None:
-                await asyncio.to_thread(happening)
-        await self.app(scope, receive, send)
-
-
 @contextmanager
 def house(folder: Path, origin: datetime) -> Iterator[House]:
     """A kintone on a free port of loopback, until the block ends."""
@@ -177,22 +122,10 @@ def house(folder: Path, origin: datetime) -> Iterator[House]:
         settings = Settings(
             clock=StandingClock(origin), http_port=port, https_port=port, state=folder, ca_file=folder / "none", admin_token="of-this-test"
         )
-        served = _Watched(MarkedApp(kintone.build(settings), settings.clock))
-        server = uvicorn.Server(
-            uvicorn.Config(served, log_level="warning", access_log=False, server_header=False, date_header=False, lifespan="off")  # type: ignore[arg-type]
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="kintone")
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive(), "the server died while it started"
-                time.sleep(0.01)
+        served = Watched(MarkedApp(kintone.build(settings), settings.clock))
+        with serving(served, listening):
             served.house = House(settings)
             yield served.house
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
 
 
 def said(cell: Mapping[str, Any]) -> Any:
@@ -297,24 +230,6 @@ class Target:
     def close(self) -> None:
         self.connector.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@contextmanager
-def without_rules() -> Iterator[None]:
-    """The contract's rules not judged and no claims written: both have tests of their own and take most of a small pull's time."""
-
-    def nothing_judged(name: str) -> Callable[..., Check]:
-        return lambda *_: Check(name, True, "critical", "not judged here")
-
-    with patch.multiple(run, schema_check=nothing_judged("schema"), values_check=nothing_judged("values"), claim=lambda *_: None):
-        yield
-
-
-@contextmanager
-def without_waiting() -> Iterator[None]:
-    """Every wait before another attempt is drawn at random; here it is always the shortest, none."""
-    with patch.object(random.Random, "uniform", lambda _, low, high: min(low, high)):
-        yield
 
 
 def target(folder: Path, app: App, *, url: str = "") -> Target:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from conformance.live import ORIGIN
-from kintone_house import App, House, Target, house, target, without_rules, without_waiting
+from houses import without_rules, without_waiting
+from kintone_house import App, House, Target, house, target
 
 from connectors.errors import AccessRefused, AddressUnknown, AnswerIsNo, ContractBroken, FortnightError, SourceError, SourceUnavailable
 from connectors.messages import catalogue

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from conformance.live import ORIGIN
+from houses import without_rules, without_waiting
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from kintone_cutter import Cut, Cutter, cutter
-from kintone_house import App, Target, house, target, without_rules, without_waiting
+from kintone_house import App, Target, house, target
 from soaking import rounds
 
 from connectors.errors import SourceError

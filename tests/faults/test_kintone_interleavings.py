@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 from conformance.live import ORIGIN
+from houses import without_rules
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from kintone_house import App, House, Target, house, target, without_rules
+from kintone_house import App, House, Target, house, target
 from soaking import rounds
 
 from pipelines.landing.warehouse import Warehouse

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from conformance.live import ORIGIN, without_our_variables
-from kintone_house import House, Target, house, target, without_rules
+from houses import without_rules
+from kintone_house import House, Target, house, target
 from soaking import rounds
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -167,16 +167,14 @@ def _folder_restore(tenant: Tenant, body: Facts) -> tuple[Facts, Undo]:
         raise ValueError("that is no folder")
     path = tenant.path(listing, entry)
 
-    def alone(act: Callable[[], None]) -> None:
-        before, tenant.world.tells_inside = tenant.world.tells_inside, False
-        try:
-            act()
-        finally:
-            tenant.world.tells_inside = before
+    def undo() -> None:
+        with tenant.world.told_alone():
+            doings.restore(tenant.world, listing, entry, tenant.now)
 
-    alone(lambda: doings.delete(tenant.world, listing, entry, tenant.now))
+    with tenant.world.told_alone():
+        doings.delete(tenant.world, listing, entry, tenant.now)
     inside = sum(one.deleted_with == entry.id for one in listing.entries.values()) - 1
-    return {"folder": path, "inside": inside}, lambda: alone(lambda: doings.restore(tenant.world, listing, entry, tenant.now))
+    return {"folder": path, "inside": inside}, undo
 
 
 def _break_inheritance(tenant: Tenant, body: Facts) -> tuple[Facts, Undo]:

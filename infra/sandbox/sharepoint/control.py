@@ -83,7 +83,7 @@ def verbs(
             if person(login).login not in members:
                 members.append(person(login).login)
         for login in body.get("remove", []):
-            members.remove(login)
+            members.remove(person(login).login)
         return {"group": body["group"], "members": members}
 
     def fault(body: dict[str, Any]) -> dict[str, Any]:

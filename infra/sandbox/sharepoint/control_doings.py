@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ class _Acts:
     # -- content ----------------------------------------------------------------------------------------------------------------
 
     def create(self, body: Body) -> Body:
-        """``{"path": "list/folder/name", "kind"?, "text"?, "fields"?, "login"?}``: a file, folder, page or row."""
+        """``{"path": "list/folder/name", "kind"?, "text"?, "fields"?, "login"?, "empty"?}``: a file, folder, page or row; ``empty``: a file of no bytes."""
         listing, parent, name = self._target(str(body["path"]), str(body.get("site", "")))
         default = {"genericList": "row", "webPageLibrary": "page"}.get(listing.template, "file")
         made = doings.create(
@@ -49,6 +50,7 @@ class _Acts:
             self._who(listing, body),
             text=str(body.get("text", "")),
             fields=dict(body.get("fields", {})),
+            empty=bool(body.get("empty")),
         )
         return row(listing, made)
 
@@ -76,16 +78,18 @@ class _Acts:
         return row(listing, entry)
 
     def delete(self, body: Body) -> Body:
-        """``{"item"}``: into the recycle bin, with all that is below."""
+        """``{"item", "alone"?}``: into the recycle bin, with all that is below; ``alone``: the feed names the item and nothing in it."""
         listing, entry = found(self._world, body["item"])
         told = row(listing, entry)
-        doings.delete(self._world, listing, entry, self._now)
+        with self._told(body):
+            doings.delete(self._world, listing, entry, self._now)
         return told
 
     def restore(self, body: Body) -> Body:
-        """``{"item"}``: out of the recycle bin, by id, unique id or the path it had."""
+        """``{"item", "alone"?}``: out of the recycle bin, by id, unique id or the path it had; ``alone`` as with ``delete``."""
         listing, entry = doings.binned(self._world, str(body["item"]))
-        doings.restore(self._world, listing, entry, self._now)
+        with self._told(body):
+            doings.restore(self._world, listing, entry, self._now)
         return row(listing, entry)
 
     def recycle_bin(self, body: Body) -> Body:
@@ -102,7 +106,7 @@ class _Acts:
         logins = [person(one).login for one in body.get("logins", [])]
         expires = datetime.fromisoformat(body["expires"]) if body.get("expires") else None
         link = sharing.share(self._world, place, self._now, str(body["scope"]), str(body.get("type", "view")), logins, expires)
-        return self._told(place) | {"share_id": link.share_id, "group": link.group}
+        return self._state(place) | {"share_id": link.share_id, "group": link.group}
 
     def unshare(self, body: Body) -> Body:
         """``{"item", "share_id"?}``: a link is taken away; without an id, all links of the item."""
@@ -110,13 +114,13 @@ class _Acts:
         assert place.entry is not None
         for link in [self._link(place, body)] if "share_id" in body else list(place.entry.links):
             sharing.unshare(self._world, place, link, self._now)
-        return self._told(place)
+        return self._state(place)
 
     def redeem(self, body: Body) -> Body:
         """``{"item", "share_id"?, "login"}``: a person opens the link, and is in its hidden group from then on."""
         place = self._place(body)
         sharing.redeem(place, self._link(place, body), person(str(body["login"])).login, self._now)
-        return self._told(place)
+        return self._state(place)
 
     def grant(self, body: Body) -> Body:
         """``{"item"|"list"|"site", "login"|"who", "role"?}``: a role (read by default), inheritance broken first if need be."""
@@ -127,25 +131,25 @@ class _Acts:
         role = next(number for number, (role_kind, *_) in ROLES.items() if role_kind == _ROLE_KINDS[kind])
         who = named(self._world, place.site, str(body.get("who") or body["login"]))
         sharing.grant(self._world, place, who, self._now, role)
-        return self._told(place)
+        return self._state(place)
 
     def revoke(self, body: Body) -> Body:
         """``{"item"|"list"|"site", "login"|"who"}``: their own grant there goes; what reaches them by another way stays."""
         place = self._place(body)
         sharing.revoke(self._world, place, named(self._world, place.site, str(body.get("who") or body["login"])), self._now)
-        return self._told(place)
+        return self._state(place)
 
     def break_inheritance(self, body: Body) -> Body:
         """``{"item"|"list", "copy"?}``: rights of its own, those it inherited or (``copy`` false) only the owners'."""
         place = self._place(body)
         sharing.break_inheritance(self._world, place, self._now, copy=bool(body.get("copy", True)))
-        return self._told(place)
+        return self._state(place)
 
     def restore_inheritance(self, body: Body) -> Body:
         """``{"item"|"list"}``: it inherits again; its links are gone."""
         place = self._place(body)
         sharing.restore_inheritance(self._world, place, self._now)
-        return self._told(place)
+        return self._state(place)
 
     def site_group(self, body: Body) -> Body:
         """``{"site", "group": number or title, "add"?, "remove"?}``: members by login, Entra group code, everyone or eeeu."""
@@ -160,6 +164,9 @@ class _Acts:
     @property
     def _now(self) -> datetime:
         return self._clock.now()
+
+    def _told(self, body: Body) -> AbstractContextManager[None]:
+        return self._world.told_alone() if body.get("alone") else nullcontext()
 
     def _who(self, listing: Listing, body: Body) -> str:
         login = person(str(body["login"])).login if "login" in body else person(EDITORS.get(listing.site.key, EDITORS[QUALITY])[0]).login
@@ -193,7 +200,7 @@ class _Acts:
             raise ValueError(f"the item has {len(links)} links, and none of that id")
         return link
 
-    def _told(self, place: Place) -> Body:
+    def _state(self, place: Place) -> Body:
         if place.listing is not None and place.entry is not None:
             return row(place.listing, place.entry)
         return {"site": place.site.key, "list": place.listing.title if place.listing else "", "unique": place.unique}

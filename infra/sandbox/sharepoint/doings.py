@@ -13,9 +13,10 @@ _FORMATS = ("docx", "xlsx", "pptx", "pdf", "html")
 
 
 def create(
-    world: World, listing: Listing, parent: Entry, name: str, kind: str, at: datetime, who: str, *, text: str = "", fields: dict[str, Any]
-) -> Entry:
-    """A new file, folder, page, row or notebook (package). ValueError for a name that is taken, a kind the list does not hold, or a format nobody makes."""
+    world: World, listing: Listing, parent: Entry, name: str, kind: str, at: datetime, who: str, *, text: str = "", fields: dict[str, Any],
+    empty: bool = False,
+) -> Entry:  # fmt: skip
+    """A new file (``empty``: of no bytes), folder, page, row or notebook (package). ValueError for a name that is taken, a kind the list does not hold, or a format nobody makes."""
     if kind not in _KINDS[listing.template]:
         raise ValueError(f"{listing.title} holds {' and '.join(f'{one}s' for one in _KINDS[listing.template])}, no {kind}")
     if kind in ("folder", "row", "package"):
@@ -30,7 +31,7 @@ def create(
     path = "/".join([start, *listing.path(parent), name])
     title = name.rpartition(".")[0]
     document = Document(path, title, (Section(title, (text or f"{title}です。",)),))
-    (stored,) = world.shelf.store([document])
+    (stored,) = [world.shelf.empty(extension)] if empty else world.shelf.store([document])
     values = {"Title": title, **fields} if kind == "page" else fields
     return world.add(listing, parent, name, kind, at, who, document=document, stored=stored, fields=values)
 

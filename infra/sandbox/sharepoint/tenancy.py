@@ -1,4 +1,4 @@
-"""Control verbs for what an administrator arranges: groups with owners, deleted principals, consent, and what a list or a file is."""
+"""Control verbs for what an administrator arranges: sites, groups with owners, deleted principals, consent, what a list or a file is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.sandbox.clock import SandboxClock
 from infra.sandbox.company.people import Group, person
+from infra.sandbox.sharepoint import small
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.consent import ROLES, SITE_ROLES
 from infra.sandbox.sharepoint.finding import found, listing_of, row
@@ -17,6 +18,11 @@ Body = dict[str, Any]
 
 def verbs(world: World, authority: Authority, clock: SandboxClock) -> dict[str, Callable[[Body], Any]]:
     """Verb → function of the request's body. All of this is off until a verb adds it."""
+
+    def site(body: Body) -> Body:
+        """``{"key"}``: one more site, a small one, with two libraries, a list and pages."""
+        made = small.add(world, str(body["key"]), clock.now())
+        return {"site": made.key, "path": f"/sites/{made.key}", "lists": {one.title: one.guid for one in made.lists}}
 
     def m365_group(body: Body) -> Body:
         """``{"code", "name"?, "members", "owners", "hidden"?}``: a Microsoft 365 group; grants name it by its code, its owners by owners:CODE."""
@@ -96,6 +102,7 @@ def verbs(world: World, authority: Authority, clock: SandboxClock) -> dict[str, 
         return row(listing, entry)
 
     return {
+        "site": site,
         "m365_group": m365_group,
         "delete_principal": delete_principal,
         "token_roles": token_roles,

@@ -7,6 +7,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -224,6 +225,15 @@ class World:
         """So many places in a list's feed, for entries that nobody adds one by one."""
         self._position += count
         listing.feed.append((self._position, at))
+
+    @contextmanager
+    def told_alone(self) -> Iterator[None]:
+        """Meanwhile the feed names a folder that is deleted or restored, and nothing that lies in it."""
+        before, self.tells_inside = self.tells_inside, False
+        try:
+            yield
+        finally:
+            self.tells_inside = before
 
     @property
     def next_position(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sharepoint_world import TENANT, Table, tenant
 
+from connectors.errors import AddressUnknown
 from connectors.protocol import Access, Scope
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.claims import Claim, read_claim
@@ -77,6 +78,18 @@ def test_a_level_of_ones_own_is_judged_by_its_mask() -> None:
 def test_a_level_that_cannot_be_judged_makes_the_scope_unresolved() -> None:
     scope = only(read(assignment(person("sakura@q.example")), assignment(person("taro_partner.example#ext#@q.example"), 0)))
     assert not scope.resolved and scope.principals == () and "mask" in scope.reason
+
+
+def test_an_item_deleted_since_it_was_listed_lets_nobody_in_and_closes_nothing_else() -> None:
+    listed = {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "HasUniqueRoleAssignments": True}]}
+    web, gone = read(assignment(person("sakura@q.example")), **{ITEMS: listed}).scopes[::-1]
+    assert web.principals == (SAKURA,) and web.resolved
+    assert gone.id.endswith(":item:g1") and not gone.resolved and gone.principals == ()
+
+
+def test_a_site_that_has_no_assignments_to_show_is_not_taken_for_one_that_lets_nobody_in() -> None:
+    with pytest.raises(AddressUnknown):
+        read(**{f"{API}/RoleAssignments": (404, {}, {"error": {"code": "itemNotFound"}})})
 
 
 def test_an_unknown_kind_of_principal_makes_the_scope_unresolved() -> None:

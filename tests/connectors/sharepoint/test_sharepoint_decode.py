@@ -1,90 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from sharepoint_world import GRAPH, Table, Told, api, columns_of, rows_of, stream_of
+from sharepoint_lists import COLUMNS, DELTA, FIELDS, LIVE, PLACE, column, item, pulled
+from sharepoint_world import GRAPH, Table, Told, columns_of, rows_of, stream_of
 
 from connectors.conformance import Holding
-from connectors.protocol import Column, Cursor, Page, Stream, Window
-from connectors.sharepoint.places import Place, Site
-from connectors.sharepoint.records import pull_list
+from connectors.protocol import Column, Stream
 from connectors.sharepoint.schema import fingerprint, list_fields
 from connectors.sharepoint.scopes import ScopeMap
-
-PLACE = Place(Site("/sites/q", "h,c,w", "c", "Q"), "L", "L", "台帳")
-TOKYO = ZoneInfo("Asia/Tokyo")
-DELTA = f"/v1.0/{PLACE.items_url}/delta"
-
-
-def column(name: str, facet: str, detail: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    return {"id": f"id-{name}", "name": name, "displayName": name, facet: detail or {}, **more}
-
-
-COLUMNS = [
-    column("Title", "text", {"maxLength": 255}, required=True),
-    column("Body", "text", {"allowMultipleLines": True, "textType": "richText"}),
-    column("Kind", "choice", {"choices": ["軽微", "重大"], "displayAs": "dropDownMenu"}),
-    column("Steps", "choice", {"choices": ["研削", "検査"], "displayAs": "checkBoxes"}),
-    column("Count", "number", {"decimalPlaces": "none"}),
-    column("Ratio", "number", {"decimalPlaces": "automatic"}),
-    column("Cost", "currency", {"locale": "ja-JP"}),
-    column("Again", "boolean"),
-    column("Due", "dateTime", {"format": "dateOnly"}),
-    column("At", "dateTime", {"format": "dateTime"}),
-    column("Machine", "lookup", {"columnName": "Title"}),
-    column("Machines", "lookup", {"columnName": "Title", "allowMultipleValues": True}),
-    column("Owner", "personOrGroup"),
-    column("Team", "personOrGroup", {"allowMultipleSelection": True}),
-    column("Link", "hyperlinkOrPicture"),
-    column("Term", "term"),
-    column("Sum", "calculated", {"outputType": "number", "formula": "=[Count]*2"}, readOnly=True),
-    column("Photo", "thumbnail"),
-]
-FIELDS = {
-    "Title": "外径不良", "Body": "<p>原因</p>", "Kind": "軽微", "Steps": ["研削", "検査"], "Count": 374.0, "Ratio": 0.25, "Cost": 514000.5, "Again": False,
-    "Due": "2026-11-20T15:00:00Z", "At": "2026-11-20T15:00:00Z", "MachineLookupId": "14", "Machines": [{"LookupId": 3, "LookupValue": "M-3"}],
-    "OwnerLookupId": "6", "Team": [{"LookupId": 7, "LookupValue": "松本 澪", "Email": "mio@example"}], "Link": {"Url": "https://x.example", "Description": "手順"},
-    "Term": {"Label": "12", "TermGuid": "g-1", "WssId": 12}, "Sum": "float;#748.5", "Photo": {"fileName": "図.png"},
-}  # fmt: skip
-LIVE = list_fields(COLUMNS)
-
-
-def item(id: str = "1", **fields: Any) -> dict[str, Any]:
-    return {"id": id, "eTag": f'"{id},1"', "createdDateTime": "2026-10-01T00:00:00Z", "lastModifiedDateTime": "2026-11-01T00:00:00.1234567Z",
-            "webUrl": "https://x.example/1", "contentType": {"id": "0x0100"}, "lastModifiedBy": {"user": {"displayName": "退職者"}}, "fields": fields}  # fmt: skip
-
-
-def pulled(
-    *items: dict[str, Any],
-    stream: Stream | None = None,
-    cursor: Cursor | None = None,
-    scopes: ScopeMap | Told | None = None,
-    table: Table | None = None,
-    held: Sequence[Page] = (),
-) -> list[Any]:
-    table = table if table is not None else Table({DELTA: {"value": list(items), "@odata.deltaLink": f"{GRAPH}{DELTA}?token=1"}})
-    known = scopes if isinstance(scopes, Told) else Told(scopes or ScopeMap({str(number): "s" for number in range(1, 9)}))
-    stream = stream or stream_of({}, LIVE, "id")
-    return list(pull_list(api(table), PLACE, known, {"id": "L"}, LIVE, TOKYO, stream, Window(), cursor, Holding(stream, held)))
-
-
-def test_a_list_with_one_column_of_every_kind_becomes_typed_rows() -> None:
-    (row,) = rows_of(pulled(item(**FIELDS)))
-    assert {name: row[name] for name in ("id", "Kind", "Steps", "Count", "Ratio", "Cost", "Again", "Machine", "Owner", "Sum")} == {
-        "id": 1, "Kind": "軽微", "Steps": ["研削", "検査"], "Count": Decimal(374), "Ratio": 0.25, "Cost": Decimal("514000.5000"), "Again": False,
-        "Machine": 14, "Owner": 6, "Sum": 748.5,
-    }  # fmt: skip
-    assert row["Machines"] == [{"id": 3, "value": "M-3"}] and row["Team"] == [{"id": 7, "name": "松本 澪", "mail": "mio@example"}]
-    assert row["Link"] == {"url": "https://x.example", "description": "手順"} and json.loads(row["Photo"]) == {"fileName": "図.png"}
-    assert row["lastModifiedBy"] == "退職者" and row["_source_version"] == '"1,1"'
-    assert row["lastModifiedDateTime"] == datetime(2026, 11, 1, 0, 0, 0, 123456, tzinfo=UTC)
 
 
 def test_a_date_only_value_is_the_day_the_people_of_the_site_see() -> None:

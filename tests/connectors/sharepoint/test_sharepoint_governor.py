@@ -3,72 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sharepoint_time import START, Time, governed, tenant_config
-from sharepoint_world import GRAPH, HOST, FakeTokens
+from sharepoint_time import LONG, START, Source, Time, governed, said, tenant_config
+from sharepoint_world import GRAPH
 
 from connectors.errors import FixConfiguration, SourceUnavailable
-from connectors.sharepoint.auth import Tokens
-from connectors.sharepoint.client import Api
 from connectors.sharepoint.governor import Governor
 from connectors.sharepoint.limits import Limits
 from connectors.sharepoint.marks import Marks
 from connectors.transport import TransportOptions
 
-LONG = TransportOptions(max_wait=120.0)
-
-
-class Source:
-    """A tenant that answers these one after another, the last for ever, and notes when it was asked."""
-
-    def __init__(self, time: Time, *answers: httpx.Response) -> None:
-        self.time, self.answers = time, list(answers)
-        self.asked: list[float] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        with self._lock:
-            self.asked.append(self.time.now - START)
-            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return httpx.Response(answer.status_code, headers=answer.headers, json={"value": []})
-
-    def api(self, gate: Governor, base: str = GRAPH, options: TransportOptions = LONG) -> Api:
-        tokens = cast("Tokens", FakeTokens())
-        return Api(base, base, tokens, options, accept="application/json", handler=httpx.MockTransport(self), gate=gate)
-
-
-def said(status: int, **headers: str) -> httpx.Response:
-    return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-
 # --- pauses -------------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_429_stops_every_worker_of_the_tenant_for_the_longer_of_both_headers_and_no_other_tenant() -> None:
-    time = Time()
-    gate, other = governed(time), governed(time, "fabrikam")
-    here = Source(time, said(429, Retry_After="7", RateLimit_Reset="12"), said(200))
-    apis = [here.api(gate), here.api(gate, HOST), here.api(governed(time))]
-    with pytest.raises(SourceUnavailable):
-        here.api(gate, options=TransportOptions(attempts=1)).json("sites/root")
-    elsewhere = Source(time, said(200))
-    elsewhere.api(other).json("sites/root")
-    with ThreadPoolExecutor(8) as workers:
-        list(workers.map(lambda number: apis[number % 3].json("sites/root"), range(24)))
-    assert here.asked[0] == 0 and len(here.asked) == 25
-    assert min(here.asked[1:]) >= 12
-    assert elsewhere.asked == [0]
 
 
 def test_a_worker_that_waits_for_a_pause_which_is_made_longer_waits_for_the_longer_one() -> None:
@@ -86,29 +38,6 @@ def test_a_worker_that_waits_for_a_pause_which_is_made_longer_waits_for_the_long
 
     Governor(tenant_config(f"contoso-{time.number}"), LONG, clock=time.clock, sleep=sleep).enter("GET", f"{GRAPH}/v1.0/sites/root")
     assert time.now - START >= 25
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_without_a_named_wait_everybody_backs_off_exponentially_with_jitter_and_a_cap(status: int) -> None:
-    time = Time()
-    gate, options = governed(time), TransportOptions(attempts=9, max_wait=20.0)
-    source = Source(time, said(status))
-    api = source.api(gate, options=options)
-    with pytest.raises(SourceUnavailable):
-        api.json("sites/root")
-    gaps = [after - before for before, after in zip(source.asked, source.asked[1:], strict=False)]
-    # What waited is not let go all at once, so units may add a little.
-    assert len(gaps) == 8 and all(gap <= min(20.0, 0.25 * 2**attempt) + 1 for attempt, gap in enumerate(gaps, start=1))
-    assert len({round(gap, 6) for gap in gaps}) == 8 and max(gaps) > 2
-
-
-def test_a_retry_after_that_is_a_date_holds_until_then() -> None:
-    time = Time()
-    here = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-    then = format_datetime(here.replace(second=30), usegmt=True)
-    source = Source(time, said(503, Retry_After=then, Date=format_datetime(here, usegmt=True)), said(200))
-    source.api(governed(time)).json("sites/root")
-    assert source.asked[1] >= 30
 
 
 def test_a_pause_nobody_waits_for_is_told_with_its_hour_and_outlives_the_process(tmp_path: Path) -> None:
@@ -164,19 +93,6 @@ def test_a_few_requests_after_a_rest_wait_for_nothing_and_many_are_spread() -> N
     for _ in range(1_250):
         gate.admit(1)
     assert 1_250 / 625 * 60 <= time.now - START <= 1_250 / 500 * 60, "half of 1,250 a minute, and not much less"
-
-
-def test_a_reply_that_says_little_is_left_slows_everybody_before_there_is_a_429() -> None:
-    time = Time()
-    gate = governed(time, licences=500, share=1.0)
-    source = Source(time, said(200, RateLimit_Limit="1250", RateLimit_Remaining="40", RateLimit_Reset="20"), said(200))
-    api, sibling = source.api(gate), source.api(gate, HOST)
-    api.json("sites/root")
-    for _ in range(20):
-        api.json("sites/root")
-        sibling.json("sites/root")
-    inside = [at for at in source.asked[1:] if at < 20]
-    assert len(inside) <= 41 and source.asked[20] > 8, "40 units over 20 seconds instead of 20 a second"
 
 
 def test_nothing_left_until_the_reset_is_a_pause() -> None:

@@ -42,6 +42,12 @@ class Shelf:
         os.replace(fresh, self._index_file)
         return made
 
+    def empty(self, extension: str) -> Stored:
+        """A file of no bytes."""
+        path = self._folder / f"empty.{extension}"
+        path.touch()
+        return Stored(path, 0, quick_xor_hash(b""))
+
     def _one(self, document: Document) -> Stored:
         key = document.key
         path = self._folder / f"{key}.{document.extension}"

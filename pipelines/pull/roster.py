@@ -1,4 +1,8 @@
-"""Memberships and accounts of a whole system, read apart from its streams and oftener."""
+"""Memberships and accounts of a whole system, read apart from its streams and oftener.
+
+What a source's change log does not name is carried on from the last reading. A stream that was pulled since then is the second opinion: of
+a group in which it saw others, the source is asked again.
+"""
 
 from __future__ import annotations
 
@@ -58,29 +62,53 @@ def refresh(project: Project, system: str, clock: Clock, connector: Connector | 
         warehouse, name, at = Warehouse(project.root), roster_id(system), clock.now()
         with storing(project.root), warehouse.writing(name):
             warehouse.discard_unpublished(name)
-            wanted = _granted(warehouse, project, system)
+            pins = _pins(warehouse, project, system)
             last = snapshot(warehouse, name)
-            found = opened.roster(wanted, None if last is None else _told(last))
+            found = opened.roster(_granted(pins), None if last is None else _told(last, _contradicted(pins, last)))
             return _publish(warehouse, system, found, last, at)
     finally:
         if own:
             opened.close()
 
 
-def _granted(warehouse: Warehouse, project: Project, system: str) -> frozenset[str]:
-    """Every group that some scope of the system's published streams lets in."""
-    found: set[str] = set()
-    seen = False
-    for stream in project.contracts:
-        if stream.partition("/")[0] != system:
-            continue
-        scopes = warehouse.read("scopes", stream, ["principals"])
-        if scopes is not None:
-            seen = True
-            found.update(one for row in scopes["principals"].to_pylist() for one in row or ())
-    if not seen:
+def _pins(warehouse: Warehouse, project: Project, system: str) -> list[Snapshot]:
+    """The system's published streams. Raises AnswerIsNo where there is none."""
+    streams = [stream for stream in project.contracts if stream.partition("/")[0] == system]
+    found = [pin for stream in streams if (pin := snapshot(warehouse, stream)) is not None and "scopes" in pin.record.tables]
+    if not found:
         raise AnswerIsNo("roster.nothing_pulled", system=system)
+    return found
+
+
+def _granted(pins: Sequence[Snapshot]) -> frozenset[str]:
+    """Every group that some scope of these streams lets in."""
+    found = {one for pin in pins for one in _readers(pin)}
     return frozenset(one for one in found if one.partition(":")[0] in ("group", "spgroup"))
+
+
+def _readers(pin: Snapshot) -> set[str]:
+    scopes = pin.read("scopes", ["principals"])
+    return set() if scopes is None else {one for row in scopes["principals"].to_pylist() for one in row or ()}
+
+
+def _contradicted(pins: Sequence[Snapshot], last: Snapshot) -> frozenset[str]:
+    """Groups that a stream pulled since the last reading lets in, and in which it saw others. Most were changed since, and the log names
+    them, too; what it lost shows only here."""
+    ours = _by_group(edges(last))
+    found: set[str] = set()
+    for pin in pins:
+        members = pin.read("members") if pin.access_at > last.access_at else None
+        if members is not None:
+            theirs = _by_group(members)
+            found |= {group for group in _readers(pin) if ours.get(group) != theirs.get(group)}
+    return frozenset(found)
+
+
+def _by_group(edges: pa.Table) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for group, member in zip(edges["group"].to_pylist(), edges["member"].to_pylist(), strict=True):
+        found.setdefault(group, set()).add(member)
+    return found
 
 
 def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime) -> Refreshed:
@@ -114,14 +142,14 @@ def edges(roster: Snapshot) -> pa.Table:
     return standing(found).select(["group", "member"])
 
 
-def _told(last: Snapshot) -> Roster:
-    """The last reading as the connector gave it, for it to go on from."""
+def _told(last: Snapshot, doubted: frozenset[str]) -> Roster:
+    """The last reading as the connector gave it, for it to go on from. Of the ``doubted`` groups it knows nothing any more."""
     accounts, groups = last.read("accounts"), last.read("groups")
     assert accounts is not None and groups is not None
     return Roster(
         tuple(Member(row["group"], row["member"]) for row in edges(last).to_pylist()),
         tuple(Account(row["principal"], row["login"], row["mail"], row["name"], row["active"]) for row in accounts.to_pylist()),
-        frozenset(groups["group"].to_pylist()),
+        frozenset(groups["group"].to_pylist()) - doubted,
         {row["group"]: row["unread"] for row in groups.to_pylist() if row["unread"]},
         Cursor(last.record.cursor or {}),
     )

@@ -6,13 +6,14 @@ a group in which it saw others, the source is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.capabilities import KeepsRoster, Roster
 from connectors.errors import AnswerIsNo
+from connectors.messages import told
 from connectors.protocol import Account, Connector, Cursor, Member
 from pipelines.clock import Clock
 from pipelines.landing.history import observed, standing
@@ -20,6 +21,7 @@ from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.apart import apart, publish_apart
+from pipelines.pull.outcome import Check
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +37,8 @@ def roster_id(system: str) -> str:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What one reading of a roster found. ``asked`` groups were read anew, ``unread`` could not be, each with its reason."""
+    """What one reading of a roster found. ``asked`` groups were read anew, ``unread`` could not be, each with its reason; ``names`` are what
+    those are called where a pull has read it."""
 
     system: str
     published: int
@@ -47,6 +50,12 @@ class Refreshed:
     came: int
     left: int
     unread: Mapping[str, str]
+    names: Mapping[str, str]
+
+    def name(self, group: str) -> str:
+        """What people call the group, with the principal it is known by here."""
+        title = self.names.get(group)
+        return f"{title} ({group})" if title else group
 
 
 def refresh(project: Project, system: str, clock: Clock, connector: Connector | None = None) -> Refreshed:
@@ -65,7 +74,7 @@ def refresh(project: Project, system: str, clock: Clock, connector: Connector | 
             pins = _pins(warehouse, project, system)
             last = snapshot(warehouse, name)
             found = opened.roster(_granted(pins), None if last is None else _told(last, _contradicted(pins, last)))
-            return _publish(warehouse, system, found, last, at)
+            return _publish(warehouse, system, found, last, at, _names(pins, found.unread))
     finally:
         if own:
             opened.close()
@@ -111,7 +120,25 @@ def _by_group(edges: pa.Table) -> dict[str, set[str]]:
     return found
 
 
-def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime) -> Refreshed:
+def roster_check(found: Refreshed) -> Check:
+    """Warns where a group could not be read whole: whoever reads by it alone does not find what is theirs."""
+    rows = tuple({"group": found.name(group), "reason": reason, "verdict": "warn"} for group, reason in sorted(found.unread.items()))
+    summary = told("check.memberships", groups=found.groups, members=found.members, unread=len(rows))
+    numbers = {name: float(getattr(found, name)) for name in ("accounts", "members", "came", "left", "groups", "asked")}
+    return Check("memberships", not rows, "warning", summary, rows, {**numbers, "unread": float(len(rows))})
+
+
+def _names(pins: Sequence[Snapshot], groups: Collection[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pin in pins if groups else ():
+        names = pin.read("principals")
+        for row in [] if names is None else names.to_pylist():
+            if row["principal"] in groups and row["title"]:
+                found[row["principal"]] = row["title"]
+    return found
+
+
+def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime, names: Mapping[str, str]) -> Refreshed:
     before = last.read("members") if last is not None else None
     members = observed(before, _members(found.members), ("group", "member"), at)
     came, left = _moved(members, at)
@@ -126,7 +153,7 @@ def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | 
         cursor=dict(found.cursor.state),
     )
     return Refreshed(
-        system, number, at, len(found.groups), found.asked, len(found.accounts), len(found.members), came, left, dict(found.unread)
+        system, number, at, len(found.groups), found.asked, len(found.accounts), len(found.members), came, left, dict(found.unread), names
     )
 
 

@@ -129,7 +129,7 @@ class Assignments:
                 self.names.setdefault(token, title)
                 return _Named(frozenset({token}), "members")
             case "everyone":
-                token = principal("everyone", self._system)
+                token = self._directory.everyone
                 self.names.setdefault(token, title)
                 return _Named(frozenset({token}), "everyone")
             case "unknown":

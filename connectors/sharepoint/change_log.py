@@ -15,17 +15,23 @@ from connectors.sharepoint.client import Api, Json, classify, parsed, refusal
 from connectors.sharepoint.places import Site
 from connectors.transport import Again
 
-#: Changes of one answer.
+#: Changes of one answer, at most: the service may give fewer though there are more, so the log ends where nothing comes.
 _MOST = 1000
-_ASKED = ("Group", "Add", "Update", "DeleteObject", "GroupMembershipAdd", "GroupMembershipDelete")
+_ASKED = ("Group", "User", "Add", "Update", "DeleteObject", "GroupMembershipAdd", "GroupMembershipDelete")
+#: ``ChangeType`` of what takes nobody out of a group: somebody came to the site, or something was written about them.
+_HARMLESS = (1, 2)
 
 
 @dataclass(frozen=True)
 class Changed:
-    """Numbers of the site groups that something happened to since, and the token to ask with next time."""
+    """Numbers of the site groups that something happened to since, and the token to ask with next time.
+
+    ``everywhere``: somebody was taken off the site itself, and with that out of each of its groups, which the log need not name.
+    """
 
     groups: frozenset[str]
     token: str
+    everywhere: bool = False
 
 
 def current_token(rest: Api, site: Site) -> str:
@@ -39,6 +45,7 @@ def changed_since(rest: Api, site: Site, token: str) -> Changed | None:
     Raises what ``Api.response`` raises, and BrokenReply for a log that does not end.
     """
     found: set[str] = set()
+    everywhere = False
     seen = {token}
     while True:
         query = {**dict.fromkeys(_ASKED, True), "ChangeTokenStart": {"StringValue": token}, "FetchLimit": _MOST}
@@ -53,11 +60,10 @@ def changed_since(rest: Api, site: Site, token: str) -> Changed | None:
             raise BrokenReply("sharepoint.not_json", host=rest.transport.endpoint, what="a change log without value")
         page = cast("list[Json]", rows)
         found |= {str(row["GroupId"]) for row in page if "GroupId" in row}
+        everywhere = everywhere or any("GroupId" not in row and row.get("ChangeType") not in _HARMLESS for row in page)
         if not page:
-            return Changed(frozenset(found), token)
+            return Changed(frozenset(found), token, everywhere)
         token = _token_of(rest, page[-1].get("ChangeToken"))
-        if len(page) < _MOST:
-            return Changed(frozenset(found), token)
         if token in seen:
             raise BrokenReply("sharepoint.paging_loop", host=rest.transport.endpoint)
         seen.add(token)

@@ -75,6 +75,8 @@ class Config(BaseModel):
     ``host`` is where sites live (``https://contoso.sharepoint.com``); ``sites`` are paths (``/sites/quality``) or whole addresses there.
     ``timezone`` (IANA) overrides what a site says of itself; it is needed for date-only columns when there is no certificate.
     ``limits`` says how much of what Microsoft gives this tenant the app may take, and the company it names itself by.
+    ``guests_hold_everyone`` repeats the tenant's ShowEveryoneClaim: since 2018 "Everyone" is the organisation's own people, unless it is on.
+    https://learn.microsoft.com/troubleshoot/microsoft-365/admin/access-management/grant-everyone-claim-to-external-users
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,6 +92,7 @@ class Config(BaseModel):
     host: str
     sites: tuple[str, ...] = ()
     timezone: str | None = None
+    guests_hold_everyone: bool = False
     limits: Limits = Limits()
 
     @field_validator("authority", "graph", "host")

@@ -39,6 +39,8 @@ class Directory:
     def __init__(self, tenant: Tenant) -> None:
         self._graph = tenant.graph
         self.tenant_id = tenant.id()
+        #: Whom "Everyone" stands for in role assignments and groups: guests hold that claim only where the tenant says so.
+        self.everyone = principal("everyone", tenant.system) if tenant.config.guests_hold_everyone else principal("members", self.tenant_id)
         self.edges: set[Member] = set()
         self.names: dict[str, str] = {}
         self._trouble: dict[str, str] = {}

@@ -97,6 +97,8 @@ def _to_read(rest: Api, site: Site, groups: Collection[str], before: Roster | No
     changed = changed_since(rest, site, last) if last else None
     if changed is None or before is None:
         return set(groups), current_token(rest, site)
+    if changed.everywhere:
+        return set(groups), changed.token
     new = {token for token in groups if token not in before.groups or token in before.unread}
     return new | {token for token in groups if token.rpartition(":")[2] in changed.groups}, changed.token
 

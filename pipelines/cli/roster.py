@@ -40,7 +40,7 @@ def refresh(system: SystemArgument, project: ProjectOption = None, json_: JsonOp
     def text() -> None:
         line("roster.refreshed", lang, **payload)
         for group, reason in sorted(found.unread.items()):
-            row(word("roster.unread", lang, group=group, reason=reason))
+            row(word("roster.unread", lang, group=found.name(group), reason=reason))
 
     emit("access_refresh", payload, json_, text)
     if found.unread:

@@ -16,7 +16,7 @@ from pipelines.defs.resources import ProjectResource
 from pipelines.project import Project
 from pipelines.pull.roster import KINDS
 
-CHECK = "agreement"
+CHECK, MEMBERSHIPS = "agreement", "memberships"
 
 
 def roster_systems(project: Project) -> list[str]:
@@ -38,10 +38,17 @@ def _roster(system: str) -> dg.AssetsDefinition:
         group_name="access",
         kinds={"delta"},
         description=f"Accounts and group memberships of {system}, read apart from its streams. A change of members rewrites no document.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                MEMBERSHIPS,
+                asset=roster_key,
+                description="Whether every group that opens something could be read. By a group that could not be, nobody reads.",
+            )
+        ],
         pool=f"source_{system.replace('-', '_')}",
     )
-    def roster(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
-        from pipelines.pull.roster import refresh
+    def roster(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+        from pipelines.pull.roster import refresh, roster_check
 
         try:
             found = refresh(project_files.project, system, project_files.clock)
@@ -50,10 +57,8 @@ def _roster(system: str) -> dg.AssetsDefinition:
         numbers = {name: getattr(found, name) for name in ("accounts", "members", "came", "left", "groups", "asked")}
         metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.int(value) for name, value in numbers.items()}
         metadata["unread"] = dg.MetadataValue.int(len(found.unread))
-        if found.unread:
-            rows = [dg.TableRecord({"group": group, "reason": reason}) for group, reason in sorted(found.unread.items())]
-            metadata["table"] = dg.MetadataValue.table(rows, schema=checks.table_schema(["group", "reason"]))
-        return dg.MaterializeResult(metadata=metadata)
+        yield dg.MaterializeResult(asset_key=roster_key, metadata=metadata)
+        yield checks.result(roster_key, roster_check(found))
 
     return roster
 

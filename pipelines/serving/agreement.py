@@ -131,8 +131,10 @@ def agreement_check(found: Agreement) -> Check:
         for pair in sorted(wrong, key=lambda pair: (pair.verdict != "open", pair.stream, pair.key))
     )
     share = "" if found.rate is None else f"{found.rate:.4f}"
-    summary = told("check.agreement", agree=found.count("agree"), said=found.said, share=share, open=found.count("open"))
-    numbers = {name: float(found.count(name)) for name in ("agree", "open", "closed", "narrower", "unsaid")}
+    verdicts: tuple[Verdict, ...] = ("agree", "open", "closed", "narrower", "unsaid")
+    counts = {name: found.count(name) for name in verdicts}
+    summary = told("check.agreement", said=found.said, share=share or "–", **counts)
+    numbers = {name: float(count) for name, count in counts.items()}
     if found.rate is not None:
         numbers["rate"] = found.rate
     return Check(

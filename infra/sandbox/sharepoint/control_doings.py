@@ -25,7 +25,7 @@ def verbs(world: World, clock: SandboxClock) -> dict[str, Callable[[Body], Any]]
     acts = _Acts(world, clock)
     names = (
         "create", "edit", "move", "rename", "delete", "restore", "recycle_bin", "share", "unshare", "redeem", "grant", "revoke",
-        "break_inheritance", "restore_inheritance", "site_group",
+        "break_inheritance", "restore_inheritance", "site_group", "remove_user",
     )  # fmt: skip
     return {name: getattr(acts, name) for name in names}
 
@@ -158,6 +158,12 @@ class _Acts:
         add, remove = ([named(self._world, site, str(one)) for one in body.get(side, [])] for side in ("add", "remove"))
         sharing.site_group(site, group, self._now, add=add, remove=remove)
         return {"group": group.number, "title": group.title, "members": [site.principals[number].title for number in group.members]}
+
+    def remove_user(self, body: Body) -> Body:
+        """``{"site", "login"}``: somebody is taken off the site, and out of all its groups with that."""
+        login = person(str(body["login"])).login
+        sharing.remove_user(self._world.sites[body["site"]], login, self._now)
+        return {"login": login}
 
     # -- what bodies name ---------------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def _is(world: World, site: Site, principal: Principal, login: str, above: tuple
     if principal.kind == "user":
         return principal.key == login
     if principal.kind == "everyone":
-        return True
+        return world.guests_hold_everyone or not person(login).guest
     if principal.kind == "eeeu":
         return not person(login).guest
     if principal.kind == "m365-owners":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from infra.sandbox.company.people import stable_id
-from infra.sandbox.sharepoint.changes import ASSIGNMENT_ADD, ASSIGNMENT_DELETE, MEMBER_ADD, MEMBER_DELETE, SCOPE_ADD, SCOPE_DELETE
+from infra.sandbox.sharepoint.changes import ASSIGNMENT_ADD, ASSIGNMENT_DELETE, DELETE, MEMBER_ADD, MEMBER_DELETE, SCOPE_ADD, SCOPE_DELETE
 from infra.sandbox.sharepoint.principals import OWNERS, ensured, user
 from infra.sandbox.sharepoint.world import CONTRIBUTE, FULL_CONTROL, LIMITED_ACCESS, READ, Entry, Link, Listing, Principal, Site, World
 
@@ -160,6 +160,17 @@ def site_group(site: Site, group: Principal, at: datetime, *, add: Iterable[Prin
         if one.number in group.members:
             group.members.remove(one.number)
             site.log.add("Group", MEMBER_DELETE, at, {"GroupId": group.number})
+
+
+def remove_user(site: Site, login: str, at: datetime) -> None:
+    """Somebody is taken off the site: out of its groups and grants at once. The log names the person, and no group."""
+    gone = user(site, login)
+    for one in site.principals.values():
+        one.members[:] = [number for number in one.members if number != gone.number]
+    for grants in site.grants.values():
+        grants.pop(gone.number, None)
+    del site.principals[gone.number]
+    site.log.add("User", DELETE, at, {"UserId": gone.number})
 
 
 def _close(site: Site, link: Link) -> None:

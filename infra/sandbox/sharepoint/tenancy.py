@@ -50,6 +50,11 @@ def verbs(world: World, authority: Authority, clock: SandboxClock) -> dict[str, 
             members[:] = [one for one in members if one != login]
         return {"login": login}
 
+    def everyone_claim(body: Body) -> Body:
+        """``{"guests": bool}``: whether guests hold "Everyone" (ShowEveryoneClaim)."""
+        world.guests_hold_everyone = bool(body["guests"])
+        return {"guests": world.guests_hold_everyone}
+
     def token_roles(body: Body) -> Body:
         """``{"roles"?, "at"?: {audience: roles}, "sites"?: {site: read|write|manage|fullcontrol}, "told"?}``: what tokens say from now on.
 
@@ -105,6 +110,7 @@ def verbs(world: World, authority: Authority, clock: SandboxClock) -> dict[str, 
         "site": site,
         "m365_group": m365_group,
         "delete_principal": delete_principal,
+        "everyone_claim": everyone_claim,
         "token_roles": token_roles,
         "read_security": read_security,
         "draft": draft,

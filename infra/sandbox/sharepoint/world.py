@@ -39,7 +39,7 @@ class Principal:
     """A row of the site collection's user information list, or a site group.
 
     ``kind``: ``user`` (``key`` = login), ``entra`` (``key`` = group code), ``m365`` and ``m365-owners`` (the members and the owners of a
-    Microsoft 365 group, ``key`` = group code), ``eeeu``, ``everyone`` (guests too), or ``site`` (a SharePoint group, whose ``members`` are
+    Microsoft 365 group, ``key`` = group code), ``eeeu``, ``everyone`` (guests only where the tenant says so), or ``site`` (a SharePoint group, whose ``members`` are
     principal numbers). Numbers mean nothing outside their site collection.
     """
 
@@ -198,6 +198,8 @@ class World:
         self.tells_grants = True
         #: Whether the feed names what lies in a folder that is deleted or restored; a tenant may name the folder alone.
         self.tells_inside = True
+        #: The tenant's ShowEveryoneClaim: whether guests hold "Everyone". Off since 2018 unless an administrator turned it on.
+        self.guests_hold_everyone = False
         #: Links that will end by themselves.
         self.expiring: list[tuple[datetime, Listing, Entry, Link]] = []
         self._position = 0

@@ -156,8 +156,8 @@ def api(table: Table, base: str = GRAPH) -> Api:
     return Api(root, base, cast("Tokens", FakeTokens()), options, accept="application/json", handler=httpx.MockTransport(table))
 
 
-def tenant(graph: Table, rest: Table | None = None) -> Tenant:
-    config = Config(tenant=TENANT, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",))  # pyright: ignore[reportArgumentType]
+def tenant(graph: Table, rest: Table | None = None, **said: Any) -> Tenant:
+    config = Config(tenant=TENANT, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",), **said)  # pyright: ignore[reportArgumentType]
     return Tenant("sharepoint", config, cast("Tokens", FakeTokens()), api(graph), None if rest is None else api(rest, HOST))
 
 
@@ -190,7 +190,10 @@ def served(world: World, home: Path) -> Tenant:
             answer = rest.handle(site, below, ask)
         return httpx.Response(answer.status_code, headers=dict(answer.headers), content=bytes(answer.body))
 
-    config = Config(tenant=TENANT_ID, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",))  # pyright: ignore[reportArgumentType]
+    config = Config(
+        tenant=TENANT_ID, client_id="app", client_secret="s3cret-value", host=HOST, graph=GRAPH, sites=("/sites/quality",),  # pyright: ignore[reportArgumentType]
+        guests_hold_everyone=world.guests_hold_everyone,
+    )  # fmt: skip
     tokens, options = cast("Tokens", _TheirTokens()), TransportOptions(attempts=1)
     sides = [
         Api(base, resource, tokens, options, accept=accept, handler=httpx.MockTransport(handled))

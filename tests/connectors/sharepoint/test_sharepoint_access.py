@@ -42,7 +42,7 @@ def person(upn: str) -> dict[str, Any]:
     return member(f"i:0#.f|membership|{upn}")
 
 
-def read(*assignments: dict[str, Any], graph: Table | None = None, **rest: Any) -> Access:
+def read(*assignments: dict[str, Any], graph: Table | None = None, guests_hold_everyone: bool = False, **rest: Any) -> Access:
     side = Table({
         API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
         LIST: {"Id": "L1", "Title": "文書", "HasUniqueRoleAssignments": False, "ReadSecurity": 1},
@@ -51,7 +51,7 @@ def read(*assignments: dict[str, Any], graph: Table | None = None, **rest: Any) 
         f"{API}/siteUsers": {"value": []},
         **rest,
     })  # fmt: skip
-    whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side)
+    whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side, guests_hold_everyone=guests_hold_everyone)
     return read_access(whole, SITE, read_scopes(whole.rest, SITE, "L1"))
 
 
@@ -113,8 +113,14 @@ def test_everyone_except_guests_is_the_tenants_members_and_guests_are_none_of_th
     assert {edge.member for edge in access.members if edge.group == f"members:{TENANT}"} == {SAKURA}
 
 
-def test_everyone_includes_guests() -> None:
+def test_everyone_is_the_tenants_members_as_guests_do_not_hold_that_claim() -> None:
     access = read(assignment(member("c:0(.s|true", 4)))
+    assert only(access).principals == (f"members:{TENANT}",)
+    assert [(grant.kind, grant.login) for grant in access.grants] == [("everyone", "c:0(.s|true")], "and is told as what it is"
+
+
+def test_everyone_includes_guests_where_the_tenant_gives_them_the_claim() -> None:
+    access = read(assignment(member("c:0(.s|true", 4)), guests_hold_everyone=True)
     assert only(access).principals == ("everyone:sharepoint",)
     assert {edge.member for edge in access.members if edge.group == "everyone:sharepoint"} == {SAKURA, TARO}
 

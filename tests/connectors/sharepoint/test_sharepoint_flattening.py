@@ -36,6 +36,7 @@ class Told:
     groups: dict[str, tuple[list[str], list[str]]]
     principals: list[Principal]
     grants: dict[str, dict[int, set[int]]]
+    guests_hold_everyone: bool = False
 
 
 @st.composite
@@ -63,12 +64,13 @@ def worlds(draw: st.DrawFn) -> Told:
     every = st.sampled_from([one.number for one in principals])
     grant = st.dictionaries(every, st.sets(st.sampled_from(list(ROLES)), min_size=1, max_size=2), max_size=4)
     broken = [where for where in ("list", "A", "A/B", "A/B/c", "A/d", "e") if draw(st.booleans())]
-    return Told(groups, principals, {where: draw(grant) for where in ["web", *broken]})
+    return Told(groups, principals, {where: draw(grant) for where in ["web", *broken]}, draw(st.booleans()))
 
 
 def built(told: Told, folder: Path) -> tuple[World, Listing]:
     """One library: folder A with folder B in it, a file in each, and one at the top."""
     world = World(Shelf(folder), 1)
+    world.guests_hold_everyone = told.guests_hold_everyone
     world.groups = {code: (list(members), list(nested)) for code, (members, nested) in told.groups.items()}
     site = world.sites["quality"] = Site("quality", "品質", "c0", "w", AT)
     site.principals = {one.number: one for one in told.principals}

@@ -45,7 +45,10 @@ def rest(server: Server, path: str, *, site: str = "quality", kind: str = "nomet
 
 
 @pytest.mark.parametrize(("who", "login", "everybody"), [("everyone", "c:0(.s|true", EVERYBODY), ("eeeu", "spo-grid-all-users", STAFF)])
-def test_the_two_claims_of_everybody_differ_by_the_guests(server: Server, who: str, login: str, everybody: set[str]) -> None:
+def test_the_two_claims_of_everybody_differ_by_the_guests_where_the_tenant_says_so(
+    server: Server, who: str, login: str, everybody: set[str]
+) -> None:
+    server.control("everyone_claim", guests=True)
     item = server.control("grant", item=FILE, who=who)
     assert readers(server) == everybody
     rows = rest(server, f"web/lists(guid'{item['list_id']}')/items({item['list_item_id']})/RoleAssignments?$expand=Member").json()["value"]

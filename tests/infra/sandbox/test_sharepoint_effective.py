@@ -83,12 +83,14 @@ def test_a_level_that_shows_the_list_and_opens_nothing_reads_nothing(small: Smal
     assert low & 0x1 and not low & 0x20
 
 
-def test_everyone_holds_guests_and_everyone_except_external_users_does_not_nested_or_not(small: Small) -> None:
+def test_everyone_holds_guests_where_the_tenant_says_so_and_everyone_except_external_users_never(small: Small) -> None:
     staff = {person.login for person in PEOPLE if not person.guest}
     inner = small.principal("eeeu")
     small.grant("web", (small.principal("site", members=(inner,)), READ))
     assert small.readers() == staff
     small.grant("web", (small.principal("everyone"), READ))
+    assert small.readers() == staff
+    small.world.guests_hold_everyone = True
     assert small.readers() == staff | {GUEST}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -22,9 +23,15 @@ RULES = "sharepoint/quality-rules"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    home = tmp_path_factory.mktemp("tenant")
-    process.up(home, origin=ORIGIN, base_port=0, only=("sharepoint",))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("tenant")
+    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
+    yield folder
+    process.down(folder)
+
+
+@pytest.fixture(scope="module")
+def project(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = project_for(tmp_path_factory.mktemp("access") / "project", home)
     connector = made.connect("sharepoint")
     try:
@@ -32,10 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     finally:
         connector.close()
     write_contract(made, contract_of(offer, RULES))
-    try:
-        yield load(made.folder)
-    finally:
-        process.down(home)
+    return load(made.folder)
 
 
 def tick(project: Project, name: str) -> dg.RunRequest | dg.SkipReason | object:
@@ -56,5 +60,23 @@ def test_memberships_wait_for_the_first_pull_and_are_then_read_and_held_against_
         for job, key in (("roster_sharepoint", roster), ("versions_sharepoint", versions), ("agreement_sharepoint", agreement)):
             run = definitions.resolve_job_def(job).execute_in_process(instance=instance)
             assert run.success and [event.asset_key for event in run.get_asset_materialization_events()] == [key]
-        (check,) = run.get_asset_check_evaluations()
+            found = {check.check_name: check for check in run.get_asset_check_evaluations()}
+            assert all(check.passed for check in found.values()) and len(found) == (job != "versions_sharepoint")
+    check = found["agreement"]
     assert check.check_name == "agreement" and check.passed and check.metadata["rate"].value == 1.0
+
+
+def test_a_site_that_is_closed_while_memberships_are_read_leaves_no_green_asset_behind(project: Project, home: Path) -> None:
+    assert pull(project, Request(RULES), WallClock()).error is None
+    process.control(home, "break", {"name": "refuse-site", "site": "quality"})
+    try:
+        with dg.instance_for_test() as instance:
+            run = definitions_of(project.folder).resolve_job_def("roster_sharepoint").execute_in_process(instance=instance)
+        (check,) = run.get_asset_check_evaluations()
+    finally:
+        process.control(home, "heal", {})
+    assert (check.check_name, check.passed, check.severity) == ("memberships", False, dg.AssetCheckSeverity.WARN)
+    table = check.metadata["table"]
+    assert isinstance(table, dg.TableMetadataValue)
+    groups = [str(record.data["group"]) for record in table.records]
+    assert groups and all("(spgroup:" in group for group in groups), "each by the name people know it by"

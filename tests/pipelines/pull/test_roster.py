@@ -12,6 +12,7 @@ import pytest
 from conformance.live import ORIGIN, contract_of, project_for, write_contract
 
 from connectors.errors import AnswerIsNo, SourceError
+from connectors.sharepoint.change_log import Changed
 from infra.sandbox import process
 from infra.sandbox.sharepoint.changes import RETENTION
 from pipelines.clock import FixedClock, WallClock
@@ -119,6 +120,33 @@ def test_a_quiet_reading_asks_the_change_log_and_no_site_group(loaded: Project, 
     refresh(loaded, "sharepoint", hours(3))
     assert sum("sitegroups" in path.lower() for path in asked) == 1, "only the group that the log names"
     process.control(home, "site_group", {"site": "quality", "group": AUDITORS, "remove": ["emma.wilson"]})
+
+
+def test_who_is_taken_off_the_site_is_out_of_its_groups_though_the_log_names_no_group(loaded: Project, home: Path) -> None:
+    process.control(home, "site_group", {"site": "quality", "group": AUDITORS, "add": ["emma.wilson"]})
+    refresh(loaded, "sharepoint", hours(1))
+    emma = principal_of(loaded, "emma.wilson")
+    inside = reached(loaded, emma)
+    process.control(home, "remove_user", {"site": "quality", "login": "emma.wilson"})
+    refresh(loaded, "sharepoint", hours(2))
+    assert {group.partition(":")[0] for group in inside - reached(loaded, emma)} == {"spgroup"}
+
+
+def test_a_removal_that_the_change_log_lost_is_not_undone_by_a_reading_younger_than_the_pull_that_saw_it(
+    loaded: Project, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.control(home, "site_group", {"site": "quality", "group": AUDITORS, "add": ["emma.wilson"]})
+    refresh(loaded, "sharepoint", hours(1))
+    emma = principal_of(loaded, "emma.wilson")
+    inside = reached(loaded, emma)
+    process.control(home, "site_group", {"site": "quality", "group": AUDITORS, "remove": ["emma.wilson"]})
+    monkeypatch.setattr("connectors.sharepoint.roster.changed_since", lambda rest, site, token: Changed(frozenset(), token))
+    assert refresh(loaded, "sharepoint", hours(2)).left == 0, "nothing told of it"
+    assert pull(loaded, Request(RULES), hours(4)).error is None
+    (group,) = inside - reached(loaded, emma)
+    assert refresh(loaded, "sharepoint", hours(5)).left == 1
+    assert group not in reached(loaded, emma)
+    assert refresh(loaded, "sharepoint", hours(6)).asked == refresh(loaded, "sharepoint", hours(7)).asked, "and it is asked for once"
 
 
 def test_a_change_log_that_no_longer_goes_back_so_far_is_read_over_by_reading_every_group(

@@ -139,6 +139,11 @@ class SoapClient:
         times = [transport.server_time for transport in self._transports.values() if transport.server_time]
         return min(times) if times else None
 
+    @property
+    def tells_no_time(self) -> bool:
+        """Whether it answered, and no answer had a ``Date``."""
+        return self.server_time is None and any(transport.calls for transport in self._transports.values())
+
     def contract(self, *, refresh: bool = False) -> Contract:
         """The contract as served now (``refresh``), else the one in use, else the one that was kept, else as served.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.protocol import Account, LiveField, Schema
-from expectations.changes import KINDS, Change, Drift, Kind
+from expectations.changes import KINDS, Change, Drift, Kind, nearest
 from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of
 from expectations.parts import parts_changed
@@ -29,7 +29,7 @@ def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Dri
     changes = (*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix=""))
     if since is not None and "soap" in live.identity and contract.source.get("fingerprint") == live.fingerprint:
         changes = _accepted(changes, compare(contract, live).changes)
-    return Drift(contract.stream, contract.version, live.fingerprint, changes)
+    return Drift(contract.stream, contract.version, live.fingerprint, changes, first=since is None)
 
 
 def _accepted(changes: Iterable[Change], standing: Iterable[Change]) -> tuple[Change, ...]:
@@ -50,7 +50,7 @@ def address(contract: Contract, live: Schema, since: Facts | None = None) -> tup
     if any(change.path == "style" for change in found):
         # Every path begins at another element then: one line says it all.
         return found
-    return (*found, *parts_changed(live.parts, since.parts if since is not None else {}, contract.drift))
+    return (*found, *parts_changed(live.parts, since.parts if since is not None else None, contract.drift))
 
 
 def ahead(contract: Contract, live: Schema, coming: Schema, *, live_rights: str = "", coming_rights: str = "") -> Drift:
@@ -236,7 +236,8 @@ class _Comparison:
         nested = self._nested(field, path)
         if nested:
             return Change("restructured", path, field.label, path, nested, policy.removed)
-        return Change("removed", path, field.label, field.source, "", policy.removed)
+        near = nearest(field.source, (one.source for one in spare)) if self.since is None else ""
+        return Change("removed", path, field.label, field.source, "", policy.removed, near=near)
 
     def _at_its_place(self, field: FieldSpec, path: str, spare: Sequence[LiveField]) -> LiveField | None:
         """The new field of the same type between the same neighbours, where the source tells neighbours and the contract keeps their order."""

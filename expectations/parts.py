@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.protocol import Part
-from expectations.changes import Change, Kind
+from expectations.changes import Change, Kind, nearest
 from expectations.contract import DriftPolicy, Policy
 from expectations.wire import wider_type
 
 
-def parts_changed(live: Sequence[Part], since: Mapping[str, Part], policy: DriftPolicy) -> Iterator[Change]:
-    """Every difference of the parts, in the order of the source. ``since`` is empty where nothing is known of before.
+def parts_changed(live: Sequence[Part], since: Mapping[str, Part] | None, policy: DriftPolicy) -> Iterator[Change]:
+    """Every difference of the parts, in the order of the source. ``since`` is None where nothing is known of before.
 
     What the contract names and the source has not is said even then: the contract is the promise.
     """
     moved: list[tuple[str, str]] = []
     for part in live:
-        then = since.get(part.use)
+        then = since.get(part.use) if since else None
         if part.demanded:
             continue
         if not part.type:
@@ -30,7 +30,8 @@ def parts_changed(live: Sequence[Part], since: Mapping[str, Part], policy: Drift
                 continue
             moved.append((part.path, new))
             kind, weight = ("renamed", policy.renamed) if new else ("removed", policy.removed)
-            yield Change(kind, part.use, "", part.path, new, weight)
+            near = nearest(part.path, (one.path for one in part.beside)) if since is None else ""
+            yield Change(kind, part.use, "", part.path, new, weight, near=near)
         elif then is not None and then.path == part.path:
             yield from _changed(part, then, policy)
     for part in live:

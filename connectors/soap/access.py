@@ -9,7 +9,7 @@ from connectors.errors import BrokenReply
 from connectors.protocol import Access, Account, Member, Scope, Stream, Window, principal
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
-from connectors.soap.discover import entity_of, guess_source
+from connectors.soap.guess import entity_of, guess_source
 from connectors.soap.pull import pages, text_columns
 from connectors.soap.schema import operation
 from connectors.soap.sources import AccessSpec

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from connectors.soap.raw import Presence, RawRow
+
 _ENC_11, _ENC_12 = "http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding"
 _ARRAY_TYPE, _OFFSET, _ARRAY_SIZE = f"{_ENC_11}}}arrayType", f"{_ENC_11}}}offset", f"{_ENC_12}}}arraySize"
 #: An item's attribute that says which place it has: an array whose items need that is not sent whole.
@@ -31,6 +33,12 @@ class ArraySaid:
     def of(cls, attributes: Mapping[str, str], before: int = 0) -> ArraySaid:
         offset = attributes.get(_OFFSET)
         return cls(stated_count(attributes), offset is not None and not _ORIGIN.fullmatch(offset), before)
+
+    def hold(self, row: RawRow, slot: int) -> None:
+        """Say at the slot of a row's list that it is another one than the array said; nothing where that came twice or is as it said."""
+        held = row[slot] if isinstance(row[slot], list) else []
+        if row[slot] is not Presence.TWICE and (self.partial or self.count not in (None, len(held))):
+            row[slot] = Presence.PARTIAL if self.partial else Presence.COUNT
 
 
 def stated_count(attributes: Mapping[str, str]) -> int | None:

@@ -99,7 +99,8 @@ class Login(_Strict):
 
     ``endpoint`` is the path of an address in the reply where the session goes on. It is followed to the system's own origin, and to those
     ``hosts`` (``name`` or ``name:port``): the credentials go along. ``expired`` are the names of faults that say that the session is over:
-    then one is begun anew and the request sent once more. ``ok`` and ``message`` are as in a contract.
+    then one is begun anew and the request sent once more. So it is after HTTP 401, and after a result code that a contract's ``ok`` has
+    under ``session``. ``ok`` and ``message`` are as in a contract.
     """
 
     operation: str
@@ -128,6 +129,8 @@ class Login(_Strict):
             raise ValueError("`namespace` is a header's; write it with `as: header`")
         if self.hosts and not self.endpoint:
             raise ValueError("`hosts` are where `endpoint` may lead to; name its path")
+        if self.ok is not None and self.ok.session:
+            raise ValueError("a login begins a session, so none of its codes says that one is over; write it under `refused`")
         return self
 
     @property

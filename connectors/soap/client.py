@@ -50,6 +50,10 @@ MAX_REPLY = 2 * 1024**3
 _SAID = 200
 
 
+class _NotKnown(AccessRefused):
+    """HTTP 401: the server does not know who asks, or does not any more."""
+
+
 @dataclass(frozen=True)
 class _How:
     """What one request asks, and how its reply is read: ``sink`` makes a fresh receiver for each attempt."""
@@ -135,6 +139,11 @@ class SoapClient:
         times = [transport.server_time for transport in self._transports.values() if transport.server_time]
         return min(times) if times else None
 
+    @property
+    def tells_no_time(self) -> bool:
+        """Whether it answered, and no answer had a ``Date``."""
+        return self.server_time is None and any(transport.calls for transport in self._transports.values())
+
     def contract(self, *, refresh: bool = False) -> Contract:
         """The contract as served now (``refresh``), else the one in use, else the one that was kept, else as served.
 
@@ -192,12 +201,23 @@ class SoapClient:
         if self._session is None:
             reply, url = self._asked(how, given, blocks, None)
         else:
-            held = self._session.current()
-            reply, url = self._asked(how, given, blocks, held)
-            if self._session.is_over(reply.fault):
-                reply, url = self._asked(how, given, blocks, self._session.renewed(held))
+            reply, url = self._in_session(self._session, how, given, blocks, ok)
         judge(reply, Terms(operation.name, urlsplit(url).netloc, self._shown, ok, message, row_count, faults, plan.rows))
         return reply
+
+    def _in_session(
+        self, session: Session, how: _How, given: Mapping[str, Any], blocks: Sequence[tuple[str, str, Any]], ok: Ok | None
+    ) -> tuple[Reply, str]:
+        """The reply to a request, sent once more in a new session where the server says that the one it had is over."""
+        held = session.current()
+        try:
+            reply, url = self._asked(how, given, blocks, held)
+            if not session.is_over(reply, ok):
+                return reply, url
+        except _NotKnown:
+            # There was a session: what else the request shows for itself was good when that was begun.
+            pass
+        return self._asked(how, given, blocks, session.renewed(held))
 
     def prepare(self, operation: Operation, arguments: Mapping[str, Any], headers: Sequence[Header] = (), body: str | None = None) -> None:
         """Make a request and send nothing. Raises FixConfiguration for one that the WSDL refuses. What a session would add is left open."""
@@ -339,7 +359,9 @@ class SoapClient:
         return flat if len(flat) <= _SAID else flat[:_SAID] + "…"
 
     def _classify(self, response: httpx.Response, operation: str, host: str) -> Again | None:
-        if response.status_code in (401, 403, 407):
+        if response.status_code == 401:
+            raise _NotKnown("soap.refused", host=host, what=operation, status=response.status_code)
+        if response.status_code in (403, 407):
             raise AccessRefused("soap.refused", host=host, what=operation, status=response.status_code)
         if response.is_redirect:
             raise FixConfiguration("soap.redirected", host=host, what=operation, status=response.status_code)

@@ -120,7 +120,7 @@ class Operation:
 
     ``headers`` are ``side:{namespace}message#part``, with ``!`` behind those that are required. ``policy`` is a digest of the
     WS-Policy that holds for it, empty where none is stated, and ``assertions`` are the names of what it asks for; ``addressing`` is the
-    wsa:Action where the contract asks for WS-Addressing.
+    wsa:Action where the contract asks for WS-Addressing. ``headers_in`` are the elements of the request's headers, by expanded name.
     """
 
     name: str
@@ -140,6 +140,7 @@ class Operation:
     policy: str = ""
     addressing: str = ""
     assertions: tuple[str, ...] = ()
+    headers_in: tuple[str, ...] = ()
 
 
 Problem = Literal["missing", "unbound", "one_way", "not_one", "no_type", "empty", "not_simple", "nothing", "itself", "prefix"]

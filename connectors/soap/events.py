@@ -13,10 +13,10 @@ from connectors.soap.known import INCLUDE, Passing
 from connectors.soap.large import LargeValue
 from connectors.soap.multiref import Referred, is_apart, reference
 from connectors.soap.pairs import deal
-from connectors.soap.raw import Presence, Raw, RawRow
+from connectors.soap.raw import Presence, Raw, RawRow, append, not_nil
 from connectors.soap.reply import IncompleteXml, NotSoap, Reply
 from connectors.soap.runs import RunReader, suits
-from connectors.soap.steps import DETAIL, XSI_TYPE, Kind, Plan, Step
+from connectors.soap.steps import XSI_TYPE, Kind, Plan, Step
 from connectors.soap.tags import XSI_NIL, qualified_name, says_nil, typed_name
 from connectors.soap.xmltree import MAX_DEPTH, MAX_TEXT, UnsafeXml, refuse_doctype
 
@@ -200,7 +200,7 @@ class Machine:
                 if kind is group:
                     rows[-1][step.slot] = (mixed if odd else nil_value if nil else raw) if rows[-1][step.slot] is absent else twice
                 elif kind is groups:
-                    _append(rows[-1], step.slot, mixed if odd else nil_value if nil else raw)
+                    append(rows[-1], step.slot, mixed if odd else nil_value if nil else raw)
                 elif odd:
                     raise NotSoap("the xsi:nil of a row is no boolean")
                 take(step, attributes, raw)
@@ -243,18 +243,11 @@ class Machine:
             return found
 
         def counted(step: Step) -> None:
-            """What an array said of itself, against what came: rows that are fewer make the reply wrong, other items the row they stand in."""
             said, items = arrays.pop(), step.children["*"]
             if items.kind is row_kind:
-                if said.partial:
-                    raise NotSoap("the rows are an array that leaves items out (offset or position)")
-                if said.count not in (None, reply.rows - said.before):
-                    reply.miscounted = said.count, reply.rows - said.before
-                return
-            row, slot = rows[-1], items.slot
-            held = row[slot] if isinstance(row[slot], list) else []
-            if row[slot] is not twice and (said.partial or said.count not in (None, len(held))):
-                row[slot] = Presence.PARTIAL if said.partial else Presence.COUNT
+                reply.counted(said)
+            else:
+                said.hold(rows[-1], items.slot)
 
         def value(step: Step) -> Raw:
             if large.held is not None:
@@ -308,7 +301,7 @@ class Machine:
                     hand_over()
                     block_from = self.row_end
             elif kind is leaves:
-                _append(rows[-1], step.slot, value(step))
+                append(rows[-1], step.slot, value(step))
                 text.clear()
             elif kind is group or kind is groups:
                 if step.array:
@@ -321,34 +314,18 @@ class Machine:
                     said = value(step)
                     inner[step.text] = absent if said is nil_value else said
                     text.clear()
-                held = owner[step.slot]
-                last = held[-1] if kind is groups and isinstance(held, list) else held
                 # What is said to be nil may have attributes (XSD part 1 §3.3.1), and nothing else.
-                if last is nil_value and any(one is not absent for at, one in enumerate(inner) if at not in step.attributes.values()):
-                    if isinstance(held, list):
-                        held[-1] = mixed
-                    else:
-                        owner[step.slot] = mixed
+                if any(one is not absent for at, one in enumerate(inner) if at not in step.attributes.values()):
+                    not_nil(owner, step.slot, in_list=kind is groups)
             elif kind is scalar and step.form is not None:
                 if reply.content is not None:
                     raise NotSoap(f"<{step.name}> comes twice")
                 reply.content = None if nil else whole(step)
-            elif kind is scalar:
-                if odd and "".join(text).strip():
-                    raise NotSoap(f"<{step.name}> holds more than a value")
-                reply.take(step.name, None if nil else "".join(text).strip(), repeats=step.name in repeated)
+            elif kind is scalar or kind is fault_text or kind is fault_detail:
+                reply.end(step, name.rpartition("}")[2], "".join(text).strip(), nil=nil, odd=odd, repeats=step.name in repeated)
                 text.clear()
-                if step.around is not None:
-                    step.around.close(reply)
             elif step.around is not None:
                 step.around.close(reply)
-            elif kind is fault_text:
-                reply.take_fault(step.name, "".join(text).strip())
-                text.clear()
-            elif kind is fault_detail:
-                if said := "".join(text).strip():
-                    reply.take_fault(DETAIL.get(name.rpartition("}")[2].lower()), said)
-                text.clear()
             elif step.array:
                 counted(step)
             elif current is root:
@@ -390,11 +367,3 @@ def _above_rows(step: Step) -> Step | None:
     if any(child.kind is Kind.ROW for child in step.children.values()):
         return step
     return next((found for child in step.children.values() if (found := _above_rows(child)) is not None), None)
-
-
-def _append(row: RawRow, slot: int, value: Raw) -> None:
-    if row[slot] is Presence.TWICE:
-        return
-    if not isinstance(row[slot], list):
-        row[slot] = []
-    row[slot].append(value)

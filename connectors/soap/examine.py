@@ -10,6 +10,7 @@ from connectors.protocol import Stream, Window
 from connectors.soap.asking import Asker
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
+from connectors.soap.headers_stated import elsewhere
 from connectors.soap.presets import sunset_of
 from connectors.soap.probe import probe_arguments, probe_page
 
@@ -26,6 +27,8 @@ def _said(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[Said
     ask = Asker(client, stream, spec, Window(), {}).ask()
     client.prepare(ask.operation, ask.arguments, ask.headers, ask.body)
     yield told("soap.examined", operation=spec.operation, paging=spec.paging.kind)
+    for header in elsewhere(ask.operation, client.config.auth, spec.headers):
+        yield told("soap.examined.header", name=header.name, sent=header.sent or "-", stated=header.stated or "-")
     found = probe_arguments(client, stream, spec)
     rows = None if found else probe_page(client, stream, spec)
     if spec.expect_nonempty and (rows == 0 or (found and not any(one.with_it or one.without for one in found))):
@@ -39,5 +42,7 @@ def _said(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[Said
             yield told("soap.examined.argument_nothing", name=one.name, rows=one.without)
         elif one.verdict == "changes_nothing":
             yield told("soap.examined.argument_idle", name=one.name, rows=one.with_it)
+    if spec.changed_since is not None and stream.cursor is not None and client.tells_no_time:
+        yield told("soap.examined.no_date")
     if (sunset := sunset_of(stream.source)) is not None:
         yield told("soap.examined.sunset", release=sunset.release, date=sunset.date.isoformat())

@@ -83,6 +83,22 @@ class Block(Sequence[RawRow]):
         return self._columns[slot]
 
 
+def append(row: RawRow, slot: int, value: Raw) -> None:
+    """One more item of the list at a slot, which it may begin; none where the list came twice."""
+    if row[slot] is Presence.TWICE:
+        return
+    if not isinstance(row[slot], list):
+        row[slot] = []
+    row[slot].append(value)
+
+
+def not_nil(row: RawRow, slot: int, *, in_list: bool) -> None:
+    """What was last put at a slot, or into the list there, holds something: where it was said to be nil, it is neither."""
+    held, at = (row[slot], -1) if in_list and isinstance(row[slot], list) else (row, slot)
+    if held[at] is Presence.NIL:
+        held[at] = Presence.MIXED
+
+
 def texts_of(rows: Sequence[RawRow], slot: int) -> list[str]:
     """The texts of one slot, empty where there is none: for versions and bookmarks."""
     if isinstance(rows, Block):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from connectors.soap.arrays import ArraySaid
 from connectors.soap.aside import Attachment
 from connectors.soap.notes import Notes
+from connectors.soap.steps import DETAIL, Kind, Step
 from connectors.soap.xmltree import BrokenXml
 
 
@@ -61,6 +63,27 @@ class Reply:
         self.scalars[path] = text
         if repeats and text is not None:
             self.repeated.setdefault(path, []).append(text)
+
+    def counted(self, said: ArraySaid) -> None:
+        """The array that the rows stand in is over. Raises NotSoap where it leaves rows out."""
+        if said.partial:
+            raise NotSoap("the rows are an array that leaves items out (offset or position)")
+        if said.count not in (None, self.rows - said.before):
+            self.miscounted = said.count, self.rows - said.before
+
+    def end(self, step: Step, name: str, text: str, *, nil: bool, odd: bool, repeats: bool) -> None:
+        """An element that stands alone is over: a scalar, or a part of the fault. ``odd``: it held more than its text."""
+        if step.kind is Kind.FAULT_TEXT:
+            self.take_fault(step.name, text)
+        elif step.kind is Kind.FAULT_DETAIL:
+            if text:
+                self.take_fault(DETAIL.get(name.lower()), text)
+        elif odd and text:
+            raise NotSoap(f"<{step.name}> holds more than a value")
+        else:
+            self.take(step.name, None if nil else text, repeats=repeats)
+        if step.around is not None:
+            step.around.close(self)
 
     def take_fault(self, key: str | None, text: str) -> None:
         """A part of the fault; of several the first counts."""

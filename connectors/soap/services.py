@@ -17,6 +17,7 @@ from connectors.messages import Said, told
 from connectors.soap import discover, pull
 from connectors.soap.client import SoapClient
 from connectors.soap.config import MAIN, Config, SourceSpec
+from connectors.soap.guess import guess_source
 from connectors.soap.pace import Pace
 from connectors.soap.wsdl import in_words
 from connectors.transport import TransportOptions, origin_of
@@ -113,7 +114,7 @@ def _check(client: SoapClient) -> tuple[bool, list[Probe]]:
 def _credentials(client: SoapClient) -> Probe:
     contract = client.contract()
     for name in sorted(contract.operations):
-        source = discover.guess_source(contract, contract.operations[name])
+        source = guess_source(contract, contract.operations[name])
         if source and "count" in source:
             found = pull.count(client, SourceSpec.model_validate(source))
             return told("soap.probe.credentials"), True, told("soap.probe.counted", operation=source["count"]["operation"], count=found)

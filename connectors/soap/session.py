@@ -13,7 +13,9 @@ from typing import Any
 
 from connectors.soap.auth import Login
 from connectors.soap.components import Contract, Operation, UnknownPath
+from connectors.soap.reply import Reply
 from connectors.soap.request import merged
+from connectors.soap.sources import Ok
 from connectors.soap.template import placed
 from connectors.soap.verdict import names_of
 
@@ -53,9 +55,11 @@ class Session:
                 self._held = self._begin()
             return self._held
 
-    def is_over(self, fault: Mapping[str, str] | None) -> bool:
-        """Whether a fault says that the session is over, by any of the names a fault has."""
-        return fault is not None and any(name in self._login.expired for name in names_of(fault))
+    def is_over(self, reply: Reply, ok: Ok | None) -> bool:
+        """Whether a reply says that the session is over: by any of the names its fault has, or by a result code that means it."""
+        if reply.fault is not None:
+            return any(name in self._login.expired for name in names_of(reply.fault))
+        return ok is not None and any(code in ok.session for code in reply.all(ok.code or ok.path))
 
 
 def carried(login: Login, held: Held, contract: Contract, operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:

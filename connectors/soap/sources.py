@@ -16,10 +16,11 @@ class Ok(BaseModel):
     """How the application says that all is well, inside HTTP 200. A value in none of the lists is an error with its message.
 
     ``empty`` values mean that there is nothing (NOT_FOUND): zero rows. ``refused`` values mean bad credentials: never retried; ``retry``
-    values a server that can't just now. ``optional``: a reply without the path is good (a log that comes only with something in it).
+    values a server that can't just now; ``session`` values that a session is over, which is begun anew once where the project has a login.
+    ``optional``: a reply without the path is good (a log that comes only with something in it).
 
     A path through a repeated element (SAP's RETURN) has many values: all of them must be good. ``code`` is another path, whose values are
-    looked up in ``empty``, ``refused`` and ``retry`` where ``path`` only says yes or no.
+    looked up in ``empty``, ``refused``, ``retry`` and ``session`` where ``path`` only says yes or no.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,13 +29,14 @@ class Ok(BaseModel):
     empty: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
     optional: bool = False
     code: str | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         # Beside a `code` of its own the values only say yes or no, and may be written like one of its codes.
-        _disjoint(() if self.code else self.values, self.empty, self.refused, self.retry)
+        _disjoint(() if self.code else self.values, self.empty, self.refused, self.retry, self.session)
         return self
 
     @property

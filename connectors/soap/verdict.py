@@ -90,7 +90,7 @@ def _beside(texts: list[str], codes: Sequence[str], bad: Sequence[int]) -> list[
 
 
 def _class(lists: Ok | Faults, code: str) -> _Class:
-    if code in lists.refused:
+    if code in lists.refused or (isinstance(lists, Ok) and code in lists.session):
         return "refused"
     return "retry" if code in lists.retry else "empty" if code in lists.empty else "wrong"
 

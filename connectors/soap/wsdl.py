@@ -155,7 +155,20 @@ class _Reader:
             if self._addressed(binding, node)
             else "",
             self._assertions(*places),
+            tuple(self._header_elements(node, uri)),
         )
+
+    def _header_elements(self, node: Node, uri: str) -> Iterator[str]:
+        """The elements of the headers that go with a request. One whose message or part stands nowhere breaks no operation."""
+        bound = node.first(_W + "input")
+        for header in bound.all(f"{{{uri}}}header") if bound else []:
+            try:
+                message = self._find("message", header.qname(header.attributes.get("message", "")))
+            except UnresolvedName:
+                continue
+            for part in message.all(_W + "part"):
+                if part.attributes.get("name", "") == header.attributes.get("part", "") and "element" in part.attributes:
+                    yield part.qname(part.attributes["element"])
 
     def _policy(self, *places: Node) -> str:
         """A digest of the policies that stand at, or are referred to from, these places; empty without any (WS-Policy attachment §4)."""

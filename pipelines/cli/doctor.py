@@ -122,7 +122,7 @@ def _compared(project: Project, connector: Connector, contract: Contract) -> Fin
         drift = held_against(contract, connector, last_seen(project.root, contract.stream))
     except FortnightError as error:
         return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
-    found = in_words(drift.changes, now=True) if drift.changes else told("check.drift_none")
+    found = in_words(drift.changes, now=True, first=drift.first) if drift.changes else told("check.drift_none")
     return Finding(contract.stream, not drift.blocking, found, NO if drift.blocking else 0)
 
 

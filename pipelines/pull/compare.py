@@ -37,21 +37,36 @@ def check_of(drift: Drift) -> Check:
         for change in drift.changes
     )
     blocking = drift.blocking
-    summary = in_words(drift.changes) if rows else told("check.drift_none")
+    summary = in_words(drift.changes, first=drift.first) if rows else told("check.drift_none")
     return Check("drift", not blocking, "critical", summary, rows, {"changes": len(rows), "blocking": len(blocking)})
 
 
-def in_words(changes: Sequence[Change], *, now: bool = False) -> Said:
-    """Changes as one phrase: what kind of which field and, where asked, what it is ``now``."""
+def in_words(changes: Sequence[Change], *, now: bool = False, first: bool = False) -> Said:
+    """Changes as one phrase: what kind of which field and, where asked, what it is ``now``. At the ``first`` look nobody can say that what is
+    not there was removed.
+    """
 
     def say(lang: Language) -> str:
-        listed = [
-            f"{sentence(f'drift.kind.{change.kind}', lang=lang)} {change.path}" + (f" → {change.new}" if now and change.new else "")
-            for change in changes
-        ]
-        return (", " if lang == "en" else "、").join(listed)
+        return (", " if lang == "en" else "、").join(_line(change, now, first, lang) for change in changes)
 
     return Said(say)
+
+
+def _line(change: Change, now: bool, first: bool, lang: Language) -> str:
+    if not (first and change.kind in ("removed", "renamed")):
+        return f"{sentence(f'drift.kind.{change.kind}', lang=lang)} {change.path}" + (f" → {change.new}" if now and change.new else "")
+    # A part is named by its place in the contract, which does not say what is written there.
+    what = change.path if f".{change.path}".endswith(f".{change.old}") else f"{change.path}: {change.old}"
+    said = f"{sentence('drift.not_there', lang=lang)} {what}"
+    near = change.near or change.new
+    return said + ((" " if lang == "en" else "") + sentence("drift.near", {"name": near}, lang) if near else "")
+
+
+def stops(drift: Drift) -> ContractBroken:
+    """What a pull ends with whose contract and source differ."""
+    changes = in_words(drift.blocking, now=True, first=drift.first)
+    facts = {"stream": drift.stream, "version": drift.contract_version, "changes": changes}
+    return ContractBroken("pull.not_there", **facts) if drift.misnamed else ContractBroken("pull.drift", **facts)
 
 
 def schema_check(contract: Contract, live: Schema) -> Check:

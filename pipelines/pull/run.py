@@ -23,7 +23,7 @@ from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
-from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, in_words, moved, schema_check
+from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns, guard_held
@@ -205,12 +205,11 @@ class _Walk:
             if not drift.blocking:
                 raise
             self.partial["drift"], self.checks = drift, [check_of(drift)]
-            changes = in_words(drift.blocking, now=True)
-            raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=changes) from error
+            raise stops(drift) from error
         self.step("compare")
         drift = self._drifted(live, since)
         if drift.blocking:
-            raise ContractBroken("pull.drift", stream=stream.id, version=self.contract.version, changes=in_words(drift.blocking, now=True))
+            raise stops(drift)
         self.demand(schema_check(self.contract, live))
         return live
 

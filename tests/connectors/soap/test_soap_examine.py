@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from soap_fake import EMPTY, Fake, envelope, part, reply, stream
+from soap_fake import EMPTY, SCHEMA, WSDL, WSDL_URL, Fake, envelope, part, reply, stream
 from test_soap_sources import NAV_WSDL
 
 from connectors.capabilities import Examines
@@ -114,6 +114,57 @@ def test_where_one_reply_is_all_nothing_is_sent_and_the_line_says_so() -> None:
     fake = server(ROWS, ROWS)
     said = examined(fake, paging={"kind": "none"}, arguments={"setSize": 9})
     assert said.endswith("nothing was asked of the server, for its pages can't be kept small") and not fake.asked
+
+
+NINSHO: dict[str, Any] = {"name": "Ninsho", "values": {"User": "a"}}
+NINSHO_WSDL = WSDL.replace(
+    '<w:input><s:body use="literal"/>', '<w:input><s:body use="literal"/><s:header message="t:H" part="who" use="literal"/>'
+).replace("<w:portType", '<w:message name="H"><w:part name="who" element="p:Ninsho"/></w:message><w:portType')
+NINSHO_SCHEMA = SCHEMA.replace('<xs:element name="ReadParts">', '<xs:element name="Ninsho" type="p:Place"/><xs:element name="ReadParts">')
+
+
+def headed(wsdl: str, auth: dict[str, Any], **source: Any) -> Said:
+    fake = Fake(ROWS, documents={WSDL_URL: wsdl, WSDL_URL.replace("?wsdl", "?xsd=parts.xsd"): NINSHO_SCHEMA})
+    return fake.connector(auth=auth).examine(stream(**{**PAGED, **source}))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "sent"),
+    [("urn:parts", None), ("urn:partz", "urn:partz"), ("", "-")],
+)
+def test_a_header_in_another_namespace_than_the_wsdl_has_it_in_is_named(namespace: str, sent: str | None) -> None:
+    """Whoever writes it: the project, the stream, or a session's login."""
+    header = {**NINSHO, "namespace": namespace}
+    begun = {"operation": "ReadParts", "arguments": {"setSize": "1"}, "token": "ResultCode"}
+    login = {**begun, "as": "header", "name": "Ninsho/sid", "namespace": namespace}
+    given: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+        ({"headers": [header]}, {}),
+        ({}, {"headers": [header]}),
+        ({"login": login}, {}),
+    )
+    for auth, source in given:
+        said = headed(NINSHO_WSDL, auth, **source)
+        told = f"the header Ninsho is sent in the namespace {sent}, and the WSDL has it in urn:parts"
+        assert (told in said) if sent else ("header" not in said)
+
+
+def test_a_header_that_the_wsdl_does_not_have_or_has_in_pieces_is_no_matter() -> None:
+    by_hand = '<ReadParts xmlns="urn:parts"><bookmarkKey>{position?}</bookmarkKey><setSize>{size}</setSize></ReadParts>'
+    pieces = NINSHO_WSDL.replace('message name="H"', 'message name="Gone"')
+    for wsdl, header in ((NINSHO_WSDL, {**NINSHO, "name": "Other"}), (WSDL, NINSHO), (pieces, NINSHO)):
+        assert "header" not in headed(wsdl, {"headers": [header]}, body=by_hand)
+
+
+def test_a_server_that_tells_no_time_is_said_to_be_read_whole_each_time() -> None:
+    modified = Column("modified", "Modified", pa.timestamp("us", "UTC"))
+    cursored = stream(modified, cursor="modified", **PAGED)
+
+    def dated(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=ROWS, headers={"Content-Type": "text/xml", "Date": "Mon, 02 Nov 2026 00:00:00 GMT"})
+
+    assert "no Date header" in Fake(ROWS).connector().examine(cursored)
+    assert "Date" not in Fake(dated).connector().examine(cursored)
+    assert "Date" not in Fake(ROWS).connector().examine(stream(**PAGED)), "nothing is asked since an instant"
 
 
 def test_credentials_that_the_application_refuses_are_found_before_a_pull() -> None:

@@ -14,6 +14,7 @@ from soap_wsdl import wsdl
 from connectors.protocol import Column, Schema, Stream
 from expectations.drift import compare
 from expectations.facts import Facts, facts_of
+from pipelines.pull.compare import compare_schema, stops
 
 SCHEMA = """<xs:schema targetNamespace="urn:store" xmlns:t="urn:store" elementFormDefault="qualified">
 <xs:simpleType name="Code"><xs:restriction base="xs:string"><xs:enumeration value="OK"/><xs:enumeration value="NO"/></xs:restriction></xs:simpleType>
@@ -162,6 +163,32 @@ def test_what_the_contract_names_and_the_source_has_not_is_said_though_nothing_i
     source = {**BY_MARK, "message": "Log/Text"}
     found = compare(promised(described(BY_MARK)), described(source)).changes
     assert [(one.kind, one.path, one.old, one.blocks) for one in found] == [("removed", "message", "Log/Text", True)]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"message": "Log/Word"}, "not there: message: Log/Word (perhaps Log/Words)"),
+        ({"row_count": "count"}, "not there: row_count: count (perhaps Count)"),
+        ({"total": "Nowhere"}, "not there: total: Nowhere."),
+    ],
+)
+def test_of_a_stream_never_pulled_a_name_that_is_not_there_is_no_change_but_perhaps_a_slip(source: dict[str, Any], said: str) -> None:
+    live, slip = described(BY_MARK), described({**BY_MARK, **source})
+    error = stops(compare_schema(promised(live), slip)[0])
+    assert error.code == "pull.not_there" and said in error.say("en") and "該当なし" in error.say("ja")
+    # The same of a stream that was pulled: there it was.
+    pulled = stops(compare_schema(promised(live), slip, facts_of(live))[0])
+    assert pulled.code == "pull.drift" and "perhaps" not in str(pulled)
+
+
+def test_a_column_that_was_never_there_is_named_with_the_one_that_it_may_be() -> None:
+    live = described(BY_MARK)
+    whole = promised(live)
+    slip = whole.fields[0].model_copy(update={"source": "Num", "type": "int64"}), whole.fields[1].model_copy(update={"source": "Makr"})
+    drift, check = compare_schema(whole.model_copy(update={"fields": (*slip, *whole.fields[2:])}), live)
+    assert drift.misnamed and not check.passed
+    assert "not there: Num, not there: Makr (perhaps Mark)" in str(stops(drift)) and "Makr (perhaps Mark)" in str(check.summary)
 
 
 def test_a_request_element_that_is_needed_now_and_that_the_contract_names_is_no_drift() -> None:

@@ -76,12 +76,18 @@ CARRIED = [(HEADER, in_header), (BODY, in_body), (COOKIE, in_cookie)]
 
 
 class Sessions:
-    """Answers to whoever carries the newest session. ``lasts`` is how many answers a session is good for."""
+    """Answers to whoever carries the newest session. ``lasts`` is how many answers a session is good for; ``refuse`` says so otherwise than
+    by a fault."""
 
     def __init__(
-        self, found: Callable[[Exchange, str], str | None], lasts: int = 1000, address: str = "", sets_cookie: bool = False
+        self,
+        found: Callable[[Exchange, str], str | None],
+        lasts: int = 1000,
+        address: str = "",
+        sets_cookie: bool = False,
+        refuse: Callable[[Exchange], None] | None = None,
     ) -> None:
-        self._found, self._lasts, self.address, self._sets_cookie = found, lasts, address, sets_cookie
+        self._found, self._lasts, self.address, self._sets_cookie, self._refuse = found, lasts, address, sets_cookie, refuse
         self.tokens: list[str] = []
         self.left = 0
         self._lock = threading.Lock()
@@ -94,6 +100,8 @@ class Sessions:
             elif self.tokens and self.left and self._found(exchange, text) == self.tokens[-1]:
                 self.left -= 1
                 exchange.say(EMPTY if ">k-B<" in text else reply(part("A"), part("B")))
+            elif self._refuse is not None:
+                self._refuse(exchange)
             else:
                 self._fault(exchange, "INVALID_SESSION", f"no session {self._found(exchange, text)}")
 
@@ -163,6 +171,54 @@ def test_a_fault_that_is_not_named_as_the_end_of_a_session_begins_none() -> None
             pulled(client)
         client.close()
         assert logins(server) == 1
+
+
+OK = {"path": "ResultCode", "values": ["OK"], "session": ["NOT_LOGGED_IN"]}
+#: How a session's end is said where no fault says it.
+OVER: list[Callable[[Exchange], None]] = [
+    lambda exchange: exchange.say(b"who are you?", status=401, kind="text/plain"),
+    lambda exchange: exchange.say(reply(code="NOT_LOGGED_IN")),
+]
+
+
+@pytest.mark.parametrize("refuse", OVER, ids=["by a 401", "by a result code"])
+@pytest.mark.parametrize(("login", "found"), CARRIED)
+def test_the_end_of_a_session_may_be_said_by_a_401_or_by_a_result_code(login: dict[str, Any], found: Any, refuse: Any) -> None:
+    with erp(Sessions(found, lasts=1, refuse=refuse), DOCUMENTS) as server:
+        client = server.client(auth={"login": login})
+        assert codes(pulled(client, ok=OK)) == ["A", "B"] and codes(pulled(client, ok=OK)) == ["A", "B"]
+        client.close()
+        assert logins(server) == 2 and len(server.asked) == 5
+
+
+@pytest.mark.parametrize("refuse", OVER, ids=["by a 401", "by a result code"])
+def test_who_is_not_known_in_a_new_session_either_is_refused_and_asked_no_more(refuse: Any) -> None:
+    with erp(Sessions(in_header, lasts=0, refuse=refuse), DOCUMENTS) as server:
+        client = server.client(auth={"login": HEADER})
+        with pytest.raises(AccessRefused, match="401|NOT_LOGGED_IN"):
+            pulled(client, ok=OK)
+        client.close()
+        assert logins(server) == 2 and len(server.asked) == 4
+
+
+def test_a_right_that_is_missing_and_a_bad_credential_end_no_session() -> None:
+    refused = {"path": "ResultCode", "values": ["OK"], "refused": ["NOT_LOGGED_IN"], "session": ["OTHER"]}
+    for ok, refuse in ((OK, lambda exchange: exchange.say(b"not you", status=403, kind="text/plain")), (refused, OVER[1])):
+        with erp(Sessions(in_header, lasts=0, refuse=refuse), DOCUMENTS) as server:
+            client = server.client(auth={"login": HEADER})
+            with pytest.raises(AccessRefused):
+                pulled(client, ok=ok)
+            client.close()
+            assert logins(server) == 1 and len(server.asked) == 2
+
+
+def test_without_a_login_a_code_that_a_session_is_over_is_a_refusal() -> None:
+    with erp(lambda exchange, body: exchange.say(reply(code="NOT_LOGGED_IN")), DOCUMENTS) as server:
+        client = server.client()
+        with pytest.raises(AccessRefused, match="NOT_LOGGED_IN"):
+            pulled(client, ok=OK)
+        client.close()
+        assert len(server.asked) == 1
 
 
 def test_threads_share_one_session_and_its_renewal() -> None:
@@ -324,6 +380,7 @@ def test_the_doctor_proves_credentials_by_beginning_a_session() -> None:
         ({"endpoint": "url", "hosts": ["https://pod.example"]}, "no host name"),
         ({"body": "no xml"}, "no XML element"),
         ({"as": "query"}, "header"),
+        ({"ok": OK}, "begins a session"),
     ],
 )
 def test_a_login_that_contradicts_itself_is_refused(changed: dict[str, Any], why: str) -> None:

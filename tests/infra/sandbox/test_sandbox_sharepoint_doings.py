@@ -312,3 +312,24 @@ def test_office365_reads_members_from_the_change_log(server: Server) -> None:
     query.Group = query.GroupMembershipAdd = True
     found = context.site.get_changes(query).execute_query()
     assert found[len(found) - 1].properties["GroupId"] == 6
+
+
+def test_a_folder_can_go_and_come_back_with_the_feed_naming_it_alone(server: Server) -> None:
+    made = server.control("site", key="alone")
+    assert made["path"] == "/sites/alone" and len(made["lists"]) == 4
+    feed = Feed(server, "文書", "alone")
+    folder = next(one for one in server.control("truth", site="alone")["items"] if one["path"] == "文書/月次")
+    server.control("delete", item=folder["unique_id"], alone=True)
+    assert {id: "deleted" in one for id, one in feed.told().items()} == {folder["id"]: True}
+    server.control("restore", item=folder["id"], alone=True)
+    assert feed.told().keys() == {folder["id"]}
+    assert sum(one["path"].startswith("文書/月次/") for one in server.control("truth", site="alone")["items"]) == 4
+    with pytest.raises(AssertionError, match="already"):
+        server.control("site", key="alone")
+
+
+def test_a_file_can_have_no_bytes(server: Server) -> None:
+    made = server.control("create", path="製品マニュアル/共通/空の文書.html", empty=True)
+    about = server.get(f"/v1.0/drives/{made['drive_id']}/items/{made['id']}").json()
+    assert (made["size"], about["size"], about["file"]["hashes"]["quickXorHash"]) == (0, 0, "A" * 27 + "=")
+    assert server.get(f"/v1.0/drives/{made['drive_id']}/items/{made['id']}/content", follow_redirects=True).content == b""

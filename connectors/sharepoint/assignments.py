@@ -20,6 +20,7 @@ from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.places import Site
 from connectors.sharepoint.roles import Assignment, assignment, reads
 from connectors.sharepoint.scopes import Securable
+from connectors.sharepoint.site_users import object_ids
 
 if TYPE_CHECKING:
     from office365.sharepoint.permissions.roles.assignments.collection import RoleAssignmentCollection
@@ -111,7 +112,7 @@ class Assignments:
         match claim.meaning:
             case "user":
                 # A login the directory does not know is an orphan or an unredeemed mail invitation: nobody can sign in with it.
-                person = self._directory.by_login(claim.id)
+                person = self._person(claim.id, int(member.get("Id") or 0))
                 return _Named(frozenset({person}), "user") if person else _Named(frozenset(), "orphan")
             case "group" | "owners":
                 ask = self._directory.group if claim.meaning == "group" else self._directory.owners
@@ -137,6 +138,16 @@ class Assignments:
             case "nobody":
                 link = sharing_link(title) or sharing_link(login)
                 return _Named(frozenset(), "link" if link else "nobody", link=link)
+
+    def _person(self, login: str, number: int) -> str | None:
+        """Who in the directory a person of the site is. Whoever was given the login of somebody who left is not them, here as at the source."""
+        person = self._directory.by_login(login)
+        oid = self._objects.get(number) if person is not None else None
+        return None if oid is not None and self._directory.user(oid) != person else person
+
+    @cached_property
+    def _objects(self) -> dict[int, str]:
+        return object_ids(self._rest, self._site)
 
     def _note(self, at: str, member: Mapping[str, Any], named: _Named, role: str, *, via: str, opens: bool) -> None:
         login, title = str(member.get("LoginName") or ""), str(member.get("Title") or "")
@@ -183,7 +194,7 @@ class Assignments:
             user = office.entity(self._rest, self._site, lambda web: web.get_user_by_id(number))
         except AddressUnknown:
             return set()
-        person = self._directory.by_login(read_claim(str(user.get("LoginName") or ""), 1, number).id)
+        person = self._person(read_claim(str(user.get("LoginName") or ""), 1, number).id, number)
         if person is None:
             return set()
         someone = next(one for one in self._directory.people if one.principal == person)

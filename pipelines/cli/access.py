@@ -147,7 +147,7 @@ def explain(
 
     def text() -> None:
         for one in items:
-            show_item(one, day, lang)
+            show_item(one, day, lang, asked)
         if matches > len(items):
             row(word("access.more", lang, count=matches - len(items)))
         if reach is not None:
@@ -166,10 +166,12 @@ def _linked(one: ItemExplained, asked: Asked) -> bool:
     return any(set(link.named) & set(asked.own) for link in one.links)
 
 
-def show_item(one: ItemExplained, day: Day, lang: str | None) -> None:
-    """An item, the ways in which people read it, and the links that stand there."""
+def show_item(one: ItemExplained, day: Day, lang: str | None, asked: Asked | None = None) -> None:
+    """An item, the ways in which people read it (``asked``: one person alone, so nobody is counted), and the links that stand there."""
     where = {"stream": one.stream, "path": one.path, "place": one.place}
-    if one.resolved:
+    if one.resolved and asked is not None:
+        line("access.item_asked", lang, **where, level=_value(one.level, lang))
+    elif one.resolved:
         line("access.item", lang, **where, level=_value(one.level, lang), readers=one.readers)
     else:
         line("access.item_unresolved", lang, **where, reason=one.reason)

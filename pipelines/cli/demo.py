@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import Bars, JsonOption, LangOption, ProjectOption, cell, emit, open_project, row, spoken, word
+from pipelines.cli.output import Bars, JsonOption, LangOption, cell, emit, open_project, row, spoken, word
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -43,9 +43,11 @@ class Stage:
 
 
 def demo(
-    project: ProjectOption = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="The project folder; default: the example project, infra/project.", show_default=False)
+    ] = None,
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Leave Dagster's web UI running and print its address.")] = True,
-    port: Annotated[int, typer.Option("--port", min=0, max=65530, help="First of six sandbox ports; 0 takes any free ones.")] = 18080,
+    port: Annotated[int, typer.Option("--port", min=0, max=65520, help="First of seven sandbox ports; 0 takes any free ones.")] = 18080,
     ui_port: Annotated[int, typer.Option("--ui-port", min=1, max=65535, help="Port of Dagster's web UI.")] = 3000,
     json_: JsonOption = False,
     lang: LangOption = None,

@@ -109,6 +109,7 @@ class Rights(Asked):
             "Email": one.key if human else "",
             "IsSiteAdmin": one.site_admin,
             "UserPrincipalName": upn(one.key) if human else None,
+            "AadObjectId": {"NameId": person(one.key).entra_id, "NameIdIssuer": "urn:federation:microsoftonline"} if human else None,
             "IsShareByEmailGuestUser": human and person(one.key).guest,
             "IsEmailAuthenticationGuestUser": False,
             "Expiration": "",

@@ -128,7 +128,7 @@ def explain_person(tables: Tables, asked: Asked, top: int) -> PersonExplained:
         if (ways := found.ways_of(row["stream"], row["scope"], row["title"], row["principals"], asked))
     ]
     total = sum(items[row["stream"], row["scope"]] for row in held)
-    return PersonExplained(asked.id, asked.name, asked.own, total, len({row["scope"] for row in held}), tuple(reached))
+    return PersonExplained(asked.id, found.name(asked), asked.own, total, len({row["scope"] for row in held}), tuple(reached))
 
 
 class _Explainer:
@@ -142,6 +142,10 @@ class _Explainer:
         self._people: dict[str, frozenset[str]] = {}
         joined = tables.rows('SELECT "group", member, first_observed, first_scan, older FROM joined')
         self._joined: dict[tuple[str, str], dict[str, Any]] = {(row["group"], row["member"]): row for row in joined}
+
+    def name(self, asked: Asked) -> str:
+        """What this system calls somebody; others may know them by their login alone."""
+        return next((self._names[own] for own in asked.own if own in self._names), asked.name)
 
     def item(self, row: Mapping[str, Any], top: int, asked: Asked | None) -> ItemExplained:
         stream, scope = row["stream"], row["scope"] or ""

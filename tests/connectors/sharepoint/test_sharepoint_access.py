@@ -4,8 +4,9 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
-from sharepoint_world import TENANT, Table, tenant
+from sharepoint_world import HOST, TENANT, Table, api, tenant
 
 from connectors.errors import AddressUnknown
 from connectors.protocol import Access, Scope
@@ -13,11 +14,13 @@ from connectors.sharepoint.access import read_access
 from connectors.sharepoint.claims import Claim, read_claim
 from connectors.sharepoint.places import Site
 from connectors.sharepoint.scopes import read_scopes
+from connectors.sharepoint.site_users import object_ids
 
 SITE = Site("/sites/quality", "h,C0,w", "c0", "品質")
 #: As the library asks for the web and the list, and as httpx asks for the list's items.
 API = "/sites/quality/_api/Web"
 LIST = f"{API}/lists/GetById('L1')"
+SITE_USERS = "/sites/quality/_api/web/siteusers"
 ITEMS = "/sites/quality/_api/web/lists(guid'L1')/items"
 GUID = "aaaaaaaa-0000-0000-0000-00000000000"
 SAKURA, TARO = f"user:entra:{TENANT}/u-sakura", f"user:entra:{TENANT}/u-taro"
@@ -42,13 +45,14 @@ def person(upn: str) -> dict[str, Any]:
     return member(f"i:0#.f|membership|{upn}")
 
 
-def read(*assignments: dict[str, Any], graph: Table | None = None, guests_hold_everyone: bool = False, **rest: Any) -> Access:
+def read(*assignments: dict[str, Any], graph: Any = None, guests_hold_everyone: Any = False, **rest: Any) -> Access:
     side = Table({
         API: {"Id": "w", "Title": "品質", "HasUniqueRoleAssignments": True},
         LIST: {"Id": "L1", "Title": "文書", "HasUniqueRoleAssignments": False, "ReadSecurity": 1},
         ITEMS: {"value": [{"Id": 1, "UniqueId": "G1", "FileRef": "/sites/quality/文書/a", "HasUniqueRoleAssignments": False}]},
         f"{API}/RoleAssignments": {"value": list(assignments)},
         f"{API}/siteUsers": {"value": []},
+        SITE_USERS: {"value": []},
         **rest,
     })  # fmt: skip
     whole = tenant(Table({"/v1.0/users": USERS, **(graph or {})}), side, guests_hold_everyone=guests_hold_everyone)
@@ -99,6 +103,33 @@ def test_an_unknown_kind_of_principal_makes_the_scope_unresolved() -> None:
 
 def test_somebody_who_left_the_directory_grants_nobody_and_hides_nothing() -> None:
     assert only(read(assignment(person("gone@q.example")), assignment(person("sakura@q.example")))).principals == (SAKURA,)
+
+
+def at_the_site(*people: tuple[int, str | None]) -> dict[str, Any]:
+    """The site's own user list: numbers with the object ids that it met."""
+    return {SITE_USERS: {"value": [{"Id": number, "AadObjectId": None if oid is None else {"NameId": oid}} for number, oid in people]}}
+
+
+@pytest.mark.parametrize(("oid", "reads"), [("U-SAKURA", True), (None, True), ("u-the-one-who-left", False)])
+def test_whoever_was_given_the_login_of_somebody_who_left_has_nothing_of_theirs(oid: str | None, reads: bool) -> None:
+    direct = read(assignment(person("sakura@q.example")), **at_the_site((5, oid)))
+    assert only(direct).principals == ((SAKURA,) if reads else ()) and only(direct).resolved
+    assert [grant.kind for grant in direct.grants] == ["user" if reads else "orphan"]
+    users = {f"{API}/siteGroups/GetById(7)/Users": {"value": [person("sakura@q.example")]}}
+    grouped = read(assignment(member("品質 閲覧者", 8, 7)), **users, **at_the_site((5, oid)))
+    assert [edge.member for edge in grouped.members if edge.group == "spgroup:c0:7"] == ([SAKURA] if reads else [])
+    admins = {f"{API}/siteUsers": {"value": [{**person("sakura@q.example"), "IsSiteAdmin": True}]}}
+    assert only(read(**admins, **at_the_site((5, oid)))).principals == ((SAKURA,) if reads else ())
+
+
+def test_a_sites_user_list_is_read_to_its_end_though_no_page_names_the_next() -> None:
+    told = [{"Id": number, "AadObjectId": {"NameId": f"U-{number}"}} for number in range(2500)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        skip, top = (int(request.url.params[name]) for name in ("$skip", "$top"))
+        return httpx.Response(200, json={"value": told[skip : skip + top]})
+
+    assert object_ids(api(Table({SITE_USERS: answer}), HOST), SITE) == {number: f"u-{number}" for number in range(2500)}
 
 
 def test_sharing_link_groups_and_limited_access_groups_never_count() -> None:

@@ -69,6 +69,12 @@ def test_a_person_is_explained_in_numbers_and_chains(folder: Path) -> None:
     assert [found["person"]["items"], found["items"]] == [4, []]
 
 
+def test_where_one_person_is_asked_about_nobody_else_is_counted(folder: Path) -> None:
+    _, said, error = run(folder, "explain", "sharepoint", "--item", "/手順/設備.docx", "--person", GUEST, "--lang", "en")
+    assert "readers" not in said, "others do read it"
+    assert '--item "/手順/設備.docx"` lists who does' in error
+
+
 @pytest.mark.parametrize(
     ("item", "person", "code", "said"),
     [

@@ -200,6 +200,14 @@ def test_rights_that_stand_are_carried_on_for_an_hour_and_then_read_again(tmp_pa
     assert source.read == 2
 
 
+def test_rights_that_were_read_under_a_clock_far_ahead_do_not_stand_until_that_day_comes(tmp_path: Path) -> None:
+    project, source = project_of(tmp_path), Ruled(many(5))
+    for days in (365, 0):
+        assert pull(project, Request(STREAM), FixedClock(START + timedelta(days=days)), connector=source).succeeded
+        source.later()
+    assert source.read == 2
+
+
 def test_a_moved_revision_has_the_rights_read_at_once(tmp_path: Path) -> None:
     project, source = project_of(tmp_path), Ruled(many(5))
     run(project, source)

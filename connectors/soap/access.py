@@ -51,7 +51,7 @@ def access(client: SoapClient, stream: Stream, spec: SourceSpec) -> Access:
 
 
 def _rows(client: SoapClient, stream: Stream, spec: AccessSpec) -> list[tuple[str, str, str]]:
-    contract = client.contract()
+    contract = client.latest()
     guess = guess_source(contract, operation(contract, spec.operation, client.config.wsdl))
     source = dict(guess or {"operation": spec.operation, "rows": ""})
     if spec.rows:

@@ -96,6 +96,7 @@ class SoapClient:
         self._opening = threading.Lock()
         self._bundle: Bundle | None = None
         self._contract: Contract | None = None
+        self._fetched = False
         self._requests: Requests | None = None
         self._pace = pace or Pace(config.budget)
         folder = config.bundle_dir or (options.state / "soap" if options.state is not None else None)
@@ -157,6 +158,7 @@ class SoapClient:
                 raise FixConfiguration("soap.bundle_missing", wsdl=self.config.wsdl, folder=self._store.folder.name)
         if (refresh and not self.config.offline) or self._contract is None:
             bundle = fetch(self.config.wsdl, self._get, self.config.hosts)
+            self._fetched = True
             if self._bundle is None or bundle.digest != self._bundle.digest:
                 self._contract, self._requests = read(bundle), None
             assert self._contract is not None
@@ -164,6 +166,10 @@ class SoapClient:
                 self._store.keep(bundle, self._contract)
             self._bundle = bundle
         return self._contract
+
+    def latest(self) -> Contract:
+        """The contract as this client fetched it, which it does now if it did not yet: for what no drift is looked for beforehand."""
+        return self.contract(refresh=not self._fetched)
 
     def endpoint(self, operation: Operation) -> str:
         """Where requests go: the configured endpoint, else the WSDL's, which must be on the WSDL's own origin."""

@@ -105,6 +105,27 @@ def test_looking_for_drift_fetches_though_a_contract_is_kept(tmp_path: Path) -> 
     assert fake.fetched == [WSDL_URL, XSD_URL]
 
 
+def test_rights_are_asked_for_by_the_contract_as_it_is_and_not_by_one_that_another_stream_kept(tmp_path: Path) -> None:
+    """Nobody describes the service that only lists who may read: a contract kept while it stood elsewhere would be used for ever."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, content=EMPTY, headers={"Content-Type": "text/xml"})
+
+    away = WSDL.replace('ws/Parts"/>', 'ws/Away"/>')
+    rights = stream(access={"operation": "ReadParts", "role": "Code", "entity": "Key", "login": "Grade"})
+    Fake(EMPTY, documents={WSDL_URL: away}).connector(bundle_dir=tmp_path).describe(stream())
+    fake = Fake(answer)
+    connector = fake.connector(bundle_dir=tmp_path)
+    connector.access(rights)
+    connector.access(rights)
+    assert asked == ["/ws/Parts", "/ws/Parts"] and fake.fetched == [WSDL_URL, XSD_URL], "fetched once by each client"
+    Fake(EMPTY, documents={WSDL_URL: away}).connector(bundle_dir=tmp_path).describe(stream())
+    Fake(answer).connector(bundle_dir=tmp_path, offline=True).access(rights)
+    assert asked[2:] == ["/ws/Away"]
+
+
 def test_offline_without_a_kept_contract_says_where_it_looked(tmp_path: Path) -> None:
     fake = Fake(EMPTY)
     with pytest.raises(FixConfiguration, match="holds no contract of"):

@@ -24,8 +24,11 @@ from pipelines.serving.desk import directories
 from pipelines.serving.identity import Directory, Person, closures
 
 PAIRS = 200
+#: What stands behind it in a scope's id narrows the scope: to its drafts, to one author's items. The source's own answer knows of neither.
+_NARROWED = "/"
 #: ``open``: we let in whom the source does not. ``narrower``: we keep out whom it lets in, by a rule of ours or one that its answer does not
-#: count; ``closed``: the same without such a rule. ``unsaid``: the source can say nothing of the pair.
+#: count; ``closed``: the same without such a rule. ``unsaid``: the source can say nothing of the pair, or its
+#: yes is no answer to what we decided.
 Verdict = Literal["agree", "open", "closed", "narrower", "unsaid"]
 
 
@@ -191,6 +194,9 @@ def _ours(pin: Snapshot, directory: Directory) -> _Ours:
 def _judged(pair: Pair, source: bool | None, ours: _Ours) -> Pair:
     if source is None:
         return pair
+    if source and pair.ours and _NARROWED in pair.scope:
+        # Its yes is to what lies there; whether it shows this person this item too, it was not asked.
+        return replace(pair, source=source, why="own items or drafts only")
     if source == pair.ours:
         return replace(pair, source=source, verdict="agree")
     if pair.ours:
@@ -203,7 +209,7 @@ def _narrower(scope: str, ours: _Ours) -> str:
     """The rule by which we let in fewer than the source's own answer does; empty where there is none."""
     if scope not in ours.readers:
         return "unresolved"
-    if "/" in scope:
+    if _NARROWED in scope:
         return "own items or drafts only"
     return "sharing link" if scope in ours.linked else ""
 

@@ -213,6 +213,19 @@ def test_the_source_and_our_tables_agree_on_every_sampled_pair(loaded: Project) 
     assert agree(loaded, "sharepoint", WallClock(), "1", pairs=60).pairs == found.pairs, "a sample can be looked at again"
 
 
+def test_a_yes_of_the_source_to_what_lies_around_a_draft_is_no_agreement_on_the_draft(loaded: Project, home: Path) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "製品マニュアル"]
+    draft = next(row["id"] for row in truth if row["kind"] == "file")
+    process.control(home, "draft", {"item": draft})
+    try:
+        assert pull(loaded, Request(MANUALS, full=True), WallClock()).error is None
+        pairs = agree(loaded, "sharepoint", WallClock(), "3", pairs=60).pairs
+        yes = {pair.verdict for pair in pairs if pair.key == draft and pair.ours and pair.source}
+        assert yes == {"unsaid"}
+    finally:
+        process.control(home, "draft", {"item": draft, "published": True})
+
+
 def test_a_right_the_source_took_away_and_we_still_give_fails_the_check_by_name(loaded: Project, home: Path) -> None:
     truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "製品マニュアル"]
     process.control(home, "break_inheritance", {"list": "製品マニュアル", "site": "quality", "copy": False})

@@ -1,4 +1,4 @@
-"""Envelopes made fit for a log or a file: the values at given paths, and all that proves who asks, are masked before a byte is kept."""
+"""Envelopes made fit for a log: the values at given paths, and all that proves who asks, are masked before a byte is kept."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -80,6 +81,45 @@ def test_more_imports_than_a_contract_ever_has_are_refused() -> None:
 
     with pytest.raises(FixConfiguration, match="imports deep"):
         bundle.fetch("https://erp.example/a", endless)
+
+
+def test_documents_without_number_or_measure_are_refused_while_they_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    def wide(url: str) -> tuple[bytes, str]:
+        fetched.append(url)
+        includes = "".join(f'<include schemaLocation="b{n}"/>' for n in range(bundle.MAX_DOCUMENTS + 100)) if url.endswith("/a") else ""
+        return f'<schema xmlns="http://www.w3.org/2001/XMLSchema">{includes}</schema>'.encode(), "text/xml"
+
+    with pytest.raises(FixConfiguration, match=f"{bundle.MAX_DOCUMENTS} documents"):
+        bundle.fetch("https://erp.example/a", wide)
+    assert len(fetched) == bundle.MAX_DOCUMENTS
+    fetched.clear()
+    monkeypatch.setattr(bundle, "MAX_TOTAL", 30_000)
+    with pytest.raises(FixConfiguration, match="30000 bytes"):
+        bundle.fetch("https://erp.example/a", wide)
+    assert len(fetched) < 300
+
+
+def test_one_document_without_end_is_refused_before_it_has_all_come() -> None:
+    sent: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            sent.append(1024 * 1024)
+            yield b" " * sent[-1]
+
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            return endless()
+
+    def server(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Endless(), headers={"Content-Type": "text/xml"})
+
+    client = SoapConnector("erp", Config.model_validate({"wsdl": WSDL_URL}), TransportOptions(attempts=1), httpx.MockTransport(server))
+    with pytest.raises(FixConfiguration, match="in one document"):
+        client.describe(stream())
+    assert sum(sent) <= bundle.MAX_DOCUMENT + 2 * 1024 * 1024
 
 
 def test_a_kept_contract_is_used_without_fetching_and_gives_the_same_rows(tmp_path: Path) -> None:

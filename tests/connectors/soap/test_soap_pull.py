@@ -190,6 +190,16 @@ def test_offset_and_page_number_paging_count_on(kind: str, expected: list[str]) 
     assert [re.findall(r"start>([^<]*)<", body)[0] for body in fake.asked] == expected
 
 
+def test_each_page_is_asked_for_after_the_last_id_of_the_one_before_and_so_is_a_continuation() -> None:
+    last_id = stream(paging={"kind": "last_id", "request": "bookmarkKey", "size": "setSize", "page": 2, "from": "Code"})
+    fake = Fake(WHOLE, reply(part("C")), EMPTY)
+    pages = pull(fake, last_id)
+    assert [re.findall(r"bookmarkKey>([^<]+)<", body) for body in fake.asked] == [[], ["B"], ["C"]]
+    later = Fake(reply(part("C")), EMPTY)
+    assert [page.source_rows for page in pull(later, last_id, cursor=pages[0].cursor)] == [1]
+    assert ">B</" in later.asked[0]
+
+
 def test_without_paging_one_reply_is_all() -> None:
     fake = Fake(WHOLE)
     what = stream(paging={"kind": "none"}, arguments={"setSize": 0})

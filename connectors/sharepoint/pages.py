@@ -6,6 +6,7 @@ Source: Microsoft Graph v1.0, sitePage and canvasLayout. Wiki and publishing pag
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from html.parser import HTMLParser
 from typing import Any, cast
 
@@ -81,9 +82,21 @@ def _text_parts(layout: Json) -> Iterator[str]:
 
 def _inner(holder: Json) -> Iterator[str]:
     for part in cast("Sequence[Json]", holder.get("webparts") or holder.get("webParts") or ()):
-        html = part.get("innerHtml")
-        if isinstance(html, str):
-            yield html
+        inner = part.get("innerHtml")
+        if isinstance(inner, str):
+            yield inner
+        data: Json = part.get("data") or {}
+        content: Json = data.get("serverProcessedContent") or {}
+        # A part of another kind (a list of links, an image with its caption) says here what of it can be searched.
+        yield from _said(content.get("htmlStrings"))
+        yield from (f"<p>{escape(text)}</p>" for text in _said(content.get("searchablePlainTexts")))
+
+
+def _said(texts: object) -> Iterator[str]:
+    """The values of a part's texts: pairs of a key and a value."""
+    for one in cast("Sequence[Json]", texts) if isinstance(texts, list) else ():
+        if isinstance(value := one.get("value"), str):
+            yield value
 
 
 def _order(one: Json) -> float:

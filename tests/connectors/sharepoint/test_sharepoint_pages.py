@@ -54,6 +54,21 @@ def test_text_parts_come_in_the_order_people_read_them() -> None:
     assert row["text"] == "一\n二\n三\n最後" and row["html"].startswith("<p>一</p>") and row["_scope"] == "unresolved"
 
 
+def test_other_parts_say_what_of_them_can_be_searched() -> None:
+    said = {
+        "htmlStrings": [{"key": "title", "value": "<h2>よく使う様式</h2>"}],
+        "searchablePlainTexts": [{"key": "items[0].title", "value": "A<B 票"}],
+    }
+    quick = {
+        "@odata.type": "#microsoft.graph.standardWebPart",
+        "webPartType": "x",
+        "data": {"title": "Quick links", "serverProcessedContent": said},
+    }
+    layout = {"horizontalSections": [{"id": "1", "columns": [{"id": "1", "webparts": [part("<p>一</p>"), quick]}]}]}
+    (row,) = rows_of(pulled(site(meta("P1"), P1=layout)))
+    assert row["text"] == "一\nよく使う様式\nA<B 票"
+
+
 def test_one_page_the_source_cannot_render_keeps_its_metadata_and_spares_the_others() -> None:
     table = site(meta("BAD"), meta("P1"))
     good = {**meta("BAD")}

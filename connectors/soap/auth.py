@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.certificate import ProjectPath
 from connectors.soap.address import Host, HttpUrl
+from connectors.soap.sayable import ElementName, Namespace, element_name, is_text
 from connectors.soap.sources import Ok
 from connectors.soap.template import Body
 
@@ -81,11 +82,12 @@ class TokenPassport(_Strict):
 
 
 class SoapHeader(_Strict):
-    """A header of the envelope that the application asks for (Oracle's SOAHeader, a session's id): children by name, in order."""
+    """A header of the envelope that the application asks for (Oracle's SOAHeader, a session's id): children by name, in order, in the header's
+    namespace; ``{}name`` is in none, ``{namespace}name`` in another."""
 
-    name: str
-    namespace: str = ""
-    values: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    name: ElementName
+    namespace: Namespace = ""
+    values: Mapping[ElementName, SecretStr] = Field(default_factory=dict[ElementName, SecretStr])
 
 
 class Login(_Strict):
@@ -109,7 +111,7 @@ class Login(_Strict):
     body: Body | None = None
     token: str = ""
     name: str = ""
-    namespace: str = ""
+    namespace: Namespace = ""
     at: str = ""
     endpoint: str = ""
     hosts: tuple[Host, ...] = ()
@@ -129,6 +131,8 @@ class Login(_Strict):
             raise ValueError("`namespace` is a header's; write it with `as: header`")
         if self.hosts and not self.endpoint:
             raise ValueError("`hosts` are where `endpoint` may lead to; name its path")
+        for step in self.name.split("/") if self.as_ == "header" else ():
+            element_name(step)
         if self.ok is not None and self.ok.session:
             raise ValueError("a login begins a session, so none of its codes says that one is over; write it under `refused`")
         return self
@@ -166,6 +170,28 @@ class Auth(_Strict):
         if sum(one is not None for one in (self.basic, self.digest, self.bearer, self.oauth2, self.ntlm)) > 1:
             raise ValueError("basic, digest, bearer, oauth2 and ntlm exclude each other: they are sent in the same header")
         return self
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        for place, text in self._in_envelopes():
+            if not is_text(text):
+                # Whatever it is, it is not shown.
+                raise ValueError(f"{place} has characters that XML does not have; look for a control character in what it is read from")
+        return self
+
+    def _in_envelopes(self) -> Iterator[tuple[str, str]]:
+        if self.username_token is not None:
+            yield "username_token.user", self.username_token.user.get_secret_value()
+            yield "username_token.password", self.username_token.password.get_secret_value()
+        if self.token_passport is not None:
+            yield "token_passport.account", self.token_passport.account
+            yield "token_passport.consumer_key", self.token_passport.consumer_key.get_secret_value()
+            yield "token_passport.token", self.token_passport.token.get_secret_value()
+        for header in self.headers:
+            yield from ((f"headers.{header.name}.{name}", value.get_secret_value()) for name, value in header.values.items())
+        yield from ((f"body.{path}", value.get_secret_value()) for path, value in self.body.items())
+        if self.login is not None:
+            yield from ((f"login.arguments.{path}", value.get_secret_value()) for path, value in self.login.arguments.items())
 
     def secrets(self) -> Iterator[str]:
         """Every value that must never be shown. Logins are shown by many servers themselves and stay."""

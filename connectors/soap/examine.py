@@ -27,7 +27,7 @@ def _said(client: SoapClient, stream: Stream, spec: SourceSpec) -> Iterator[Said
     ask = Asker(client, stream, spec, Window(), {}).ask()
     client.prepare(ask.operation, ask.arguments, ask.headers, ask.body)
     yield told("soap.examined", operation=spec.operation, paging=spec.paging.kind)
-    for header in elsewhere(ask.operation, client.config.auth, spec.headers):
+    for header in elsewhere(client.contract(), ask.operation, client.config.auth, spec.headers):
         yield told("soap.examined.header", name=header.name, sent=header.sent or "-", stated=header.stated or "-")
     found = probe_arguments(client, stream, spec)
     rows = None if found else probe_page(client, stream, spec)

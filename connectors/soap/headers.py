@@ -31,29 +31,42 @@ def with_headers(content: bytes, headers: Iterable[tuple[str, str, Any]]) -> byt
     from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
     root: Any = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-    soap = root.tag[1:].partition("}")[0]
-    block = root.find(f"{{{soap}}}Header")
-    if block is None:
-        block = etree.Element(f"{{{soap}}}Header")
-        root.insert(0, block)
+    block = header_of(root)
     for namespace, name, value in headers:
-        _put(block, namespace, name, value)
+        put(block, namespace, name, value)
     return etree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
-def _put(parent: Any, namespace: str, name: str, value: Any) -> None:
+def header_of(envelope: Any) -> Any:
+    """The Header of an envelope (lxml elements), made where there is none."""
     from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
+    name = f"{envelope.tag.rpartition('}')[0]}}}Header"
+    found = envelope.find(name)
+    if found is None:
+        found = etree.Element(name)
+        envelope.insert(0, found)
+    return found
+
+
+def put(parent: Any, namespace: str, name: str, value: Any = None) -> Any:
+    """A new last child, or an attribute for ``@name``: its text, or what is in it by name. A list makes one of each. Names are in the
+    namespace, if they say no other one themselves. Returns the last element made.
+    """
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
+
+    made: Any = parent
     if isinstance(value, list | tuple):
         for one in cast("list[Any]", value):
-            _put(parent, namespace, name, one)
-        return
+            made = put(parent, namespace, name, one)
+        return made
     if name.startswith("@"):
         parent.set(name[1:], str(value))
-        return
-    made = etree.SubElement(parent, f"{{{namespace}}}{name}" if namespace else name)
+        return made
+    made = etree.SubElement(parent, name.removeprefix("{}") if name.startswith("{") else f"{{{namespace}}}{name}" if namespace else name)
     if isinstance(value, Mapping):
         for inner, one in cast("Mapping[str, Any]", value).items():
-            _put(made, namespace, inner, one)
-    else:
+            put(made, namespace, inner, one)
+    elif value is not None:
         made.text = str(value)
+    return made

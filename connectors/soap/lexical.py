@@ -21,6 +21,7 @@ from connectors.soap.moments import OFFSET, ZONE_LAST, day, instant, microsecond
 from connectors.soap.raw import Presence, Raw
 from connectors.soap.reading import Reading
 from connectors.soap.rules import Oddity, Rules, Unfit
+from connectors.soap.sayable import NAME
 from connectors.soap.schema import LISTS, arrow_type
 from connectors.soap.steps import QUALIFIED, Cell
 
@@ -62,13 +63,8 @@ WHOLE: dict[str, tuple[int | None, int | None]] = {
 #: The whitespace of XML, and no other: an ideographic space is a character like any other.
 _SPACE = " \t\n\r"
 _SPACES = str.maketrans("\t\n\r", "   ")
-#: XML 1.0 (fifth edition) §2.3: what a name may begin with, the colon left out.
-_START = (
-    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff"
-    "\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
-)
 #: What an expanded QName is, and nothing that still has a prefix.
-_EXPANDED = re.compile(rf"(\{{[^{{}}]*\}})?[{_START}][{_START}0-9.\-\u00b7\u0300-\u036f\u203f\u2040]*")
+_EXPANDED = re.compile(rf"(\{{[^{{}}]*\}})?{NAME.pattern}")
 _HEX = re.compile(r"([0-9A-Fa-f]{2})*")
 #: XSD part 2 §3.2.16: the bits that the last character carries beyond the last byte are zero.
 _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?")

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 
 from connectors.soap import wsse
-from connectors.soap.auth import Auth, SoapHeader, TokenPassport
+from connectors.soap.auth import Auth, TokenPassport
+from connectors.soap.headers import header_of, put
 from connectors.soap.ntlm import NtlmAuth
 
 ACTION_HEADER = "X-Fortnight-Wsa-Action"
@@ -78,17 +79,13 @@ class WireSecurity(httpx.Auth):
         from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
         root: Any = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        soap = root.tag[1:].partition("}")[0]
-        header = root.find(f"{{{soap}}}Header")
-        if header is None:
-            header = etree.Element(f"{{{soap}}}Header")
-            root.insert(0, header)
+        soap, header = root.tag[1:].partition("}")[0], header_of(root)
         if action:
             for name, text in (("Action", action), ("MessageID", f"urn:uuid:{self._uuid()}"), ("To", to)):
-                _child(header, _ADDRESSING, name, text)
-            _child(_child(header, _ADDRESSING, "ReplyTo"), _ADDRESSING, "Address", _ANONYMOUS)
+                put(header, _ADDRESSING, name, text)
+            put(put(header, _ADDRESSING, "ReplyTo"), _ADDRESSING, "Address", _ANONYMOUS)
         for one in self._auth.headers:
-            _application(header, one)
+            put(header, one.namespace, one.name, {name: value.get_secret_value() for name, value in one.values.items()})
         if self._auth.token_passport is not None:
             _passport(header, self._auth.token_passport, self._fresh)
         token = self._auth.username_token
@@ -113,7 +110,7 @@ def passport_signature(passport: TokenPassport, nonce: str, timestamp: str) -> s
 def _passport(header: Any, passport: TokenPassport, fresh: Fresh) -> None:
     core = f"urn:core_{passport.version}.platform.webservices.netsuite.com"
     nonce, timestamp = fresh.nonce(16).hex(), str(int(fresh.now().timestamp()))
-    made = _child(header, f"urn:messages_{passport.version}.platform.webservices.netsuite.com", "tokenPassport")
+    made = put(header, f"urn:messages_{passport.version}.platform.webservices.netsuite.com", "tokenPassport")
     for name, text in (
         ("account", passport.account),
         ("consumerKey", passport.consumer_key.get_secret_value()),
@@ -121,22 +118,8 @@ def _passport(header: Any, passport: TokenPassport, fresh: Fresh) -> None:
         ("nonce", nonce),
         ("timestamp", timestamp),
     ):
-        _child(made, core, name, text)
-    _child(made, core, "signature", passport_signature(passport, nonce, timestamp)).set("algorithm", "HMAC-SHA256")
-
-
-def _application(header: Any, one: SoapHeader) -> None:
-    made = _child(header, one.namespace, one.name)
-    for name, value in one.values.items():
-        _child(made, one.namespace, name, value.get_secret_value())
-
-
-def _child(parent: Any, namespace: str, name: str, text: str | None = None) -> Any:
-    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
-
-    made = etree.SubElement(parent, f"{{{namespace}}}{name}" if namespace else name)
-    made.text = text
-    return made
+        put(made, core, name, text)
+    put(made, core, "signature", passport_signature(passport, nonce, timestamp)).set("algorithm", "HMAC-SHA256")
 
 
 def _http_scheme(auth: Auth) -> httpx.Auth | None:

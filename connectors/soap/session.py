@@ -7,7 +7,7 @@ Salesforce (login, then SessionHeader, at an address that the login names), Mage
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,10 +75,14 @@ def header(login: Login, held: Held) -> tuple[tuple[str, str, Any], ...]:
     if login.as_ != "header":
         return ()
     name, *inner = login.name.split("/")
-    value: Any = held.token
-    for step in reversed(inner):
+    return ((login.namespace, name, nested(inner, held.token)),)
+
+
+def nested(steps: Sequence[str], value: Any) -> Any:
+    """A value inside of elements of these names, the outermost first."""
+    for step in reversed(steps):
         value = {step: value}
-    return ((login.namespace, name, value),)
+    return value
 
 
 def _has(contract: Contract, operation: Operation, path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connectors.soap import template
+from connectors.soap.sayable import ElementName, Namespace, element_name, is_text
 from connectors.soap.template import Body
 
 
@@ -70,29 +71,36 @@ def _disjoint(*lists: tuple[str, ...]) -> None:
 
 
 class Header(BaseModel):
-    """A header of the envelope with plain values: children by name, nested where they are, in order; ``@name`` is an attribute.
+    """A header of the envelope with plain values: children by name, nested where they are, in order; ``@name`` is an attribute. Children are
+    in the header's namespace; ``{}name`` is in none, ``{namespace}name`` in another.
 
     Texts may have places, as a body written by hand has: ``{size}``, ``{since?}``, ``{now}``, and the constant arguments.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
-    namespace: str = ""
+    name: ElementName
+    namespace: Namespace = ""
     values: Mapping[str, Any] = Field(default_factory=dict[str, Any])
 
     @field_validator("values")
     @classmethod
     def _as_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {name: _text(one) for name, one in value.items()}
+        return _text(value)
 
 
 def _text(value: Any) -> Any:
-    """A YAML value as XML Schema writes it."""
+    """A YAML value as XML Schema writes it. Raises ValueError for what no envelope can hold."""
     if isinstance(value, Mapping):
-        return {name: _text(one) for name, one in cast("Mapping[str, Any]", value).items()}
+        inner = cast("Mapping[str, Any]", value)
+        for name in inner:
+            element_name(name.removeprefix("@"))
+        return {name: _text(one) for name, one in inner.items()}
     if isinstance(value, list):
         return [_text(one) for one in cast("list[Any]", value)]
-    return ("true" if value else "false") if isinstance(value, bool) else "" if value is None else str(value)
+    said = ("true" if value else "false") if isinstance(value, bool) else "" if value is None else str(value)
+    if not is_text(said):
+        raise ValueError(f"{said!r} has characters that XML does not have")
+    return said
 
 
 class More(BaseModel):

@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 
 from connectors.errors import FixConfiguration
 from connectors.soap.components import Operation
+from connectors.soap.sayable import is_text
 
 NAMESPACE = "urn:fortnight:template"
 ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
@@ -161,6 +162,10 @@ def _put(text: str, values: Mapping[str, Value], operation: str) -> str:
     def one(found: re.Match[str]) -> str:
         value = values.get(found.group(1))
         if isinstance(value, str):
+            if not is_text(value):
+                raise FixConfiguration(
+                    "soap.request_invalid", operation=operation, names=found.group(1), why="its value has characters that XML does not have"
+                )
             return value
         if found.group(2) and value is None:
             raise _Dropped

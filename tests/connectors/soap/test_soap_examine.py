@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pyarrow as pa
@@ -146,6 +147,31 @@ def test_a_header_in_another_namespace_than_the_wsdl_has_it_in_is_named(namespac
         said = headed(NINSHO_WSDL, auth, **source)
         told = f"the header Ninsho is sent in the namespace {sent}, and the WSDL has it in urn:parts"
         assert (told in said) if sent else ("header" not in said)
+
+
+def test_children_of_a_header_in_another_namespace_are_named_until_they_say_theirs() -> None:
+    """JAX-WS states children in no namespace, unless it is told otherwise."""
+    schema = NINSHO_SCHEMA.replace('name="City" type', 'name="City" form="unqualified" type')
+    documents = {WSDL_URL: NINSHO_WSDL, WSDL_URL.replace("?wsdl", "?xsd=parts.xsd"): schema}
+
+    def said(values: dict[str, str]) -> tuple[Said, str]:
+        header = {"name": "Ninsho", "namespace": "urn:parts", "values": values}
+        fakes = [Fake(ROWS, documents=documents) for _ in range(2)]
+        project, own = (
+            fakes[0].connector(auth={"headers": [header]}).examine(stream(**PAGED)),
+            fakes[1].connector().examine(stream(**{**PAGED, "headers": [header]})),
+        )
+        assert project == own
+        sent = [ElementTree.fromstring(fake.asked[0]).find(".//{urn:parts}Ninsho") for fake in fakes]
+        assert sent[0] is not None and sent[1] is not None
+        names = [[child.tag for child in one] for one in sent if one is not None]
+        assert names[0] == names[1]
+        return project, " ".join(names[0])
+
+    assert said({"City": "a", "Shelf": "1"})[1] == "{urn:parts}City {urn:parts}Shelf"
+    assert "the header Ninsho/City is sent in the namespace urn:parts, and the WSDL has it in -" in said({"City": "a", "Shelf": "1"})[0]
+    good, sent = said({"{}City": "a", "Shelf": "1"})
+    assert "header" not in good and sent == "City {urn:parts}Shelf"
 
 
 def test_a_header_that_the_wsdl_does_not_have_or_has_in_pieces_is_no_matter() -> None:

@@ -108,10 +108,17 @@ class Memory:
         found = self._table([column], pa.array(list(keys), pa.string())) if keys else None
         return found is not None and found.column(column).null_count < found.num_rows
 
-    def scopes(self) -> set[str]:
-        """The scopes that live rows point at."""
-        found = self._table([SCOPE])
-        return set() if found is None else {scope for scope in found[SCOPE].unique().to_pylist() if scope}
+    def scopes(self, without: Collection[str] = ()) -> set[str]:
+        """The scopes that live rows point at, rows with the keys ``without`` left out."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = self._table([KEY, SCOPE])
+        if found is None:
+            return set()
+        if without:
+            found = found.filter(pc.invert(pc.is_in(found[KEY], value_set=pa.array(list(without), pa.string()))))
+        return {scope for scope in found[SCOPE].unique().to_pylist() if scope}
 
     def _table(self, columns: list[str], keys: pa.Array | None = None) -> pa.Table | None:
         """These columns of the live rows (of these keys). Filtered batch by batch: Delta's statistics hold string views, which Arrow's

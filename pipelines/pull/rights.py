@@ -74,13 +74,18 @@ def view_moved(connector: Connector, stream: Stream, before: Published | None) -
     return connector.access(stream).view != before.view
 
 
-def with_derived(rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str], restated: set[str]) -> Rights:
+def with_derived(
+    rights: Rights, connector: Connector, stream: Stream, memory: Memory, found: set[str], restated: set[str], landing: Collection[str]
+) -> Rights:
     """The same with the scopes that rows and their columns point at and ``access`` did not name, resolved now. Rights carried on keep
-    those they had, but for ``restated`` ones: of these the source says that their rules may have moved since."""
+    those they had, but for ``restated`` ones: of these the source says that their rules may have moved since.
+
+    ``found`` are the scopes of the rows that came, ``landing`` the keys of those that are written or gone: what they pointed at is past.
+    """
     moved = set[str]() if rights.fresh else restated
     kept = tuple(scope for scope in rights.access.scopes if scope.id not in moved)
     named = {scope.id for scope in kept} | {UNRESOLVED}
-    rows = (found | memory.scopes()) if rights.fresh else found
+    rows = (found | memory.scopes(landing)) if rights.fresh else found
     columns = {column_scope(restricted, row) for row in rows for restricted in set(rights.access.restricted.values())}
     wanted = sorted((rows | columns | moved) - named)
     if not wanted:

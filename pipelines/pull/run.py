@@ -118,7 +118,8 @@ class _Walk:
         self.step("access")
         held = rights(connector, stream, self.contract, live, before, warehouse, self.started, anew=self.request.full)
         # Where rights were carried on, whatever may have moved them is to be named; where they were not, only what a feed names is.
-        stream = replace(stream, options={**stream.options, "rights_anew": held.fresh})
+        if follows_feed(self.contract):
+            stream = replace(stream, options={**stream.options, "rights_anew": held.fresh})
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
         plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
@@ -162,7 +163,7 @@ class _Walk:
             nulls = fetched.nulls if plan.window.full else before.nulls if before else {}
             if plan.window.full and before is not None and plan.comparable and not self.request.accept_gone:
                 guard_columns(self.contract, before.nulls, fetched, memory)
-            held = with_derived(held, connector, stream, memory, fetched.scopes, fetched.restated)
+            held = with_derived(held, connector, stream, memory, fetched.scopes, fetched.restated, fetched.spooled)
             fetched.rights_missed = unannounced(held, stream, warehouse, fetched.restated) if goes_on else 0
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")

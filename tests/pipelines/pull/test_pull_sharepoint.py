@@ -149,6 +149,23 @@ def test_a_right_taken_away_again_is_gone_with_the_pull_that_hears_of_it_though_
     assert not [path for path in wire.asked if path.endswith("/items")], "items are asked for alone, not the list"
 
 
+def test_an_item_with_rights_of_its_own_that_goes_leaves_no_scope_behind_that_nobody_resolves(library: Project, home: Path) -> None:
+    truth = [row for row in process.control(home, "truth", {"site": "quality"})["items"] if row["list"] == "品質規程"]
+    item = next(row for row in truth if row["kind"] == "file" and not row["unique"])
+    process.control(home, "grant", {"item": item["id"], "login": "emma.wilson"})
+    done(library, LIBRARY)
+    process.control(home, "delete", {"item": item["id"]})
+    try:
+        result = pull(library, Request(LIBRARY), FixedClock(WallClock().now() + timedelta(hours=2)))
+        assert result.error is None and result.counts["deleted"] == 1
+        (access,) = [check for check in result.checks if check.name == "access"]
+        assert access.passed, access.summary
+        scopes = Warehouse(library.root).read("scopes", LIBRARY)
+        assert scopes is not None and not [one for one in scopes["scope"].to_pylist() if one.endswith(item["unique_id"])]
+    finally:
+        process.control(home, "restore", {"item": item["id"]})
+
+
 def test_a_backfill_of_past_days_leaves_cursor_and_memory_where_they_were(library: Project) -> None:
     warehouse = Warehouse(library.root)
     before = warehouse.published(LIBRARY)

@@ -57,7 +57,7 @@ class Site:
                 (rf"{world.SITE}/_api/web/lists/getbyid\('L\d+'\)", self._verbose_one(_LIST), _SINGLE),
                 (rf"{world.SITE}/_api/web/lists\(guid'L(\d+)'\)/items", self._rows, _COLLECTION),
                 (rf"{world.SITE}/_api/web(?:/.*?)?(?:/items/getbyid\((\d+)\))?/roleassignments", self._assignments, _PERMISSION),
-                (rf"{world.SITE}/_api/web/siteusers", self._verbose_many([]), _COLLECTION),
+                (rf"{world.SITE}/_api/web/siteusers", self._site_users, _COLLECTION),
                 (rf"{world.SITE}/_api/web/sitegroups/getbyid\((\d+)\)/users", self._group_users, _COLLECTION),
             )
         ]
@@ -128,8 +128,12 @@ class Site:
     def _verbose_one(self, body: dict[str, Any]) -> Callable[[Any], Answer]:
         return lambda _: (200, {}, _dumped({"d": body}))
 
-    def _verbose_many(self, rows: list[Any]) -> Callable[[Any], Answer]:
-        return lambda _: (200, {}, _dumped({"d": {"results": rows}}))
+    def _site_users(self, query: dict[str, list[str]]) -> Answer:
+        """Who administers the site, nobody, in the verbose dialect; or everybody's object id, by pages."""
+        if "AadObjectId" not in query.get("$select", [""])[0]:
+            return 200, {}, _dumped({"d": {"results": []}})
+        start, most = int(query.get("$skip", ["0"])[0]), int(query.get("$top", ["100"])[0])
+        return 200, {}, _dumped({"value": [world.site_user(number) for number in range(start, min(start + most, world.PEOPLE))]})
 
     def _about(self, item: str, _: Any) -> Answer:
         return 200, {}, _dumped({"id": item, "name": item, "size": FILE_BYTES, "file": {"hashes": {"quickXorHash": self._hash}}})

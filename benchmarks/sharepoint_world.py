@@ -116,6 +116,11 @@ def user(number: int) -> dict[str, Any]:
     }
 
 
+def site_user(number: int) -> dict[str, Any]:
+    """A person of the site's own list, who is the one of the directory."""
+    return {"Id": _person(number)["Id"], "AadObjectId": {"NameId": user(number)["id"]}}
+
+
 def members(group: int) -> list[dict[str, Any]]:
     """Fifty people, and for every group but the last the next one, nested."""
     people = [{"@odata.type": "#microsoft.graph.user", "id": f"{number:08}"} for number in range(group, PEOPLE, GROUPS)]

@@ -27,7 +27,7 @@ class Fetched:
 
     ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what
     the source no longer shows (``absent``: of them, those the connector did not name either).
-    ``held`` are rows that were live and go to quarantine.
+    ``held`` are the rejects of rows that were live and go to quarantine by this pull.
     ``missed`` are rows that an earlier pull should have brought, ``rights_missed`` scopes that came to let in others without a word of the feed.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
@@ -39,6 +39,7 @@ class Fetched:
     keeping: Keeping
     profile: Profile = field(default_factory=Profile)
     rejects: list[Reject] = field(default_factory=list[Reject])
+    held: list[Reject] = field(default_factory=list[Reject])
     read: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -47,7 +48,6 @@ class Fetched:
     absent: int = 0
     missed: int = 0
     rights_missed: int = 0
-    held: int = 0
     unresolved: int = 0
     live_after: int = 0
     outside: int = 0
@@ -155,7 +155,7 @@ def _pages(
 class _Reading:
     """Pages compared with what is held. ``now`` is what this pull made of the keys it met: None where a row is gone.
 
-    ``listed`` are the keys met since everything is read, once a feed has been read before that.
+    ``listed`` are the keys met since everything is read, once a feed has been read before that; ``rejected`` those that did not fit, in order.
     """
 
     def __init__(
@@ -173,6 +173,7 @@ class _Reading:
         self.watermark = watermark
         self.now: dict[str, Held | None] = {}
         self.listed: set[str] | None = None
+        self.rejected: dict[str, None] = {}
         self.live = memory.live
         self.waiting: dict[str, Reject] = {} if window.full else dict(memory.waiting)
         if window.full:
@@ -209,7 +210,8 @@ class _Reading:
         # A row whose new state cannot be typed is held: its old state must not go on as if it were current.
         for reject in reversed(page.rejects):
             self.waiting[reject.key] = reject
-        found.held += self._drop(list(dict.fromkeys(reject.key for reject in page.rejects)), writer)
+        self.rejected.update(dict.fromkeys(reject.key for reject in page.rejects))
+        self._drop(list(dict.fromkeys(reject.key for reject in page.rejects)), writer)
 
     def settle(self, connector: Connector, writer: Any) -> None:
         """After the last page: what is gone without a word, and what stays in quarantine."""
@@ -217,8 +219,12 @@ class _Reading:
         found.absent = self._drop(self._absent(connector), writer)
         found.vanished += found.absent
         found.missed += found.absent if self.listed is not None else 0
-        self.found.live_after = self.live
-        self.found.rejects = list(self.waiting.values())
+        found.live_after = self.live
+        found.rejects = list(self.waiting.values())
+        # Not on the way: a row may be held and come right again within one pull.
+        newly = [key for key in self.rejected if key in self.waiting]
+        live = self.memory.of(newly) if newly else {}
+        found.held = [self.waiting[key] for key in newly if key in live]
 
     def _keep(self, rows: pa.RecordBatch, keys: list[str], writer: Any) -> None:
         import pyarrow as pa

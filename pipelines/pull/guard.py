@@ -53,10 +53,10 @@ def guard_held(contract: Contract, fetched: Fetched, *, live: int, accepted: boo
 
     The same limit holds as for rows that vanish: to their readers both are gone. Raises AnswerIsNo ``pull.held_back``.
     """
-    limit, held = contract.vanishing, fetched.held
+    limit, held = contract.vanishing, len(fetched.held)
     if accepted or held <= limit.rows or held <= limit.share * live:
         return
-    reject = fetched.rejects[0]
+    reject = fetched.held[0]
     raise AnswerIsNo(
         "pull.held_back",
         stream=contract.stream,

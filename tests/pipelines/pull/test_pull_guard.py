@@ -116,6 +116,16 @@ def test_a_contract_that_most_rows_no_longer_fit_stops_the_pull_instead_of_empty
     assert len(names(project)) == 170
 
 
+def test_rows_that_come_right_again_within_a_pull_are_not_held(tmp_path: Path) -> None:
+    project, source = project_of(tmp_path), Source(many(200))
+    run(project, source)
+    source.later()
+    bad = [(number, Row(bad=True, at=source.now)) for number in range(1, 31)]
+    source.pages = lambda: iter([bad, sorted(source.rows.items())])
+    result = run(project, source, full=True)
+    assert result.succeeded and result.counts["quarantined"] == 0 and len(names(project)) == 200
+
+
 def test_a_few_deleted_rows_of_a_small_table_are_believed(tmp_path: Path) -> None:
     project, source = project_of(tmp_path), Source(many(12))
     run(project, source)

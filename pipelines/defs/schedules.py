@@ -30,7 +30,7 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
         made.append(_once_pulled(project, system, found[roster_job_name(system)], "often", _QUARTER))
         made.append(_once_pulled(project, system, found[versions_job_name(system)], "weekly", _SUNDAY))
         # Behind the pulls, so that both sides speak of the same day.
-        made.append(_daily(project, found[agreement_job_name(system)], later // 60 % 24, later % 60, partitioned=False))
+        made.append(_once_pulled(project, system, found[agreement_job_name(system)], "daily", f"{later % 60} {later // 60 % 24} * * *"))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     return made
 

@@ -6,9 +6,10 @@ Ours is exactly what a question meets (``desk``): the closures a person asks und
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from connectors.capabilities import Confirms
@@ -70,15 +71,29 @@ class Agreement:
 
 @dataclass(frozen=True)
 class _Ours:
-    """What holds for one stream today: rows by scope, and each person's closure."""
+    """What holds for one stream today: its rows by scope, whom each scope lets in, who is there, and the scopes that links lead to."""
 
+    directory: Directory
     rows: Mapping[str, Sequence[str]]
     readers: Mapping[str, frozenset[str]]
-    people: Mapping[str, frozenset[str]]
+    people: Mapping[str, Person]
     linked: frozenset[str]
 
     def allows(self, principal: str, scope: str) -> bool:
-        return not self.people[principal].isdisjoint(self.readers.get(scope, frozenset()))
+        """As a question finds out."""
+        reached = closures(self.people[principal], [self.directory])[self.directory.stream]
+        return not reached.isdisjoint(self.readers.get(scope, frozenset()))
+
+    def behind(self, scope: str) -> frozenset[str]:
+        """The people whom the scope lets in, from its groups downwards: where to look for a pair, never what is said of one."""
+        return frozenset(_below(self.readers.get(scope, frozenset()), self._inside) & self.people.keys())
+
+    @cached_property
+    def _inside(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for edge in self.directory.members.select(["group", "member"]).to_pylist():
+            found.setdefault(edge["group"], []).append(edge["member"])
+        return found
 
 
 def agree(project: Project, system: str, clock: Clock, sample: str, connector: Connector | None = None, pairs: int = PAIRS) -> Agreement:
@@ -164,11 +179,11 @@ def _chosen(project: Project, system: str, sample: str, pairs: int) -> tuple[lis
         stream = streams[number % len(streams)]
         ours = of[stream]
         scope = dice.choice(sorted(ours.rows))
-        allowed = number // len(streams) % 2 == 0
-        people = [one for one in sorted(ours.people) if ours.allows(one, scope) is allowed]
+        inside = ours.behind(scope)
+        people = sorted(inside if number // len(streams) % 2 == 0 else ours.people.keys() - inside)
         if people:
-            pair = Pair(stream, dice.choice(ours.rows[scope]), scope, dice.choice(people), allowed)
-            wanted.setdefault((pair.stream, pair.key, pair.principal), pair)
+            who, key = dice.choice(people), dice.choice(ours.rows[scope])
+            wanted.setdefault((stream, key, who), Pair(stream, key, scope, who, ours.allows(who, scope)))
     return list(wanted.values()), of
 
 
@@ -181,14 +196,24 @@ def _ours(pin: Snapshot, directory: Directory) -> _Ours:
     shown = [] if scopes is None else scopes.to_pylist()
     readers = {row["scope"]: frozenset(row["principals"]) for row in shown if row["resolved"]}
     system = pin.stream.partition("/")[0]
-    people: dict[str, frozenset[str]] = {}
-    for account in directory.accounts.to_pylist():
-        if account["active"] is True:
-            someone = Person(account["login"] or "", account["name"] or "", {system: account["principal"]})
-            people[account["principal"]] = closures(someone, [directory])[pin.stream]
+    people = {
+        account["principal"]: Person(account["login"] or "", account["name"] or "", {system: account["principal"]})
+        for account in directory.accounts.to_pylist()
+        if account["active"] is True
+    }
     held = [] if grants is None else grants.to_pylist()
     linked = {row["scope"] for row in held if row["via"] == "link" and row["gone_at"] is None}
-    return _Ours({scope: sorted(keys) for scope, keys in by_scope.items()}, readers, people, frozenset(linked))
+    return _Ours(directory, {scope: sorted(keys) for scope, keys in by_scope.items()}, readers, people, frozenset(linked))
+
+
+def _below(groups: Collection[str], inside: Mapping[str, Sequence[str]]) -> set[str]:
+    found, waiting = set(groups), list(groups)
+    while waiting:
+        for member in inside.get(waiting.pop(), ()):
+            if member not in found:
+                found.add(member)
+                waiting.append(member)
+    return found
 
 
 def _judged(pair: Pair, source: bool | None, ours: _Ours) -> Pair:

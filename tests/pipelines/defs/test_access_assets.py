@@ -50,10 +50,11 @@ def tick(project: Project, name: str) -> dg.RunRequest | dg.SkipReason | object:
 
 
 def test_memberships_wait_for_the_first_pull_and_are_then_read_and_held_against_the_source(project: Project) -> None:
-    skipped = tick(project, "roster_sharepoint_often")
-    assert isinstance(skipped, dg.SkipReason) and "published" in str(skipped.skip_message)
+    names = ("roster_sharepoint_often", "agreement_sharepoint_daily", "versions_sharepoint_weekly")
+    for skipped in (tick(project, name) for name in names):
+        assert isinstance(skipped, dg.SkipReason) and "published" in str(skipped.skip_message)
     assert pull(project, Request(RULES), WallClock()).error is None
-    assert isinstance(tick(project, "roster_sharepoint_often"), dg.RunRequest)
+    assert all(isinstance(tick(project, name), dg.RunRequest) for name in names)
     roster, agreement, versions = access_keys("sharepoint")
     definitions = definitions_of(project.folder)
     with dg.instance_for_test() as instance:

@@ -97,6 +97,7 @@ class Schema:
 
     ``fingerprint`` (``sha256:…``) covers names, types and facets that readers depend on, and leaves out app number and revision.
     ``identity`` is the resolved address (app id, app code, space, list id …) and ``revision`` the source's own version of its settings.
+    ``decisive``: the fingerprint moves with every change that may stop a pull, so a contract that names it has accepted the interface as it is.
     """
 
     fields: tuple[LiveField, ...]
@@ -104,6 +105,7 @@ class Schema:
     revision: str
     identity: Mapping[str, str]
     parts: tuple[Part, ...] = ()
+    decisive: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Drift:
-    """All differences of one stream, from the contract alone where it is the ``first`` look: then what is not there may never have been."""
+    """All differences of one stream, from the contract alone where it is the ``first`` look: then what is not there may never have been.
+
+    ``decisive``: see ``connectors.protocol.Schema``.
+    """
 
     stream: str
     contract_version: int
     fingerprint: str
     changes: tuple[Change, ...]
     first: bool = False
+    decisive: bool = False
 
     @property
     def misnamed(self) -> bool:

@@ -27,9 +27,9 @@ def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Dri
     """
     compared = _Comparison(contract, live, since)
     changes = (*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix=""))
-    if since is not None and "soap" in live.identity and contract.source.get("fingerprint") == live.fingerprint:
+    if since is not None and live.decisive and contract.source.get("fingerprint") == live.fingerprint:
         changes = _accepted(changes, compare(contract, live).changes)
-    return Drift(contract.stream, contract.version, live.fingerprint, changes, first=since is None)
+    return Drift(contract.stream, contract.version, live.fingerprint, changes, first=since is None, decisive=live.decisive)
 
 
 def _accepted(changes: Iterable[Change], standing: Iterable[Change]) -> tuple[Change, ...]:

@@ -274,7 +274,7 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     reader = reader_fingerprint(contract, called, row, spec, columns, resting)
     trail = (called.output, *contract.walk(called.output, spec.rows))
     revision, identity = contract_fingerprint(contract_as_served), identity_of(contract, called, trail, endpoint)
-    return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting))
+    return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting), decisive=True)
 
 
 def inside_of(contract: Contract, element: Element, column: Column) -> Inside | None:

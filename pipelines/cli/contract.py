@@ -66,7 +66,7 @@ def diff(
         "fingerprint": drift.fingerprint,
     }
     # What a contract does not state can only be accepted by naming what was looked at.
-    acceptable = connector.kind == "soap" and bool(drift.blocking) and drift.fingerprint not in ("", found.source.get("fingerprint"))
+    acceptable = drift.decisive and bool(drift.blocking) and drift.fingerprint not in ("", found.source.get("fingerprint"))
 
     def value(kind: str, given: str) -> str:
         """Required, optional and nillable are our words; everything else is the source's own."""

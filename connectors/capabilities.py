@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from connectors.protocol import Account, Cursor, Member, Schema, Stream
+from connectors.access import Account, Member
+from connectors.protocol import Cursor, Schema, Stream
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from connectors.access import unknown_scope
 from connectors.errors import SourceError
 from connectors.keys import key_text
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Page, Stream, Window, unknown_scope
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Page, Stream, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Column, Cursor, Page, Stream
+from connectors.access import UNRESOLVED
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Page, Stream
 
 #: Rows of one page of keys that are gone.
 _GONE = 10_000

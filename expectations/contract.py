@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from connectors.access import PrincipalKind
 from connectors.errors import FixConfiguration
 from connectors.messages import Said
-from connectors.protocol import Column, PrincipalKind, Stream
+from connectors.protocol import Column, Stream
 from connectors.validation import first_fault
 from expectations.types import parse_type
 
@@ -94,7 +95,7 @@ class DriftPolicy(_Strict):
 
 
 class AccessSpec(_Strict):
-    """``source`` takes rights from the system; a fixed list of principals (``kind:system:id``, as ``connectors.protocol.principal`` makes
+    """``source`` takes rights from the system; a fixed list of principals (``kind:system:id``, as ``connectors.access.principal`` makes
     them) replaces them. Read again when older than ``refresh``.
     """
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.protocol import Account, LiveField, Schema
+from connectors.access import Account
+from connectors.protocol import LiveField, Schema
 from expectations.changes import KINDS, Change, Drift, Kind, nearest
 from expectations.contract import Contract, FieldSpec, Policy
 from expectations.facts import Fact, Facts, facts_of

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from connectors.access import UNRESOLVED, Access, Scope, unknown_scope
 from connectors.errors import AccessRefused
 from connectors.kintone.address import App
 from connectors.kintone.client import Client
@@ -17,7 +18,7 @@ from connectors.kintone.rights import Readers, Rights
 from connectors.kintone.rules import Rule, Rules, read_rules
 from connectors.kintone.schema import Form
 from connectors.kintone.scope_ids import HIDDEN, REASONS, column_values, split, split_columns, values_of
-from connectors.protocol import UNRESOLVED, Access, Column, Scope, unknown_scope
+from connectors.protocol import Column
 
 
 def read_access(

@@ -9,6 +9,7 @@ from datetime import datetime
 import httpx
 import pyarrow as pa
 
+from connectors.access import Access, Scope
 from connectors.errors import SourceError
 from connectors.kintone.access import read_access, resolve_scopes
 from connectors.kintone.address import App
@@ -26,7 +27,7 @@ from connectors.kintone.schema import Form, schema_of
 from connectors.kintone.seek import Range
 from connectors.kintone.tables import pull_table, table_schema
 from connectors.messages import Said, told
-from connectors.protocol import SOURCE_VERSION, Access, Blob, Column, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window
+from connectors.protocol import SOURCE_VERSION, Blob, Column, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
 from connectors.transport import TransportOptions
 
 _CHUNK = 256 * 1024

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from connectors.access import Account, Member, principal
 from connectors.errors import BrokenReply
 from connectors.kintone.client import Client
-from connectors.protocol import Account, Member, principal
 
 #: The built-in group of all users; it becomes ``everyone:<system>``.
 EVERYONE = "everyone"

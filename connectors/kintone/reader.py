@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from connectors.access import UNRESOLVED
 from connectors.errors import BrokenReply, FixConfiguration
 from connectors.kintone.client import Client, seek
 from connectors.kintone.config import SourceSpec
@@ -17,7 +18,7 @@ from connectors.kintone.run import Run
 from connectors.kintone.schema import revision_now
 from connectors.kintone.seek import Fetched, Range, ahead, bracketed, joined, listing
 from connectors.pages import key_columns, schema_for
-from connectors.protocol import SOURCE_VERSION, UNRESOLVED, Stream
+from connectors.protocol import SOURCE_VERSION, Stream
 
 
 class Reader:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
+from connectors.access import principal
 from connectors.kintone.directory import EVERYONE, Directory, is_guest, user_principal
-from connectors.protocol import principal
 
 Kind = Literal["USER", "GROUP", "ORGANIZATION", "FIELD"]
 #: What the codes in a field are, by the field's type; other types name nobody.

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.access import UNRESOLVED
 from connectors.kintone.client import PAGE
 from connectors.kintone.decode import Decoded
 from connectors.kintone.reader import Reader
 from connectors.kintone.seek import Range
-from connectors.protocol import UNRESOLVED
 
 #: A record that is saved again and again is looked at this often; then it is nobody's until the next pull.
 _LOOKS = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.protocol import UNRESOLVED, Access, Scope
+from connectors.access import UNRESOLVED, Access, Scope
 from connectors.sharepoint.assignments import Assignments
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.directory import Directory

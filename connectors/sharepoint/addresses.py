@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from connectors.access import UNRESOLVED
 from connectors.errors import AddressUnknown
-from connectors.protocol import UNRESOLVED, LiveField
+from connectors.protocol import LiveField
 from connectors.sharepoint.client import Tenant
 from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.places import Place, Site, find_library, find_list, find_site

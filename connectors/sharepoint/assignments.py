@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from connectors.access import Grant, GrantKind, Link, Member, Scope, principal
 from connectors.errors import AddressUnknown
-from connectors.protocol import Grant, GrantKind, Link, Member, Scope, principal
 from connectors.sharepoint import office
 from connectors.sharepoint.claims import read_claim, sharing_link
 from connectors.sharepoint.client import Api

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.protocol import Link
+from connectors.access import Link
 
 #: ``nobody`` is known and grants no person anything: sharing-link groups, system accounts, applications.
 Meaning = Literal["user", "group", "owners", "members", "everyone", "sitegroup", "nobody", "unknown"]

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.access import Access, Scope, unknown_scope
 from connectors.capabilities import Roster, Weight
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
-from connectors.protocol import Access, Blob, Cursor, Health, Known, Offer, Page, Schema, Scope, Stream, Window, unknown_scope
+from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
 from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.addresses import Addresses

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
+from connectors.access import Account, Member, principal
 from connectors.errors import AccessRefused, AddressUnknown
-from connectors.protocol import Account, Member, principal
 from connectors.sharepoint.batch import read_many
 from connectors.sharepoint.client import Tenant, parsed, refusal
 

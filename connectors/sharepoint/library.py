@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from connectors.protocol import UNRESOLVED, Cursor, Known, Page, Stream, Window
+from connectors.access import UNRESOLVED
+from connectors.protocol import Cursor, Known, Page, Stream, Window
 from connectors.sharepoint.applied import Applied, apply, children, put
 from connectors.sharepoint.changes import Changes
 from connectors.sharepoint.client import Api

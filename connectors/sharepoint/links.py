@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from connectors.protocol import Grant, Link
+from connectors.access import Grant, Link
 from connectors.sharepoint.batch import read_many
 from connectors.sharepoint.client import Api, Json, parsed, refusal
 from connectors.sharepoint.decode import instant

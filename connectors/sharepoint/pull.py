@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from connectors.access import UNRESOLVED
 from connectors.errors import AddressUnknown, FixConfiguration
-from connectors.protocol import UNRESOLVED, Cursor, Known, LiveField, Page, Stream, Window
+from connectors.protocol import Cursor, Known, LiveField, Page, Stream, Window
 from connectors.sharepoint.addresses import Addresses, StreamScopes
 from connectors.sharepoint.client import Tenant, parsed
 from connectors.sharepoint.config import SourceSpec

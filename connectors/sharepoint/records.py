@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
+from connectors.access import UNRESOLVED
 from connectors.errors import AddressUnknown
 from connectors.pages import page_schema
-from connectors.protocol import UNRESOLVED, Cursor, Known, LiveField, Page, Stream, Window
+from connectors.protocol import Cursor, Known, LiveField, Page, Stream, Window
 from connectors.sharepoint.client import Api
 from connectors.sharepoint.decode import instant, list_row, readers
 from connectors.sharepoint.feed import Spool, settle

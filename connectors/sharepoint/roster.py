@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
+from connectors.access import Member
 from connectors.capabilities import Roster
 from connectors.errors import AccessRefused, AddressUnknown
-from connectors.protocol import Cursor, Member
+from connectors.protocol import Cursor
 from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.assignments import Assignments
 from connectors.sharepoint.change_log import changed_since, current_token

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.protocol import UNRESOLVED
+from connectors.access import UNRESOLVED
 from connectors.sharepoint import office
 from connectors.sharepoint.client import Api, parsed
 from connectors.sharepoint.places import Site

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.protocol import UNRESOLVED
+from connectors.access import UNRESOLVED
 
 KINDS = ("file", "folder", "package")
 _COLUMNS = ("parent", "name", "list_item", "own", "scope", "kind")

@@ -5,8 +5,9 @@ An entity is one scope; its principals are the roles that name it; logins are me
 
 from __future__ import annotations
 
+from connectors.access import Access, Account, Member, Scope, principal
 from connectors.errors import BrokenReply
-from connectors.protocol import Access, Account, Member, Scope, Stream, Window, principal
+from connectors.protocol import Stream, Window
 from connectors.soap.client import SoapClient
 from connectors.soap.config import SourceSpec
 from connectors.soap.guess import entity_of, guess_source

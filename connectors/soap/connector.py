@@ -10,24 +10,12 @@ import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.access import Access, Scope, unknown_scope
 from connectors.capabilities import OperationShape
 from connectors.errors import FixConfiguration
 from connectors.messages import Said
 from connectors.pages import empty
-from connectors.protocol import (
-    Access,
-    Blob,
-    Cursor,
-    Health,
-    Known,
-    Offer,
-    Page,
-    Schema,
-    Scope,
-    Stream,
-    Window,
-    unknown_scope,
-)
+from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
 from connectors.soap import access as access_module
 from connectors.soap import discover, files, pull, schema
 from connectors.soap.client import SoapClient

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors.protocol import SCOPE, SOURCE_VERSION, UNRESOLVED, column_scope
+from connectors.access import UNRESOLVED, column_scope
+from connectors.protocol import SCOPE, SOURCE_VERSION
 from pipelines.index.blocks import Block
 from pipelines.index.parse import Parser, Unparsed
 

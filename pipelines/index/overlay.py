@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from connectors.protocol import SCOPE, UNRESOLVED, column_scope
+from connectors.access import UNRESOLVED, column_scope
+from connectors.protocol import SCOPE
 from pipelines.index.chunks import Chunk, principals_of
 from pipelines.index.documents import FILE_MARK, file_suffix, key_of, refs_of, row_id, top_column
 

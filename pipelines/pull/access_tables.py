@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.protocol import Access, Scope
+from connectors.access import Access, Scope
 from expectations.contract import Contract
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ GRANT_KEY = ("scope", "principal", "login", "role", "via", "link_digest")
 class AccessTables:
     """``scopes`` (scope, title, principals, resolved, reason, parent, level), ``members`` (group, member), ``accounts`` (principal, system,
     login, mail, name, active), ``principals`` (principal, title), and ``grants``: scope, principal, login, title, kind, role, via, reads,
-    link_scope, link_type, link_expires (instant, UTC), link_password, link_digest, as ``connectors.protocol.Grant`` has them.
+    link_scope, link_type, link_expires (instant, UTC), link_password, link_digest, as ``connectors.access.Grant`` has them.
     """
 
     scopes: pa.Table

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, UNRESOLVED, Connector, Cursor, Note, Page, Reject, Stream, Window
+from connectors.access import UNRESOLVED
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Note, Page, Reject, Stream, Window
 from expectations.contract import Contract
 from expectations.profile import Profile, add
 from pipelines.landing.memory import Held, Memory

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from connectors.access import Access
 from connectors.messages import joined, told
-from connectors.protocol import Access
 from expectations.contract import Contract
 from expectations.suite import judge_values
 from pipelines.pull.fetch import Fetched

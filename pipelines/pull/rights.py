@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connectors.protocol import UNRESOLVED, Access, Account, Connector, Schema, Scope, Stream, column_scope
+from connectors.access import UNRESOLVED, Access, Account, Scope, column_scope
+from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
 from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory

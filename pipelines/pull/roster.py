@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from connectors.access import Account, Member
 from connectors.capabilities import KeepsRoster, Roster
 from connectors.errors import AnswerIsNo
 from connectors.messages import told
-from connectors.protocol import Account, Connector, Cursor, Member
+from connectors.protocol import Connector, Cursor
 from pipelines.clock import Clock
 from pipelines.landing.history import observed, standing
 from pipelines.landing.snapshot import Snapshot, snapshot

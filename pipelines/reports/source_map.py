@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from connectors.access import Access
 from connectors.capabilities import Operates, OperationShape
 from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration, FortnightError, SourceError
 from connectors.messages import told
-from connectors.protocol import Access, Connector, Offer, Schema
+from connectors.protocol import Connector, Offer, Schema
 from expectations.contract import Contract
 from expectations.drift import Change, compare
 from expectations.facts import Facts

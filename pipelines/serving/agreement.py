@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from connectors.access import UNRESOLVED
 from connectors.capabilities import Confirms
 from connectors.errors import AnswerIsNo
 from connectors.messages import told
-from connectors.protocol import SCOPE, UNRESOLVED, Connector
+from connectors.protocol import SCOPE, Connector
 from pipelines.clock import Clock
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse, storing

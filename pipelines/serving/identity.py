@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from connectors.protocol import principal
+from connectors.access import principal
 
 if TYPE_CHECKING:
     import pyarrow as pa

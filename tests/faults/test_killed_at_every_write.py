@@ -21,7 +21,7 @@ from deltalake.table import TableAlterer, TableMerger
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipelines" / "pull"))
 from scripted import STREAM, Row, Source, held, names, project_of, run
 
-from connectors.protocol import Scope
+from connectors.access import Scope
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from kintone_world import EVERYONE, World, cell, connector, field_of, order, refused, stream
 
+from connectors.access import Access, Member, Scope, column_scope
 from connectors.errors import BrokenReply
-from connectors.protocol import Access, Column, Member, Scope, Window, column_scope
+from connectors.protocol import Column, Window
 
 SUBJECT = Column("subject", "件名", pa.string())
 ALL = ("everyone:kintone",)

@@ -15,10 +15,11 @@ import pytest
 from conformance.live import write_contract, write_yaml
 from kintone_world import NOW, World, answered, cell, connector, default_fields, field_of, order, stream
 
+from connectors.access import UNRESOLVED
 from connectors.errors import AnswerIsNo, BrokenReply, FixConfiguration, FortnightError, SourceUnavailable
 from connectors.kintone.budget import Budget, BudgetPolicy
 from connectors.kintone.pace import Pace
-from connectors.protocol import OP, SCOPE, UNRESOLVED, Column, Stream, Window
+from connectors.protocol import OP, SCOPE, Column, Stream, Window
 from connectors.transport import TransportOptions
 from pipelines.clock import FixedClock
 from pipelines.landing.warehouse import Warehouse

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kintone_company import Company, app_id, stream_of
 
-from connectors.protocol import Access, Connector, Member, Scope, Stream, Window, column_scope
+from connectors.access import Access, Member, Scope, column_scope
+from connectors.protocol import Connector, Stream, Window
 from infra.sandbox import process
 from infra.sandbox.company.people import GROUPS, ORGANISATIONS, PEOPLE, Person, person
 from infra.sandbox.kintone.directory import user_code

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.access import Account, column_scope
 from connectors.kintone.directory import Directory
 from connectors.kintone.rights import Readers, Rights, rights_of
 from connectors.kintone.scope_ids import (
@@ -25,7 +26,6 @@ from connectors.kintone.scope_ids import (
     values_of,
     with_columns,
 )
-from connectors.protocol import Account, column_scope
 
 USERS = ("sato", "suzuki", "ito", "left")
 GROUPS = {"quality": {"sato"}, "sales": {"suzuki", "sato"}, "none": set[str]()}

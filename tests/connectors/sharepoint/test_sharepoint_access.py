@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sharepoint_world import HOST, TENANT, Table, api, tenant
 
+from connectors.access import Access, Scope
 from connectors.errors import AddressUnknown
-from connectors.protocol import Access, Scope
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.claims import Claim, read_claim
 from connectors.sharepoint.places import Site

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sharepoint_world import served
 
-from connectors.protocol import Access, principal
+from connectors.access import Access, principal
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.places import Site as Place
 from connectors.sharepoint.scopes import read_scopes

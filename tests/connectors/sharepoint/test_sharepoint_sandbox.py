@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from sharepoint_world import config_of, options_of, rows_of, stream_of
 
+from connectors.access import Access
 from connectors.conformance import Holding
 from connectors.errors import AccessRefused, AddressUnknown, FixConfiguration
-from connectors.protocol import Access, Blob, Connector, Cursor, Offer, Stream, Window
+from connectors.protocol import Blob, Connector, Cursor, Offer, Stream, Window
 from connectors.sharepoint import connect
 from connectors.sharepoint import rows as rows_module
 from infra.sandbox import process

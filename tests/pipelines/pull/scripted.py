@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 from conformance.live import write_contract, write_yaml
 
+from connectors.access import Access, Scope, unknown_scope
 from connectors.errors import FortnightError
 from connectors.protocol import (
     OP,
     SCOPE,
     SOURCE_VERSION,
-    Access,
     Blob,
     Cursor,
     Health,
@@ -27,10 +27,8 @@ from connectors.protocol import (
     Page,
     Reject,
     Schema,
-    Scope,
     Stream,
     Window,
-    unknown_scope,
 )
 from pipelines.clock import WallClock
 from pipelines.landing.warehouse import Warehouse

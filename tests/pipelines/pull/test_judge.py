@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 import pytest
 from pydantic import ValidationError
 
-from connectors.protocol import Access, Note, Reject, Scope
+from connectors.access import Access, Scope
+from connectors.protocol import Note, Reject
 from expectations.contract import Contract
 from expectations.suite import Verdict
 from pipelines.pull import judge

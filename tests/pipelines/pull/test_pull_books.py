@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted import START, STREAM, Row, Source, held, names, project_of, run
 
+from connectors.access import UNRESOLVED, Scope
 from connectors.errors import AnswerIsNo, BrokenReply, Interrupted, SourceUnavailable
-from connectors.protocol import UNRESOLVED, Scope
 from pipelines.evidence.plan import claims_of
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project

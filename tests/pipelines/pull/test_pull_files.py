@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from scripted import STREAM, Row, Source, names, project_of, run
 
+from connectors.access import Scope
 from connectors.errors import (
     AccessRefused,
     AddressUnknown,
@@ -21,7 +22,7 @@ from connectors.errors import (
     NoContent,
     SourceUnavailable,
 )
-from connectors.protocol import Blob, Scope, Stream, Window
+from connectors.protocol import Blob, Stream, Window
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.files import fetch_files

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import START, STREAM, Row, Source, held, names, project_of, run
 
+from connectors.access import Access, Scope
 from connectors.errors import AnswerIsNo
-from connectors.protocol import SOURCE_VERSION, Access, Cursor, Known, Page, Scope, Stream, Window
+from connectors.protocol import SOURCE_VERSION, Cursor, Known, Page, Stream, Window
 from pipelines.clock import FixedClock
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project

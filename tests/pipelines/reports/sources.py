@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.access import Access, Scope
 from connectors.errors import FortnightError
-from connectors.protocol import Access, Blob, Cursor, Health, LiveField, Offer, Page, Schema, Scope, Stream, Window
+from connectors.protocol import Blob, Cursor, Health, LiveField, Offer, Page, Schema, Stream, Window
 from pipelines.project import Project, ProjectFile, load
 
 INSTANT = pa.timestamp("us", "UTC")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from connectors.access import Scope
 from connectors.errors import AccessRefused, FixConfiguration, SourceUnavailable
 from connectors.messages import catalogue
-from connectors.protocol import Offer, Scope
+from connectors.protocol import Offer
 from expectations.contract import read_contract
 from pipelines.clock import FixedClock
 from pipelines.project import Project, load

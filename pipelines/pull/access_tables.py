@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.access import Access, Scope
+from connectors.access import Access, Account, Member, Scope
 from expectations.contract import Contract
 
 if TYPE_CHECKING:
@@ -33,22 +34,32 @@ def access_tables(access: Access, contract: Contract) -> AccessTables:
     """A fixed list in the contract's ``access:`` replaces the principals of every scope."""
     import pyarrow as pa
 
-    text = pa.string()
-    members = [{"group": edge.group, "member": edge.member} for edge in access.members]
-    accounts = [
-        {"principal": a.principal, "system": contract.system, "login": a.login, "mail": a.mail, "name": a.name, "active": a.active}
-        for a in access.accounts
-    ]
-    names = [{"principal": principal, "title": title} for principal, title in sorted(access.names.items())]
+    names = sorted(access.names.items())
     return AccessTables(
         _scopes(access.scopes, contract),
-        pa.Table.from_pylist(members, schema=pa.schema([("group", text), ("member", text)])),
-        pa.Table.from_pylist(
-            accounts, schema=pa.schema([(n, text) for n in ("principal", "system", "login", "mail", "name")] + [("active", pa.bool_())])
-        ),
+        members_table(access.members),
+        accounts_table(contract.system, access.accounts),
         _grants(access),
-        pa.Table.from_pylist(names, schema=pa.schema([("principal", text), ("title", text)])),
+        pa.table(
+            {"principal": pa.array([one for one, _ in names], pa.string()), "title": pa.array([title for _, title in names], pa.string())}
+        ),
     )
+
+
+def members_table(edges: Sequence[Member]) -> pa.Table:
+    """Who is directly in what (group, member)."""
+    import pyarrow as pa
+
+    return pa.table({name: pa.array([getattr(edge, name) for edge in edges], pa.string()) for name in ("group", "member")})
+
+
+def accounts_table(system: str, accounts: Sequence[Account]) -> pa.Table:
+    """Who is there (principal, system, login, mail, name, active)."""
+    import pyarrow as pa
+
+    text = {name: pa.array([getattr(one, name) for one in accounts], pa.string()) for name in ("principal", "login", "mail", "name")}
+    columns = {"principal": text["principal"], "system": pa.array([system] * len(accounts), pa.string()), **text}
+    return pa.table({**columns, "active": pa.array([one.active for one in accounts], pa.bool_())})
 
 
 def _scopes(scopes: tuple[Scope, ...], contract: Contract) -> pa.Table:

@@ -21,6 +21,7 @@ from pipelines.landing.history import observed, standing
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
+from pipelines.pull.access_tables import accounts_table, members_table
 from pipelines.pull.apart import apart, publish_apart
 from pipelines.pull.outcome import Check
 
@@ -141,7 +142,7 @@ def _names(pins: Sequence[Snapshot], groups: Collection[str]) -> dict[str, str]:
 
 def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | None, at: datetime, names: Mapping[str, str]) -> Refreshed:
     before = last.read("members") if last is not None else None
-    members = observed(before, _members(found.members), ("group", "member"), at)
+    members = observed(before, members_table(found.members), ("group", "member"), at)
     came, left = _moved(members, at)
     counts = {"members": len(found.members), "accounts": len(found.accounts), "groups": len(found.groups), "asked": found.asked}
     number = publish_apart(
@@ -149,7 +150,7 @@ def _publish(warehouse: Warehouse, system: str, found: Roster, last: Snapshot | 
         roster_id(system),
         last,
         at,
-        {"members": members, "accounts": _accounts(system, found.accounts), "groups": _groups(found)},
+        {"members": members, "accounts": accounts_table(system, found.accounts), "groups": _groups(found)},
         counts={**counts, "came": came, "left": left},
         cursor=dict(found.cursor.state),
     )
@@ -188,22 +189,8 @@ def _moved(members: pa.Table, at: datetime) -> tuple[int, int]:
     return sum(1 for row in rows if row["first_observed"] == at), sum(1 for row in rows if row["gone_at"] == at)
 
 
-def _members(found: Sequence[Member]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table({"group": pa.array([m.group for m in found], pa.string()), "member": pa.array([m.member for m in found], pa.string())})
-
-
 def _groups(found: Roster) -> pa.Table:
     import pyarrow as pa
 
     names = sorted(found.groups | found.unread.keys())
     return pa.table({"group": pa.array(names, pa.string()), "unread": pa.array([found.unread.get(n, "") for n in names], pa.string())})
-
-
-def _accounts(system: str, found: Sequence[Account]) -> pa.Table:
-    import pyarrow as pa
-
-    text = {name: pa.array([getattr(one, name) for one in found], pa.string()) for name in ("principal", "login", "mail", "name")}
-    columns = {"principal": text["principal"], "system": pa.array([system] * len(found), pa.string()), **text}
-    return pa.table({**columns, "active": pa.array([one.active for one in found], pa.bool_())})

@@ -6,7 +6,8 @@ The contracts here are made from ``discover()``: a test that reads the source mu
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,34 @@ def project_for(folder: Path, home: Path) -> Project:
         },
     )
     return load(folder)
+
+
+@contextmanager
+def tenant(folder: Path) -> Iterator[Path]:
+    """A SharePoint that runs in ``folder`` alone, for as long as this lasts."""
+    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
+    try:
+        yield folder
+    finally:
+        process.down(folder)
+
+
+def with_offers(folder: Path, home: Path, streams: Mapping[tuple[str, str], str]) -> Project:
+    """A project with these streams of the tenant in ``home``: by their site, and by their name there, which pages have none of."""
+    project = project_for(folder, home)
+    offers = offers_by_place(project)
+    for place, stream in streams.items():
+        write_contract(project, contract_of(offers[place], stream))
+    return load(project.folder)
+
+
+def offers_by_place(project: Project) -> dict[tuple[str, str], Offer]:
+    """Every stream that the project's tenant offers, by site and name."""
+    connector = project.connect("sharepoint")
+    try:
+        return {(str(offer.source["site"]), str(offer.source.get("name", ""))): offer for offer in connector.discover()}
+    finally:
+        connector.close()
 
 
 def with_contract(project: Project, stream: str, **changes: Any) -> Project:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.live import ORIGIN, contract_of, project_for, rows_by_key, write_contract
+from conformance.live import rows_by_key, tenant, with_offers
 
 from connectors.messages import catalogue
 from infra.sandbox import process
@@ -18,7 +18,7 @@ from infra.sandbox.company.people import PEOPLE
 from infra.sandbox.sharepoint.breaks import BREAKS, COLUMN, SHARED
 from pipelines.clock import FixedClock, WallClock
 from pipelines.landing.warehouse import Warehouse
-from pipelines.project import Project, load
+from pipelines.project import Project
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
 from pipelines.serving.identity import closure
@@ -29,24 +29,15 @@ TITLES = {"品質規程": RULES, "製品マニュアル": MANUALS, "是正処置
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tenant")
-    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
-    yield folder
-    process.down(folder)
+    with tenant(tmp_path_factory.mktemp("tenant")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def loaded(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two libraries and a list, pulled once."""
-    project = project_for(tmp_path_factory.mktemp("broken") / "project", home)
-    connector = project.connect("sharepoint")
-    try:
-        for offer in connector.discover():
-            if offer.source["site"] == "/sites/quality" and offer.source.get("name") in TITLES:
-                write_contract(project, contract_of(offer, TITLES[offer.source["name"]]))
-    finally:
-        connector.close()
-    project = load(project.folder)
+    named = {("/sites/quality", title): stream for title, stream in TITLES.items()}
+    project = with_offers(tmp_path_factory.mktemp("broken") / "project", home, named)
     for stream in TITLES.values():
         assert pull(project, Request(stream), WallClock()).error is None
     return project

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance.live import ORIGIN, contract_of, project_for, rows_by_key, without_our_variables, write_contract
+from conformance.live import offers_by_place, project_for, rows_by_key, tenant, with_offers, without_our_variables
 from ruamel.yaml import YAML
 from soaking import rounds
 
@@ -49,25 +49,15 @@ EVERY = tuple(sorted(NAMES.values()))
 
 def with_streams(folder: Path, home: Path) -> Project:
     """A project with a contract for every stream that the tenant offers."""
-    project = project_for(folder, home)
-    connector = project.connect("sharepoint")
-    try:
-        offers = list(connector.discover())
-    finally:
-        connector.close()
-    named = {NAMES[offer.source["site"], offer.source.get("name", "")]: offer for offer in offers}
-    assert tuple(sorted(named)) == EVERY
-    for name, offer in named.items():
-        write_contract(project, contract_of(offer, f"sharepoint/{name}"))
-    return load(project.folder)
+    project = with_offers(folder, home, {place: f"sharepoint/{name}" for place, name in NAMES.items()})
+    assert offers_by_place(project).keys() == NAMES.keys()
+    return project
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tenant")
-    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
-    yield folder
-    process.down(folder)
+    with tenant(tmp_path_factory.mktemp("tenant")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

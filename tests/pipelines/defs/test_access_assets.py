@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from conformance.live import ORIGIN, contract_of, project_for, write_contract
+from conformance.live import tenant, with_offers
 from small_project import definitions_of
 
 from infra.sandbox import process
 from pipelines.clock import WallClock
 from pipelines.defs.keys import access_keys
-from pipelines.project import Project, load
+from pipelines.project import Project
 from pipelines.pull.outcome import Request
 from pipelines.pull.run import pull
 
@@ -24,22 +24,13 @@ RULES = "sharepoint/quality-rules"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tenant")
-    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
-    yield folder
-    process.down(folder)
+    with tenant(tmp_path_factory.mktemp("tenant")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def project(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = project_for(tmp_path_factory.mktemp("access") / "project", home)
-    connector = made.connect("sharepoint")
-    try:
-        offer = next(offer for offer in connector.discover() if offer.source.get("name") == "品質規程")
-    finally:
-        connector.close()
-    write_contract(made, contract_of(offer, RULES))
-    return load(made.folder)
+    return with_offers(tmp_path_factory.mktemp("access") / "project", home, {("/sites/quality", "品質規程"): RULES})
 
 
 def tick(project: Project, name: str) -> dg.RunRequest | dg.SkipReason | object:

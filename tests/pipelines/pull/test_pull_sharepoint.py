@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance.live import ORIGIN, contract_of, project_for, write_contract
+from conformance.live import contract_of, offers_by_place, project_for, tenant, write_contract
 
 from connectors.protocol import Offer, Window
 from infra.sandbox import process
@@ -33,19 +33,13 @@ CONTENT = {"kind": "file", "ref": "item_id", "name": "name", "media_type": "medi
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tenant")
-    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
-    yield folder
-    process.down(folder)
+    with tenant(tmp_path_factory.mktemp("tenant")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def offers(home: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Offer]:
-    connector = project_for(tmp_path_factory.mktemp("offers"), home).connect("sharepoint")
-    try:
-        return list(connector.discover())
-    finally:
-        connector.close()
+    return list(offers_by_place(project_for(tmp_path_factory.mktemp("offers"), home)).values())
 
 
 @dataclass

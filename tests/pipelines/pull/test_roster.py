@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance.live import ORIGIN, contract_of, project_for, write_contract
+from conformance.live import project_for, tenant, with_offers
 
 from connectors.errors import AnswerIsNo, SourceError
 from connectors.sharepoint.change_log import Changed
@@ -18,7 +18,7 @@ from infra.sandbox.sharepoint.changes import RETENTION
 from pipelines.clock import FixedClock, WallClock
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
-from pipelines.project import Project, load
+from pipelines.project import Project
 from pipelines.pull.outcome import Request
 from pipelines.pull.roster import known_roster, refresh, roster_id
 from pipelines.pull.run import pull
@@ -35,24 +35,14 @@ AUDITORS = "監査チーム"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tenant")
-    process.up(folder, origin=ORIGIN, base_port=0, only=("sharepoint",))
-    yield folder
-    process.down(folder)
+    with tenant(tmp_path_factory.mktemp("tenant")) as folder:
+        yield folder
 
 
 @pytest.fixture
 def loaded(home: Path, tmp_path: Path) -> Project:
-    project = project_for(tmp_path / "project", home)
-    connector = project.connect("sharepoint")
-    try:
-        for offer in connector.discover():
-            name = PAGES if offer.source["kind"] == "pages" else TITLES.get(offer.source.get("name", ""))
-            if offer.source["site"] == "/sites/quality" and name:
-                write_contract(project, contract_of(offer, name))
-    finally:
-        connector.close()
-    project = load(project.folder)
+    named = {("/sites/quality", title): stream for title, stream in {**TITLES, "": PAGES}.items()}
+    project = with_offers(tmp_path / "project", home, named)
     for stream in (*TITLES.values(), PAGES):
         assert pull(project, Request(stream), WallClock()).error is None
     return project

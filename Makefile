@@ -23,7 +23,7 @@ demo: install ## the main job, end to end, against the sandbox
 
 test: install ## all tests, with a fixed-seed slice of the random ones (SLICE names the seed)
 	@echo "tests: fixed-seed slice $(SLICE)"
-	SLICE=$(SLICE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" --hypothesis-seed=$(SLICE) -p no:cacheprovider
+	SLICE=$(SLICE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" --hypothesis-seed=$(SLICE) -p no:cacheprovider
 
 lint: install ## ruff, pyright strict, import rules
 	$(BIN)/ruff check .

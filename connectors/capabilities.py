@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from connectors.access import Account, Member
@@ -49,6 +50,23 @@ class Identifies(Protocol):
 
     def identify(self, stream: Stream) -> Schema:
         """Identity and parts as ``describe`` gives them, without fields. Nothing is sent where credentials must not go."""
+        ...
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The last change of what a stream is, as its source tells it: who made it (a name, else a login) and when (aware UTC)."""
+
+    by: str
+    at: datetime
+
+
+@runtime_checkable
+class Attributes(Protocol):
+    """A connector whose source keeps who last changed the settings of what a stream is read from."""
+
+    def deployed(self, stream: Stream) -> Deployed | None:
+        """None where the source says nothing of it."""
         ...
 
 

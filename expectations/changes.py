@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-from expectations.contract import Policy
+from expectations.policy import Policy
 
 Kind = Literal[
     "added",
@@ -40,6 +40,43 @@ Kind = Literal[
     "choice",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: What a change does to those who read our tables: ``breaks`` – a query fails, or a column is no longer filled or no longer of its type;
+#: ``misleads`` – values under the old name mean something else; ``extends`` – more may come than before; ``none`` of it.
+Effect = Literal["breaks", "misleads", "extends", "none"]
+EFFECTS: dict[Kind, Effect] = {
+    "added": "extends",
+    "removed": "breaks",
+    "renamed": "breaks",
+    "retyped": "breaks",
+    "widened": "extends",
+    "required": "extends",
+    "options": "extends",
+    "label": "none",
+    "replaced": "misleads",
+    "restructured": "breaks",
+    "option_renamed": "misleads",
+    "computed": "misleads",
+    "states": "misleads",
+    "feature": "breaks",
+    "lookup": "misleads",
+    "settings": "none",
+    "address": "misleads",
+    "emptied": "misleads",
+    "rights": "none",
+    "login": "misleads",
+    "call": "breaks",
+    "namespace": "breaks",
+    "endpoint": "misleads",
+    "security": "breaks",
+    "headers": "breaks",
+    "narrowed": "none",
+    "nillable": "extends",
+    "choice": "extends",
+}
+#: Kinds that show in the values of single rows, so that a row which the contract can't take can be told from one that it can.
+HELD: frozenset[Kind] = frozenset({"retyped", "replaced", "widened", "narrowed", "required", "nillable", "options", "option_renamed"})
+#: Kinds that the next version of a contract can state without a reader noticing.
+EVOLVED: frozenset[Kind] = frozenset({"added", "widened", "narrowed", "required", "nillable", "options", "label"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +99,33 @@ class Change:
     @property
     def blocks(self) -> bool:
         return self.policy in ("ask", "stop")
+
+    @property
+    def effect(self) -> Effect:
+        """See ``EFFECTS``. Of some kinds it depends on which way they went: what came breaks nothing, and nothing breaks where an option went."""
+        if self.kind == "feature" and not self.old:
+            return "extends"
+        if self.kind == "address" and self.policy == "report":
+            return "none"
+        if self.kind == "headers" and self.policy == "report":
+            return "none"
+        return EFFECTS[self.kind]
+
+    @property
+    def line(self) -> str:
+        """The change as ``accepted.changes`` of a contract names it."""
+        return f"{self.kind} {self.path}: {self.old} → {self.new}"
+
+    def settled(self) -> Self:
+        """The change with a policy that its kind can have, where the contract's was meant for other kinds beside it.
+
+        What can't be held row by row is asked about; what no contract states has nothing to evolve and is told.
+        """
+        if self.policy == "quarantine" and self.kind not in HELD:
+            return replace(self, policy="ask")
+        if self.policy == "evolve" and (self.kind not in EVOLVED or self.effect in ("breaks", "misleads")):
+            return replace(self, policy="report" if self.effect in ("extends", "none") else "ask")
+        return self
 
 
 @dataclass(frozen=True)
@@ -86,6 +150,11 @@ class Drift:
     @property
     def blocking(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.blocks)
+
+    @property
+    def evolving(self) -> tuple[Change, ...]:
+        """The changes that a next version of the contract is to state."""
+        return tuple(change for change in self.changes if change.policy == "evolve")
 
     @property
     def reload(self) -> bool:

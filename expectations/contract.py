@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from connectors.access import PrincipalKind
-from connectors.errors import FixConfiguration
-from connectors.messages import Said
 from connectors.protocol import Column, Stream
-from connectors.validation import first_fault
+from expectations.policy import DriftPolicy
 from expectations.types import parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Policy = Literal["report", "ask", "stop"]
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -80,20 +79,6 @@ class Expectation(BaseModel):
         return dict(self.model_extra or {})
 
 
-class DriftPolicy(_Strict):
-    """What each kind of drift does: ``report`` goes on and says so, ``ask`` and ``stop`` end the pull before a row is written."""
-
-    added: Policy = "report"
-    removed: Policy = "stop"
-    renamed: Policy = "ask"
-    retyped: Policy = "stop"
-    widened: Policy = "ask"
-    required: Policy = "report"
-    options: Policy = "report"
-    identity: Policy = "ask"
-    label: Policy = "report"
-
-
 class AccessSpec(_Strict):
     """``source`` takes rights from the system; a fixed list of principals (``kind:system:id``, as ``connectors.access.principal`` makes
     them) replaces them. Read again when older than ``refresh``.
@@ -117,10 +102,35 @@ class Owners(_Strict):
     technical: str = ""
 
 
-class Acceptance(_Strict):
-    by: str
+class Seconded(_Strict):
+    """The second person who accepted a version that breaks readers, and when."""
+
+    by: str = Field(min_length=1)
     at: str
-    why: str
+
+
+class Acceptance(_Strict):
+    """Who accepted this version, when and why. One that breaks readers needs a second person.
+
+    ``changes`` are the differences of the source that were accepted with it and that a contract has no other word for, each as one line.
+    """
+
+    by: str = Field(min_length=1)
+    at: str
+    why: str = Field(min_length=1)
+    changes: tuple[str, ...] = ()
+    seconded: Seconded | None = None
+
+    @property
+    def by_two(self) -> bool:
+        """Whether two different people stand behind it."""
+        return self.seconded is not None and not same_person(self.seconded.by, self.by)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's: full-width letters, capitals and spaces make nobody another."""
+    one, other = ("".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one, other))
+    return one == other
 
 
 class DocumentSpec(_Strict):
@@ -219,56 +229,67 @@ class Contract(_Strict):
             cursor=self.cursor.field if self.cursor else None,
         )
 
-    def fingerprint(self) -> str:
-        """``sha256:…`` of the promise itself. The app's number, revision and who accepted it are left out: they may change freely."""
+    def promise(self) -> dict[str, Any]:
+        """The promise itself, as JSON values: what readers rely on. Left out is what may change freely: the app's number and revision, names
+        and words for people, who owns it and who accepted it.
+        """
         body = self.model_dump(mode="json", by_alias=True, exclude={"version", "accepted", "owners", "description", "title"})
         for moving in ("app_id", "revision", "fingerprint", "id"):
             body["source"].pop(moving, None)
         if body["content"] and not body["content"]["version"]:
             # A contract that says nothing of it is the promise that it was before it could.
             del body["content"]["version"]
-        text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        _without_words(body["fields"])
+        return body
+
+    def fingerprint(self) -> str:
+        """``sha256:…`` of the promise."""
+        text = json.dumps(self.promise(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
+    def described(self) -> Completeness:
+        """How much of what people need to know of the fields is said."""
+        fields = list(_every(self.fields))
+        numbers = [field for field in fields if field.type.startswith(_NUMBERS)]
+        return Completeness(
+            fields=len(fields),
+            described=sum(bool(field.description) for field in fields),
+            numbers=len(numbers),
+            with_unit=sum(bool(field.unit) for field in numbers),
+            owners=sum(map(bool, (self.owners.business, self.owners.technical))),
+        )
 
-def read_contract(path: Path) -> Contract:
-    """Read one contract file. Raises FixConfiguration naming file, place and fault."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
-    try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FixConfiguration("contract.unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    except YAMLError as error:
-        raise FixConfiguration("contract.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
-    try:
-        contract = Contract.model_validate(raw)
-        for number, field in enumerate(contract.fields):
-            try:
-                field.column()
-            except FixConfiguration as error:
-                reason = Said(lambda lang, error=error: error.say(lang).rstrip(".。"))
-                raise FixConfiguration(
-                    "contract.invalid", path=str(path), place=f"fields.{number} ({field.name})", reason=reason
-                ) from error
-    except ValidationError as error:
-        place, reason = first_fault(error, Contract)
-        raise FixConfiguration("contract.invalid", path=str(path), place=place, reason=reason) from error
-    names = {field.name for field in contract.fields}
-    wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
-    wanted += [e.column for e in contract.expectations if e.column]
-    if contract.document:
-        wanted += [
-            contract.document.title,
-            *contract.document.body,
-            *contract.document.html,
-            *([contract.document.url] if contract.document.url else []),
-        ]
-    if contract.content:
-        spec = contract.content
-        wanted += [spec.ref, spec.name, spec.media_type, spec.size, *spec.version] if spec.kind == "file" else [spec.ref]
-    for name in wanted:
-        if name not in names:
-            raise FixConfiguration("contract.no_such_field", path=str(path), field=name)
-    return contract
+#: Types of amounts: a number without a unit is a riddle. Identifiers are whole numbers, and need none.
+_NUMBERS = ("decimal128", "double", "float")
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """``described`` of ``fields`` say what they hold, ``with_unit`` of ``numbers`` in what unit; of two ``owners`` so many are named."""
+
+    fields: int
+    described: int
+    numbers: int
+    with_unit: int
+    owners: int
+
+    @property
+    def score(self) -> float:
+        """0 to 1: what is said of what could be said."""
+        return (self.described + self.with_unit + self.owners) / (self.fields + self.numbers + 2)
+
+
+def _every(fields: tuple[FieldSpec, ...]) -> Iterator[FieldSpec]:
+    for field in fields:
+        if field.fields:
+            yield from _every(field.fields)
+        else:
+            yield field
+
+
+def _without_words(fields: list[dict[str, Any]]) -> None:
+    for field in fields:
+        for word in ("label", "description", "unit"):
+            del field[word]
+        _without_words(field["fields"])

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from connectors.access import Account
 from connectors.protocol import LiveField, Schema
 from expectations.changes import KINDS, Change, Drift, Kind, nearest
-from expectations.contract import Contract, FieldSpec, Policy
+from expectations.contract import Contract, FieldSpec
 from expectations.facts import Fact, Facts, facts_of
 from expectations.parts import parts_changed
+from expectations.policy import Policy
 from expectations.types import write_type
 from expectations.wire import comes_once, facet_changed, is_wire, part_changed, part_text, said_together
 
@@ -30,6 +31,8 @@ def compare(contract: Contract, live: Schema, since: Facts | None = None) -> Dri
     changes = (*address(contract, live, since), *compared.fields(contract.fields, live.fields, prefix=""))
     if since is not None and live.decisive and contract.source.get("fingerprint") == live.fingerprint:
         changes = _accepted(changes, compare(contract, live).changes)
+    named = contract.accepted.changes if contract.accepted else ()
+    changes = tuple(replace(one, policy="report") if one.line in named else one.settled() for one in changes)
     return Drift(contract.stream, contract.version, live.fingerprint, changes, first=since is None, decisive=live.decisive)
 
 
@@ -164,7 +167,7 @@ class _Comparison:
             # Who reads a list of what may come often reads one of one item as well.
             yield Change("narrowed", path, label, field.type, write_type(now.type), "report")
         elif old_type != new_type:
-            widened = _widens(old_type, new_type)
+            widened = widens(old_type, new_type)
             kind: Kind = "widened" if widened else "retyped"
             reload = then is not None and then.type.replace(" ", "") != new_type
             yield Change(kind, path, label, field.type, write_type(now.type), policy.widened if widened else policy.retyped, reload)
@@ -329,7 +332,7 @@ def _required(value: bool) -> str:
 _INTS = ("int8", "int16", "int32", "int64")
 
 
-def _widens(old: str, new: str) -> bool:
+def widens(old: str, new: str) -> bool:
     """Whether every value of the old type fits the new one."""
     if old in _INTS and new in _INTS:
         return _INTS.index(new) >= _INTS.index(old)

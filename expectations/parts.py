@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.protocol import Part
 from expectations.changes import Change, Kind, nearest
-from expectations.contract import DriftPolicy, Policy
+from expectations.policy import DriftPolicy, Policy
 from expectations.wire import wider_type
 
 

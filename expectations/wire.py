@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from expectations.contract import DriftPolicy, Policy
+from expectations.policy import DriftPolicy, Policy
 from expectations.types import write_type
 
 if TYPE_CHECKING:

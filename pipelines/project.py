@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
 from connectors.validation import first_fault
-from expectations.contract import Contract, read_contract
+from expectations.contract import Contract
+from expectations.reading import read_contract
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -136,7 +137,7 @@ class Project:
 
     folder: Path
     file: ProjectFile
-    contracts: Mapping[str, Contract]
+    contracts: dict[str, Contract]
     broken: Mapping[str, FixConfiguration]
 
     @property
@@ -178,6 +179,10 @@ class Project:
         if stream not in self.contracts:
             raise FixConfiguration("project.unknown_stream", stream=stream, known=", ".join(sorted(self.contracts)) or "-")
         return self.contracts[stream]
+
+    def renewed(self, contract: Contract) -> None:
+        """Go on under a contract that was written anew while the project is open."""
+        self.contracts[contract.stream] = contract
 
     def index(self, name: str) -> IndexSpec:
         if name not in self.file.indexes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
+from connectors.capabilities import Deployed
 from connectors.errors import AddressUnknown, BrokenReply, FixConfiguration
 from connectors.kintone.client import Client
 from connectors.kintone.config import SourceSpec
@@ -89,6 +91,17 @@ def app_of(reply: dict[str, Any], guest_space: int | None) -> App:
         creator=str(creator_code or ""),
         guest_space=guest_space,
     )
+
+
+def deployed_of(reply: dict[str, Any]) -> Deployed | None:
+    """Who last changed the app's settings in force, of one app.json; None where it doesn't say."""
+    who, at = reply.get("modifier"), reply.get("modifiedAt")
+    named = cast("dict[str, Any]", who) if isinstance(who, dict) else {}
+    by = str(named.get("name") or named.get("code") or "")
+    try:
+        return Deployed(by, datetime.fromisoformat(str(at)).astimezone(UTC)) if by else None
+    except ValueError:
+        return None
 
 
 def _looked_up(client: Client, spec: SourceSpec, stream: str, guest: int | None, last_name: str) -> App:

@@ -10,9 +10,10 @@ import httpx
 import pyarrow as pa
 
 from connectors.access import Access, Scope
+from connectors.capabilities import Deployed
 from connectors.errors import SourceError
 from connectors.kintone.access import read_access, resolve_scopes
-from connectors.kintone.address import App
+from connectors.kintone.address import App, deployed_of
 from connectors.kintone.client import Client
 from connectors.kintone.comments import Counted, comments_schema, count_comments, pull_comments
 from connectors.kintone.config import Config, source_spec
@@ -121,6 +122,14 @@ class KintoneConnector:
         if run.spec.table:
             return table_schema(schema, run.spec.table)
         return comments_schema(schema) if run.spec.part else schema
+
+    def deployed(self, stream: Stream) -> Deployed | None:
+        """Who last pressed "Update app", and when.
+
+        Page: https://kintone.dev/en/docs/kintone/rest-api/apps/get-app/ (modifier, modifiedAt)
+        """
+        app, _ = self._app(stream)
+        return deployed_of(self._client.get("app", {"id": app.id}, guest_space=app.guest_space, app=app.id))
 
     def preview(self, stream: Stream) -> Preview:
         """The app as it is and as it will be once its owner presses "Update app". Beyond the protocol: only kintone keeps such a state."""

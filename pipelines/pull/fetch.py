@@ -17,6 +17,7 @@ from pipelines.landing.memory import Held, Memory
 from pipelines.landing.rows import KEY, Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
 from pipelines.pull.keep import Keeping
 from pipelines.pull.outcome import Progress, Report
+from pipelines.pull.sieve import Sieve
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,16 +122,17 @@ def fetch(
     import pyarrow as pa
 
     told_first = bool(resume) and window.full
+    sieve = Sieve(contract)
     found = Fetched(spool, landed_schema(contract.arrow_schema()), Keeping(spool.with_name("kept.arrows")))
     reading = _Reading(stream, contract, window, memory, stamp, None if told_first else watermark, found)
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
         if resume and told_first:
             for page in connector.pull(stream, window, Cursor(resume), memory):
-                reading.take(page, writer)
+                reading.take(sieve.sift(page), writer)
             reading.compare(watermark)
             resume = None
         for page in _pages(connector, stream, contract, window, resume, memory):
-            reading.take(page, writer)
+            reading.take(sieve.sift(page), writer)
             report(Progress(stream.id, "fetch", found.read, found.total if count is None else count))
         if found.total is None:
             found.total = connector.count(stream) if count is None else count

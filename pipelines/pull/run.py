@@ -24,6 +24,7 @@ from pipelines.project import Project
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
+from pipelines.pull.evolve import evolve
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.guard import guard, guard_columns, guard_held
@@ -31,6 +32,7 @@ from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
+from pipelines.pull.promise import hold, register
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, unannounced, view_moved, with_derived
 from pipelines.pull.spool import spool
@@ -88,6 +90,7 @@ class _Walk:
                         undone = warehouse.discard_unpublished(self.stream.id)
                         if undone:
                             self.step("restore", len(undone))
+                        hold(warehouse, self.contract)
                         return self._steps(connector, warehouse)
                 except Closed as error:
                     with storing(self.project.root):
@@ -112,6 +115,12 @@ class _Walk:
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
         since = Facts.read(before.facts) if before and before.facts else None
         live = self._compared(connector, stream, since)
+        if (drift := self.partial["drift"]).evolving:
+            self.contract = evolve(self.project, self.contract, live, drift.evolving, self.started)
+            hold(warehouse, self.contract)
+            self.stream = self.contract.told()
+            stream = replace(self.stream, options=stream.options)
+            live = self._compared(connector, stream, since)
         # What goes on from a feed needs no watermark to read; by the end its source has said the time of itself.
         goes_on = follows_feed(self.contract) and before is not None and before.cursor is not None and not self.request.full
         watermark = None if goes_on else connector.watermark()
@@ -177,6 +186,7 @@ class _Walk:
         self._balance(connector, stream, warehouse, fetched)
         counts = self._counts(fetched, content)
         self.step("publish")
+        register(warehouse, self.contract)
         record = publish(
             warehouse,
             self.contract,

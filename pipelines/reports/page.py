@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from connectors.capabilities import OperationShape
 from connectors.messages import Language, retold, sentence
-from expectations.contract import FieldSpec, read_contract
+from expectations.contract import FieldSpec
+from expectations.reading import read_contract
 from pipelines.reports.contract_yaml import contract_text, plain_yaml
 from pipelines.reports.html import environment, thousands
 from pipelines.reports.propose import Question

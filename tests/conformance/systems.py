@@ -9,7 +9,8 @@ from typing import Any
 from conformance.live import contract_of, offered, project_for
 
 from connectors.protocol import Connector, Stream
-from expectations.contract import Contract, read_contract
+from expectations.contract import Contract
+from expectations.reading import read_contract
 from pipelines.project import Project
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "infra" / "project" / "contracts"

@@ -28,6 +28,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         streams.Doctor,
         streams.ContractShown,
         streams.ContractDiff,
+        streams.ContractAccept,
         streams.Pull,
         streams.Backfill,
         streams.BackfillPlan,

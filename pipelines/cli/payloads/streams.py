@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from expectations.contract import Contract, Policy, Severity
-from expectations.drift import Kind
+from expectations.changes import Effect, Kind
+from expectations.contract import Contract, Severity
+from expectations.policy import Policy
 from pipelines.cli.payloads.parts import Cause, Part, Payload
 
 
@@ -30,12 +31,34 @@ class Doctor(Payload):
     ok: bool
 
 
+class Described(Part):
+    """How much of a contract is said in words: ``score`` (0 to 1) is what is said of what could be, over descriptions, units and owners."""
+
+    score: float
+    fields: int
+    described: int
+    numbers: int
+    with_unit: int
+    owners: int
+
+
+class Consumer(Part):
+    """An index that shows some of the columns in question, and the ids of its evaluation questions answered from them, of ``asked``."""
+
+    index: str
+    columns: tuple[str, ...]
+    questions: tuple[str, ...]
+    asked: int
+
+
 class ContractShown(Payload):
     """``fortnight contract show``."""
 
     schema_: Literal["fortnight.contract/1"] = Field(alias="schema")
     contract: Contract
     fingerprint: str
+    described: Described
+    consumers: tuple[Consumer, ...]
 
 
 class Change(Part):
@@ -48,6 +71,14 @@ class Change(Part):
     new: str
     policy: Policy
     reload: bool
+    effect: Effect
+
+
+class Deployed(Part):
+    """Who last changed the settings of the source, and when."""
+
+    by: str
+    at: AwareDatetime
 
 
 class ContractDiff(Payload):
@@ -60,6 +91,30 @@ class ContractDiff(Payload):
     version: int
     changes: tuple[Change, ...]
     fingerprint: str
+    consumers: tuple[Consumer, ...]
+    deployed: Deployed | None
+
+
+class Difference(Part):
+    """One difference between two versions of a contract: ``place`` is a key of it."""
+
+    place: str
+    old: str
+    new: str
+    effect: Effect
+
+
+class ContractAccept(Payload):
+    """``fortnight contract accept``. ``written``: whether anything waited for a yes; ``second``: whether another person's is still needed.
+    ``differences`` are those to the last version that rows were published under.
+    """
+
+    schema_: Literal["fortnight.contract_accept/1"] = Field(alias="schema")
+    stream: str
+    version: int
+    written: bool
+    second: bool
+    differences: tuple[Difference, ...]
 
 
 class Check(Part):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from soap_systems import SAMPLES, Said, running, sample
 
-from expectations.contract import read_contract
 from expectations.drift import compare
+from expectations.reading import read_contract
 
 #: The WSDL of each sample's system, where it is not called as the sample is.
 WSDLS = {"dynamics-nav": "nav", "business-central-online": "nav", "sap-bydesign": "bydesign"}

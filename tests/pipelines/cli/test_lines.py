@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from connectors.errors import SourceUnavailable
 from connectors.messages import catalogue
 from connectors.transport import Transport, TransportOptions
-from expectations.contract import Policy
 from expectations.drift import Kind
+from expectations.policy import Policy
 from infra.sandbox import process
 from pipelines.cli.main import app
 from pipelines.cli.output import spoken

@@ -14,7 +14,7 @@ import pytest
 from conformance.live import ORIGIN, erp_truth, kintone_truth, project_for, rows_by_key, text_of, with_contract, write_contract
 
 from connectors.errors import AccessRefused, AddressUnknown, AnswerIsNo, ContractBroken, FixConfiguration
-from expectations.contract import read_contract
+from expectations.reading import read_contract
 from infra.sandbox import process
 from pipelines.clock import WallClock
 from pipelines.evidence.plan import claims_of

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from connectors.errors import FixConfiguration
 from connectors.protocol import LiveField, Offer
-from expectations.contract import Contract, read_contract
+from expectations.contract import Contract
 from expectations.drift import compare
+from expectations.reading import read_contract
 from pipelines.reports.contract_yaml import contract_text
 from pipelines.reports.glossary import Glossary, GlossaryFile
 from pipelines.reports.propose import Proposal, propose, stream_of

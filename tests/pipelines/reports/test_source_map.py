@@ -15,7 +15,7 @@ from connectors.access import Scope
 from connectors.errors import AccessRefused, FixConfiguration, SourceUnavailable
 from connectors.messages import catalogue
 from connectors.protocol import Offer
-from expectations.contract import read_contract
+from expectations.reading import read_contract
 from pipelines.clock import FixedClock
 from pipelines.project import Project, load
 from pipelines.reports.contract_yaml import contract_text

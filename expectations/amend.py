@@ -1,0 +1,272 @@
+"""Drift written into a contract's YAML as its next version, with comments and order kept; what can't be written is named and left to people."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from connectors.protocol import LiveField, Schema
+from expectations.changes import Change
+from expectations.contract import Contract
+from expectations.types import write_type
+
+#: Kinds for which a contract has no word: the acceptance names them, and the next published pull has taken them in.
+_UNSTATED = frozenset(
+    {"computed", "states", "lookup", "settings", "login", "rights", "call", "namespace", "endpoint", "security", "headers", "choice"}
+)
+#: What a name of ours can't hold.
+_UNNAMEABLE = re.compile(r"[\s/\\.`@$]+")
+
+
+@dataclass(frozen=True)
+class Amended:
+    """``text`` is the new YAML, without version and acceptance; ``stated`` the changes that stand in it; ``unstated`` those that only the
+    acceptance can name; ``left`` those that a person must write.
+    """
+
+    text: str
+    stated: tuple[Change, ...]
+    unstated: tuple[Change, ...]
+    left: tuple[Change, ...]
+
+
+def amend(text: str, contract: Contract, live: Schema, changes: Iterable[Change], take: Mapping[str, str] | None = None) -> Amended:
+    """The contract's ``text`` with these changes of its source in it.
+
+    A field that is new at the source is left out by name, or comes to the fields where ``take`` maps its path to a name. A renamed field
+    keeps its own name. Nothing is accepted by this: it is only written.
+    """
+    writer = _Writer(_yaml().load(text), contract, live, dict(take or {}))
+    stated: list[Change] = []
+    unstated: list[Change] = []
+    left: list[Change] = []
+    for change in changes:
+        (unstated if change.kind in _UNSTATED else stated if writer.write(change) else left).append(change)
+    writer.address()
+    return Amended(writer.text(), tuple(stated), tuple(unstated), tuple(left))
+
+
+def signed(text: str, version: int, accepted: Mapping[str, Any]) -> str:
+    """The text with its version and who accepted it."""
+    document = _yaml().load(text)
+    document["version"] = version
+    document["accepted"] = _flow({key: value for key, value in accepted.items() if value})
+    return _dump(document)
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = 10**6
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dump(document: Any) -> str:
+    out = io.StringIO()
+    _yaml().dump(document, out)
+    return out.getvalue()
+
+
+def _flow(values: Mapping[str, Any]) -> Any:
+    from ruamel.yaml.comments import CommentedMap
+
+    made: Any = CommentedMap({key: _flow(cast("Mapping[str, Any]", one)) if isinstance(one, dict) else one for key, one in values.items()})
+    if not any(isinstance(one, list) for one in made.values()):
+        made.fa.set_flow_style()
+    return made
+
+
+class _Writer:
+    """Edits of one document. Each returns whether the contract says now what the source says."""
+
+    def __init__(self, document: Any, contract: Contract, live: Schema, take: Mapping[str, str]) -> None:
+        self.document, self.contract, self.live, self.take = document, contract, live, take
+        self.fields = dict(_live_paths(live.fields, ""))
+
+    def text(self) -> str:
+        return _dump(self.document)
+
+    def write(self, change: Change) -> bool:
+        # A kind without an edit is a person's to write.
+        edit = {
+            "added": self._added, "feature": self._added, "removed": self._removed, "renamed": self._renamed, "retyped": self._typed,
+            "widened": self._typed, "narrowed": self._typed, "replaced": self._typed, "required": self._required, "nillable": self._required,
+            "options": self._options, "option_renamed": self._options, "label": self._label, "address": self._addressed,
+        }.get(change.kind)  # fmt: skip
+        return edit is not None and edit(change)
+
+    def address(self) -> None:
+        """What the contract notes beside its promise: the number, revision and fingerprint of the source as it was looked at."""
+        source = self.document["source"]
+        if "fingerprint" in source or self.live.decisive:
+            source["fingerprint"] = self.live.fingerprint
+        if "revision" in source and self.live.revision:
+            source["revision"] = int(self.live.revision) if self.live.revision.isdigit() else self.live.revision
+
+    def _addressed(self, change: Change) -> bool:
+        """Parts of an address that the contract names: another app number, as text or as number like before."""
+        source = self.document["source"]
+        if change.path in source:
+            source[change.path] = int(change.new) if isinstance(source[change.path], int) and change.new.isdigit() else change.new
+        return True
+
+    def _added(self, change: Change) -> bool:
+        if change.kind == "feature" and not change.new:
+            return self._removed(change)
+        found = self.fields.get(change.path)
+        if found is None:
+            return True
+        outer, _, _ = change.path.rpartition(".")
+        holder = self._node(outer)["fields"] if outer else self.document["fields"]
+        if change.path not in self.take:
+            self.document.setdefault("exclude", _flow_list()).append(change.path)
+            return True
+        names = {str(one["name"]) for one in holder}
+        holder.append(_field(found, _unique(self.take[change.path] or _UNNAMEABLE.sub("_", found.source).strip("_"), names)))
+        return True
+
+    def _removed(self, change: Change) -> bool:
+        node, holder = self._node(change.path), self._holder(change.path)
+        if node is None or holder is None or (holder is self.document["fields"] and self._needed(str(node["name"]))):
+            return False
+        holder.remove(node)
+        if holder is self.document["fields"]:
+            rules = self.document.get("expectations")
+            for rule in [rule for rule in rules or () if rule.get("column") == node["name"]]:
+                rules.remove(rule)
+        return bool(holder)
+
+    def _needed(self, name: str) -> bool:
+        """Whether the contract can't be without a column: its key, its cursor, what documents are made of."""
+        contract = self.contract
+        wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
+        if contract.document:
+            shown = contract.document
+            wanted += [shown.title, *shown.body, *shown.html, shown.url or ""]
+        if contract.content:
+            spec = contract.content
+            wanted += [spec.ref, *((spec.name, spec.media_type, spec.size, *spec.version) if spec.kind == "file" else ())]
+        return name in wanted
+
+    def _renamed(self, change: Change) -> bool:
+        node = self._node(change.path)
+        if node is not None:
+            node["source"] = change.new
+            return True
+        return self._at_source(change)
+
+    def _at_source(self, change: Change) -> bool:
+        """A path that stands under ``source``, such as ``ok.path``."""
+        above: Any = self.document["source"]
+        *outer, last = change.path.split(".")
+        for step in outer:
+            above = above.get(step) if isinstance(above, dict) else None
+        if not isinstance(above, dict) or cast("dict[str, Any]", above).get(last) != change.old:
+            return False
+        above[last] = change.new
+        return True
+
+    def _typed(self, change: Change) -> bool:
+        node, now = self._node(change.path), self.fields.get(change.path)
+        if node is None or now is None:
+            # What lies beside the columns is stated by the fingerprint alone.
+            return node is None
+        wanted = write_type(now.type)
+        if str(node["type"]).replace(" ", "") == wanted.replace(" ", ""):
+            return True
+        if wanted in ("list", "struct") or "fields" in node:
+            return False
+        node["type"] = wanted
+        return True
+
+    def _required(self, change: Change) -> bool:
+        node = self._node(change.path)
+        if node is not None and node.get("required") and change.new != "required":
+            del node["required"]
+        return True
+
+    def _options(self, change: Change) -> bool:
+        node, now = self._node(change.path), self.fields.get(change.path)
+        listed = now.facets.get("options") if now is not None else None
+        if node is None or not isinstance(listed, tuple):
+            return node is None
+        if "options" in node:
+            node["options"] = _flow_list(listed)
+        before = set[str]()
+        for rule in self.document.get("expectations") or ():
+            if rule.get("column") == node["name"] and "value_set" in rule:
+                # What was stored under a choice that is gone stays stored.
+                before = {str(one) for one in rule["value_set"]}
+                rule["value_set"].extend(one for one in listed if one not in before)
+        return True
+
+    def _label(self, change: Change) -> bool:
+        node = self._node(change.path)
+        if node is not None:
+            node["label"] = change.new
+        return True
+
+    def _node(self, path: str) -> Any:
+        return next((node for at, node, _ in _walk(self.document["fields"], "") if at == path), None)
+
+    def _holder(self, path: str) -> Any:
+        return next((holder for at, _, holder in _walk(self.document["fields"], "") if at == path), None)
+
+
+def _walk(fields: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    for node in fields:
+        path = prefix + str(node["source"])
+        yield path, node, fields
+        if "fields" in node:
+            yield from _walk(node["fields"], path + ".")
+
+
+def _live_paths(fields: Iterable[LiveField], prefix: str) -> Iterator[tuple[str, LiveField]]:
+    for one in fields:
+        yield prefix + one.source, one
+        yield from _live_paths(one.children, prefix + one.source + ".")
+
+
+def _field(live: LiveField, name: str) -> Any:
+    """A field as the contract's fields have it."""
+    from ruamel.yaml.comments import CommentedMap
+
+    made: Any = CommentedMap(name=name, source=live.source)
+    if live.label:
+        made["label"] = live.label
+    made["type"] = write_type(live.type)
+    options = live.facets.get("options")
+    if isinstance(options, tuple) and options:
+        made["options"] = _flow_list(options)
+    if live.children:
+        taken: set[str] = set()
+        inner: list[Any] = []
+        for child in live.children:
+            inner.append(_field(child, _unique(_UNNAMEABLE.sub("_", child.source).strip("_"), taken)))
+            taken.add(str(inner[-1]["name"]))
+        made["fields"] = inner
+    else:
+        made.fa.set_flow_style()
+    return made
+
+
+def _flow_list(values: Iterable[str] = ()) -> Any:
+    from ruamel.yaml.comments import CommentedSeq
+
+    made: Any = CommentedSeq(values)
+    made.fa.set_flow_style()
+    return made
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, chosen = 1, name or "field"
+    while chosen in taken:
+        number += 1
+        chosen = f"{name}_{number}"
+    return chosen

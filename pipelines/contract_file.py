@@ -1,0 +1,49 @@
+"""A contract's file in the project: read as it is, replaced whole, its former text kept in the history beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from connectors.errors import FixConfiguration
+from expectations.contract import Contract
+from expectations.reading import parse_contract
+from pipelines.project import Project
+
+
+class ContractFile:
+    """The file that ``contract`` was read from. Raises FixConfiguration ``contract.moved_on`` where it says something else by now."""
+
+    def __init__(self, project: Project, contract: Contract) -> None:
+        self._project, self._contract = project, contract
+        self.path = project.folder / "contracts" / f"{contract.stream}.yaml"
+        try:
+            self.text = self.path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise FixConfiguration("contract.unreadable", path=str(self.path), reason=error.strerror or str(error)) from error
+        if parse_contract(self.text, self.path) != contract:
+            raise FixConfiguration("contract.moved_on", path=str(self.path), version=contract.version)
+
+    @property
+    def history(self) -> Path:
+        """Where the text of the contract's version is kept once it has a successor."""
+        return self.path.parent / "history" / f"{self.path.stem}.v{self._contract.version}.yaml"
+
+    def write(self, text: str, *, keep: bool = True) -> Contract:
+        """Put the new text in the file's place, the old one into the history where that is to ``keep``, and give the contract it says.
+
+        A kill in between leaves the old file. Raises FixConfiguration, with nothing changed, where the text is no contract or the folder
+        can't be written.
+        """
+        contract = parse_contract(text, self.path)
+        part = self.path.with_name(f".{self.path.name}.new")
+        try:
+            if keep and contract.version != self._contract.version:
+                self.history.parent.mkdir(exist_ok=True)
+                self.history.write_text(self.text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, self.path)
+        except OSError as error:
+            raise FixConfiguration("contract.unwritable", path=str(self.path), reason=error.strerror or str(error)) from error
+        self._project.renewed(contract)
+        return contract

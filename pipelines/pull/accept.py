@@ -1,0 +1,108 @@
+"""A person accepts what changed: the contract's next version is written as the source is now, with who, when and why. Pulls hold to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from connectors.errors import AnswerIsNo, FixConfiguration
+from connectors.protocol import Schema
+from expectations.amend import amend, signed
+from expectations.changes import Change, Drift
+from expectations.contract import Acceptance, Contract, same_person
+from expectations.drift import compare
+from expectations.facts import Facts
+from expectations.reading import parse_contract
+from expectations.versions import Difference, differences
+from pipelines.contract_file import ContractFile
+from pipelines.landing.promises import kept
+from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project
+from pipelines.pull.compare import in_words
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who accepts, when and why; ``take`` maps new fields of the source to the names that they come under."""
+
+    by: str
+    at: date
+    why: str
+    take: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What was written. ``differences`` are those to the last version that rows were published under; where they break readers, nothing is
+    pulled until a ``second`` person accepts, too.
+    """
+
+    contract: Contract
+    changes: tuple[Change, ...]
+    differences: tuple[Difference, ...]
+    second: bool
+
+
+def accept(project: Project, contract: Contract, live: Schema, drift: Drift, since: Facts | None, asked: Asked) -> Accepted | None:
+    """Write the contract as the source is now, or put the second name to what another person accepted. None where nothing waits for anybody.
+
+    Raises AnswerIsNo ``contract.accept_left`` with what only a person can write, ``contract.same_person``, FixConfiguration
+    ``contract.no_reason``; then nothing was written.
+    """
+    before = kept(Warehouse(project.root).store, contract.stream) or contract
+    written = differences(before, contract)
+    if not drift.changes and not asked.take:
+        if not written or (contract.version > before.version and contract.accepted and _suffices(contract.accepted, written)):
+            return None
+        if contract.version > before.version and contract.accepted is not None and contract.accepted != before.accepted:
+            return _seconded(project, contract, written, contract.accepted, asked)
+    if not asked.why:
+        raise FixConfiguration("contract.no_reason", stream=contract.stream)
+    file = ContractFile(project, contract)
+    taken = (*drift.changes, *_wanted(contract, live, drift, asked.take))
+    amended = amend(file.text, contract, live, taken, asked.take)
+    left = tuple(change for change in amended.left if change.blocks)
+    if left:
+        raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(left))
+    accepted = {
+        "by": asked.by,
+        "at": asked.at.isoformat(),
+        "why": asked.why,
+        "changes": [change.line for change in amended.unstated if change.blocks],
+    }
+    # A version that nothing was published under yet is still being written.
+    version = contract.version if contract.version > before.version else before.version + 1
+    text = signed(amended.text, version, accepted)
+    contract_now = parse_contract(text, file.path)
+    still = compare(contract_now, live, since).blocking
+    if still:
+        raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(still))
+    found = differences(before, contract_now)
+    file.write(text, keep=not differences(before, contract))
+    return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
+
+
+def _wanted(contract: Contract, live: Schema, drift: Drift, take: Mapping[str, str]) -> tuple[Change, ...]:
+    """Fields to take that are no news: the contract left them out by name, or nobody asked for them. Raises AnswerIsNo for one that isn't there."""
+    known = {change.path for change in drift.changes if change.kind in ("added", "feature")}
+    there = {field.source for field in live.fields} - {field.source for field in contract.fields}
+    found: list[Change] = []
+    for path in take:
+        if path not in known | there:
+            raise AnswerIsNo("contract.nothing_to_take", stream=contract.stream, field=path, known=", ".join(sorted(known | there)) or "-")
+        if path not in known:
+            found.append(Change("added", path, "", "", "", "report"))
+    return tuple(found)
+
+
+def _suffices(accepted: Acceptance, written: tuple[Difference, ...]) -> bool:
+    return accepted.by_two or not any(one.breaks for one in written)
+
+
+def _seconded(project: Project, contract: Contract, written: tuple[Difference, ...], accepted: Acceptance, asked: Asked) -> Accepted:
+    if same_person(accepted.by, asked.by):
+        raise AnswerIsNo("contract.same_person", stream=contract.stream, version=contract.version, by=accepted.by)
+    file = ContractFile(project, contract)
+    both = accepted.model_dump(mode="json", exclude_defaults=True) | {"seconded": {"by": asked.by, "at": asked.at.isoformat()}}
+    return Accepted(file.write(signed(file.text, contract.version, both), keep=False), (), written, second=False)

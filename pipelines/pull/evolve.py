@@ -1,0 +1,28 @@
+"""A contract's next version, written by its own policy ``evolve`` before a row is read under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from connectors.protocol import Schema
+from expectations.amend import amend, signed
+from expectations.changes import Change
+from expectations.contract import Contract
+from pipelines.contract_file import ContractFile
+from pipelines.project import Project
+
+#: Who accepts what nobody was asked about.
+BY_POLICY = "policy: evolve"
+
+
+def evolve(project: Project, contract: Contract, live: Schema, changes: Sequence[Change], at: datetime) -> Contract:
+    """Write the next version, which states these changes, and give it. New fields come under the source's names.
+
+    Raises FixConfiguration where the file is not what the project read, or can't be written.
+    """
+    file = ContractFile(project, contract)
+    take = {change.path: "" for change in changes if change.kind == "added"}
+    amended = amend(file.text, contract, live, changes, take)
+    accepted = {"by": BY_POLICY, "at": at.date().isoformat(), "why": ", ".join(change.line for change in changes)}
+    return file.write(signed(amended.text, contract.version + 1, accepted))

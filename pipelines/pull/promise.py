@@ -1,0 +1,63 @@
+"""Before anything is asked of the source: the contract as it is read, against what its versions promised when rows landed under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.errors import FixConfiguration
+from expectations.contract import Contract
+from expectations.versions import Difference, differences
+from pipelines.landing.promises import keep, kept
+from pipelines.landing.warehouse import Warehouse
+
+#: So many differences are named in one sentence.
+_NAMED = 5
+
+
+def hold(warehouse: Warehouse, contract: Contract) -> None:
+    """Ends the pull where the promise changed and its version did not, where an older version would go on where a newer one stopped, and
+    where a new version that breaks its readers is not accepted by two people.
+
+    Raises FixConfiguration ``contract.same_version``, ``contract.older``, ``contract.unaccepted``, ``contract.one_person``.
+    """
+    before = kept(warehouse.store, contract.stream)
+    if before is None:
+        _hold_record(warehouse, contract)
+        return
+    found = differences(before, contract)
+    if contract.version < before.version:
+        raise FixConfiguration("contract.older", stream=contract.stream, version=contract.version, newest=before.version)
+    if contract.version == before.version:
+        if before.fingerprint() != contract.fingerprint():
+            raise FixConfiguration("contract.same_version", stream=contract.stream, version=contract.version, changes=in_short(found))
+        return
+    if not found:
+        return
+    facts = {"stream": contract.stream, "version": contract.version, "before": before.version}
+    if contract.accepted is None or contract.accepted == before.accepted:
+        raise FixConfiguration("contract.unaccepted", **facts, changes=in_short(found))
+    breaking = [one for one in found if one.breaks]
+    if breaking and not contract.accepted.by_two:
+        raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=in_short(breaking))
+
+
+def register(warehouse: Warehouse, contract: Contract) -> None:
+    """Keep what the version promises, now that rows are published under it. Raises AnswerIsNo ``contract.version_taken``."""
+    keep(warehouse.store, contract)
+
+
+def in_short(found: Sequence[Difference]) -> str:
+    """The differences as one phrase: where, and from what to what."""
+    named = [f"{one.place} ({_short(one.old)} → {_short(one.new)})" for one in found[:_NAMED]]
+    return ", ".join(named) + (f" … +{len(found) - _NAMED}" if len(found) > _NAMED else "")
+
+
+def _short(text: str) -> str:
+    return (text if len(text) <= 40 else text[:39] + "…") or "·"
+
+
+def _hold_record(warehouse: Warehouse, contract: Contract) -> None:
+    """Where rows were published before promises were kept, the record of that pull says at least which version it was."""
+    record = warehouse.published(contract.stream)
+    if record is not None and record.contract_version > contract.version:
+        raise FixConfiguration("contract.older", stream=contract.stream, version=contract.version, newest=record.contract_version)

@@ -84,6 +84,7 @@ def diff(
         from expectations.drift import ahead
         from pipelines.consumers import columns_of, uses
         from pipelines.pull.compare import held_against, last_seen
+        from pipelines.pull.rename import renames
 
         connector = opened.connect(found.system)
         try:
@@ -95,6 +96,7 @@ def diff(
                 drift = ahead(found, seen.live, seen.coming, live_rights=seen.live_rights, coming_rights=seen.coming_rights)
             else:
                 drift = held_against(found, connector, last_seen(opened.root, stream))
+            guessed = renames(opened, found, connector, drift) if drift.fingerprint and not preview else ()
             by = connector.deployed(found.told()) if drift.changes and drift.fingerprint and isinstance(connector, Attributes) else None
         finally:
             connector.close()
@@ -102,10 +104,10 @@ def diff(
         if page is not None:
             from pipelines.clock import WallClock
             from pipelines.landing.warehouse import Warehouse
-            from pipelines.reports.drift_page import render, write
+            from pipelines.reports.drift_page import render, save
 
             record = Warehouse(opened.root).published(stream)
-            write(page, render(opened, found, drift, used, by, record, WallClock().now(), preview=preview))
+            save(page, render(opened, found, drift, used, by, record, WallClock().now(), preview=preview))
     payload = {
         "stream": stream,
         "version": found.version,
@@ -124,6 +126,7 @@ def diff(
         ],
         # Empty where the stream can't be described as it is now.
         "fingerprint": drift.fingerprint,
+        "renames": [{"old": one.old, "new": one.new, "same": one.same, "rows": one.rows} for one in guessed],
         "consumers": _consumers(used),
         "deployed": {"by": by.by, "at": by.at} if by else None,
     }
@@ -132,6 +135,8 @@ def diff(
         if not drift.changes:
             line("contract.nothing_ahead" if preview else "contract.as_promised", lang, stream=stream, version=found.version)
         _changes(drift.changes, lang)
+        for one in guessed:
+            line("contract.perhaps_renamed", lang, old=one.old, new=one.new, same=one.same, rows=one.rows)
         if by:
             line("contract.deployed", lang, by=by.by, at=by.at.astimezone().strftime("%Y-%m-%d %H:%M %Z"))
         _price(used if drift.changes else (), lang)
@@ -154,6 +159,9 @@ def accept(
         list[str] | None,
         typer.Option("--take", help="A new field to read from now on: SOURCE or SOURCE=name. Others are left out by name."),
     ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option("--rename", help="OLD=NEW: a field that is gone became this new one; its column keeps its name.")
+    ] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -171,14 +179,14 @@ def accept(
         if not by.strip():
             raise FixConfiguration("contract.no_name", stream=stream)
         today = WallClock().now().astimezone(ZoneInfo(opened.file.timezone)).date()
-        wanted = {source: name for source, _, name in (one.partition("=") for one in take or ())}
+        wanted, became = ({source: name for source, _, name in (one.partition("=") for one in given or ())} for given in (take, rename))
         connector = opened.connect(found.system)
         try:
             live, since = connector.describe(found.told()), last_seen(opened.root, stream)
         finally:
             connector.close()
         drift, _ = compare_schema(found, live, since)
-        done = accept(opened, found, live, drift, since, Asked(by.strip(), today, why.strip(), wanted))
+        done = accept(opened, found, live, drift, since, Asked(by.strip(), today, why.strip(), wanted, became))
     payload = {
         "stream": stream,
         "version": done.contract.version if done else found.version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from connectors.errors import AnswerIsNo, FixConfiguration
@@ -24,12 +24,15 @@ from pipelines.pull.compare import in_words
 
 @dataclass(frozen=True)
 class Asked:
-    """Who accepts, when and why; ``take`` maps new fields of the source to the names that they come under."""
+    """Who accepts, when and why; ``take`` maps new fields of the source to the names that they come under, ``renames`` fields that are gone
+    to the new ones that they became.
+    """
 
     by: str
     at: date
     why: str
-    take: Mapping[str, str]
+    take: Mapping[str, str] = field(default_factory=dict[str, str])
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     if not asked.why:
         raise FixConfiguration("contract.no_reason", stream=contract.stream)
     file = ContractFile(project, contract)
-    taken = (*drift.changes, *_wanted(contract, live, drift, asked.take))
+    taken = (*_renamed(contract, drift, asked.renames), *_wanted(contract, live, drift, asked.take))
     amended = amend(file.text, contract, live, taken, asked.take)
     left = tuple(change for change in amended.left if change.blocks)
     if left:
@@ -81,6 +84,18 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     found = differences(before, contract_now)
     file.write(text, keep=not differences(before, contract))
     return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
+
+
+def _renamed(contract: Contract, drift: Drift, renames: Mapping[str, str]) -> tuple[Change, ...]:
+    """The changes, with those that a person calls one renaming told as one. Raises AnswerIsNo for a pair that isn't there."""
+    gone = {change.path: change for change in drift.changes if change.kind in ("removed", "renamed")}
+    came = {change.path for change in drift.changes if change.kind == "added"}
+    for old, new in renames.items():
+        if old not in gone or new not in came:
+            known = ", ".join(sorted(gone)) or "-", ", ".join(sorted(came)) or "-"
+            raise AnswerIsNo("contract.no_such_rename", stream=contract.stream, old=old, new=new, gone=known[0], came=known[1])
+    told = [Change("renamed", old, gone[old].label, old, new, contract.drift.renamed) for old, new in renames.items()]
+    return (*told, *(one for one in drift.changes if one.path not in renames and one.path not in renames.values()))
 
 
 def _wanted(contract: Contract, live: Schema, drift: Drift, take: Mapping[str, str]) -> tuple[Change, ...]:

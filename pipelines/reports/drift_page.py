@@ -72,7 +72,7 @@ def render(
     )  # fmt: skip
 
 
-def write(path: Path, page: str) -> None:
+def save(path: Path, page: str) -> None:
     """Raises FixConfiguration where the page can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

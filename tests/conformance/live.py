@@ -24,6 +24,13 @@ ORIGIN = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)
 #: The systems as the example project knows them.
 EXAMPLE = Path(__file__).resolve().parents[2] / "infra" / "project" / "project.yaml"
 SYSTEMS: dict[str, dict[str, Any]] = YAML(typ="safe").load(EXAMPLE.read_text(encoding="utf-8"))["systems"]
+#: What stands in a later version of a contract, where a test is not about who accepted it.
+ACCEPTED: dict[str, Any] = {
+    "by": "akari.mori@sakura-seiki.example",
+    "at": "2026-06-01",
+    "why": "wanted by this test",
+    "seconded": {"by": "riku.ikeda@sakura-seiki.example", "at": "2026-06-01"},
+}
 #: Systems whose change feeds name what is gone, and whose contracts go on from the feed's own cursor.
 FEEDS = frozenset({"sharepoint"})
 

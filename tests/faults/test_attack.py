@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipelines" / "pull"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipelines" / "evidence"))
+from conformance.live import ACCEPTED
 from scripted import STREAM as BOOKS
 from scripted import Row, Source, names, project_of, run
 from worlds import DATE, STREAM, TOKYO, at, calendar, ready, witnessed_days
@@ -143,7 +144,7 @@ def pulls(project: Project, source: Source, count: int) -> None:
 def test_a_column_added_to_the_contract_stands_in_current(tmp_path: Path) -> None:
     source = three()
     assert run(project_of(tmp_path / "project", fields=[ID, AT]), source).succeeded
-    project = project_of(tmp_path / "project", fields=[ID, NAME, AT])
+    project = project_of(tmp_path / "project", version=2, accepted=ACCEPTED, fields=[ID, NAME, AT])
     assert run(project, source).succeeded
     rows = Warehouse(project.root).current(BOOKS)
     assert rows is not None and "名前" in rows.column_names
@@ -153,7 +154,7 @@ def test_a_column_added_to_the_contract_stands_in_current(tmp_path: Path) -> Non
 def test_a_column_taken_out_of_the_contract_leaves_no_value_in_current(tmp_path: Path) -> None:
     source = three()
     assert run(project_of(tmp_path / "project"), source).succeeded
-    project = project_of(tmp_path / "project", fields=[ID, AT])
+    project = project_of(tmp_path / "project", version=2, accepted=ACCEPTED, fields=[ID, AT])
     assert run(project, source).succeeded
     rows = Warehouse(project.root).current(BOOKS)
     assert rows is not None

@@ -81,6 +81,15 @@ class Deployed(Part):
     at: AwareDatetime
 
 
+class Renaming(Part):
+    """What a field that is gone may be called now: of ``rows`` rows that held a value, ``same`` hold it under the new code."""
+
+    old: str
+    new: str
+    same: int
+    rows: int
+
+
 class ContractDiff(Payload):
     """``fortnight contract diff``: no changes means that the live source is as the contract says. ``fingerprint`` is that of the source now,
     empty where the stream can't be described.
@@ -91,6 +100,7 @@ class ContractDiff(Payload):
     version: int
     changes: tuple[Change, ...]
     fingerprint: str
+    renames: tuple[Renaming, ...]
     consumers: tuple[Consumer, ...]
     deployed: Deployed | None
 

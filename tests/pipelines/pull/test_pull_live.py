@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.live import ORIGIN, erp_truth, kintone_truth, project_for, rows_by_key, text_of, with_contract, write_contract
+from conformance.live import ACCEPTED, ORIGIN, erp_truth, kintone_truth, project_for, rows_by_key, text_of, with_contract, write_contract
 
 from connectors.errors import AccessRefused, AddressUnknown, AnswerIsNo, ContractBroken, FixConfiguration
 from expectations.reading import read_contract
@@ -247,7 +247,7 @@ def test_an_added_field_is_reported_and_another_number_of_the_app_waits_for_the_
         process.control(home, "renumber_app", {"app": "FAQ", "new_id": 913}, server="kintone")
         said = refused(project, "kintone/faq").error
         assert said is not None and "913" in said.say("en") and "913" in said.say("ja")
-        project = with_contract(project, "kintone/faq", source={"app_code": "FAQ", "app_id": 913})
+        project = with_contract(project, "kintone/faq", version=2, accepted=ACCEPTED, source={"app_code": "FAQ", "app_id": 913})
         done(project, "kintone/faq")
         assert_kintone_is_whole(project, home, "kintone/faq")
     finally:
@@ -271,8 +271,9 @@ def test_a_rule_that_fails_on_the_second_pull_leaves_the_first_one_published(pro
     done(project, "kintone/faq")
     rows = rows_by_key(project, "kintone/faq")
     stricter = {"expect": "expect_column_value_lengths_to_be_between", "column": "質問", "max_value": 3}
-    project = with_contract(project, "kintone/faq", version=2, expectations=[stricter])
-    refused(project, "kintone/faq")
+    project = with_contract(project, "kintone/faq", version=2, accepted=ACCEPTED, expectations=[stricter])
+    error = refused(project, "kintone/faq").error
+    assert error is not None and error.code == "pull.check_failed"
     assert rows_by_key(project, "kintone/faq") == rows
 
 
@@ -305,7 +306,7 @@ def test_a_changed_contract_reads_everything_anew(project: Project) -> None:
     done(project, "kintone/faq")
     contract = read_contract(project.folder / "contracts" / "kintone" / "faq.yaml")
     fewer = [field for field in contract.model_dump(mode="json")["fields"] if field["source"] != "キーワード"]
-    project = with_contract(project, "kintone/faq", version=2, fields=fewer, exclude=["キーワード"])
+    project = with_contract(project, "kintone/faq", version=2, accepted=ACCEPTED, fields=fewer, exclude=["キーワード"])
     result = done(project, "kintone/faq")
     assert result.counts["read"] == result.counts["changed"] == len(rows_by_key(project, "kintone/faq"))
     assert "キーワード" not in next(iter(rows_by_key(project, "kintone/faq").values()))

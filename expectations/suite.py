@@ -50,7 +50,7 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     types = [(column(field.source), _live_type(field)) for field in live.fields]
     empty = pa.schema(types).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
     present = set(empty.columns)
-    exact = contract.drift.added != "report"
+    exact = contract.drift.added in ("ask", "stop")
     columns = [*wanted, *map(column, contract.exclude)] if exact else list(wanted)
     by_dtype: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=exact)]
     by_text: list[Any] = []

@@ -183,6 +183,8 @@ class Warehouse:
         import pyarrow as pa
         from deltalake import write_deltalake
 
+        if (found := self.open(table, stream)) is not None:
+            _relabel(found, schema)
         reader = pa.RecordBatchReader.from_batches(schema, batches)
         write_deltalake(self.uri(table, stream), reader, mode="append", schema_mode="merge")
 
@@ -194,6 +196,7 @@ class Warehouse:
         if found is None:
             self.append(table, stream, batches, schema)
             return
+        _relabel(found, schema)
         # A column the contract no longer has must not keep its old values: it is written as null where a row is.
         kept = [field for field in pa.schema(found.schema().to_arrow()) if field.name not in schema.names]
         wider = pa.schema([*schema, *kept])
@@ -283,6 +286,17 @@ class Warehouse:
         import obstore
 
         return bytes(obstore.get(self.store, f"blobs/{digest[:2]}/{digest}").bytes())
+
+
+def _relabel(found: DeltaTable, schema: pa.Schema) -> None:
+    """Let the table's columns say what fills them now: a renamed field has another code and label, and Delta merges no two of them."""
+    import pyarrow as pa
+
+    there = {field.name: field.metadata or {} for field in pa.schema(found.schema().to_arrow())}
+    for field in schema:
+        told = field.metadata or {}
+        if field.name in there and any(there[field.name].get(key) != value for key, value in told.items()):
+            found.alter.set_column_metadata(field.name, {key.decode(): value.decode() for key, value in told.items()})
 
 
 def fingerprint(rows: pa.Table) -> str:

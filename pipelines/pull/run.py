@@ -121,6 +121,7 @@ class _Walk:
             self.stream = self.contract.told()
             stream = replace(self.stream, options=stream.options)
             live = self._compared(connector, stream, since)
+        self.demand(schema_check(self.contract, live))
         # What goes on from a feed needs no watermark to read; by the end its source has said the time of itself.
         goes_on = follows_feed(self.contract) and before is not None and before.cursor is not None and not self.request.full
         watermark = None if goes_on else connector.watermark()
@@ -221,7 +222,6 @@ class _Walk:
         drift = self._drifted(live, since)
         if drift.blocking:
             raise stops(drift)
-        self.demand(schema_check(self.contract, live))
         return live
 
     def _drifted(self, live: Schema, since: Facts | None, more: Sequence[Change] = ()) -> Drift:

@@ -55,7 +55,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     """
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
-    if not drift.changes and not asked.take:
+    if not (drift.changes or asked.take or asked.renames):
         if not written or (contract.version > before.version and contract.accepted and _suffices(contract.accepted, written)):
             return None
         if contract.version > before.version and contract.accepted is not None and contract.accepted != before.accepted:

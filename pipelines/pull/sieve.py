@@ -44,7 +44,7 @@ class Sieve:
         if not held:
             return page
         kept = pa.array([row not in held for row in range(rows.num_rows)])
-        rejects = tuple(self._reject(rows, row, reasons) for row, reasons in held.items())
+        rejects = tuple(self._reject(rows, row, reasons) for row, reasons in sorted(held.items()))
         return replace(page, rows=rows.filter(kept), rejects=(*page.rejects, *rejects))
 
     def _reject(self, rows: pa.RecordBatch, row: int, reasons: list[tuple[str, str]]) -> Reject:

@@ -1,0 +1,241 @@
+"""A person's yes to what changed: written into the contract with who, when and why, by two people where readers break."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from scripted import STREAM, Source, names, project_of, run
+
+from connectors.errors import AnswerIsNo, FixConfiguration
+from connectors.protocol import LiveField, Schema, Stream
+from pipelines.landing.promises import kept
+from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project, load
+from pipelines.pull.accept import Accepted, Asked, accept
+from pipelines.pull.compare import compare_schema, last_seen
+from pipelines.pull.evolve import BY_POLICY
+
+DAY = date(2026, 6, 2)
+#: The scripted source fills its columns by the contract's names, whatever the source calls them.
+FIELDS = {
+    "id": LiveField("id", "id", pa.int64(), "ID", required=True),
+    "name": LiveField("name", "名前", pa.string(), "TEXT"),
+    "at": LiveField("at", "更新", pa.timestamp("us", "UTC"), "TIME"),
+}
+
+
+@dataclass
+class Moving(Source):
+    """A source whose schema a test changes."""
+
+    schema: dict[str, LiveField] = field(default_factory=lambda: dict(FIELDS))
+
+    def describe(self, stream: Stream) -> Schema:
+        return Schema(tuple(self.schema.values()), f"sha256:{sorted(self.schema)}", self.revision, {})
+
+    def rename(self, old: str, new: str) -> None:
+        self.schema[new] = LiveField(new, self.schema[old].label, self.schema[old].type, self.schema[old].vendor_type)
+        del self.schema[old]
+
+
+@pytest.fixture
+def source() -> Moving:
+    found = Moving()
+    for number in range(3):
+        found.put(number, name=f"部品{number}")
+    found.later()
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path, source: Moving) -> Project:
+    labelled = [
+        {"name": "id", "source": "id", "type": "int64", "required": True},
+        {"name": "名前", "source": "name", "label": "名前", "type": "string"},
+        {"name": "updated_at", "source": "at", "type": "timestamp[us, UTC]"},
+    ]
+    found = project_of(tmp_path / "project", fields=labelled)
+    assert run(found, source).succeeded
+    return found
+
+
+def accepted(
+    project: Project, source: Moving, by: str = "Akari Mori", why: str = "the app's owner renamed it", **asked: Any
+) -> Accepted | None:
+    contract = project.contract(STREAM)
+    live, since = source.describe(contract.told()), last_seen(project.root, STREAM)
+    drift, _ = compare_schema(contract, live, since)
+    return accept(project, contract, live, drift, since, Asked(by, DAY, why, **asked))
+
+
+def path_of(project: Project) -> Path:
+    return project.folder / "contracts" / f"{STREAM}.yaml"
+
+
+def test_nothing_is_written_where_nothing_waits_for_a_yes(project: Project, source: Moving) -> None:
+    before = path_of(project).read_text(encoding="utf-8")
+    assert accepted(project, source) is None and path_of(project).read_text(encoding="utf-8") == before
+
+
+def test_a_renamed_field_goes_on_under_its_old_column_once_two_people_said_yes(project: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    assert run(project, source).outcome == "stopped"
+    first = accepted(project, source)
+    assert first is not None and first.second and first.contract.version == 2
+    assert [(one.place, one.new) for one in first.differences] == [("fields.名前.source", "名称")]
+    error = run(project, source).error
+    assert error is not None and error.code == "contract.one_person"
+    with pytest.raises(AnswerIsNo) as refused:
+        accepted(project, source, by="ＡＫＡＲＩ mori")
+    assert refused.value.code == "contract.same_person"
+    second = accepted(project, source, by="Riku Ikeda", why="")
+    assert second is not None and not second.second
+    assert run(project, source).succeeded and names(project) == {0: "部品0", 1: "部品1", 2: "部品2"}
+    said = load(project.folder).contract(STREAM).accepted
+    assert said is not None and said.seconded is not None
+    assert (said.by, said.at, said.why, said.seconded.by) == ("Akari Mori", "2026-06-02", "the app's owner renamed it", "Riku Ikeda")
+
+
+def test_the_version_before_stays_readable_in_the_history(project: Project, source: Moving) -> None:
+    before = path_of(project).read_text(encoding="utf-8")
+    source.rename("name", "名称")
+    accepted(project, source)
+    history = path_of(project).parent / "history" / "parts.v1.yaml"
+    assert history.read_text(encoding="utf-8") == before
+    assert sorted(load(project.folder).contracts) == [STREAM], "what is history is no contract"
+
+
+def test_an_acceptance_without_a_reason_is_refused_and_writes_nothing(project: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    before = path_of(project).read_text(encoding="utf-8")
+    with pytest.raises(FixConfiguration) as error:
+        accepted(project, source, why="")
+    assert error.value.code == "contract.no_reason" and path_of(project).read_text(encoding="utf-8") == before
+
+
+def test_what_the_contract_cannot_be_without_is_left_to_people_and_nothing_is_written(project: Project, source: Moving) -> None:
+    del source.schema["at"]
+    before = path_of(project).read_text(encoding="utf-8")
+    with pytest.raises(AnswerIsNo) as error:
+        accepted(project, source)
+    assert error.value.code == "contract.accept_left" and "at" in error.value.say("en")
+    assert path_of(project).read_text(encoding="utf-8") == before
+
+
+def test_a_field_that_came_is_read_where_it_is_taken_and_left_out_by_name_where_it_is_not(project: Project, source: Moving) -> None:
+    source.schema["memo"] = LiveField("memo", "備考", pa.string(), "TEXT")
+    done = accepted(project, source, why="not wanted")
+    assert done is not None and done.contract.exclude == ("memo",) and not done.second
+    assert run(project, source).succeeded
+    done = accepted(project, source, why="wanted after all", take={"memo": "remarks"})
+    assert done is not None and done.contract.version == 3 and done.contract.fields[-1].name == "remarks"
+    with pytest.raises(AnswerIsNo) as error:
+        accepted(project, source, take={"nowhere": ""})
+    assert error.value.code == "contract.nothing_to_take" and "nowhere" in error.value.say("ja")
+
+
+def test_a_person_may_call_a_removal_and_an_addition_one_renaming(project: Project, source: Moving) -> None:
+    source.schema["insatsu"] = LiveField("insatsu", "印刷名", pa.string(), "TEXT")
+    del source.schema["name"]
+    done = accepted(project, source, renames={"name": "insatsu"})
+    assert done is not None and [(one.name, one.source) for one in done.contract.fields][1] == ("名前", "insatsu")
+    assert done.contract.exclude == ()
+    with pytest.raises(AnswerIsNo) as error:
+        accepted(project, source, renames={"name": "other"})
+    assert error.value.code == "contract.no_such_rename"
+
+
+def test_a_contract_edited_by_hand_is_accepted_as_its_next_version(project: Project, source: Moving) -> None:
+    path = path_of(project)
+    path.write_text(path.read_text(encoding="utf-8") + "exclude: [memo]\n", encoding="utf-8")
+    edited = load(project.folder)
+    assert run(edited, source).outcome == "failed"
+    done = accepted(edited, source, why="memo is not for us")
+    assert done is not None and (done.contract.version, done.second) == (2, False)
+    assert run(edited, source).succeeded
+    promise = kept(Warehouse(edited.root).store, STREAM)
+    assert promise is not None and promise.version == 2 and promise.exclude == ("memo",)
+
+
+def test_a_contract_that_changed_while_it_was_looked_at_is_not_written_over(project: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    path = path_of(project)
+    path.write_text(path.read_text(encoding="utf-8") + "exclude: [memo]\n", encoding="utf-8")
+    with pytest.raises(FixConfiguration) as error:
+        accepted(project, source)
+    assert error.value.code == "contract.moved_on" and path.read_text(encoding="utf-8").endswith("exclude: [memo]\n")
+
+
+def test_what_a_contract_has_no_word_for_is_accepted_by_its_line_and_only_that(tmp_path: Path, source: Moving) -> None:
+    source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "a"})
+    project = project_of(tmp_path / "project", drift={"options": "ask"})
+    assert run(project, source).succeeded
+    source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "b"})
+    source.revision = "2"
+    assert run(project, source).outcome == "stopped"
+    done = accepted(project, source, why="the new formula is right")
+    assert done is not None and done.contract.accepted is not None
+    assert done.contract.accepted.changes == ("computed name: a → b",)
+    assert run(project, source).succeeded
+    source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "c"})
+    source.revision = "3"
+    assert run(project, source).outcome == "stopped", "another formula is another question"
+
+
+@pytest.fixture
+def evolving(tmp_path: Path, source: Moving) -> Iterator[Project]:
+    found = project_of(tmp_path / "project", drift={"added": "evolve", "widened": "evolve", "required": "evolve", "label": "evolve"})
+    assert run(found, source).succeeded
+    yield found
+
+
+def test_a_policy_that_evolves_writes_the_next_version_and_goes_on_under_it(evolving: Project, source: Moving) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    result = run(evolving, source)
+    assert result.succeeded and result.contract_version == 2
+    contract = load(evolving.folder).contract(STREAM)
+    assert contract == evolving.contract(STREAM) and not contract.fields[0].required
+    assert contract.accepted is not None and contract.accepted.by == BY_POLICY and "required id" in contract.accepted.why
+    assert (path_of(evolving).parent / "history" / "parts.v1.yaml").exists()
+    again = run(evolving, source)
+    assert again.succeeded and again.contract_version == 2, "once it stands there is nothing to evolve"
+
+
+def test_nothing_evolves_beside_a_change_that_stops_the_pull(evolving: Project, source: Moving) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    source.rename("name", "名称")
+    assert run(evolving, source).outcome == "stopped"
+    assert load(evolving.folder).contract(STREAM).version == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_stops_the_pull_and_changes_nothing(evolving: Project, source: Moving) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    path_of(evolving).parent.chmod(0o500)
+    try:
+        error = run(evolving, source).error
+    finally:
+        path_of(evolving).parent.chmod(0o700)
+    assert error is not None and error.code == "contract.unwritable"
+
+
+def test_a_disk_that_takes_no_contract_stops_the_pull_and_changes_nothing(
+    evolving: Project, source: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    result = run(evolving, source)
+    assert result.error is not None and result.error.code == "contract.unwritable" and "No space left" in result.error.say("en")
+    assert load(evolving.folder).contract(STREAM).version == 1
+    assert datetime.fromisoformat(Warehouse(evolving.root).published(STREAM).published_at).tzinfo is UTC  # type: ignore[union-attr]

@@ -128,7 +128,7 @@ def diff(
         "fingerprint": drift.fingerprint,
         "renames": [{"old": one.old, "new": one.new, "same": one.same, "rows": one.rows} for one in guessed],
         "consumers": _consumers(used),
-        "deployed": {"by": by.by, "at": by.at} if by else None,
+        "deployed": {"by": by.by, "at": by.at.isoformat()} if by else None,
     }
 
     def text() -> None:
@@ -205,6 +205,19 @@ def accept(
             line("contract.second_needed", lang, stream=stream)
 
     emit("contract_accept", payload, json_, text)
+
+
+@app.command()
+def schema(json_: JsonOption = False, lang: LangOption = None) -> None:
+    """Print the JSON Schema of a contract's file, by which an editor completes and checks it while it is written."""
+    with spoken(lang, json_):
+        import json
+
+        from expectations.contract import Contract
+
+        found = Contract.model_json_schema(by_alias=True)
+    told = {**found, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "contracts/<system>/<stream>.yaml"}
+    emit("contract_schema", {"json_schema": told}, json_, lambda: row(json.dumps(told, ensure_ascii=False, indent=2), indent=0))
 
 
 def _changes(changes: Sequence[Change], lang: str | None) -> None:

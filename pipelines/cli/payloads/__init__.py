@@ -29,6 +29,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         streams.ContractShown,
         streams.ContractDiff,
         streams.ContractAccept,
+        streams.ContractSchema,
         streams.Pull,
         streams.Backfill,
         streams.BackfillPlan,

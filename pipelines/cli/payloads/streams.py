@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -112,6 +112,13 @@ class Difference(Part):
     old: str
     new: str
     effect: Effect
+
+
+class ContractSchema(Payload):
+    """``fortnight contract schema``: the JSON Schema of a contract's file."""
+
+    schema_: Literal["fortnight.contract_schema/1"] = Field(alias="schema")
+    json_schema: dict[str, Any]
 
 
 class ContractAccept(Payload):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ import pytest
 from scripted import STREAM, Source, names, project_of, run
 
 from connectors.errors import AnswerIsNo, FixConfiguration
-from connectors.protocol import LiveField, Schema, Stream
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Cursor, Known, LiveField, Page, Schema, Stream, Window
+from expectations.rename import Proposal
 from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.accept import Accepted, Asked, accept
 from pipelines.pull.compare import compare_schema, last_seen
 from pipelines.pull.evolve import BY_POLICY
+from pipelines.pull.rename import renames
 
 DAY = date(2026, 6, 2)
 #: The scripted source fills its columns by the contract's names, whatever the source calls them.
@@ -39,6 +41,14 @@ class Moving(Source):
 
     def describe(self, stream: Stream) -> Schema:
         return Schema(tuple(self.schema.values()), f"sha256:{sorted(self.schema)}", self.revision, {})
+
+    def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
+        """The columns that were asked for, by whatever name: a field's values are those of the field it was."""
+        for page in super().pull(stream, window, cursor, known):
+            taken = [page.rows.column({"id": "id", "at": "updated_at"}.get(one.source, "名前")) for one in stream.columns]
+            system = [page.rows.column(name) for name in (OP, SOURCE_VERSION, SCOPE)]
+            names = [*(one.name for one in stream.columns), OP, SOURCE_VERSION, SCOPE]
+            yield replace(page, rows=pa.RecordBatch.from_arrays([*taken, *system], names))
 
     def rename(self, old: str, new: str) -> None:
         self.schema[new] = LiveField(new, self.schema[old].label, self.schema[old].type, self.schema[old].vendor_type)
@@ -150,6 +160,19 @@ def test_a_person_may_call_a_removal_and_an_addition_one_renaming(project: Proje
     with pytest.raises(AnswerIsNo) as error:
         accepted(project, source, renames={"name": "other"})
     assert error.value.code == "contract.no_such_rename"
+
+
+def test_a_new_field_that_holds_the_values_of_a_missing_one_is_proposed_and_nothing_is_written(project: Project, source: Moving) -> None:
+    source.schema["insatsu"] = LiveField("insatsu", "印刷名", pa.string(), "TEXT")
+    del source.schema["name"]
+    contract = project.contract(STREAM)
+    drift, _ = compare_schema(contract, source.describe(contract.told()), last_seen(project.root, STREAM))
+    before = path_of(project).read_text(encoding="utf-8")
+    assert renames(project, contract, source, drift) == (Proposal("name", "insatsu", 3, 3),)
+    assert run(project, source).outcome == "stopped", "a proposal applies to nothing"
+    assert path_of(project).read_text(encoding="utf-8") == before
+    source.rows = {number: replace(row, name="other") for number, row in source.rows.items()}
+    assert renames(project, contract, source, drift) == ()
 
 
 def test_a_contract_edited_by_hand_is_accepted_as_its_next_version(project: Project, source: Moving) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +21,34 @@ from pipelines.pull.outcome import Check
 UNDESCRIBED = (AddressUnknown, ContractBroken, FixConfiguration)
 
 
-def compare_schema(contract: Contract, live: Schema, since: Facts | None = None, more: Sequence[Change] = ()) -> tuple[Drift, Check]:
+#: Says who relies on what a change concerns.
+Price = Callable[[Change], str]
+
+
+def compare_schema(
+    contract: Contract, live: Schema, since: Facts | None = None, more: Sequence[Change] = (), price: Price | None = None
+) -> tuple[Drift, Check]:
     """The drift, and its check. ``since`` is what the source looked like at the last published pull; ``more`` are changes that show elsewhere
     than in the schema.
     """
     drift = compare(contract, live, since)
     drift = replace(drift, changes=(*drift.changes, *more))
-    return drift, check_of(drift)
+    return drift, check_of(drift, price)
 
 
-def check_of(drift: Drift) -> Check:
-    """One row per change with what the contract says to do about it."""
+def check_of(drift: Drift, price: Price | None = None) -> Check:
+    """One row per change with what it does to readers, what the contract says to do about it and, by ``price``, who relies on it."""
     rows = tuple(
-        {"change": change.kind, "field": change.path, "label": change.label, "old": change.old, "new": change.new, "policy": change.policy}
+        {
+            "change": change.kind,
+            "field": change.path,
+            "label": change.label,
+            "old": change.old,
+            "new": change.new,
+            "effect": change.effect,
+            "policy": change.policy,
+            "used by": price(change) if price else "",
+        }
         for change in drift.changes
     )
     blocking = drift.blocking

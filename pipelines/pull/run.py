@@ -16,6 +16,7 @@ from expectations.contract import Contract
 from expectations.drift import Change, Drift
 from expectations.facts import Facts, facts_of
 from pipelines.clock import Clock
+from pipelines.consumers import columns_of, uses
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
@@ -216,7 +217,7 @@ class _Walk:
             drift = Drift(stream.id, self.contract.version, "", moved(self.contract, connector, stream, since))
             if not drift.blocking:
                 raise
-            self.partial["drift"], self.checks = drift, [check_of(drift)]
+            self.partial["drift"], self.checks = drift, [check_of(drift, self._price)]
             raise stops(drift) from error
         self.step("compare")
         drift = self._drifted(live, since)
@@ -226,10 +227,18 @@ class _Walk:
 
     def _drifted(self, live: Schema, since: Facts | None, more: Sequence[Change] = ()) -> Drift:
         """The drift as known so far, and its check in the place of the one before."""
-        drift, check = compare_schema(self.contract, live, since, more)
+        drift, check = compare_schema(self.contract, live, since, more, self._price)
         self.partial["drift"] = drift
         self.checks = [check, *(one for one in self.checks if one.name != check.name)]
         return drift
+
+    def _price(self, change: Change) -> str:
+        """Who relies on what a change concerns; where the questions can't be read, that."""
+        try:
+            used = uses(self.project, self.contract, columns_of(self.contract, (change,)))
+        except FixConfiguration as error:
+            return error.say()
+        return ", ".join(f"{use.index} ({len(use.questions)}/{use.asked})" for use in used)
 
     def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
         landed = warehouse.live_count(stream.id)

@@ -238,17 +238,6 @@ def test_nothing_evolves_beside_a_change_that_stops_the_pull(evolving: Project, 
     assert load(evolving.folder).contract(STREAM).version == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_stops_the_pull_and_changes_nothing(evolving: Project, source: Moving) -> None:
-    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
-    path_of(evolving).parent.chmod(0o500)
-    try:
-        error = run(evolving, source).error
-    finally:
-        path_of(evolving).parent.chmod(0o700)
-    assert error is not None and error.code == "contract.unwritable"
-
-
 def test_a_disk_that_takes_no_contract_stops_the_pull_and_changes_nothing(
     evolving: Project, source: Moving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

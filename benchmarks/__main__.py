@@ -1,4 +1,6 @@
-"""``python -m benchmarks NAME… [--json] [--quick] [--write]``: run families of measures; exit 1 when one does not hold or could not run, 2 for an unknown name."""
+"""``python -m benchmarks NAME… [--json] [--quick] [--write]``: run families of measures, or a family's part where it has parts (``sharepoint.download``);
+exit 1 when one does not hold or could not run, 2 for an unknown name.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rows and one pair; claims nothing that depends on the machine's speed")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     given = parser.parse_args()
-    unknown = [name for name in given.names if name not in FAMILIES]
+    asked: dict[str, list[str]] = {}
+    for name in given.names or FAMILIES:
+        family, _, part = name.partition(".")
+        asked.setdefault(family, []).append(part)
+    unknown = [name for name in given.names if not _known(name)]
     if unknown:
         print(f"no such family: {', '.join(unknown)}; there are: {', '.join(FAMILIES)}", file=sys.stderr)
         return 2
@@ -32,15 +38,29 @@ def main() -> int:
         # Before a family is imported: processes that measure read it too.
         os.environ["BENCH_QUICK"] = "1"
     found: list[Measure] = []
-    for name in given.names or FAMILIES:
-        for measure in importlib.import_module(f"benchmarks.{name}").measures():
+    for family, parts in asked.items():
+        module = importlib.import_module(f"benchmarks.{family}")
+        for measure in module.measures() if "" in parts else module.measures(parts):
             print(measure.line(), flush=True)
             found.append(measure)
     if given.write:
         before, _, table = TABLE.read_text(encoding="utf-8").partition(MARK)
-        others = [line for line in table.splitlines() if (family := _family(line)) in FAMILIES and family not in (given.names or FAMILIES)]
+        whole = {family for family, parts in asked.items() if "" in parts}
+        anew = {measure.name for measure in found}
+        lines = [line for line in table.splitlines() if _family(line) in FAMILIES]
+        others = [line for line in lines if _family(line) not in whole and _name(line) not in anew]
         TABLE.write_text(f"{before}{MARK}\n\n{_table(found, others)}\n", encoding="utf-8")
     return 1 if any(measure.holds is False for measure in found) else 0
+
+
+def _known(name: str) -> bool:
+    family, _, part = name.partition(".")
+    return family in FAMILIES and (not part or part in getattr(importlib.import_module(f"benchmarks.{family}"), "PARTS", ()))
+
+
+def _name(line: str) -> str:
+    """The measure of a line of the table."""
+    return line.removeprefix("| ").partition(" ")[0]
 
 
 def _family(line: str) -> str:

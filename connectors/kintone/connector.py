@@ -189,9 +189,13 @@ class KintoneConnector:
             yield from response.iter_bytes(_CHUNK)
 
     def watermark(self) -> datetime:
-        """The domain's clock. Right after ``describe`` that is the time its last reply carried: before any record was read."""
+        """The domain's clock, at its full minute. Right after ``describe`` that is the time its last reply carried: before any record was read.
+
+        Update times carry no seconds. Held against a watermark that did, a record saved later in the same minute would look as if the
+        pull before had missed it.
+        """
         clock, self._clock = self._clock, None
-        return self._client.now() if clock is None else clock
+        return (self._client.now() if clock is None else clock).replace(second=0, microsecond=0)
 
     def close(self) -> None:
         self._client.close()

@@ -437,6 +437,16 @@ def test_a_late_record_that_hides_behind_a_deleted_one_is_found_by_the_weekly_re
     assert result.counts["missed"] >= 1
 
 
+def test_a_record_saved_within_the_minute_of_the_last_pull_was_not_missed_by_it(loaded: Target, home: House) -> None:
+    home.later(seconds=70 - home.clock.now().second)
+    recovered(loaded)
+    home.later(seconds=20)
+    loaded.app.update(loaded.app.ids()[:2], **{TEXT: "同じ分のうちに"})
+    result = loaded.pull(full=True)
+    assert result.error is None and loaded.rows() == loaded.wanted()
+    assert (result.counts["changed"], result.counts["missed"]) == (2, 0)
+
+
 # --- the wire ---------------------------------------------------------------------------------------------------------------
 
 #: A break that lasts for a few answers is outlived; the same for ever fails.

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from kintone_world import World, answered, cell, connector, order, refused, stream
+from kintone_world import NOW, World, answered, cell, connector, order, refused, stream
 
 from connectors.errors import AddressUnknown, BrokenReply, FixConfiguration
 from connectors.protocol import Column, Cursor, Page, Stream, Window
@@ -196,8 +196,9 @@ def test_the_count_is_the_sources_own() -> None:
     assert len(world.queries()) == 1
 
 
-def test_the_watermark_is_the_sources_clock() -> None:
-    assert connector(World()).watermark() == datetime(2026, 11, 21, 0, 0, 30, tzinfo=UTC)
+def test_the_watermark_is_the_sources_clock_at_its_full_minute_as_update_times_are() -> None:
+    assert NOW.endswith("00:00:30 GMT")
+    assert connector(World()).watermark() == datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
 
 
 def test_a_guest_space_app_is_read_on_its_own_path() -> None:

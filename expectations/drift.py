@@ -220,6 +220,8 @@ class _Comparison:
                 yield Change("states", path, field.label, _text(old), _text(new), policy.options, bool(set(before) - set(after)))
             elif name == "lookup":
                 yield Change("lookup", path, field.label, _text(old), _text(new), policy.label)
+            elif name == "related":
+                yield from _related(old, new, policy.label)
             else:
                 yield Change("settings", path, field.label, f"{name}={_text(old)}", f"{name}={_text(new)}", policy.label)
 
@@ -313,6 +315,16 @@ def _renamed(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str
 
 def _names(value: object) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
+
+
+def _related(before: object, after: object, policy: Policy) -> Iterator[Change]:
+    """Fields of related records that look into another place now (``code: place``). Facts of before they were told say nothing."""
+    if not isinstance(before, tuple):
+        return
+    then, now = (dict(one.split(": ", 1) for one in _names(which)) for which in (before, after))
+    for code in sorted(then.keys() | now.keys()):
+        if then.get(code) != now.get(code):
+            yield Change("lookup", code, "", then.get(code, ""), now.get(code, ""), policy)
 
 
 def _text(value: object) -> str:

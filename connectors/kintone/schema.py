@@ -98,12 +98,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Form:
-    """The deployed form of an app at one settings revision. ``precision`` is (digits, decimal places)."""
+    """The deployed form of an app at one settings revision. ``precision`` is (digits, decimal places).
+
+    ``related`` are its fields of related records, which have no value, each as ``code: app and field it looks into``.
+    """
 
     revision: str
     fields: Mapping[str, Field]
     precision: tuple[int, int]
     precision_known: bool
+    related: tuple[str, ...] = ()
 
     def system_field(self, vendor_type: str) -> Field | None:
         return next((field for field in self.fields.values() if field.vendor_type == vendor_type), None)
@@ -127,11 +131,13 @@ def read_form(client: Client, app: App, *, remembered: tuple[str, tuple[int, int
     else:
         precision, known = _precision(client, app, preview=preview)
     fields: dict[str, Field] = {"$id": ID, "$revision": REVISION}
-    for code, settings in cast("dict[str, dict[str, Any]]", reply["properties"]).items():
+    properties = cast("dict[str, dict[str, Any]]", reply["properties"])
+    for code, settings in properties.items():
         if settings.get("type") in VALUELESS or (settings.get("type") in BY_TYPE and settings.get("enabled") is False):
             continue
         fields[code] = _field(code, settings, app)
-    return Form(revision=str(reply["revision"]), fields=fields, precision=precision, precision_known=known)
+    related = tuple(f"{code}: {_related(one)}" for code, one in sorted(properties.items()) if one.get("type") == "REFERENCE_TABLE")
+    return Form(revision=str(reply["revision"]), fields=fields, precision=precision, precision_known=known, related=related)
 
 
 def revision_now(client: Client, app: App) -> str:
@@ -244,6 +250,8 @@ def _live(field: Field, form: Form) -> LiveField:
     lookup = field.settings.get("lookup")
     if isinstance(lookup, dict):
         facets["lookup"] = _lookup(cast("dict[str, Any]", lookup))
+    if field.vendor_type == "__ID__":
+        facets["related"] = form.related
     children = tuple(_live(child, form) for child in field.children)
     if field.shape == "table":
         children = (LiveField("id", "行ID", pa.int64(), "__ROW_ID__", required=True), *children)
@@ -260,8 +268,20 @@ def _live(field: Field, form: Form) -> LiveField:
 
 def _lookup(lookup: dict[str, Any]) -> str:
     """Which app and field values were copied from. Copies are snapshots: a change in the master does not reach them."""
-    related = cast("dict[str, Any]", lookup.get("relatedApp") or {})
-    return f"{related.get('code') or related.get('app', '-')}.{lookup.get('relatedKeyField', '-')}"
+    return f"{_app_behind(lookup)}.{lookup.get('relatedKeyField', '-')}"
+
+
+def _related(settings: dict[str, Any]) -> str:
+    """Which app's records a field of related records shows, and by which of their fields."""
+    table = cast("dict[str, Any]", settings.get("referenceTable") or {})
+    return f"{_app_behind(table)}.{cast('dict[str, Any]', table.get('condition') or {}).get('relatedField', '-')}"
+
+
+def _app_behind(settings: dict[str, Any]) -> str:
+    """``CODE(number)``, or the number alone: an app made anew under its code is another app all the same."""
+    related = cast("dict[str, Any]", settings.get("relatedApp") or {})
+    code, number = related.get("code"), related.get("app", "-")
+    return f"{code}({number})" if code else str(number)
 
 
 def _print(field: Field, form: Form) -> list[Any]:

@@ -48,13 +48,29 @@ class _Option(msgspec.Struct):
     index: _Index = None
 
 
+class _Target(msgspec.Struct):
+    app: int | str | None = None
+    code: str | None = None
+
+
+class _Condition(msgspec.Struct):
+    relatedField: str | None = None
+
+
+class _Points(msgspec.Struct):
+    relatedApp: _Target | None = None
+    relatedKeyField: str | None = None
+    condition: _Condition | None = None
+
+
 class _Field(msgspec.Struct):
     type: str
     label: str | None = None
     format: str | None = None
     options: dict[str, _Option] | list[Any] | None = None
     fields: dict[str, _Field] | None = None
-    lookup: dict[str, Any] | None = None
+    lookup: _Points | None = None
+    referenceTable: _Points | None = None
 
 
 class _Form(msgspec.Struct):

@@ -186,7 +186,35 @@ def test_required_unique_and_limits_are_notes() -> None:
 def test_another_lookup_target_is_told_with_both_apps() -> None:
     other = {"relatedApp": {"app": "9", "code": "PARTNERS"}, "relatedKeyField": "番号"}
     found = only(drift(lambda world: world.fields["顧客"].update(lookup=other)))
-    assert said(found) == ("lookup", "顧客", "CUSTOMERS.番号", "PARTNERS.番号", False, False)
+    assert said(found) == ("lookup", "顧客", "CUSTOMERS(3).番号", "PARTNERS(9).番号", False, False)
+
+
+def test_a_lookup_into_an_app_made_anew_under_the_same_code_is_told_by_its_number() -> None:
+    anew = {"relatedApp": {"app": "30", "code": "CUSTOMERS"}, "relatedKeyField": "番号"}
+    found = only(drift(lambda world: world.fields["顧客"].update(lookup=anew)))
+    assert said(found) == ("lookup", "顧客", "CUSTOMERS(3).番号", "CUSTOMERS(30).番号", False, False)
+
+
+def test_related_records_have_no_value_and_where_they_look_is_told_all_the_same() -> None:
+    def related(app: str) -> dict[str, Any]:
+        table = {"relatedApp": {"app": app, "code": ""}, "condition": {"field": "受注番号", "relatedField": "番号"}}
+        return field_of("REFERENCE_TABLE", "請求", referenceTable=table)
+
+    world = app()
+    world.fields["請求"] = related("21")
+    found = only(drift(lambda world: world.fields.update(請求=related("22")), world))
+    assert said(found) == ("lookup", "請求", "21.番号", "22.番号", False, False)
+    gone = only(drift(lambda world: world.fields.pop("請求"), world))
+    assert said(gone) == ("lookup", "請求", "22.番号", "", False, False)
+    assert said(only(drift(lambda world: world.fields.update(請求=related("21")))))[:4] == ("lookup", "請求", "", "21.番号")
+
+
+def test_facts_of_before_related_records_were_told_say_nothing_of_them() -> None:
+    world = app()
+    schema = described(world)
+    stored = json.loads(json.dumps(facts_of(schema).stored()))
+    del stored["fields"]["$id"]["facets"]["related"]
+    assert compare(contract_of(schema), schema, Facts.read(stored)).changes == ()
 
 
 def test_a_field_moved_into_a_table_is_named_with_its_new_place_and_stops() -> None:

@@ -23,7 +23,7 @@ from connectors.certificate import ClientCertificate
 from connectors.errors import AccessRefused, BrokenReply
 from connectors.kintone.budget import Budget, Call
 from connectors.kintone.config import Config
-from connectors.kintone.pace import Pace
+from connectors.kintone.pace import Pace, Places
 from connectors.kintone.replies import Asked, judge_file, judge_json, judge_nothing
 from connectors.kintone.shapes import UNREADABLE, read_object, why
 from connectors.redaction import Redactor
@@ -85,7 +85,6 @@ class Client:
             secrets.append(certificate.password)
         self._sleep, self._redact = sleep, Redactor(secrets)
         share = config.concurrency
-        self.pace = Pace(share, config.yield_above, lambda seconds: self._sleep(seconds))
         self.transport = Transport(
             config.base_url,
             options=replace(options, concurrency=share, client_certificate=certificate),
@@ -96,6 +95,11 @@ class Client:
         )
         self.host = urlsplit(config.base_url).netloc
         self.budget = Budget(config.budget, self.host, options.state)
+
+        def wait(seconds: float) -> None:
+            self._sleep(seconds)
+
+        self.pace = Pace(share, config.yield_above, wait, Places(options.state, self.host, share, wait))
 
     @property
     def has_tokens(self) -> bool:
@@ -188,14 +192,19 @@ class Client:
 
     @contextmanager
     def file(self, file_key: str, guest_space: int | None, app: str) -> Generator[httpx.Response]:
-        """The download of one attachment, body not read. Not counted in the daily quota."""
-        with self.transport.stream(
-            "GET",
-            _path("file", guest_space),
-            params={"fileKey": file_key},
-            headers=self._headers("records"),
-            classify=judge_file(Asked(self.host, "file", app, self._redact)),
-        ) as response:
+        """The download of one attachment, body not read. Not counted in the daily quota; a request under way like any other."""
+        asked = Asked(self.host, "file", app, self._redact)
+        with (
+            self.pace.slot(),
+            self.transport.stream(
+                "GET",
+                _path("file", guest_space),
+                params={"fileKey": file_key},
+                headers=self._headers("records"),
+                classify=judge_file(asked),
+            ) as response,
+        ):
+            self.pace.heard(response.headers.get("X-ConcurrencyLimit-Running", ""))
             yield response
 
     def knock(self) -> str:

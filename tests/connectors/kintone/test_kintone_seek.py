@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,9 +16,10 @@ from kintone_world import World, answered, cell, connector, order, refused, stre
 
 from connectors.errors import AccessRefused, BrokenReply
 from connectors.kintone.gone import Held, differences
-from connectors.kintone.pace import Pace
+from connectors.kintone.pace import Pace, Places
 from connectors.kintone.seek import Range, ahead, ranges_of
-from connectors.protocol import Cursor, Page, Window
+from connectors.protocol import Blob, Cursor, Page, Window
+from connectors.transport import TransportOptions
 
 
 def ids(pages: list[Page]) -> list[int]:
@@ -83,6 +87,69 @@ def test_never_more_requests_are_under_way_than_configured() -> None:
     assert len(ids(read(World(records=[order(one) for one in range(1, 13_001)], before=before), 3))) == 13_000
     assert together.is_set(), "three were asked at once"
     assert most == 3
+
+
+def test_all_processes_of_a_machine_together_have_no_more_under_way_than_configured(tmp_path: Path) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+    reading, second = threading.Event(), threading.Event()
+
+    def before(request: httpx.Request, world: World) -> httpx.Response | None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == 2:
+                second.set()
+        if request.url.path.endswith("/records.json"):
+            reading.set()
+            second.wait(10)
+        with lock:
+            now -= 1
+        return None
+
+    def waiting(_: float) -> None:
+        second.set()
+        threading.Event().wait(0.001)
+
+    world = World(records=[order(one) for one in range(1, 2_001)], before=before)
+    # A lock belongs to an open file and not to a process: two connectors hinder each other like two processes.
+    one, other = (connector(world, login=False, concurrency=1, options=TransportOptions(attempts=4, state=tmp_path)) for _ in range(2))
+    other._client._sleep = waiting  # pyright: ignore[reportPrivateUsage]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(lambda: ids(list(one.pull(stream(), Window()))))
+        assert reading.wait(10)
+        assert len(ids(list(other.pull(stream(), Window())))) == len(found.result()) == 2_000
+    assert most == 1
+
+
+def test_a_request_waits_for_a_place_that_another_process_has_and_takes_it_when_that_gives_it_back(tmp_path: Path) -> None:
+    with ExitStack() as theirs:
+        theirs.enter_context(Places(tmp_path, "sakura.cybozu.example", 1, lambda _: None).taken())
+        waited: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                theirs.close()
+
+        with Places(tmp_path, "sakura.cybozu.example", 1, wait).taken():
+            assert len(waited) == 3
+    with Places(tmp_path, "other.cybozu.example", 1, lambda _: pytest.fail("another domain has places of its own")).taken():
+        pass
+
+
+def test_a_file_under_way_takes_a_place_too(tmp_path: Path) -> None:
+    def before(request: httpx.Request, _: World) -> httpx.Response | None:
+        return httpx.Response(200, content=b"x" * 10) if request.url.path.endswith("file.json") else None
+
+    opened = connector(World(before=before), options=TransportOptions(state=tmp_path), concurrency=1)
+    chunks = opened.blob(stream(), Blob("k1", "a.bin", "application/octet-stream", 10))
+    assert next(chunks) == b"x" * 10
+    other = Places(tmp_path, "sakura.cybozu.example", 1, lambda _: None)
+    assert other._free() is None  # pyright: ignore[reportPrivateUsage]
+    assert list(chunks) == []
+    with other.taken():
+        pass
 
 
 def test_a_range_that_fails_ends_the_read_with_its_error() -> None:

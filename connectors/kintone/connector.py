@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from connectors.access import Access, Scope
 from connectors.capabilities import Deployed
-from connectors.errors import SourceError
+from connectors.errors import BrokenReply, SourceError
 from connectors.kintone.access import read_access, resolve_scopes
 from connectors.kintone.address import App, deployed_of
 from connectors.kintone.client import Client
@@ -183,10 +183,19 @@ class KintoneConnector:
         return resolve_scopes(self._client, run.app, run.form, columns, ids, system=stream.system, table=run.spec.table)
 
     def blob(self, stream: Stream, blob: Blob) -> Iterator[bytes]:
-        """The attachment whose ``fileKey`` is ``blob.ref``. The key must come from a record read; upload keys are others and soon dead."""
+        """The attachment whose ``fileKey`` is ``blob.ref``. The key must come from a record read; upload keys are others and soon dead.
+
+        Raises BrokenReply at the end when it is not as long as its record says: a file may be of any media type, so that a page of
+        maintenance sent with a good status looks like one.
+        """
         spec = source_spec(stream.id, stream.source)
-        with self._client.file(blob.ref, spec.guest_space or self._config.guest_space, spec.app_code or str(spec.app_id)) as response:
-            yield from response.iter_bytes(_CHUNK)
+        app, came = spec.app_code or str(spec.app_id), 0
+        with self._client.file(blob.ref, spec.guest_space or self._config.guest_space, app) as response:
+            for chunk in response.iter_bytes(_CHUNK):
+                came += len(chunk)
+                yield chunk
+        if blob.size is not None and came != blob.size:
+            raise BrokenReply("kintone.file_size", host=self._client.host, app=app, name=blob.name, promised=blob.size, found=came)
 
     def watermark(self) -> datetime:
         """The domain's clock, at its full minute. Right after ``describe`` that is the time its last reply carried: before any record was read.

@@ -12,7 +12,7 @@ import pytest
 from kintone_world import NOW, World, answered, cell, connector, order, refused, stream
 
 from connectors.errors import AddressUnknown, BrokenReply, FixConfiguration
-from connectors.protocol import Column, Cursor, Page, Stream, Window
+from connectors.protocol import Blob, Column, Cursor, Page, Stream, Window
 
 FULL = Window()
 SUBJECT = Column("subject", "件名", pa.string())
@@ -216,8 +216,6 @@ def test_a_guest_space_app_is_read_on_its_own_path() -> None:
 
 
 def test_an_attachment_arrives_as_its_bytes_whatever_its_media_type() -> None:
-    from connectors.protocol import Blob
-
     def before(request: httpx.Request, _: World) -> httpx.Response | None:
         if not request.url.path.endswith("file.json"):
             return None
@@ -226,10 +224,23 @@ def test_an_attachment_arrives_as_its_bytes_whatever_its_media_type() -> None:
         return httpx.Response(200, content="<h1>図面</h1>".encode(), headers={"Content-Type": "text/html"})
 
     opened = connector(World(before=before))
-    assert b"".join(opened.blob(stream(), Blob("k1", "図面.html", "text/html", 11))) == "<h1>図面</h1>".encode()
+    for size in (15, None):
+        assert b"".join(opened.blob(stream(), Blob("k1", "図面.html", "text/html", size))) == "<h1>図面</h1>".encode()
     with pytest.raises(AddressUnknown) as caught:
-        b"".join(opened.blob(stream(), Blob("k2", "図面.html", "text/html", 11)))
+        b"".join(opened.blob(stream(), Blob("k2", "図面.html", "text/html", 15)))
     assert caught.value.code == "kintone.file_unknown"
+
+
+def test_a_page_of_maintenance_in_the_place_of_an_attachment_is_not_kept_for_it() -> None:
+    def before(request: httpx.Request, _: World) -> httpx.Response | None:
+        page = httpx.Response(200, content="<html>ただいま混雑しています</html>".encode(), headers={"Content-Type": "text/html"})
+        return page if request.url.path.endswith("file.json") else None
+
+    with pytest.raises(BrokenReply) as caught:
+        list(connector(World(before=before)).blob(stream(), Blob("k1", "図面.pdf", "application/pdf", 1_024)))
+    assert caught.value.code == "kintone.file_size"
+    for lang in ("ja", "en"):
+        assert all(part in caught.value.say(lang) for part in ("図面.pdf", "1024", "sakura.cybozu.example", "ORDERS"))
 
 
 def test_an_unknown_key_in_the_source_block_is_named_without_its_value() -> None:

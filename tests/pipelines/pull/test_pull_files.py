@@ -71,6 +71,18 @@ def test_a_file_that_cannot_be_had_is_listed_with_its_reason_and_the_others_come
     assert (result.counts["files"], result.counts["files_failed"]) == (3, 1)
 
 
+def test_a_file_over_the_cap_is_listed_and_not_kept_whatever_size_it_was_said_to_have(tmp_path: Path) -> None:
+    block = {"kind": "file", "ref": "id", "name": "名前", "media_type": "名前", "size": "id", "max_bytes": 5}
+    project = project_of(tmp_path / "project", content=block)
+    # Of row 9 the size is known beforehand, so that nobody asks for it; row 2 says two bytes and sends six.
+    source = Source({2: Row(), 3: Row(), 9: Row()}, files={"2": b"longer", "3": b"three", "9": b"never"})
+    result = run(project, source)
+    assert result.error is None and result.counts["files_failed"] == 2
+    found = content(project)
+    assert (found["2"], found["9"], found["3"][0]) == (("too_large", None), ("too_large", None), "ok")
+    assert sorted(source.fetched) == ["2", "3"]
+
+
 def test_a_row_that_moved_to_another_scope_keeps_the_bytes_we_have(project: Project) -> None:
     source = Source({1: Row(), 2: Row()}, files={"1": b"one", "2": b"two"})
     run(project, source)

@@ -44,6 +44,28 @@ class Examines(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Preview:
+    """A stream as its source shows it now, and as it will be once prepared settings are in force: equal schemas where nothing waits.
+
+    ``live_rights`` and ``coming_rights`` are fingerprints of the access rules of each, ``""`` where they may not be read.
+    """
+
+    live: Schema
+    coming: Schema
+    live_rights: str
+    coming_rights: str
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A connector whose source keeps changed settings aside until somebody puts them in force, and lets them be read before."""
+
+    def preview(self, stream: Stream) -> Preview:
+        """Both states, read now. Raises AccessRefused where these credentials may not see what is prepared."""
+        ...
+
+
 @runtime_checkable
 class Identifies(Protocol):
     """A connector that can say what an address resolves to even where the stream can't be described, so that a change is named first."""

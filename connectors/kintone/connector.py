@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
 import pyarrow as pa
 
 from connectors.access import Access, Scope
-from connectors.capabilities import Deployed
+from connectors.capabilities import Deployed, Preview
 from connectors.errors import BrokenReply, SourceError
 from connectors.kintone.access import read_access, resolve_scopes
-from connectors.kintone.address import App, deployed_of
+from connectors.kintone.address import deployed_of
 from connectors.kintone.client import Client
 from connectors.kintone.comments import Counted, comments_schema, count_comments, pull_comments
-from connectors.kintone.config import Config, source_spec
+from connectors.kintone.config import Config, SourceSpec, source_spec
 from connectors.kintone.discover import discover
 from connectors.kintone.examine import examine
 from connectors.kintone.facets import with_facets
-from connectors.kintone.preview import Preview, read_preview
+from connectors.kintone.preview import read_preview
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run, begin
-from connectors.kintone.schema import Form, schema_of
+from connectors.kintone.schema import schema_of
 from connectors.kintone.seek import Range
 from connectors.kintone.tables import pull_table, table_schema
 from connectors.messages import Said, told
@@ -118,23 +119,21 @@ class KintoneConnector:
         self._counted.pop(stream.id, None)
         self._clock = self._client.transport.server_time
         moved = run.memory.revision != run.form.revision
-        schema = with_facets(self._client, run.app, run.form, schema_of(run.app, run.form), moved=moved)
-        if run.spec.table:
-            return table_schema(schema, run.spec.table)
-        return comments_schema(schema) if run.spec.part else schema
+        return _shown(run.spec, with_facets(self._client, run.app, run.form, schema_of(run.app, run.form), moved=moved))
 
     def deployed(self, stream: Stream) -> Deployed | None:
         """Who last pressed "Update app", and when.
 
         Page: https://kintone.dev/en/docs/kintone/rest-api/apps/get-app/ (modifier, modifiedAt)
         """
-        app, _ = self._app(stream)
+        app = self._run(stream).app
         return deployed_of(self._client.get("app", {"id": app.id}, guest_space=app.guest_space, app=app.id))
 
     def preview(self, stream: Stream) -> Preview:
-        """The app as it is and as it will be once its owner presses "Update app". Beyond the protocol: only kintone keeps such a state."""
-        app, _ = self._app(stream)
-        return read_preview(self._client, app)
+        """The stream as it is and as it will be once the app's owner presses "Update app"."""
+        run = self._run(stream)
+        seen = read_preview(self._client, run.app)
+        return replace(seen, live=_shown(run.spec, seen.live), coming=_shown(run.spec, seen.coming))
 
     def count(self, stream: Stream) -> int:
         run = self._run(stream)
@@ -221,10 +220,13 @@ class KintoneConnector:
             return run
         return begin(self._client, stream, self._config.guest_space)
 
-    def _app(self, stream: Stream) -> tuple[App, Form]:
-        run = self._run(stream)
-        return run.app, run.form
-
     def _bare(self, number: int) -> Stream:
         """A configured app as a stream of nothing but its records' numbers."""
         return Stream(self.system, f"app-{number}", {"app_id": number}, ("$id",), (Column("$id", "$id", pa.int64()),))
+
+
+def _shown(spec: SourceSpec, schema: Schema) -> Schema:
+    """The app's schema as the stream shows it: whole, or the rows of one table, or the comments."""
+    if spec.table:
+        return table_schema(schema, spec.table)
+    return comments_schema(schema) if spec.part else schema

@@ -5,8 +5,7 @@ kintone keeps undeployed settings under ``/preview/``; reading them takes the ri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from connectors.capabilities import Preview
 from connectors.errors import AccessRefused
 from connectors.kintone.address import App
 from connectors.kintone.client import Client, Credential
@@ -15,19 +14,6 @@ from connectors.kintone.rules import rights_digest
 from connectors.kintone.schema import Form, read_form, schema_of
 from connectors.kintone.states import read_process
 from connectors.protocol import Schema
-
-
-@dataclass(frozen=True)
-class Preview:
-    """``live`` and ``coming`` schema with the fingerprints of the access rules of each; equal ones where nothing waits to be deployed.
-
-    Rules that may not be read have the fingerprint ``""``.
-    """
-
-    live: Schema
-    coming: Schema
-    live_rights: str
-    coming_rights: str
 
 
 def read_preview(client: Client, app: App) -> Preview:

@@ -80,20 +80,17 @@ def diff(
     with spoken(lang, json_):
         opened = open_project(project)
         found = opened.contract(stream)
-        from connectors.capabilities import Attributes
-        from expectations.drift import ahead
+        from connectors.capabilities import Attributes, Previews
         from pipelines.consumers import columns_of, uses
-        from pipelines.pull.compare import held_against, last_seen
+        from pipelines.pull.compare import held_against, last_seen, prepared
         from pipelines.pull.rename import renames
 
         connector = opened.connect(found.system)
         try:
             if preview:
-                look: Any = getattr(connector, "preview", None)
-                if look is None:
+                if not isinstance(connector, Previews):
                     raise FixConfiguration("contract.no_preview", stream=stream, kind=connector.kind)
-                seen = look(found.told())
-                drift = ahead(found, seen.live, seen.coming, live_rights=seen.live_rights, coming_rights=seen.coming_rights)
+                drift = prepared(found, connector)
             else:
                 drift = held_against(found, connector, last_seen(opened.root, stream))
             guessed = renames(opened, found, connector, drift) if drift.fingerprint and not preview else ()

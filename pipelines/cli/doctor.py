@@ -10,7 +10,7 @@ import typer
 from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, mark, open_project, row, shown, spoken
 
 if TYPE_CHECKING:
-    from connectors.capabilities import Examines
+    from connectors.capabilities import Examines, Previews
     from connectors.protocol import Connector
     from expectations.contract import Contract
     from pipelines.project import Project
@@ -86,8 +86,8 @@ def doctor(
 
 
 def _looked_at(project: Project, connector: Connector, contract: Contract) -> Finding:
-    """What is another at the source than it was, and, where a pull goes on all the same, what it would meet."""
-    from connectors.capabilities import Examines, Identifies
+    """What is another at the source than it was, and, where a pull goes on all the same, what it would meet now and soon."""
+    from connectors.capabilities import Examines, Identifies, Previews
     from connectors.messages import Said, joined
 
     compared = _compared(project, connector, contract) if isinstance(connector, Identifies) else None
@@ -95,6 +95,9 @@ def _looked_at(project: Project, connector: Connector, contract: Contract) -> Fi
         return compared
     assert isinstance(connector, Examines)
     examined = _examined(connector, contract)
+    soon = _prepared(connector, contract) if examined.ok and isinstance(connector, Previews) else ""
+    if soon:
+        examined = Finding(contract.stream, True, joined((examined.found, soon), "; "), 0)
     if compared is None or not examined.ok:
         return examined
     both = joined((compared.found, examined.found), "; ")
@@ -110,6 +113,23 @@ def _examined(connector: Examines, contract: Contract) -> Finding:
         return Finding(contract.stream, True, connector.examine(contract.told()), 0)
     except FortnightError as error:
         return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
+
+
+def _prepared(connector: Previews, contract: Contract) -> str:
+    """What waits at the source to be put in force and will touch the contract then; empty where nothing does."""
+    from connectors.errors import AccessRefused, FortnightError
+    from connectors.messages import Said, told
+    from pipelines.pull.compare import in_words, prepared
+
+    try:
+        drift = prepared(contract, connector)
+    except AccessRefused as error:
+        return told("doctor.ahead_closed", code=error.code)
+    except FortnightError as error:
+        return Said(error.say, error.code)
+    if not drift.changes:
+        return ""
+    return told("doctor.ahead_stops" if drift.blocking else "doctor.ahead", changes=in_words(drift.changes, now=True))
 
 
 def _compared(project: Project, connector: Connector, contract: Contract) -> Finding:

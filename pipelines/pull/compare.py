@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.capabilities import Identifies
+from connectors.capabilities import Identifies, Previews
 from connectors.errors import AddressUnknown, ContractBroken, FixConfiguration, SourceError
 from connectors.messages import Language, Said, sentence, told
 from connectors.protocol import Connector, Schema, Stream
 from expectations.contract import Contract
-from expectations.drift import Change, Drift, address, compare
+from expectations.drift import Change, Drift, address, ahead, compare
 from expectations.facts import Facts
 from expectations.suite import judge_schema
 from pipelines.landing.warehouse import Warehouse
@@ -34,6 +34,12 @@ def compare_schema(
     drift = compare(contract, live, since)
     drift = replace(drift, changes=(*drift.changes, *more))
     return drift, check_of(drift, price)
+
+
+def prepared(contract: Contract, connector: Previews) -> Drift:
+    """What settings that are saved at the source, and not in force yet, will bring. Raises AccessRefused where they may not be read."""
+    seen = connector.preview(contract.told())
+    return ahead(contract, seen.live, seen.coming, live_rights=seen.live_rights, coming_rights=seen.coming_rights)
 
 
 def check_of(drift: Drift, price: Price | None = None) -> Check:

@@ -271,6 +271,11 @@ def _changing(code: str, one: dict[str, Any]) -> Change:
                 if name in cell.options and new != name:
                     evolution.rename_option(app, code, name, new)
             cell.options = tuple(str(facts.get("label", name)) for name, facts in wanted)
+        inner = one.get("fields") or {}
+        if not isinstance(inner, dict) or not all(isinstance(facts, dict) for facts in inner.values()):
+            raise ValueError(f"fields of {code} is no object of fields")
+        for name, facts in inner.items():
+            _changing(name, facts)(app)
         if one.get("code", code) != code:
             evolution.rename_field(app, code, str(one["code"]))
 

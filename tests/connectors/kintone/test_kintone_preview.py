@@ -60,6 +60,24 @@ def test_a_rename_that_is_saved_and_not_deployed_is_named_and_the_live_app_still
         assert coming(opened, contract, stream).changes == (), "what is in force already is not ahead any more"
 
 
+def test_a_change_inside_a_table_is_told_of_the_tables_own_stream_and_of_the_comments_none(company: Company) -> None:
+    number = app_id(company, "ORDERS")
+    lines = Stream("kintone", "order-lines", {"app_code": "ORDERS", "table": "明細"}, ("record_id", "row_id"), ())
+    talk = Stream("kintone", "order-comments", {"app_code": "ORDERS", "part": "comments"}, ("record_id", "comment_id"), ())
+    with company.connector() as opened:
+        promised = contract_of(opened.describe(lines)).model_copy(update={"stream": "kintone/order-lines"})
+        said = contract_of(opened.describe(talk)).model_copy(update={"stream": "kintone/order-comments"})
+        assert coming(opened, promised, lines).changes == ()
+        inner = {"明細": {"type": "SUBTABLE", "code": "明細", "fields": {"製品名": {"type": "SINGLE_LINE_TEXT", "code": "品名"}}}}
+        ask(company, "PUT", "preview/app/form/fields", {"app": number, "properties": inner})
+        try:
+            found = coming(opened, promised, lines).changes
+            assert [(one.kind, one.path, one.new, one.blocks) for one in found] == [("renamed", "製品名", "品名", True)]
+            assert coming(opened, said, talk).changes == ()
+        finally:
+            ask(company, "POST", "preview/app/deploy", {"apps": [{"app": number}], "revert": True})
+
+
 def test_rights_that_will_change_are_told_and_block_nothing(company: Company) -> None:
     number = app_id(company, "FAQ")
     with company.connector() as opened:

@@ -93,6 +93,15 @@ class Attributes(Protocol):
 
 
 @runtime_checkable
+class Glimpses(Protocol):
+    """A connector that can tell cheaply whether a stream has probably changed."""
+
+    def glimpse(self, stream: Stream) -> str:
+        """A text that is another one after almost every change, and the same while nothing changed. A few calls, whatever the size."""
+        ...
+
+
+@runtime_checkable
 class Operates(Protocol):
     """A connector whose source is called by operations that it can list, those included that no stream can be made of."""
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from connectors.capabilities import Glimpses
 from connectors.errors import SourceError
 from pipelines.clock import WallClock
 from pipelines.defs.jobs import AssetJob, by_system, system_job_name
@@ -38,10 +39,10 @@ def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinitio
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
         now: dict[str, str] = {}
         connector = live.connect(system)
+        assert isinstance(connector, Glimpses)
         try:
             for stream in streams:
-                told = live.contract(stream).told()
-                now[stream] = f"{connector.describe(told).revision}:{connector.count(told)}"
+                now[stream] = connector.glimpse(live.contract(stream).told())
         except SourceError as error:
             return dg.SkipReason(error.say())
         finally:

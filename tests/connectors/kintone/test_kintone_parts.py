@@ -368,3 +368,16 @@ def test_a_resumed_pull_of_parts_goes_on_after_the_page() -> None:
 
 def test_a_plain_stream_of_the_app_is_as_it_was() -> None:
     assert [one.source for one in connector(discussed()).describe(stream()).fields] == ["$id", "$revision", "更新日時", "件名", "明細"]
+
+
+def test_a_glimpse_of_parts_is_one_of_their_records_for_two_counted_calls_and_moves_with_settings_and_number() -> None:
+    world = orders([row(1, "軸", "3")], [row(2, "箱", "1")])
+    world.comments = {"1": [comment(1)], "2": [comment(2)]}
+    opened = connector(world)
+    assert opened.glimpse(lines()) == opened.glimpse(talk()) == "7:2"
+    paths = [request.url.path.rsplit("/", 1)[1] for request in world.asked]
+    assert paths == ["apps.json", "records.json", "fields.json"] * 2
+    world.revision += 1
+    assert opened.glimpse(lines()) == "8:2"
+    del world.records[0]
+    assert opened.glimpse(talk()) == "8:1"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow as pa
 import pytest
+from kintone_company import Company, stream_of
 from kintone_world import World, cell, connector, default_fields, field_of, order, refused, stream
 
 from connectors.errors import FortnightError
 from connectors.protocol import Column, Page, Stream, Window
+from infra.sandbox import process
+from infra.sandbox.company.people import person
 
 COLUMNS = (Column("subject", "件名", pa.string()), Column("status", "ステータス", pa.string()), Column("editor", "更新者", pa.string()))
 
@@ -57,6 +61,26 @@ def test_no_query_depends_on_the_accounts_time_zone() -> None:
     query = world.queries()[0]
     assert '更新日時 >= "2026-11-01T00:00:00Z"' in query and '更新日時 < "2026-11-02T00:00:00Z"' in query
     assert not any(word in query for word in ("TODAY", "NOW", "LOGINUSER"))
+
+
+def test_a_service_account_in_samoa_that_reads_english_brings_the_same_bytes(tmp_path: Path) -> None:
+    def read(asked: Company) -> tuple[Any, ...]:
+        with asked.connector(login=person("akari.mori")) as opened:
+            told = stream_of(opened, "ORDERS", '受注区分 in ("修理")')
+            schema, since = opened.describe(told), Window(since=datetime(2026, 1, 1, tzinfo=UTC))
+            access, pages = opened.access(told), [*opened.pull(told, Window()), *opened.pull(told, since)]
+            return schema, access.scopes, [(page.rows, page.total) for page in pages]
+
+    process.up(tmp_path, base_port=0, only=("kintone",))
+    try:
+        company = Company(tmp_path)
+        at_home = read(company)
+        process.control(tmp_path, "user", {"login": "akari.mori", "timezone": "Pacific/Apia", "language": "en"}, server="kintone")
+        assert read(company) == at_home
+        assert sum(rows.num_rows for rows, _ in at_home[2]) > 1_000
+        company.http.close()
+    finally:
+        process.down(tmp_path)
 
 
 @pytest.mark.parametrize("status", [400, 520])

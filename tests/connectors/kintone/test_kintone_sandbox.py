@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.capabilities import Examines
-from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.kintone import connect
 from connectors.kintone.config import Config
 from connectors.protocol import Blob, Column, Connector, Offer, Page, Stream, Window
@@ -38,13 +38,13 @@ def opened(home: Path) -> Iterator[Connector]:
         yield connector
 
 
-def open_at(home: Path, *, tokens: bool = True, login: bool = True, **auth: Any) -> Connector:
+def open_at(home: Path, *, tokens: bool = True, login: bool = True, url: str = "", **auth: Any) -> Connector:
     named = process.environment(home)
     if tokens:
         auth.setdefault("api_tokens", [value for name, value in named.items() if name.startswith("KINTONE_TOKEN_")])
     if login:
         auth.setdefault("password", {"login": named["KINTONE_LOGIN"], "password": named["KINTONE_PASSWORD"]})
-    config = Config.model_validate({"base_url": named["KINTONE_URL"], "auth": auth})
+    config = Config.model_validate({"base_url": url or named["KINTONE_URL"], "auth": auth})
     return connect("kintone", config, TransportOptions(ca_file=Path(named["FORTNIGHT_CA_FILE"]), attempts=4))
 
 
@@ -183,6 +183,17 @@ def test_wrong_credentials_fail_the_check_and_the_pull(home: Path, opened: Conne
     with closing(open_at(home, login=False, api_tokens=["0123456789abcdef"])) as keyless, pytest.raises(AccessRefused) as token:
         keyless.describe(stream)
     assert token.value.code == "kintone.token_refused"
+
+
+def test_the_host_for_client_certificates_is_read_with_the_pfx_file_and_closed_without_it(home: Path) -> None:
+    mine = process.describe(home)["kintone"]["client_certificate"]
+    shown = {"certificate": {"file": mine["pfx_file"], "password": mine["pfx_password"]}}
+    with closing(open_at(home, url=mine["base_url"], **shown)) as inside:
+        assert inside.check().ok
+        faq = streams(inside)["FAQ"]
+        assert set(rows_of(list(inside.pull(faq, Window())))) == set(truth(home, "FAQ"))
+    with closing(open_at(home, url=mine["base_url"])) as outside, pytest.raises(SourceUnavailable):
+        outside.describe(faq)
 
 
 def test_an_attachments_bytes_come_in_its_full_size(opened: Connector) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from soaking import rounds
 from test_kintone_gone import Held, deleted, upserted
 
+from benchmarks.measure import in_child
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.kintone.config import Config
 from connectors.kintone.connector import KintoneConnector
@@ -173,3 +175,22 @@ def test_a_quiet_tick_on_a_million_records_takes_four_calls_and_loads_nothing(ho
         million.last = {"app_id": made["app"], "top": 1_000_000, "revision": described.revision, "precision": [16, 4]}
         pages, calls = million.pull(opened)
     assert (calls, [page.rows.num_rows for page in pages], pages[-1].total) == (4, [0], 1_000_000)
+
+
+@pytest.mark.soak
+def test_a_million_records_over_a_slow_line_come_whole_within_a_fixed_memory_and_our_share_of_the_domain(home: Path) -> None:
+    rows = rounds(1_000_000)
+    made = process.control(home, "bulk", {"code": "SLOWMILLION", "records": rows}, server="kintone")
+    named = process.environment(home)
+    login = {"login": named["KINTONE_LOGIN"], "password": named["KINTONE_PASSWORD"]}
+    process.control(home, "fault", {"kind": "slow", "milliseconds": 150, "path": "records.json"}, server="kintone")
+    process.control(home, "traffic", {"reset": True}, server="kintone")
+    auth = {"api_tokens": [made["api_token"]], "password": login}
+    system = {"base_url": str(process.describe(home)["kintone"]["http_url"]), "auth": auth, "concurrency": 4}
+    try:
+        # The child fails unless exactly so many records came; its peak is over what imports took.
+        sample = in_child(f"from benchmarks.kintone_child import pull; pull({system!r}, {made['code']!r}, {rows})")
+    finally:
+        process.control(home, "heal", {}, server="kintone")
+    assert process.control(home, "traffic", {}, server="kintone")["highest_running"] <= 4
+    assert sample.peak_mb < 300

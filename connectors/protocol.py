@@ -140,7 +140,7 @@ class Note:
     """What a connector met in rows that it gives all the same: no reason to hold one back, and nothing to pass over in silence.
 
     ``column`` is a column of the contract or a path at the source, ``what`` a code with its facts (``element.unknown Stok``), never a value
-    of the data; ``count`` how often it came. A ``fact`` is only told; of the others the contract should know, so the pull warns.
+    of the data but one that a list of allowed values lacks (``value.enumeration 'C'``); ``count`` how often it came. A ``fact`` is only told; of the others the contract should know, so the pull warns.
     """
 
     column: str

@@ -274,7 +274,7 @@ def _allowed(value: str, simple: SimpleType, rules: Rules, raw: str) -> str:
     if isinstance(allowed, tuple) and value not in allowed:
         if simple.name == TYPE_SAID:
             raise Unfit("value.enumeration (not one of the types that the contract has here)", raw)
-        rules.beyond_facet("value.enumeration (not among the values the contract lists)", raw)
+        rules.added("value.enumeration (not among the values the contract lists)", value, raw)
     return value
 
 

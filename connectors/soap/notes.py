@@ -6,20 +6,35 @@ from collections.abc import Container, Sequence
 
 from connectors.protocol import Column, Note
 from connectors.soap.presence import Presences
-from connectors.soap.rules import Oddity
+from connectors.soap.rules import ADDED, Oddity
 
 #: So many kinds are told apart. A reply whose every element is unknown must not fill memory.
 _KINDS = 200
+#: So many values that the contract's list lacks are named for one column, and the others only counted.
+_NAMED = 20
 
 
 class Notes:
-    """Counts by column (or path) and code. What comes after ``_KINDS`` kinds is counted together."""
+    """Counts by column (or path) and code. What comes after ``_KINDS`` kinds is counted together.
 
-    def __init__(self) -> None:
+    ``named`` are the values that are named already, by column: those of all replies of a pull, where they share it.
+    """
+
+    def __init__(self, named: dict[str, set[str]] | None = None) -> None:
         self._counts: dict[tuple[str, str, bool], int] = {}
+        self._named: dict[str, set[str]] = {} if named is None else named
 
     def add(self, column: str, what: str, count: int = 1, *, fact: bool = False) -> None:
-        """``what`` is a code with names from the contract or the document, never a value."""
+        """``what`` is a code with names from the contract or the document, never a value: but for one that the contract's list of values
+        lacks (``rules.ADDED``). That is a word of the source's vocabulary, and to name it is the point; of a masked column none is.
+        """
+        code, _, value = what.partition(" ")
+        if code == ADDED and value:
+            named = self._named.setdefault(column, set())
+            if value not in named and len(named) >= _NAMED:
+                what = ADDED
+            else:
+                named.add(value)
         kind = (column, what, fact)
         if kind not in self._counts and len(self._counts) >= _KINDS:
             kind = ("", "more", fact)

@@ -63,8 +63,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
     once = _Once(stream.key) if spec.paging.distinct or spec.chunks else None
     pager = asker.pager
     yielded = False
-    # What was odd in replies without rows, which give no page.
-    unsaid = Notes()
+    # What was odd in replies without rows, which give no page; and the values that were named, over all pages.
+    unsaid, named = Notes(), dict[str, set[str]]()
     while not pager.done:
         ask = asker.ask()
         gathered: list[_Gathered] = []
@@ -80,6 +80,8 @@ def pages(client: SoapClient, stream: Stream, spec: SourceSpec, window: Window, 
             with Aside(spec.max_attachment * MEGABYTE) as aside:
                 reply = asker.answer(ask, receiver, aside)
             page = gathered[0]
+            met, page.notes = page.notes, Notes(named)
+            page.notes.take(met)
             page.notes.take(reply.notes)
             page.presences.tell(page.notes)
             if unanswered := pager.unanswered(page.rows):

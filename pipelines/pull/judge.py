@@ -11,6 +11,14 @@ from expectations.suite import judge_values
 from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check, in_short
 
+#: Codes of notes that have a sentence; what stands behind the code is what it is of.
+_SENTENCES = {"value.enumeration": "check.value_added"}
+
+
+def _in_words(what: str) -> str:
+    code, _, named = what.partition(" ")
+    return told(_SENTENCES[code], value=named) if named and code in _SENTENCES else what
+
 
 def values_check(contract: Contract, fetched: Fetched) -> Check:
     """The contract's rules on the profile of what came. Warnings show and do not block; quarantined rows show as numbers."""
@@ -59,7 +67,7 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
         summary = told("check.rows_held", summary=summary, count=count, column=first.column, reason=reason)
     if odd:
         note, count = odd[0]
-        summary = told("check.noted", summary=summary, kinds=len(odd), count=count, column=note.column, what=note.what)
+        summary = told("check.noted", summary=summary, kinds=len(odd), count=count, column=note.column, what=_in_words(note.what))
     if failed:
         wrong = sorted(
             (row for row in rows if row["verdict"] in ("FAIL", "warn") and row["expectation"] != "noted"), key=lambda row: row["verdict"]

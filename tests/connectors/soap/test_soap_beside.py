@@ -89,7 +89,7 @@ def test_members_without_names_are_counted_and_the_first_that_fits_is_the_one() 
 
 def test_a_kept_value_has_the_member_whose_facets_it_breaks() -> None:
     page = pulled("<Mixed>Z</Mixed>", columns=(MIXED, MEMBER), beyond="keep")
-    assert rows(page, "mixed", "member") == [("Z", "Grade")] and page.notes == (Note("mixed", "value.enumeration", 1),)
+    assert rows(page, "mixed", "member") == [("Z", "Grade")] and page.notes == (Note("mixed", "value.enumeration 'Z'", 1),)
 
 
 def test_of_a_masked_value_neither_column_nor_reject_shows_a_part() -> None:

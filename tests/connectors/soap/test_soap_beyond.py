@@ -36,7 +36,7 @@ def pulled(*rows: str, columns: tuple[Column, ...], **source: Any) -> Page:
 
 
 CASES = [
-    (GRADE, "C", "value.enumeration"),
+    (GRADE, "C", "value.enumeration 'C'"),
     (SHORT, "abcd", "value.length"),
     (Column("sku", "Sku", pa.string()), "a12", "value.pattern"),
     (PERCENT, "101", "value.bounds"),
@@ -52,7 +52,9 @@ def test_a_value_beyond_its_facets_holds_its_row_until_the_contract_says_keep(co
     assert held.rows.num_rows == 1 and len(held.rejects) == 1 and held.notes == ()
     kept = pulled(row, "", row, columns=(column,), beyond="keep")
     assert [str(value) for value in kept.rows.column(column.name).to_pylist()] == [text, "None", text]
-    assert kept.rejects == () and kept.notes == (Note(column.name, what, 2),) and text not in repr(kept.notes)
+    assert kept.rejects == () and kept.notes == (Note(column.name, what, 2),)
+    # Only what is a word of a vocabulary is named.
+    assert (text in repr(kept.notes)) is what.startswith("value.enumeration")
 
 
 def test_each_broken_facet_of_a_kept_value_is_a_note_of_its_own() -> None:
@@ -65,7 +67,7 @@ def test_one_column_may_keep_what_the_others_hold_and_the_other_way_round() -> N
     only = pulled("<Grade>C</Grade>", row, columns=(GRADE, SHORT), read={"Grade": {"beyond": "keep"}})
     assert only.rows.column("grade").to_pylist() == ["C"] and [one.column for one in only.rejects] == ["short"]
     # The row that is held for another column is not among those that were given.
-    assert only.notes == (Note("grade", "value.enumeration", 1),)
+    assert only.notes == (Note("grade", "value.enumeration 'C'", 1),)
     other = pulled(row, columns=(GRADE, SHORT), beyond="keep", read={"Short": {"beyond": "hold"}})
     assert [one.column for one in other.rejects] == ["short"] and other.notes == ()
 
@@ -93,6 +95,32 @@ def test_a_kept_value_inside_of_a_list_is_counted_by_its_path() -> None:
     row = "<Lines><Line><No>1</No><Text>abcd</Text></Line><Line><No>2</No><Text>abcde</Text></Line></Lines>"
     page = pulled(row, columns=(lines,), beyond="keep")
     assert page.notes == (Note("Lines/Line/Text", "value.length", 2),) and page.rows.num_rows == 1
+
+
+def test_values_that_the_list_lacks_are_named_one_by_one_and_no_more_than_people_can_read() -> None:
+    grades = [f"<Grade>{'x' * 90}{at:02}</Grade>" for at in range(3)] + [f"<Grade>G{at:02}</Grade>" for at in range(40)] * 2
+    page = pulled(*grades, columns=(GRADE,), beyond="keep", paging={"kind": "none"}, arguments={"setSize": 0})
+    assert page.rows.num_rows == 83 and sum(note.count for note in page.notes) == 83
+    told = {note.what: note.count for note in page.notes}
+    # The first of a long value is enough to look it up; what is cut alike is told together.
+    assert told[f"value.enumeration '{'x' * 80}'…"] == 3 and told["value.enumeration 'G00'"] == 2
+    assert len(told) == 21 and told["value.enumeration"] == 2 * 21
+
+
+def test_so_many_are_named_of_a_pull_and_not_of_each_of_its_pages() -> None:
+    contents = [reply(*(part(f"A{page}{at}", f"<Grade>G{page}{at}</Grade>") for at in range(9))) for page in range(4)]
+    fake = Fake(*contents, EMPTY, documents={WSDL_URL: WSDL, XSD_URL: SCHEMA})
+    notes = [note for page in fake.connector().pull(stream(GRADE, beyond="keep"), Window()) for note in page.notes]
+    assert sum(note.count for note in notes) == 36 and len({note.what for note in notes}) == 21
+
+
+def test_a_value_of_a_union_or_a_list_that_its_list_lacks_is_named_as_it_was_sent() -> None:
+    grades = '<xs:simpleType name="Grades"><xs:list itemType="p:Grade"/></xs:simpleType>'
+    schema = with_parts('<xs:element name="Grades" type="p:Grades" minOccurs="0"/>', grades)
+    several = Column("grades", "Grades", pa.list_(pa.string()))
+    fake = Fake(reply(part("A", "<Grades>A 軸受\u3000 C</Grades>")), EMPTY, documents={WSDL_URL: WSDL, XSD_URL: schema})
+    page = next(iter(fake.connector().pull(stream(several, beyond="keep"), Window())))
+    assert {note.what for note in page.notes} == {"value.enumeration '軸受\\u3000'", "value.enumeration 'C'"}
 
 
 def test_a_masked_value_beyond_its_facets_is_counted_and_shown_nowhere() -> None:

@@ -64,6 +64,16 @@ def test_a_mere_fact_is_told_and_warns_of_nothing(monkeypatch: pytest.MonkeyPatc
     assert check.passed and check.rows[-1]["observed"] == "7: value.nil" and "value.nil" not in check.summary.say("en")
 
 
+def test_a_value_that_a_list_of_the_contract_lacks_is_named_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = {Note("grade", "value.enumeration 'C'"): 3, Note("masked", "value.enumeration"): 2}
+    check = judged(monkeypatch, verdict("金額", passed=True), notes=notes)
+    assert "enumeration value added: 'C' at grade: 3 times" in check.summary.say("en")
+    assert "grade の 契約の列挙にない値 'C'（追加された値） で、3 回" in check.summary.say("ja")
+    assert [row["observed"] for row in check.rows if row["expectation"] == "noted"] == ["3: value.enumeration 'C'", "2: value.enumeration"]
+    masked = judged(monkeypatch, verdict("金額", passed=True), notes={Note("masked", "value.enumeration"): 2})
+    assert "value.enumeration at masked: 2 times" in masked.summary.say("en")
+
+
 def contract(access: dict[str, Any]) -> Contract:
     fields = [{"name": "no", "source": "No", "type": "string", "required": True}]
     return Contract.model_validate(

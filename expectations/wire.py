@@ -97,6 +97,9 @@ def facet_changed(name: str, old: object, new: object, policy: DriftPolicy) -> t
         return "required", "report" if new else policy.required
     if name == "namespace":
         return "namespace", "stop"
+    if name == "lists":
+        # What is read whole keeps its type, and has a list where a value was, or the other way round.
+        return "settings", policy.retyped
     if name == "choice":
         return "choice", policy.label
     if name in _UPPER | _LOWER:

@@ -10,6 +10,7 @@ from math import prod
 from connectors.soap.raw import Presence, RawRow
 
 _ENC_11, _ENC_12 = "http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding"
+ENCODINGS = frozenset({_ENC_11, _ENC_12})
 _ARRAY_TYPE, _OFFSET, _ARRAY_SIZE = f"{_ENC_11}}}arrayType", f"{_ENC_11}}}offset", f"{_ENC_12}}}arraySize"
 #: An item's attribute that says which place it has: an array whose items need that is not sent whole.
 POSITION = f"{_ENC_11}}}position"

@@ -31,15 +31,15 @@ def way(contract: Contract, operation: str, owner: Element, step: Step, column: 
     return source, choice
 
 
-def expect_choices(contract: Contract, element: Element, step: Step, slots: Slots, path: str, within: int) -> None:
-    """Check the choices of what is read by this raw row, from the element at ``path`` of it down."""
+def expect_choices(contract: Contract, element: Element, step: Step, slots: Slots, path: str, within: int, *, deeper: bool = True) -> None:
+    """Check the choices of what is read by this raw row, from the element at ``path`` of it down, or of that element alone."""
     for source, choice in choices_of(contract, element.type):
         branches = tuple((local(names[0]), _marks(contract, element, step, slots, path, names)) for names in choice.branches)
         slots.checks.append(ChoiceMade(_joined(path, source), branches, choice.required, within))
     seen: set[int] = set()
-    for child in _all_children(contract, element):
+    for child in _all_children(contract, element) if deeper else ():
         under = next((one for name in child.names if (one := step.children.get(expat_name(name))) is not None), None)
-        if under is None or under.kind is not Kind.THROUGH or not under.children or id(under) in seen:
+        if under is None or under.kind is not Kind.THROUGH or not under.children or id(under) in seen or under.together is not None:
             continue
         seen.add(id(under))
         at = _joined(path, local(child.name))
@@ -55,6 +55,10 @@ def _marks(contract: Contract, element: Element, step: Step, slots: Slots, path:
             at = _joined(path, local(child.name))
             for name in child.names:
                 one = step.children.setdefault(expat_name(name), Step(name=local(name)))
+                if one.together is not None:
+                    # What came of it lies in an item of their list.
+                    found[one.together.slot] = None
+                    continue
                 found[_mark(one, slots, at) if one.kind is Kind.THROUGH and one.slot < 0 else one.slot] = None
     return tuple(found)
 

@@ -131,7 +131,9 @@ def contradicted(stream: Stream, readings: Mapping[str, Reading], bookmark: str)
         if reading.mask and not pa.types.is_string(item):
             return path, f"a column of type {known[path]} can't hold a mask; make it a string"
         if reading.mask and ITSELF in known:
-            return path, "another column has the whole row as XML, and what is masked with it"
+            return path, "another column has the whole row, and what is masked with it"
+        if reading.inside and not pa.types.is_string(item):
+            return path, f"a column of type {known[path]} has no element whole; make it a string"
         if reading.rewritten and not _FORMS[reading.form](known[path]):
             return path, f"a column of type {known[path]} can't hold what form and currency make"
         if path.rpartition("@")[2] in PARTS:

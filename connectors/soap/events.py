@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from connectors.soap.arrays import POSITION, ArraySaid
 from connectors.soap.aside import Aside, Attachment, Parts
-from connectors.soap.inner_xml import Captures
+from connectors.soap.captures import Captures
 from connectors.soap.known import INCLUDE, Passing
 from connectors.soap.large import LargeValue
 from connectors.soap.multiref import Referred, is_apart, reference
@@ -177,8 +177,8 @@ class Machine:
                 collect = True
                 if step.attributes and not again(step):
                     take(step, attributes, rows[-1])
-                if step.xml is not None:
-                    captures.begin(step.name, step.xml, len(stack), text.append)
+                if step.inside is not None:
+                    captures.begin(step, attributes, len(stack), text.append)
                 return
             if kind is row_kind or kind is group or kind is groups:
                 if kind is row_kind and nil:
@@ -207,8 +207,8 @@ class Machine:
                 if step.array:
                     arrays.append(ArraySaid.of({} if nil else attributes))
                 rows.append(raw)
-                if step.xml is not None:
-                    captures.begin(step.name, step.xml, len(stack), partial(raw.__setitem__, step.slot), alone=False)
+                if step.inside is not None:
+                    captures.begin(step, attributes, len(stack), partial(raw.__setitem__, step.slot), alone=False)
                 once.append(set())
                 collect = step.text >= 0
                 return
@@ -331,6 +331,21 @@ class Machine:
             elif current is root:
                 self._ended = True
 
+        def start_together(name: str, attributes: dict[str, str]) -> None:
+            """As ``start``, where an element may be one of several that repeat together: each is a raw row of its own."""
+            if not skip and (step := current.children.get(name)) is not None and step.together is not None:
+                rows.append([absent] * step.together.width)
+                once.append(set())
+            start(name, attributes)
+
+        def end_together(name: str) -> None:
+            together = None if skip else current.together
+            end(name)
+            if together is not None:
+                item = rows.pop()
+                once.pop()
+                append(rows[-1], together.slot, item)
+
         def characters(data: str) -> None:
             if collect:
                 text.append(data)
@@ -355,10 +370,9 @@ class Machine:
         refuse_doctype(parser)
         parser.StartNamespaceDeclHandler = bound
         parser.EndNamespaceDeclHandler = unbound
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
-        parser.CharacterDataHandler = characters
-        captures = Captures(parser, scope, (start, end, characters))
+        handlers = (start_together, end_together, characters) if self._plan.together else (start, end, characters)
+        parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = handlers
+        captures = Captures(parser, scope, handlers, reply.notes, encoded=encoded)
         return parser
 
 

@@ -16,8 +16,10 @@ from connectors.soap.beside import PARTS
 from connectors.soap.choices import branch_names, choice_at, is_branch
 from connectors.soap.components import ITSELF, TYPE_SAID, Attribute, Contract, Element, Operation, SimpleType, UnknownPath
 from connectors.soap.config import SourceSpec
+from connectors.soap.layout import Layout
 from connectors.soap.pairs import divided
 from connectors.soap.parts import Found
+from connectors.soap.repeats import is_repeat, item_of, repeat_at
 from connectors.soap.xmltree import local
 
 
@@ -28,9 +30,17 @@ def contract_fingerprint(contract: Contract) -> str:
 
 
 def reader_fingerprint(
-    contract: Contract, called: Operation, row: Element, spec: SourceSpec, columns: Iterable[Column], parts: Iterable[Found]
+    contract: Contract,
+    called: Operation,
+    row: Element,
+    spec: SourceSpec,
+    columns: Iterable[Column],
+    parts: Iterable[Found],
+    told: Mapping[str, Layout],
 ) -> str:
-    """Hash of what a reader of these columns of ``row`` depends on; a column whose element is gone counts as nothing."""
+    """Hash of what a reader of these columns of ``row`` depends on; a column whose element is gone counts as nothing. ``told`` are those
+    that are JSON, by path.
+    """
     selected = {column.source: _column(contract, row, column) for column in columns}
     return _hash(
         {
@@ -41,6 +51,7 @@ def reader_fingerprint(
             "columns": selected,
             "parts": {one.part.use: _part(one) for one in parts},
             "filter": _filter(contract, called, spec),
+            **({"json": {path: one.written() for path, one in told.items()}} if told else {}),
         }
     )
 
@@ -105,6 +116,11 @@ def _column(contract: Contract, row: Element, column: Column) -> Any:
     if attribute in PARTS:
         return _column(contract, row, replace(column, source=path))
     try:
+        if is_repeat(column.source):
+            trail, _, group = repeat_at(contract, row, column.source)
+            inside, item = item_of(contract, group)
+            occurs = [[one.name, one.minimum, one.maximum, one.nillable] for one in trail]
+            return [occurs, [one.name for one in group.elements], [_column(inside, item, child) for child in column.children]]
         if is_branch(column.source):
             return list(branch_names(choice_at(contract, row, column.source)[2]))
         trail = contract.reach(row, path) if path else (row,)

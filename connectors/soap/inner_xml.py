@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from xml.parsers import expat
 
 from connectors.soap.aside import MisplacedAttachment
 from connectors.soap.known import INCLUDE
-from connectors.soap.steps import XSI, XSI_TYPE, Inside
+from connectors.soap.steps import XSI, XSI_TYPE, XmlInside
 from connectors.soap.tags import typed_name
 from connectors.soap.xmltree import MAX_DEPTH, MAX_TEXT, UnsafeXml
 
-_XML = "http://www.w3.org/XML/1998/namespace"
+XML = "http://www.w3.org/XML/1998/namespace"
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"})
 _VALUE = str.maketrans({"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"})
 #: The prefixes that are bound where the parser stands.
 Scope = Callable[[], Mapping[str, str]]
-#: What a parser calls for start tags, end tags and texts.
-Handlers = tuple[Callable[[str, dict[str, str]], None], Callable[[str], None], Callable[[str], None]]
 
 
 @dataclass
@@ -31,7 +28,7 @@ class InnerXml:
     """The inside of one element called ``name``, as it comes; ``above`` is how deep in its document that element stands."""
 
     name: str
-    inside: Inside
+    inside: XmlInside
     above: int
     scope: Scope
     depth: int = 0
@@ -54,7 +51,7 @@ class InnerXml:
         said = {key: typed_name(value, self.scope()) if key == XSI_TYPE else value for key, value in attributes.items()}
         used = {key.rpartition("}")[0] for key in said} | {self._named(said.get(XSI_TYPE, ""))}
         new: dict[str, str] = {}
-        for one in sorted(used - prefixes.keys() - {"", _XML}):
+        for one in sorted(used - prefixes.keys() - {"", XML}):
             new[one] = "xsi" if one == XSI else f"n{len(prefixes) + len(new) + 1}"
         prefixes = {**prefixes, **new} if new else prefixes
         self._spaces.append((uri, prefixes))
@@ -96,47 +93,4 @@ class InnerXml:
     @staticmethod
     def _written(name: str, prefixes: Mapping[str, str]) -> str:
         uri, _, local = name.rpartition("}")
-        return f"xml:{local}" if uri == _XML else f"{prefixes[uri]}:{local}" if uri else local
-
-
-class Captures:
-    """Stands before the handlers of a parser while an element is taken whole, and then gives it back to them."""
-
-    def __init__(self, parser: expat.XMLParserType, scope: Scope, handlers: Handlers) -> None:
-        self._parser, self._scope, self._handlers = parser, scope, handlers
-        self._open: list[tuple[InnerXml, bool, Callable[[str], None]]] = []
-
-    def begin(self, name: str, inside: Inside, above: int, store: Callable[[str], None], *, alone: bool = True) -> None:
-        """Take the element that has just begun. What is in it comes to the parser's handlers too, unless they leave it ``alone``.
-
-        ``store`` is given the text, before the handlers are told that the element ended.
-        """
-        self._open.append((InnerXml(name, inside, above, self._scope), alone, store))
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        for one, _, _ in self._open:
-            one.start(name, attributes)
-        if not self._open[-1][1]:
-            self._handlers[0](name, attributes)
-
-    def _end(self, name: str) -> None:
-        found, alone, store = self._open[-1]
-        closed = not found.depth
-        if closed:
-            store(found.whole())
-            self._open.pop()
-        for one, _, _ in self._open:
-            one.end(name)
-        if not self._open:
-            self._parser.StartElementHandler, self._parser.EndElementHandler, self._parser.CharacterDataHandler = self._handlers
-        if closed or not alone:
-            self._handlers[1](name)
-
-    def _characters(self, data: str) -> None:
-        for one, _, _ in self._open:
-            one.characters(data)
-        if not self._open[-1][1]:
-            self._handlers[2](data)
+        return f"xml:{local}" if uri == XML else f"{prefixes[uri]}:{local}" if uri else local

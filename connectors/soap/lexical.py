@@ -109,7 +109,7 @@ def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
 def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
     at = f"[{index}]" if index else ""
     try:
-        if raw is Presence.MIXED:
+        if isinstance(raw, Presence) and raw in _BROKEN:
             raise Unfit(_BROKEN[raw], raw)
         if cell.simple is None:
             if isinstance(raw, Presence):

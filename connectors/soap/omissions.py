@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from connectors.protocol import LiveField
 from connectors.soap.choices import branch_names, choices_of
-from connectors.soap.components import ITSELF, Contract, Element, SimpleType
+from connectors.soap.components import ITSELF, ComplexType, Contract, Element, SimpleType
+from connectors.soap.layout import is_xml
+from connectors.soap.repeats import groups_of
 from connectors.soap.schema import UNBOUNDED
 from connectors.soap.xmltree import local
 
@@ -24,14 +26,20 @@ def _left_out(contract: Contract, element: Element, prefix: str, trail: tuple[st
         return
     at = prefix.removesuffix("/") or "the row"
     whole = f"a column of type string with the source `{prefix.removesuffix('/') or ITSELF}` has all of it as XML"
+    groups = {one.name: f"{source}/" for source, group in groups_of(contract, element.type) for one in group.elements}
     if kind.open:
         yield f"{at} (xsd:any: what the schema leaves open; {whole})"
     if kind.mixed:
         yield f"{at} (mixed content: the text between its elements; {whole})"
     for child in kind.elements:
-        path = prefix + local(child.name)
+        group = groups.get(child.name, "")
+        path = prefix + group + local(child.name)
         if child.type in trail:
-            whole = f"a column of type {'list of string' if child.many else 'string'} with the source `{path}` has all of it as XML"
+            kind, form = contract.type(child), "XML"
+            if isinstance(kind, ComplexType) and not is_xml(kind):
+                form = "JSON"
+            many = child.many and not group
+            whole = f"a column of type {'list of string' if many else 'string'} with the source `{path}` has all of it as {form}"
             yield f"{path} (recursive: {local(child.type)} holds itself; single columns of it can be declared, and {whole})"
         else:
             yield from _left_out(contract, child, path + "/", (*trail, child.type))
@@ -62,9 +70,15 @@ def _chosen(contract: Contract, element: Element, prefix: str, trail: tuple[str,
         if len(choice.branches) > 1:
             column = f"`{prefix}{source}` as a column says which"
             yield f"only one of {', '.join(branch_names(choice))}{at} may stand in a row: {column}"
+    groups = dict(groups_of(contract, element.type))
+    for source, group in groups.items():
+        column = f"`{prefix}{source}` has them in their order, and `$branch` in it says which came"
+        yield f"{', '.join(group.names)}{at} repeat together: {column}"
+    told = {one.name: source for source, group in groups.items() for one in group.elements}
     for names in kind.repeats:
-        together = ", ".join(map(local, names))
-        yield f"{together}{at} repeat together: each becomes a list of its own, and the order between them is lost"
+        if not set(names) <= told.keys() and len(set(names)) > 1:
+            yield f"{', '.join(map(local, dict.fromkeys(names)))}{at} repeat together: each becomes a list of its own, and the order between them is lost"
     for child in kind.elements:
         if child.type not in trail:
-            yield from _chosen(contract, child, f"{prefix}{local(child.name)}/", (*trail, child.type))
+            step = f"{told[child.name]}/" if child.name in told else ""
+            yield from _chosen(contract, child, f"{prefix}{step}{local(child.name)}/", (*trail, child.type))

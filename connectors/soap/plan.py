@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -19,9 +20,12 @@ from connectors.soap.known import ANYTHING, Known
 from connectors.soap.outside import ENVELOPES, expect_around, expect_fault, expect_scalar
 from connectors.soap.pairs import Gathered, Pair, pair_of
 from connectors.soap.reading import Reading
-from connectors.soap.schema import LISTS, inside_of, row_element
+from connectors.soap.repeats import is_repeat
+from connectors.soap.schema import LISTS, row_element
 from connectors.soap.slots import Slots, column_gone, own_text
 from connectors.soap.steps import QUALIFIED, XSI_TYPE, Cell, Kind, Plan, Step, below, expat_name
+from connectors.soap.together import comes_together, expect_together
+from connectors.soap.whole import inside_of
 from connectors.soap.xmltree import local
 
 
@@ -105,6 +109,7 @@ def compile_plan(
         frozenset(repeated | collected),
         tuple(slots.checks),
         slots.encoded,
+        any(map(comes_together, kept)),
     )
 
 
@@ -123,8 +128,10 @@ def _form(kind: pa.DataType, simple: SimpleType | None) -> Form | None:
 
 
 def _gathering(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
-    if pa.types.is_string(column.type) and step.kind is Kind.ROW:
-        step.xml, step.slot = "always", slots.take(ITSELF)
+    reading = slots.reading(ITSELF)
+    inside = inside_of(contract, owner, column, xml=reading is not None and reading.inside == "xml")
+    if inside is not None and step.kind is Kind.ROW:
+        step.inside, step.slot = inside, slots.take(ITSELF)
         return Cell(column, step.slot, SimpleType("xml", "string"))
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     if not pa.types.is_struct(kind) or not column.children:
@@ -141,8 +148,12 @@ def _cells(
     slots: Slots,
     columns: tuple[Column, ...],
     further: Iterable[Column] = (),
+    *,
+    item: bool = False,
 ) -> tuple[Cell, ...]:
-    """The columns of one raw row, in their order. ``further`` ones are given slots and no cells."""
+    """The columns of one raw row, in their order. ``further`` ones are given slots and no cells. An ``item`` is of elements that repeat
+    together.
+    """
     made: dict[int, Cell] = {}
     for at, column in enumerate(columns):
         if column.source == ITSELF:
@@ -155,12 +166,15 @@ def _cells(
     for column in further:
         if column.source not in slots.of:
             _cell(contract, operation, owner, step, slots, column)
-    if not slots.encoded:
-        expect_choices(contract, owner, step, slots, "", -1)
+    if item or not slots.encoded:
+        expect_choices(contract, owner, step, slots, "", -1, deeper=not slots.encoded)
     checks = {one.source: one for one in slots.checks if isinstance(one, ChoiceMade)}
     for at, column in enumerate(columns):
         if at not in made:
             source, choice = way(contract, operation, owner, step, column)
+            if source not in checks:
+                # What is encoded makes no choices (SOAP 1.1 §5.4).
+                raise column_gone(operation, column, UnknownPath(source, ()))
             simple = SimpleType(BRANCH, "string", {"enumeration": branch_names(choice)})
             made[at] = Cell(column, -1, simple, branch=checks[source])
     return tuple(made[at] for at in range(len(columns)))
@@ -206,6 +220,8 @@ def _dealt(contract: Contract, operation: str, owner: Element, step: Step, slots
 
 
 def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots: Slots, column: Column) -> Cell:
+    if is_repeat(column.source):
+        return expect_together(contract, operation, owner, step, slots, column, _typed, partial(_cells, item=True))
     if (pair := _pair(operation, column.name, column.source)) is not None:
         return _dealt(contract, operation, owner, step, slots, column, pair)
     path, _, attribute = column.source.partition("@")
@@ -253,8 +269,8 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if len(trail) > 1 and last.many:
         step.slot = slot
     bears = isinstance(kind, ComplexType) and kind.text is not None and bool(kind.attributes) and bool(column.children)
-    xml = inside_of(contract, last, column)
-    simple = xml is not None or (not bears and (isinstance(kind, SimpleType) or kind.text is not None))
+    inside = inside_of(contract, last, column, xml=reading is not None and reading.inside == "xml")
+    simple = inside is not None or (not bears and (isinstance(kind, SimpleType) or kind.text is not None))
     wanted = (Kind.LEAVES if last.many else Kind.LEAF) if simple else Kind.GROUPS if last.many else Kind.GROUP
     form = _form(column.type, contract.simple(last.type)) if simple else None
     known = {id(one): one for name in last.names if (one := step.children.get(expat_name(name))) is not None}
@@ -262,7 +278,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
     if here is None:
         here = Step(wanted, local(last.name), slot, form=form)
         step.children.update(dict.fromkeys(map(expat_name, last.names), here))
-    elif len(known) > 1 or not all(step.children.get(expat_name(name)) is here for name in last.names):
+    elif here.together is not None or len(known) > 1 or not all(step.children.get(expat_name(name)) is here for name in last.names):
         # A head and one of those that may stand in its place: which column would the value be in?
         raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=column.source)
     elif here.kind is Kind.THROUGH and simple and not here.children:
@@ -280,7 +296,7 @@ def _cell(contract: Contract, operation: str, owner: Element, step: Step, slots:
             raise FixConfiguration("soap.column_twice", operation=operation, column=column.name, source=f"{path}: {reading.sent_as}")
         step.children[spelt] = here
     here.repeats = reading is not None and reading.repeats
-    here.xml = xml
+    here.inside = inside
     if simple:
         if not last.many:
             _typed(contract, last, here, slots, path)

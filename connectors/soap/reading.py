@@ -53,6 +53,8 @@ class Reading(BaseModel):
     its thousands (``1,234.50``), ``cyyddd`` a day of JD Edwards (``126315``, 0 for none), ``dats`` and ``tims`` a day and a time of SAP (``20261101``, ``00000000`` for none; ``093000``). ``currency``
     is for amounts that are kept with the same number of decimals whatever their currency.
 
+    ``inside: xml`` keeps an element that a column has whole as XML, where it would be JSON.
+
     ``repeats``: the element comes again with the same text, and that is no fault. ``from: any`` is for an element that the WSDL does not
     name, but leaves open (xsd:any).
     """
@@ -73,6 +75,7 @@ class Reading(BaseModel):
     finer: Finer | None = None
     zone: Zone | None = None
     repeats: bool = False
+    inside: Literal["xml"] | None = None
 
     @property
     def rules(self) -> bool:

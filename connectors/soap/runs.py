@@ -36,11 +36,19 @@ def suits(row: Step) -> bool:
     """Whether rows of this plan can be read so: single values, however deep, and attributes; no lists, structs, qualified names and
     elements that may come again."""
     for name, step in row.children.items():
-        if name == "*" or step.xml or step.scalars or step.qualified or step.repeats or step.kind not in (Kind.LEAF, Kind.THROUGH):
+        if (
+            name == "*"
+            or step.inside
+            or step.together
+            or step.scalars
+            or step.qualified
+            or step.repeats
+            or step.kind not in (Kind.LEAF, Kind.THROUGH)
+        ):
             return False
         if (step.kind is Kind.THROUGH and step.slot >= 0) or (step.kind is Kind.LEAF and step.children) or not suits(step):
             return False
-    return not row.scalars and not row.xml
+    return not row.scalars and not row.inside
 
 
 @dataclass

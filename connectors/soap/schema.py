@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,8 @@ from connectors.soap.fingerprint import contract_fingerprint, reader_fingerprint
 from connectors.soap.identity import identity_of, usual_space
 from connectors.soap.pairs import divided, is_pair
 from connectors.soap.parts import parts
-from connectors.soap.steps import Inside
+from connectors.soap.repeats import REPEAT, Group, groups_of, is_repeat, item_of, part_at, repeat_at
+from connectors.soap.whole import field_of, kept_as_xml, layouts
 from connectors.soap.xmltree import local, space
 
 _INTEGERS: dict[str, pa.DataType] = {
@@ -142,7 +143,8 @@ def _bases(contract: Contract, name: str) -> tuple[str, ...]:
 
 
 def fields(contract: Contract, element: Element) -> tuple[LiveField, ...]:
-    """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute).
+    """Every column an element can give, by path below it: ``Name``, ``Lines/Line`` (a wrapped list), ``Amount@currency`` (an attribute),
+    ``$repeat`` (elements that repeat together, in their order).
 
     Recursive types and ``xsd:any`` have no columns and are left out: ``omissions`` names them.
     """
@@ -156,13 +158,37 @@ def _inside(contract: Contract, element: Element, trail: tuple[str, ...]) -> tup
     found = [_attribute(contract, "", one, one.required) for one in kind.attributes]
     children: list[LiveField] = []
     usual = usual_space(contract, element)
+    groups = {one.name: (source, group) for source, group in _groups(contract, kind) for one in group.elements}
     for child in kind.elements:
+        if child.name in groups:
+            source, group = groups[child.name]
+            if source not in (one.source for one in children):
+                children.append(_together(contract, source, group, trail))
+            continue
         found_here = _fields_of(contract, child, "", trail)
         own = {} if space(child.name) == usual or child.name == "*" else {"namespace": space(child.name) or "none"}
         children += [replace(one, facets={**one.facets, **own}) for one in found_here] if own else found_here
     first = {one.choice: local(one.name) for one in reversed(kind.elements) if one.choice}
     branches = {name: tuple(local(one.name) for one in kind.elements if one.choice == choice) for choice, name in first.items()}
     return (*found, *_placed(children, branches))
+
+
+def _groups(contract: Contract, kind: ComplexType) -> Iterator[tuple[str, Group]]:
+    """The groups that repeat among the type's own elements."""
+    own = {one.name for one in kind.elements}
+    yield from ((source, group) for source, group in groups_of(contract, kind.name) if all(one.name in own for one in group.elements))
+
+
+def _together(contract: Contract, source: str, group: Group, trail: tuple[str, ...]) -> LiveField:
+    """Elements that repeat together as a list of what came, each item with one of them."""
+    inside, item = item_of(contract, group)
+    children = (_branch(BRANCH, group.names), *_inside(inside, item, trail))
+    struct = pa.struct([pa.field(child.source, child.type) for child in children])
+    return LiveField(source, REPEAT, pa.list_(struct), "xsd:complexType", children=children)
+
+
+def _branch(source: str, names: tuple[str, ...]) -> LiveField:
+    return LiveField(source, BRANCH, pa.string(), "xsd:choice", False, {"options": names})
 
 
 def _placed(found: list[LiveField], branches: Mapping[str, tuple[str, ...]]) -> Iterator[LiveField]:
@@ -265,53 +291,47 @@ def describe(contract: Contract, stream: Stream, spec: SourceSpec, wsdl: str, en
     contract, called = chosen(contract, spec, wsdl, stream.id)
     row = row_element(contract, called, spec.rows)
     wanted = {column.source: column for column in stream.columns}
-    live = tuple(_completed(contract, row, one, wanted.get(one.source)) for one in fields(contract, row))
+    xml = kept_as_xml(spec.read)
+    live = tuple(
+        _completed(contract, row, one, wanted.get(one.source), xml, "") for one in _as_read(contract, row, fields(contract, row), wanted)
+    )
     deeper = (column for column in stream.columns if column.source not in {one.source for one in live})
     opened = {source for source, reading in spec.read.items() if reading.from_ == ANY}
-    inside = (found for column in deeper if (found := _found(contract, row, column, live, opened)) is not None)
+    inside = (found for column in deeper if (found := _found(contract, row, column, live, opened, xml)) is not None)
     columns = stream.columns or _every_column(live)
     resting = parts(contract, called, spec, {column.source for column in columns})
-    reader = reader_fingerprint(contract, called, row, spec, columns, resting)
+    reader = reader_fingerprint(contract, called, row, spec, columns, resting, dict(layouts(contract, row, columns, xml)))
     trail = (called.output, *contract.walk(called.output, spec.rows))
     revision, identity = contract_fingerprint(contract_as_served), identity_of(contract, called, trail, endpoint)
     return Schema((*live, *inside), reader, revision, identity, tuple(one.part for one in resting), decisive=True)
 
 
-def inside_of(contract: Contract, element: Element, column: Column) -> Inside | None:
-    """How the inside of an element is a column's text, where the column wants the element as XML; None where it does not.
-
-    That is a column of type string (or a list of them, for a repeated element) at an element that may hold elements.
-    """
-    wanted = column.type.value_type if element.many and isinstance(column.type, pa.ListType) else column.type
-    kind = contract.type(element)
-    if not pa.types.is_string(wanted):
-        return None
-    if isinstance(kind, SimpleType):
-        return "elements" if kind.builtin == "anyType" else None
-    return "always" if kind.text is None else None
-
-
-def _as_xml(contract: Contract, owner: Element, column: Column) -> LiveField | None:
-    """The field of a column that wants an element as XML."""
-    if column.source == ITSELF:
-        return LiveField(ITSELF, column.name, pa.string(), "row") if pa.types.is_string(column.type) else None
-    try:
-        last = contract.reach(owner, column.source)[-1]
-    except UnknownPath:
-        return None
-    if isinstance(contract.type(last), SimpleType) or inside_of(contract, last, column) is None:
-        return None
-    required = "/" not in column.source and last.minimum > 0 and not last.nillable and not last.many
-    return LiveField(column.source, last.label or local(last.name), column.type, "xsd:complexType", required)
+def _as_read(contract: Contract, owner: Element, live: Iterable[LiveField], wanted: Collection[str]) -> Iterator[LiveField]:
+    """The fields, where a contract reads elements that repeat together as a list of each, or calls them by their first one, as it does."""
+    for one in live:
+        if not is_repeat(one.source) or one.source in wanted:
+            yield one
+            continue
+        _, _, group = repeat_at(contract, owner, one.source)
+        if (named := f"{REPEAT}:{group.name}") in wanted:
+            yield replace(one, source=named)
+        elif set(group.names) & {divided(source)[0].partition("/")[0] for source in wanted}:
+            for element in group.elements:
+                yield from _fields_of(contract, element, "", (owner.type,))
+        else:
+            yield one
 
 
-def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str] = ()) -> LiveField | None:
+def _found(
+    contract: Contract, row: Element, column: Column, live: tuple[LiveField, ...], opened: Collection[str], xml: Collection[str]
+) -> LiveField | None:
     if column.source in opened and contract.left_open(row, column.source) is not None:
         return LiveField(column.source, column.name, pa.string(), f"xsd:{ANY}")
-    if (xml := _as_xml(contract, row, column)) is not None:
-        return xml
+    if (text := field_of(contract, row, column, xml=column.source in xml)) is not None:
+        return text
     if column.source != ITSELF:
-        return _deep(contract, row, column.source)
+        found = _deep(contract, row, column.source)
+        return _completed(contract, row, found, column, xml, "") if found is not None and is_repeat(column.source) else found
     by_source = {one.source: one for one in live}
     inner = (by_source.get(child.source) or _deep(contract, row, child.source) for child in column.children)
     children = tuple(one for one in inner if one is not None)
@@ -320,21 +340,25 @@ def _found(contract: Contract, row: Element, column: Column, live: tuple[LiveFie
     return LiveField(ITSELF, column.name, kind, "row", False, children=children)
 
 
-def _completed(contract: Contract, owner: Element, one: LiveField, column: Column | None) -> LiveField:
-    """A nested field with what the contract reads in it besides: parts of parts, columns of derived types, the type that is said."""
-    known = {child.source: child for child in one.children}
-    if column is None or not known:
+def _completed(contract: Contract, owner: Element, one: LiveField, column: Column | None, xml: Collection[str], at: str) -> LiveField:
+    """A nested field with what the contract reads in it besides: parts of parts, columns of derived types, the type that is said.
+
+    ``xml`` are the paths that the contract keeps as XML, ``at`` is the path of what the field lies in.
+    """
+    if column is None or not one.children:
         return one
-    if (xml := _as_xml(contract, owner, column)) is not None:
-        return replace(xml, facets=one.facets)
+    if (text := field_of(contract, owner, column, xml=at + column.source in xml)) is not None:
+        return replace(text, facets={**one.facets, **text.facets})
+    known = {child.source: child for child in one.children}
     if TEXT in known and isinstance(column.type, pa.ListType) and not pa.types.is_struct(column.type.value_type):
         # A contract may want the values alone.
         return replace(known[TEXT], source=one.source, type=pa.list_(known[TEXT].type))
-    element = contract.reach(owner, one.source)[-1]
-    wanted = {child.source: child for child in column.children}
-    children = [_completed(contract, element, child, wanted.get(child.source)) for child in one.children]
-    further = [child for child in column.children if child.source not in known]
-    more = (_as_xml(contract, element, child) or _deep(contract, element, child.source) for child in further)
+    inside, element = part_at(contract, owner, one.source)
+    wanted, below = {child.source: child for child in column.children}, f"{at}{column.source}/"
+    have = tuple(_as_read(inside, element, one.children, wanted))
+    children = [_completed(inside, element, child, wanted.get(child.source), xml, below) for child in have]
+    further = [child for child in column.children if child.source not in {one.source for one in have}]
+    more = (field_of(inside, element, child, xml=below + child.source in xml) or _deep(inside, element, child.source) for child in further)
     return replace(one, children=(*children, *(found for found in more if found is not None)))
 
 
@@ -343,9 +367,9 @@ def _deep(contract: Contract, row: Element, source: str) -> LiveField | None:
     path, attribute = divided(source)
     try:
         if is_branch(source):
-            return LiveField(
-                source, BRANCH, pa.string(), "xsd:choice", False, {"options": branch_names(choice_at(contract, row, source)[2])}
-            )
+            return _branch(source, branch_names(choice_at(contract, row, source)[2]))
+        if is_repeat(source):
+            return replace(_together(contract, source, repeat_at(contract, row, source)[2], (row.type,)), source=source)
         trail = contract.reach(row, path) if path else (row,)
     except UnknownPath:
         return None

@@ -13,6 +13,7 @@ from connectors.soap.checks import Check
 from connectors.soap.choices import ChoiceMade
 from connectors.soap.components import Element, SimpleType
 from connectors.soap.known import Known
+from connectors.soap.layout import Layout
 from connectors.soap.pairs import Around, Gathered
 from connectors.soap.raw import Raw, RawRow
 from connectors.soap.reading import Reading
@@ -31,7 +32,17 @@ DETAIL: Mapping[str, str] = {
 
 
 #: Whether an element's inside is XML always, or only where elements stand in it: else it is the text that it says.
-Inside = Literal["always", "elements"]
+XmlInside = Literal["always", "elements"]
+#: How the inside of an element that a column has whole is a text: XML, or JSON laid out as the contract says.
+Inside = XmlInside | Layout
+
+
+@dataclass
+class Together:
+    """Where elements go that repeat together: each that comes is a raw row of ``width``, in the list at ``slot`` of the row they stand in."""
+
+    slot: int
+    width: int = 0
 
 
 class Kind(Enum):
@@ -63,7 +74,8 @@ class Step:
 
     ``known`` is what the contract lets stand in the element, wanted or not, and ``path`` where the element is; PASSED steps are for elements
     that are known and not wanted. An ``array`` is one of SOAP encoding: it may say how many items it holds. A THROUGH with
-    ``mark`` says in that slot that its element came. The inside of a LEAF, LEAVES or ROW with ``xml`` goes to its slot as XML.
+    ``mark`` says in that slot that its element came. The ``inside`` of a LEAF, LEAVES or ROW that has one goes to its slot as
+    text. A step with ``together`` is for one of several elements that repeat together: what it fills lies in an item of theirs.
     """
 
     kind: Kind = Kind.THROUGH
@@ -85,10 +97,14 @@ class Step:
     path: str = ""
     array: bool = False
     mark: int = -1
-    xml: Inside | None = None
+    inside: Inside | None = None
+    together: Together | None = None
 
     def below(self) -> Iterator[int]:
         """The slots of this raw row that one element of this step may fill."""
+        if self.together is not None:
+            yield self.together.slot
+            return
         yield from (slot for slot in (self.slot, *self.attributes.values()) if slot >= 0)
         if self.kind in (Kind.THROUGH, Kind.LEAF):
             for child in self.children.values():
@@ -135,7 +151,7 @@ class Plan:
 
     ``required`` names the elements between the Body's child and the row that must come. ``binary``: rows may hold attachments.
     ``repeated`` are the paths outside of the rows that lead through a repeated element. ``checks`` hold for every row. In a reply that is
-    ``encoded`` an element's value may stand elsewhere (SOAP 1.1 §5.4.1).
+    ``encoded`` an element's value may stand elsewhere (SOAP 1.1 §5.4.1). ``together``: steps of it are for elements that repeat together.
     """
 
     operation: str
@@ -149,6 +165,7 @@ class Plan:
     repeated: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
     encoded: bool = False
+    together: bool = False
 
 
 def below(step: Step, element: Element) -> Step:

@@ -50,6 +50,8 @@ class Field:
     fixed: str | None = None
     xml: bool = False
     """The element may hold elements, and the column has all of its inside as XML."""
+    json: bool = False
+    """The same, of a type with the elements ``A`` (a text), ``B`` (texts, any number) and ``Deep`` (another one), as JSON."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ class OneOf:
     branches: tuple[tuple[str, ...], ...]
     required: bool
     column: str = ""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Elements that repeat together, as a list in the order of the document: its column, the one in it that says which came, and theirs."""
+
+    column: str
+    branch: str
+    fields: tuple[Field, ...]
 
 
 #: What may stand in an element, by local name; None where the contract leaves that open.
@@ -84,6 +95,7 @@ class Shape:
     null_values: tuple[str, ...] = ()
     empty_as_null: bool = False
     choices: tuple[OneOf, ...] = ()
+    turns: Turns | None = None
     known: Tree | None = None
     """What may stand below the wrapper. Without it, unknown elements are not counted."""
 
@@ -299,6 +311,8 @@ def _missing(row: etree._Element, column: Field, shape: Shape) -> str | None:
             return "absent" if text is None else "empty" if not text else None
         if _is_nil(element):
             return "nil"
+        if column.json:
+            return None
         return "empty" if not _children(element) and not _own_text(element) else None
     except BadValue:
         return None
@@ -343,6 +357,11 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
                 wrong |= {choice.column, "$branch"}
             elif choice.column:
                 values[choice.column] = made[0] if made else None
+        if shape.turns is not None:
+            try:
+                values[shape.turns.column] = _turns(row, shape.turns, shape)
+            except BadValue:
+                wrong.add(shape.turns.column)
         kind = row.get(f"{{{XSI}}}type")
         said = None if kind is None else _type_name(kind, row)
         if shape.type_column:
@@ -355,6 +374,14 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
         else:
             good.append(values)
     return Rows(tuple(good), tuple(bad), tuple(notes.odd))
+
+
+def _turns(row: etree._Element, turns: Turns, shape: Shape) -> Value:
+    by_tag = {f"{{{shape.namespace}}}{one.steps[0].name}": one for one in turns.fields}
+    none = {one.column: None for one in turns.fields}
+    items = [(child, by_tag[str(child.tag)]) for child in _children(row) if child.tag in by_tag]
+    made = [{**none, turns.branch: one.steps[0].name, one.column: _value(child, one, shape)} for child, one in items]
+    return made or None
 
 
 def _type_name(name: str, row: etree._Element) -> str:
@@ -419,6 +446,42 @@ def tree(element: etree._Element) -> tuple[Value, ...]:
     return tuple(parts)
 
 
+#: What stands for a value that the contract says nothing of: that it is there is all that is compared.
+SOMETHING = "?"
+
+
+def laid_out(element: etree._Element, shape: Shape) -> Value:
+    """The inside of a ``Field.json``. The sheet says JSON and no more; that lists, keys and nulls are so is the connector's word."""
+    made: dict[str, Value] = {}
+    for name, value in element.attrib.items():
+        space, _, local = str(name).rpartition("}")
+        if name == f"{{{XSI}}}type":
+            made["@xsi:type"] = _type_name(str(value), element)
+        elif space[1:] not in (XSI, *ENVELOPES, "http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding"):
+            known = {"": "", "{http://www.w3.org/XML/1998/namespace": "xml:"}.get(space, f"{space}}}")
+            made[f"@{known}{local}"] = str(value)
+    lists: dict[str, list[Value]] = {}
+    for child in _children(element):
+        space, _, local = str(child.tag).rpartition("}")
+        ours = space == f"{{{shape.namespace}"
+        if not ours or local not in ("A", "B", "Deep"):
+            _is_nil(child)
+            lists.setdefault(local if ours else f"{space or '{'}}}{local}", []).append(SOMETHING)
+            continue
+        value = None if _is_nil(child) else laid_out(child, shape) if local == "Deep" else _own_text(child)
+        if local != "Deep" and _children(child):
+            raise BadValue("an element inside of a value")
+        if local != "B" and local in made:
+            raise BadValue(f"{local} twice")
+        if local == "B":
+            lists.setdefault("B", []).append(value)
+        else:
+            made[local] = value
+    if _own_text(element).strip(" \t\r\n"):
+        made["#text"] = _own_text(element)
+    return {**made, **lists}
+
+
 def _attribute(element: etree._Element, column: Field, shape: Shape) -> Value:
     text = element.get(column.attribute or "")
     return None if text is None else _convert(text, element, column, shape)
@@ -431,6 +494,8 @@ def _value(element: etree._Element, column: Field, shape: Shape) -> Value:
         return None
     if column.xml:
         return tree(element)
+    if column.json:
+        return laid_out(element, shape)
     if _children(element):
         raise BadValue("an element inside of a value")
     text = _own_text(element)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from soap_fake import Fake, part, reply, stream
+from soap_fake import CODE, WSDL_URL, Fake, part, reply, stream
 from soap_schemas import XSD_URL, contract, described, drift, typed, with_parts
+from test_soap_references import ENCODED, PLAIN, rpc
 
 from connectors.errors import ContractBroken
-from connectors.protocol import Column, Window
+from connectors.protocol import Column, Stream, Window
 from connectors.soap.components import Choice, ComplexType
 
 MILL = '<xs:element name="Mill" type="xs:string"/>'
@@ -156,14 +157,34 @@ def test_the_contract_keeps_what_a_choice_asks_for() -> None:
     )
 
 
-def test_an_offer_says_what_its_choices_are_and_that_repeated_ones_lose_their_order() -> None:
+def test_an_offer_says_what_its_choices_are_and_which_list_has_repeated_ones_in_their_order() -> None:
     schema = with_parts(
         f'<xs:choice>{MILL}{LATHE}</xs:choice><xs:choice maxOccurs="unbounded"><xs:element name="Own" type="xs:string"/>'
         '<xs:element name="Rent" type="xs:string"/></xs:choice>'
     )
     (offer,) = Fake(reply(), documents={XSD_URL: schema}).connector().discover()
     assert "only one of Mill, Lathe may stand in a row: `$branch` as a column says which" in offer.notes
+    assert "Own, Rent repeat together: `$repeat` has them in their order, and `$branch` in it says which came" in offer.notes
+    alone = schema.replace(
+        '</xs:choice><xs:element name="Opens"', '</xs:choice><xs:element name="Own" type="xs:string"/><xs:element name="Opens"'
+    )
+    (offer,) = Fake(reply(), documents={XSD_URL: alone}).connector().discover()
     assert "Own, Rent repeat together: each becomes a list of its own, and the order between them is lost" in offer.notes
+
+
+def test_what_is_encoded_makes_no_choices_and_has_no_column_that_says_which() -> None:
+    schema = with_parts(f"<xs:choice>{MILL}{LATHE}</xs:choice>", "", PLAIN)
+    content = rpc("<Part><Key>k</Key><Code>A</Code><Mill/><Lathe/></Part>").encode()
+    source = {"operation": "ReadParts", "rows": "parts/Part", "arguments": {"ask": {"Field": "Code", "Criteria": "A"}}}
+
+    def rows(*columns: Column) -> int:
+        fake = Fake(content, documents={WSDL_URL: ENCODED, XSD_URL: schema})
+        (page,) = fake.connector().pull(Stream("erp", "parts", source, ("code",), (CODE, *columns)), Window())
+        return page.rows.num_rows
+
+    assert rows(*COLUMNS[:1]) == 1
+    with pytest.raises(ContractBroken):
+        rows(BRANCH)
 
 
 def test_a_pull_holds_such_rows_and_gives_the_others() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "connectors" / "soap"))
 
-from soap_oracle import Field, OneOf, Shape, Step, Tree
+from soap_oracle import Field, OneOf, Shape, Step, Tree, Turns
 from soap_oracle_types import RANGES, Facets, Kind
 
 from connectors.protocol import Column, Stream
@@ -130,7 +130,7 @@ def kinds(draw: st.DrawFn) -> Kind:
 @st.composite
 def contracts(draw: st.DrawFn) -> Fuzzed:
     """Five to twenty columns: simple ones, some below a wrapper, one attribute, one repeated element; perhaps a choice with a column that says
-    its branch, and an element that is left open, as XML.
+    its branch, an element that is left open, as XML, one that holds itself, as JSON, and elements that repeat together.
     """
     names = draw(st.permutations(_NAMES))[: draw(st.integers(4, 18))]
     zone = draw(st.sampled_from([None, "Asia/Tokyo", "UTC"]))
@@ -167,6 +167,13 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
         choice = tuple(one.steps[0].name for one in branches)
     if draw(st.integers(0, 3)) == 0:
         fields.insert(1, Field("open", (Step("Open", required=False, nillable=draw(st.booleans())),), Kind("string"), xml=True))
+    if draw(st.integers(0, 4)) == 0:
+        fields.insert(1, Field("deep", (Step("Deep", required=False, nillable=draw(st.booleans())),), Kind("string"), json=True))
+    turns = None
+    if draw(st.integers(0, 4)) == 0:
+        steps = [Step(f"Turn{at}", required=False, nillable=draw(st.booleans())) for at in range(draw(st.integers(2, 3)))]
+        each = [Field(f"t{at}", (step,), replace(draw(kinds()), timezone=zone)) for at, step in enumerate(steps)]
+        turns = Turns("turns", "turn", tuple(each))
     says = bool(choice) and draw(st.booleans())
     shape = Shape(
         NS,
@@ -182,7 +189,8 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
         null_values=nothing,
         empty_as_null=draw(st.booleans()),
         choices=(OneOf(tuple((name,) for name in choice), must, "branch" if says else ""),) if choice else (),
-        known=_known(fields),
+        turns=turns,
+        known=_known([*fields, *(turns.fields if turns else ())]),
     )
     source: dict[str, Any] = {
         "operation": "Read",
@@ -197,7 +205,14 @@ def contracts(draw: st.DrawFn) -> Fuzzed:
     columns = tuple(Column(one.column, _source(one), _column_type(one), required=one.required) for one in fields)
     if says:
         columns += (Column("branch", "$branch", pa.string()),)
-    return Fuzzed(_wsdl(fields, choice, must), Stream("erp", "fuzz", source, ("code",), columns), shape)
+    if turns is not None:
+        parts = (
+            Column(turns.branch, "$branch", pa.string()),
+            *(Column(one.column, _source(one), _column_type(one)) for one in turns.fields),
+        )
+        kind = pa.list_(pa.struct([(part.name, part.type) for part in parts]))
+        columns += (Column(turns.column, "$repeat", kind, children=parts),)
+    return Fuzzed(_wsdl(fields, choice, must, turns.fields if turns else ()), Stream("erp", "fuzz", source, ("code",), columns), shape)
 
 
 def _known(fields: Sequence[Field]) -> Tree:
@@ -206,9 +221,15 @@ def _known(fields: Sequence[Field]) -> Tree:
     for one in fields:
         at = row
         for step in one.steps:
-            inside = at.setdefault(step.name, None if one.xml else {})
+            inside = at.setdefault(step.name, None if one.xml else _deep() if one.json else {})
             at = inside if isinstance(inside, dict) else {}
     return {"Result": {"Code": {}}, "Count": {}, "List": {"Row_": row}}
+
+
+def _deep() -> Tree:
+    made: dict[str, Tree | None] = {"A": {}, "B": {}}
+    made["Deep"] = made
+    return made
 
 
 def _source(one: Field) -> str:
@@ -242,8 +263,15 @@ def _simple_type(at: int, kind: Kind) -> str:
     return f'<xs:simpleType name="T{at}"><xs:list><xs:simpleType>{inner}</xs:simpleType></xs:list></xs:simpleType>'
 
 
-def _wsdl(fields: Sequence[Field], choice: Sequence[str], must: bool) -> str:
-    types, own, place, branches = "", "", "", ""
+_DEEP = (
+    '<xs:complexType name="Deep"><xs:sequence><xs:element name="A" type="xs:string" minOccurs="0" nillable="true"/>'
+    '<xs:element name="B" type="xs:string" minOccurs="0" maxOccurs="unbounded" nillable="true"/>'
+    '<xs:element name="Deep" type="p:Deep" minOccurs="0" nillable="true"/></xs:sequence><xs:attribute name="k" type="xs:string"/></xs:complexType>'
+)
+
+
+def _wsdl(fields: Sequence[Field], choice: Sequence[str], must: bool, turns: Sequence[Field]) -> str:
+    types, own, place, branches = _DEEP, "", "", ""
     with_unit = {one.steps for one in fields if one.attribute}
     for at, one in enumerate(fields):
         if one.attribute:
@@ -254,6 +282,9 @@ def _wsdl(fields: Sequence[Field], choice: Sequence[str], must: bool) -> str:
                 f'<xs:element name="{step.name}" minOccurs="0" nillable="{str(step.nillable).lower()}"><xs:complexType mixed="true"><xs:sequence>'
                 '<xs:any minOccurs="0" maxOccurs="unbounded" processContents="lax"/></xs:sequence></xs:complexType></xs:element>'
             )
+            continue
+        if one.json:
+            own += f'<xs:element name="Deep" type="p:Deep" minOccurs="0" nillable="{str(step.nillable).lower()}"/>'
             continue
         types += _simple_type(at, one.kind)
         if one.steps in with_unit:
@@ -273,6 +304,13 @@ def _wsdl(fields: Sequence[Field], choice: Sequence[str], must: bool) -> str:
         own, place = (own + element, place) if len(one.steps) == 1 else (own, place + element)
     if place:
         own += f'<xs:element name="Place" minOccurs="0"><xs:complexType><xs:sequence>{place}</xs:sequence></xs:complexType></xs:element>'
+    if turns:
+        types += "".join(_simple_type(len(fields) + at, one.kind) for at, one in enumerate(turns))
+        each = "".join(
+            f'<xs:element name="{one.steps[0].name}" type="p:T{len(fields) + at}" nillable="{str(one.steps[0].nillable).lower()}"/>'
+            for at, one in enumerate(turns)
+        )
+        own += f'<xs:choice minOccurs="0" maxOccurs="unbounded">{each}</xs:choice>'
     if branches:
         own += f'<xs:choice minOccurs="{int(must)}">{branches}</xs:choice>'
     return f"""<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:p="{NS}"

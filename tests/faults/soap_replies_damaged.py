@@ -6,7 +6,8 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.sax.saxutils import escape
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import strategies as st
 
@@ -34,6 +35,35 @@ _OPEN = (
     "<Code>in</Code><Row_><Count>1</Count></Row_>", 'x<a xmlns=""><b xsi:nil="true"/></a>', "<!-- c -->", '<p:t xsi:type="xsd:int">7</p:t>', "<?pi x?>y",
     '<z:a xmlns:z="urn:z"><z:b xmlns:z="urn:y" z:c=""/></z:a>',
 )  # fmt: skip
+
+
+#: What stands in an element that holds itself: its attribute, its text, its texts, and what it holds.
+_DEEP = st.recursive(
+    st.fixed_dictionaries(
+        {},
+        optional={"k": st.sampled_from(WORDS), "A": st.sampled_from(WORDS), "B": st.lists(st.none() | st.sampled_from(WORDS), max_size=3)},
+    ),
+    lambda inner: st.fixed_dictionaries({"Deep": st.none() | inner}, optional={"B": st.lists(st.sampled_from(WORDS), max_size=2)}),
+    max_leaves=4,
+)
+
+
+def _laid_out(inside: Any, prefix: str) -> str:
+    made = ""
+    for name, value in inside.items():
+        for one in value if isinstance(value, list) else [] if name == "k" else [value]:
+            if one is None:
+                made += f'<{prefix}{name} xsi:nil="true"/>'
+            elif isinstance(one, dict):
+                made += _whole(f"{prefix}{name}", "", one, prefix)
+            else:
+                made += f"<{prefix}{name}>{escape(one)}</{prefix}{name}>"
+    return made
+
+
+def _whole(name: str, said: str, inside: Any, prefix: str) -> str:
+    k = f" k={quoteattr(inside['k'])}" if "k" in inside else ""
+    return f"<{name}{said}{k}>{_laid_out(inside, prefix)}</{name}>"
 
 
 def fits(text: str, kind: Kind) -> bool:
@@ -76,6 +106,8 @@ def _element(draw: st.DrawFn, one: Field, prefix: str, unit: bool) -> str:
         said += draw(st.sampled_from(["", ' unit="個"', " unit='A&amp;B'", ' unit=""']))
     if way == 0 and nil and not (one.required and not slip):
         return f'<{name}{said} xsi:nil="{draw(st.sampled_from(["true", "1"]))}"/>'
+    if one.json:
+        return _whole(name, said, draw(_DEEP), prefix)
     if one.xml:
         return f"<{name}{said}>{draw(st.sampled_from(_OPEN))}</{name}>"
     if way == 1 and (slip or fits("", one.kind) or one.default):
@@ -114,6 +146,8 @@ def _row(draw: st.DrawFn, shape: Shape, at: int, prefix: str) -> str:
         times = draw(st.integers(0, 2)) if one.steps[-1].many else draw(st.sampled_from([1] if one.required else [0, 1, 1, 1, 1, 1]))
         for _ in range(times):
             (own if len(one.steps) == 1 else place).append(draw(_element(one, prefix, one.steps in with_unit)))
+    if shape.turns is not None:
+        own += [draw(_element(one, prefix, False)) for one in draw(st.lists(st.sampled_from(shape.turns.fields), max_size=4))]
     if place:
         own.append(f"<{prefix}Place>{''.join(place)}</{prefix}Place>")
     between = draw(

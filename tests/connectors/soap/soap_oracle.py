@@ -378,9 +378,9 @@ def _typed(rows: Sequence[etree._Element], shape: Shape, notes: _Notes) -> Rows:
 
 def _turns(row: etree._Element, turns: Turns, shape: Shape) -> Value:
     by_tag = {f"{{{shape.namespace}}}{one.steps[0].name}": one for one in turns.fields}
-    none = {one.column: None for one in turns.fields}
+    none: dict[str, Value] = {one.column: None for one in turns.fields}
     items = [(child, by_tag[str(child.tag)]) for child in _children(row) if child.tag in by_tag]
-    made = [{**none, turns.branch: one.steps[0].name, one.column: _value(child, one, shape)} for child, one in items]
+    made: list[Value] = [{**none, turns.branch: one.steps[0].name, one.column: _value(child, one, shape)} for child, one in items]
     return made or None
 
 

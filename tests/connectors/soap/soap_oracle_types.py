@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-Value = None | str | bool | int | float | Decimal | date | datetime | bytes | list["Value"]
+Value = None | str | bool | int | float | Decimal | date | datetime | bytes | list["Value"] | tuple["Value", ...] | dict[str, "Value"]
 
 
 class BadValue(Exception):

@@ -11,6 +11,7 @@ from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
 from pipelines.index.releases import Input
+from pipelines.landing.provenance import vouch, vouch_rows
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
@@ -60,6 +61,8 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         if pin is None or rows is None or scopes is None:
             raise AnswerIsNo("index.not_published", index=index, stream=stream)
         record = pin.record
+        vouch(warehouse.store, record, lambda table, name=stream: warehouse.folder(table, name))
+        vouch_rows(warehouse.store, record, rows)
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Reject, Stream
+from pipelines.landing.files import Files
 from pipelines.landing.published import Published
 from pipelines.landing.rows import KEY, ROW_HASH
 from pipelines.landing.warehouse import Warehouse
@@ -78,7 +79,7 @@ class Memory:
         schema = pa.schema(
             [(KEY, pa.string()), *((column.name, column.type) for column in self._stream.columns), (SOURCE_VERSION, pa.string())]
         )
-        found = self._table(schema.names, pa.array(sorted(keys), pa.string())) if keys else None
+        found = self._table(schema.names, keys) if keys else None
         return schema.empty_table() if found is None else found.cast(schema)
 
     def of(self, keys: Sequence[str]) -> Mapping[str, Held]:
@@ -89,9 +90,7 @@ class Memory:
                 self.load()
         if self._all is not None:
             return {key: self._all[key] for key in keys if key in self._all}
-        import pyarrow as pa
-
-        found = self._table([KEY, ROW_HASH, SCOPE, SOURCE_VERSION], pa.array(list(keys), pa.string()))
+        found = self._table([KEY, ROW_HASH, SCOPE, SOURCE_VERSION], keys)
         return {} if found is None else dict(_held(found))
 
     def load(self) -> Mapping[str, Held]:
@@ -101,11 +100,15 @@ class Memory:
             self._all = {} if found is None else dict(_held(found))
         return self._all
 
+    def keys(self) -> Iterator[str]:
+        """The keys of all live rows, in no order."""
+        found = self._table([KEY])
+        for chunk in () if found is None else found[KEY].chunks:
+            yield from chunk.to_pylist()
+
     def held_any(self, column: str, keys: Collection[str]) -> bool:
         """Whether any of these live rows holds a value in the column."""
-        import pyarrow as pa
-
-        found = self._table([column], pa.array(list(keys), pa.string())) if keys else None
+        found = self._table([column], keys) if keys else None
         return found is not None and found.column(column).null_count < found.num_rows
 
     def scopes(self, without: Collection[str] = ()) -> set[str]:
@@ -120,9 +123,8 @@ class Memory:
             found = found.filter(pc.invert(pc.is_in(found[KEY], value_set=pa.array(list(without), pa.string()))))
         return {scope for scope in found[SCOPE].unique().to_pylist() if scope}
 
-    def _table(self, columns: list[str], keys: pa.Array | None = None) -> pa.Table | None:
-        """These columns of the live rows (of these keys). Filtered batch by batch: Delta's statistics hold string views, which Arrow's
-        own pruning can't compare with strings."""
+    def _table(self, columns: list[str], keys: Collection[str] | None = None) -> pa.Table | None:
+        """These columns of the live rows (of these keys: then only the files are read in which one of them may lie)."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -130,14 +132,14 @@ class Memory:
         table = self._warehouse.open("current", self._stream.id, version) if version is not None else None
         if table is None:
             return None
-        data = table.to_pyarrow_dataset()
-        wanted = list(dict.fromkeys([*columns, OP, *([KEY] if keys is not None else [])]))
-        found: list[pa.RecordBatch] = []
-        for batch in data.to_batches(columns=wanted):
-            live = pc.equal(batch.column(OP), "upsert")
-            mask = live if keys is None else pc.and_(live, pc.is_in(batch.column(KEY), value_set=keys))
-            found.append(batch.filter(mask).select(columns))
-        return pa.Table.from_batches(found, pa.schema([data.schema.field(name) for name in columns]))
+        files = Files(table)
+        asked = None if keys is None else pa.array(sorted(keys), pa.string())
+        wanted = list(dict.fromkeys([*columns, OP] if keys is None else [*columns, OP, KEY]))
+        found = [files.schema.empty_table().select(columns)]
+        for part in files.parts(wanted, None if keys is None else sorted(keys)):
+            live = pc.equal(part[OP], "upsert")
+            found.append(part.filter(live if asked is None else pc.and_(live, pc.is_in(part[KEY], value_set=asked))).select(columns))
+        return pa.concat_tables(found)
 
     def _key_parts(self, key: str) -> dict[str, Any]:
         import json

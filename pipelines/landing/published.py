@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import AnswerIsNo
 
@@ -19,6 +21,7 @@ class Published(BaseModel):
     ``access_at`` is when rights were last read, ``view`` the fingerprint of what decided then which rows we see, ``reconciled_at`` when
     everything was last read. ``facts`` is what the source looked like (``expectations.facts``), ``nulls`` the share of empty values of each
     column when everything was last read. ``unproven`` says, by codes of the message catalogue, what those rights rest on without proof.
+    ``signed``: commits above this record's versions that are ours say so. ``restored`` is the record a person went back to, ``why`` their reason.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +45,9 @@ class Published(BaseModel):
     reconciled_at: str | None = None
     facts: Mapping[str, Any] | None = None
     nulls: Mapping[str, float] = {}
+    signed: bool = False
+    restored: int | None = None
+    why: str = ""
 
 
 def open_store(root: str) -> ObjectStore:
@@ -57,19 +63,46 @@ def _folder(stream: str) -> str:
     return f"published/{stream}"
 
 
-def newest(store: ObjectStore, stream: str) -> Published | None:
-    """The record with the highest number, or None when nothing was ever published."""
+def numbers(store: ObjectStore, stream: str) -> list[int]:
+    """The numbers of all records, in order. Raises AnswerIsNo for a file among them that no pull put there, or a number that is left out: who
+    counts by hand does not know where we are.
+    """
     import obstore
 
-    best = ""
+    found: list[int] = []
     for chunk in obstore.list(store, prefix=_folder(stream)):
         for meta in chunk:
-            path = str(meta["path"])
-            if path.endswith(".json") and path.rsplit("/", 1)[-1][:-5].isdigit():
-                best = max(best, path)
-    if not best:
-        return None
-    return Published.model_validate_json(bytes(obstore.get(store, best).bytes()))
+            name = str(meta["path"]).rsplit("/", 1)[-1]
+            if not re.fullmatch(r"\d{8,}\.json", name):
+                raise AnswerIsNo(
+                    "landing.foreign_record", stream=stream, place=str(meta["path"]), at=f"{meta['last_modified']:%Y-%m-%d %H:%M}Z"
+                )
+            found.append(int(name[:-5]))
+    found.sort()
+    for before, number in itertools.pairwise(found):
+        if number != before + 1:
+            raise AnswerIsNo("landing.foreign_number", stream=stream, number=number, before=before)
+    return found
+
+
+def read_record(store: ObjectStore, stream: str, number: int) -> Published:
+    """One record. Raises AnswerIsNo where it is not what a pull of this stream writes under this number."""
+    import obstore
+
+    place = f"{_folder(stream)}/{number:08d}.json"
+    try:
+        record = Published.model_validate_json(bytes(obstore.get(store, place).bytes()))
+    except ValidationError as error:
+        raise AnswerIsNo("landing.record_unreadable", stream=stream, place=place, reason=str(error).splitlines()[0]) from error
+    if record.number != number or record.stream != stream:
+        raise AnswerIsNo("landing.record_unreadable", stream=stream, place=place, reason=f"{record.stream} {record.number}")
+    return record
+
+
+def newest(store: ObjectStore, stream: str) -> Published | None:
+    """The record with the highest number, or None when nothing was ever published."""
+    found = numbers(store, stream)
+    return read_record(store, stream, found[-1]) if found else None
 
 
 def publish(store: ObjectStore, record: Published) -> None:

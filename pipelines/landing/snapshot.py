@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from connectors.errors import AnswerIsNo
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 
@@ -33,13 +32,7 @@ class Snapshot:
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table | None:
         """The table at the record's version; None where that pull wrote none. Raises AnswerIsNo when it is named and gone."""
-        version = self.record.tables.get(table)
-        if version is None:
-            return None
-        found = self.warehouse.open(table, self.stream, version)
-        if found is None:
-            raise AnswerIsNo("landing.table_lost", table=self.warehouse.uri(table, self.stream), version=version)
-        return found.to_pyarrow_table(columns=None if columns is None else list(columns))
+        return self.warehouse.read_as(self.record, table, columns)
 
     def live(self) -> pa.Table | None:
         """The rows of ``current`` that are not deleted."""

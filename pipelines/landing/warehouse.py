@@ -5,15 +5,24 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import uuid_utils
+
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP
+from pipelines.landing.files import SETTINGS, SIZE, Files
+from pipelines.landing.generations import generation, in_order, number_of, whole
+from pipelines.landing.log import commits, signed
+from pipelines.landing.merge import Merged, merge
+from pipelines.landing.provenance import above, others, refuse
 from pipelines.landing.published import Published, newest, open_store, publish
 from pipelines.landing.rows import KEY
+from pipelines.landing.shapes import joined, shaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,13 +78,22 @@ class Warehouse:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self.store = open_store(root)
+        #: Whose the commits are that are made through this warehouse.
+        self.by = str(uuid_utils.uuid7())
 
     def uri(self, table: str, stream: str) -> str:
         return f"{self.root}/{table}/{stream}"
 
+    def folder(self, table: str, stream: str) -> str:
+        """Where a table lies in the store."""
+        return f"{table}/{stream}"
+
     @contextlib.contextmanager
-    def writing(self, stream: str) -> Generator[None]:
-        """One writer per stream: an advisory lock that a killed process gives back by dying. Object stores rely on Dagster's pools instead."""
+    def writing(self, stream: str, by: str = "") -> Generator[None]:
+        """One writer per stream: an advisory lock that a killed process gives back by dying. Object stores have none: there two may write, and
+        publishing lets at most one of them through. Commits are signed with ``by``.
+        """
+        self.by = by or str(uuid_utils.uuid7())
         if "://" in self.root:
             yield
             return
@@ -92,7 +110,32 @@ class Warehouse:
         return newest(self.store, stream)
 
     def publish(self, record: Published) -> None:
-        publish(self.store, record)
+        """Put the record, once every commit that it would make visible is known to be ours alone.
+
+        Raises AnswerIsNo: ``landing.foreign_commit`` where somebody wrote by hand, ``landing.published_meanwhile`` where another pull did.
+        """
+        before = self.published(record.stream)
+        if before is not None and before.number >= record.number:
+            raise AnswerIsNo("landing.published_meanwhile", stream=record.stream, number=record.number)
+        for table, version in record.tables.items():
+            base = before.tables.get(table, -1) if before else -1
+            made = list(commits(self.store, self.folder(table, record.stream), base, version))
+            wrong = others(made, base, self.by)
+            if any(one.by is None for one in wrong):
+                raise refuse(record.stream, self.uri(table, record.stream), [one for one in wrong if one.by is None])
+            if wrong:
+                raise AnswerIsNo("landing.published_meanwhile", stream=record.stream, number=record.number)
+        publish(self.store, record.model_copy(update={"signed": True}))
+
+    def tables(self, stream: str) -> dict[str, DeltaTable]:
+        """The stream's tables as they stand, unpublished writes included; the history in as many generations as there are."""
+        found = {table: one for table in TABLES if (one := self.open(table, stream)) is not None}
+        for number in itertools.count(2):
+            later = self.open(generation(number), stream)
+            if later is None:
+                return found
+            found[generation(number)] = later
+        raise AssertionError
 
     def open(self, table: str, stream: str, version: int | None = None) -> DeltaTable | None:
         """The Delta table, or None when it was never written."""
@@ -110,25 +153,35 @@ class Warehouse:
         """
         record = self.published(stream)
         self._hold_records(stream, record)
+        found = self.tables(stream)
+        wanted = dict(record.tables) if record else {}
+        for table, version in wanted.items():
+            if table not in found or found[table].version() < version:
+                raise AnswerIsNo("landing.table_lost", table=self.uri(table, stream), version=version)
+        left = {table: self._left(table, stream, one.version(), wanted.get(table, -1), record) for table, one in found.items()}
         undone: list[str] = []
-        for table in TABLES:
-            found = self.open(table, stream)
-            wanted = record.tables.get(table) if record else None
-            if wanted is not None and (found is None or found.version() < wanted):
-                raise AnswerIsNo("landing.table_lost", table=self.uri(table, stream), version=wanted)
-            if found is None:
+        for table, one in found.items():
+            if not left[table]:
                 continue
-            if wanted is None:
+            if table in wanted:
+                one.restore(wanted[table], commit_properties=signed(self.by))
+            else:
                 self._drop(table, stream)
-                undone.append(table)
-            elif found.version() > wanted and not self._same(found, table, stream, wanted):
-                found.restore(wanted)
-                undone.append(table)
+            undone.append(table)
         return tuple(undone)
 
-    def _same(self, found: DeltaTable, table: str, stream: str, version: int) -> bool:
-        then = self.open(table, stream, version)
-        return then is not None and sorted(then.file_uris()) == sorted(found.file_uris())
+    def _left(self, table: str, stream: str, version: int, base: int, record: Published | None) -> bool:
+        """Whether something stands above what was published. Raises AnswerIsNo where it is nobody's of ours: it is not ours to throw away."""
+        if version == base:
+            return False
+        made = list(commits(self.store, self.folder(table, stream), base, version))
+        standing = above(made, base)
+        # What was published before commits were signed may have been followed by a pull that died, and signed nothing either.
+        if record is None or record.signed:
+            foreign = [one for one in standing if one.by is None]
+            if foreign:
+                raise refuse(stream, self.uri(table, stream), foreign)
+        return bool(standing) or len(made) < version - base
 
     def _hold_records(self, stream: str, record: Published | None) -> None:
         """Keep a second note of the newest record inside ``landing``, and refuse to go on where the records fall short of it.
@@ -163,13 +216,25 @@ class Warehouse:
         for path in sorted(paths, key=lambda path: "/_delta_log/" in path):
             obstore.delete(self.store, path)
 
-    def read(self, table: str, stream: str, columns: list[str] | None = None) -> pa.Table | None:
+    def read(self, table: str, stream: str, columns: Sequence[str] | None = None) -> pa.Table | None:
         """A table as published, whole; None when the stream or this table was never published."""
         record = self.published(stream)
-        if record is None or table not in record.tables:
+        return None if record is None else self.read_as(record, table, columns)
+
+    def read_as(self, record: Published, table: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """A table as of a record, ``landing`` in all its generations; None where the record names none. Raises AnswerIsNo when it is gone."""
+        names = in_order(record.tables) if table == "landing" else [name for name in (table,) if name in record.tables]
+        opened: dict[str, DeltaTable] = {}
+        for name in names:
+            found = self.open(name, record.stream, record.tables[name])
+            if found is None:
+                raise AnswerIsNo("landing.table_lost", table=self.uri(name, record.stream), version=record.tables[name])
+            opened[name] = found
+        if not opened:
             return None
-        found = self.open(table, stream, record.tables[table])
-        return None if found is None else found.to_pyarrow_table(columns=columns)
+        if table == "landing":
+            return whole(record.stream, opened, columns)
+        return opened[table].to_pyarrow_table(columns=None if columns is None else list(columns))
 
     def current(self, stream: str) -> pa.Table | None:
         """The live rows as published (tombstones left out)."""
@@ -179,40 +244,52 @@ class Warehouse:
         return None if rows is None else rows.filter(pc.equal(rows["_op"], "upsert"))
 
     def append(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        """Add rows in one commit, streamed."""
+        """Add rows in one commit, streamed. New columns, inner ones too, are null in what is there already, which is not touched.
+
+        Where a column changed its type, the rows begin another generation of the table: Delta keeps one type a column, and history is not
+        rewritten. Reading ``landing`` reads all of them.
+        """
         import pyarrow as pa
         from deltalake import write_deltalake
 
-        if (found := self.open(table, stream)) is not None:
-            _relabel(found, schema)
-        reader = pa.RecordBatchReader.from_batches(schema, batches)
-        write_deltalake(self.uri(table, stream), reader, mode="append", schema_mode="merge")
-
-    def merge(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        """Upsert by ``_key`` in one commit; the first write creates the table."""
-        import pyarrow as pa
-
-        found = self.open(table, stream)
-        if found is None:
-            self.append(table, stream, batches, schema)
-            return
-        _relabel(found, schema)
-        # A column the contract no longer has must not keep its old values: it is written as null where a row is.
-        kept = [field for field in pa.schema(found.schema().to_arrow()) if field.name not in schema.names]
-        wider = pa.schema([*schema, *kept])
+        found = self._newest_generation(stream) if table == "landing" else None
+        name, shape = (table, schema) if found is None else (found[0], joined(pa.schema(found[1].schema().to_arrow()), schema))
+        if shape is None:
+            name, shape = generation(1 + (number_of(name) or 0)), schema
+        elif found is not None:
+            _relabel(found[1], schema, self.by)
 
         def padded() -> Iterable[pa.RecordBatch]:
             for batch in batches:
-                nulls = [pa.nulls(batch.num_rows, field.type) for field in kept]
-                yield pa.record_batch([*batch.columns, *nulls], schema=wider)
+                yield from shaped(pa.Table.from_batches([batch]), shape).to_batches()
 
-        reader = pa.RecordBatchReader.from_batches(wider, padded())
-        (
-            found.merge(reader, merge_schema=True, predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t")
-            .when_matched_update_all()
-            .when_not_matched_insert_all()
-            .execute()
+        reader = pa.RecordBatchReader.from_batches(shape, batches if shape == schema else padded())
+        write_deltalake(
+            self.uri(name, stream),
+            reader,
+            mode="append",
+            schema_mode="merge",
+            configuration=SETTINGS if found is None or name != found[0] else None,
+            target_file_size=SIZE,
+            commit_properties=signed(self.by),
         )
+
+    def _newest_generation(self, stream: str) -> tuple[str, DeltaTable] | None:
+        found = self.tables(stream)
+        names = in_order(found)
+        return (names[-1], found[names[-1]]) if names else None
+
+    def merge(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Merged:
+        """Upsert by ``_key`` in one commit, or in none where nothing changes; the first write creates the table. ``batches`` can be read again.
+
+        A column the contract no longer has must not keep its old values: it is written as null where a row is.
+        """
+        found = self.open(table, stream)
+        if found is None:
+            self.append(table, stream, batches, schema)
+            return Merged(rows=0)
+        _relabel(found, schema, self.by)
+        return merge(self.store, self.folder(table, stream), found, batches, schema, self.by)
 
     def remember(self, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, anew: bool) -> None:
         """Apply what a connector keeps to its memory in one commit; with ``anew``, or where the memory had another shape, it is all there is.
@@ -228,14 +305,20 @@ class Warehouse:
         if found is None or anew:
             upserts = (batch.filter(pc.equal(batch.column(OP), "upsert")).select(stored.names) for batch in batches)
             reader = pa.RecordBatchReader.from_batches(stored, upserts)
-            write_deltalake(self.uri("memory", stream), reader, mode="overwrite", schema_mode="overwrite")
+            write_deltalake(
+                self.uri("memory", stream), reader, mode="overwrite", schema_mode="overwrite", commit_properties=signed(self.by)
+            )
             return
         if pa.schema(found.schema().to_arrow()).names != stored.names:
             raise AnswerIsNo("landing.memory_shape", stream=stream)
         values = {name: f"s.{name}" for name in stored.names}
         (
             found.merge(
-                pa.RecordBatchReader.from_batches(schema, batches), predicate=f"t.{KEY} = s.{KEY}", source_alias="s", target_alias="t"
+                pa.RecordBatchReader.from_batches(schema, batches),
+                predicate=f"t.{KEY} = s.{KEY}",
+                source_alias="s",
+                target_alias="t",
+                commit_properties=signed(self.by),
             )
             .when_matched_delete(predicate=f"s.{OP} = 'delete'")
             .when_matched_update(values)
@@ -252,23 +335,20 @@ class Warehouse:
         print_now = fingerprint(ordered.drop_columns(list(ignore)))
         if found is not None and (found.metadata().description or "") == print_now:
             return False
-        write_deltalake(self.uri(table, stream), ordered, mode="overwrite", schema_mode="overwrite")
-        self.open(table, stream).alter.set_table_description(print_now)  # type: ignore[union-attr]
+        write_deltalake(self.uri(table, stream), ordered, mode="overwrite", schema_mode="overwrite", commit_properties=signed(self.by))
+        written = self.open(table, stream)
+        assert written is not None  # just now
+        written.alter.set_table_description(print_now, commit_properties=signed(self.by))
         return True
 
     def live_count(self, stream: str) -> int:
-        """Live rows of the current table as it stands, unpublished writes included: read back, not carried along."""
-        import pyarrow.compute as pc
-
+        """Live rows of the current table as it stands, unpublished writes included: told by its log file by file, not carried along."""
         found = self.open("current", stream)
-        if found is None:
-            return 0
-        batches = found.to_pyarrow_dataset().to_batches(columns=["_op"])
-        return sum(pc.sum(pc.equal(batch.column(0), "upsert")).as_py() or 0 for batch in batches)
+        return 0 if found is None else Files(found).live()
 
     def versions(self, stream: str) -> dict[str, int]:
         """The version each of the stream's tables stands at now, unpublished writes included."""
-        return {table: found.version() for table in TABLES if (found := self.open(table, stream)) is not None}
+        return {table: found.version() for table, found in self.tables(stream).items()}
 
     def put_blob(self, content: Path, digest: str) -> None:
         """Keep a file's bytes under their SHA-256, streamed; the same bytes are kept once. A file shows whole or not at all."""
@@ -288,7 +368,7 @@ class Warehouse:
         return bytes(obstore.get(self.store, f"blobs/{digest[:2]}/{digest}").bytes())
 
 
-def _relabel(found: DeltaTable, schema: pa.Schema) -> None:
+def _relabel(found: DeltaTable, schema: pa.Schema, by: str) -> None:
     """Let the table's columns say what fills them now: a renamed field has another code and label, and Delta merges no two of them."""
     import pyarrow as pa
 
@@ -296,7 +376,8 @@ def _relabel(found: DeltaTable, schema: pa.Schema) -> None:
     for field in schema:
         told = field.metadata or {}
         if field.name in there and any(there[field.name].get(key) != value for key, value in told.items()):
-            found.alter.set_column_metadata(field.name, {key.decode(): value.decode() for key, value in told.items()})
+            labels = {key.decode(): value.decode() for key, value in told.items()}
+            found.alter.set_column_metadata(field.name, labels, commit_properties=signed(by))
 
 
 def fingerprint(rows: pa.Table) -> str:

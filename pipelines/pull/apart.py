@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import uuid_utils
-
 from pipelines.landing.published import Published
 from pipelines.landing.snapshot import Snapshot
 from pipelines.landing.warehouse import Warehouse
@@ -39,7 +37,7 @@ def publish_apart(
         Published(
             number=number,
             stream=name,
-            pull_id=str(uuid_utils.uuid7()),
+            pull_id=warehouse.by,
             published_at=at.isoformat(),
             contract_version=0,
             contract_fingerprint="",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectors.errors import AnswerIsNo
 from connectors.protocol import Stream
 from expectations.contract import Contract
 from expectations.quarantine import held
 from pipelines.landing.history import observed
+from pipelines.landing.merge import Again
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.access_tables import GRANT_KEY, access_tables
@@ -35,8 +37,11 @@ def land(
     """
     first = warehouse.open("current", stream.id) is None
     if fetched.to_land or first:
-        warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
-        warehouse.merge("current", stream.id, fetched.batches(), fetched.schema)
+        merged = warehouse.merge("current", stream.id, Again(fetched.batches), fetched.schema)
+        if merged.older:
+            raise AnswerIsNo("landing.older", stream=stream.id, count=merged.older)
+        if first or merged.committed:
+            warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
     warehouse.replace(
         "quarantine",
         stream.id,

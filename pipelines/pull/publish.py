@@ -18,6 +18,7 @@ def publish(
     warehouse: Warehouse,
     contract: Contract,
     live: Schema,
+    before: Published | None,
     *,
     pull_id: str,
     at: datetime,
@@ -29,8 +30,7 @@ def publish(
     facts: Facts,
     nulls: Mapping[str, float],
 ) -> Published:
-    """Put the next numbered record with the versions all tables stand at."""
-    before = warehouse.published(contract.stream)
+    """Put the record that comes after ``before``, which this pull began from, with the versions all tables stand at."""
     record = Published(
         number=(before.number if before else 0) + 1,
         stream=contract.stream,

@@ -85,7 +85,7 @@ class _Walk:
     def go(self, connector: Connector) -> Result:
         warehouse = Warehouse(self.project.root)
         try:
-            with warehouse.writing(self.stream.id):
+            with warehouse.writing(self.stream.id, self.pull_id):
                 try:
                     with storing(self.project.root):
                         undone = warehouse.discard_unpublished(self.stream.id)
@@ -193,6 +193,7 @@ class _Walk:
             warehouse,
             self.contract,
             live,
+            before,
             pull_id=self.pull_id,
             at=self.clock.now(),
             counts=counts,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 #: Bytes of a data file: small enough that a change rewrites little, large enough that ten million rows lie in about a hundred.
-SIZE = 16 * 1024 * 1024
+SIZE = 8 * 1024 * 1024
+#: What Delta's own writer is told: it counts bytes before they are packed.
+UNPACKED = 4 * SIZE
 #: Of these columns the log keeps least and greatest values. Delta's own default, the first 32 columns, would miss ``_key`` in a wide stream.
 SETTINGS = {
     "delta.dataSkippingStatsColumns": f"{KEY},{OP}",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION
-from pipelines.landing.files import SIZE, DataFile, Files
+from pipelines.landing.beside import overwrite
+from pipelines.landing.files import UNPACKED, DataFile, Files
 from pipelines.landing.log import signed
 from pipelines.landing.rewrite import rewrite
 from pipelines.landing.rows import KEY, ROW_HASH
@@ -215,8 +216,6 @@ def _write_anew(table: DeltaTable, found: Files, changes: _Changes, wanted: pa.S
     that tombstones lie in files of their own."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    from deltalake import write_deltalake
-    from deltalake.exceptions import DeltaError
 
     replaced = pa.array([key for key, drop in zip(changes.keys, changes.drop, strict=True) if not drop], pa.string())
     has_op = OP in wanted.names
@@ -229,26 +228,13 @@ def _write_anew(table: DeltaTable, found: Files, changes: _Changes, wanted: pa.S
                 rows = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch.column(KEY), value_set=replaced)))])
                 yield from _of_kind(_fitted(rows, wanted), kind, has_op).to_batches()
 
-    refused: list[AnswerIsNo] = []
-
     def all_rows() -> Iterator[pa.RecordBatch]:
-        try:
-            for kind in ("upsert", "delete") if has_op else ("upsert",):
-                yield from old(kind)
-                for batch in changes.rows():
-                    yield from _of_kind(shaped(pa.Table.from_batches([batch]), wanted), kind, has_op).to_batches()
-        except AnswerIsNo as error:
-            refused.append(error)
-            raise
+        for kind in ("upsert", "delete") if has_op else ("upsert",):
+            yield from old(kind)
+            for batch in changes.rows():
+                yield from _of_kind(shaped(pa.Table.from_batches([batch]), wanted), kind, has_op).to_batches()
 
-    reader = pa.RecordBatchReader.from_batches(wanted, all_rows())
-    try:
-        write_deltalake(table, reader, mode="overwrite", schema_mode="overwrite", target_file_size=SIZE, commit_properties=signed(by))
-    except DeltaError:
-        # The writer says in words of its own that its rows ended in an error: what it was is known here.
-        if refused:
-            raise refused[0] from None
-        raise
+    overwrite(table, all_rows(), wanted, UNPACKED, by)
 
 
 def _of_kind(rows: pa.Table, kind: str, has_op: bool) -> pa.Table:

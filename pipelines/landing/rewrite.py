@@ -30,8 +30,6 @@ def rewrite(
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    from deltalake import Schema
-    from deltalake.transaction import RemoveAction
 
     live, gone = _split(rows)
     touched = {file.path: file for file in found.all if held[file.path]}
@@ -50,11 +48,21 @@ def rewrite(
         groups.append([stay, *([back[path]] if path in back else []), *([new] if file is home else [])])
     if home is None:
         groups.append([new])
-    added = [one for parts in (*groups, lying) for one in _put(store, folder, pa.concat_tables(parts))]
-    at = max(one.modification_time for one in added)
-    removed = [RemoveAction(file.path, True, at, size=file.size, partition_values={}) for file in touched.values()]
-    table.create_write_transaction([*added, *removed], "append", Schema.from_arrow(rows.schema), commit_properties=signed(by))
+    added = [one for parts in (*groups, lying) for one in put_files(store, folder, pa.concat_tables(parts))]
+    commit_files(table, added, touched.values(), rows.schema, by)
     return len(touched), sum(one.size for one in added)
+
+
+def commit_files(
+    table: DeltaTable, added: Sequence[AddAction], gone: Iterable[DataFile], schema: pa.Schema, by: str, *, news: bool = True
+) -> None:
+    """One commit that puts the added files in the place of those that are gone."""
+    from deltalake import Schema
+    from deltalake.transaction import RemoveAction
+
+    at = max(one.modification_time for one in added)
+    removed = [RemoveAction(file.path, news, at, size=file.size, partition_values={}) for file in gone]
+    table.create_write_transaction([*added, *removed], "append", Schema.from_arrow(schema), commit_properties=signed(by))
 
 
 def _split(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -80,8 +88,9 @@ def _roomy(all_files: Iterable[DataFile], touched: Mapping[str, DataFile], *, to
     return min(room, key=lambda file: (file.path not in touched, file.size), default=None)
 
 
-def _put(store: ObjectStore, folder: str, rows: pa.Table) -> Iterator[AddAction]:
-    """The rows as files beside the table's others, sorted by key. Nobody sees them before a commit names them."""
+def put_files(store: ObjectStore, folder: str, rows: pa.Table, *, news: bool = True) -> Iterator[AddAction]:
+    """The rows as files beside the table's others, sorted by key. Nobody sees them before a commit names them. Without ``news`` they are rows
+    that the table held already."""
     import obstore
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -103,7 +112,7 @@ def _put(store: ObjectStore, folder: str, rows: pa.Table) -> Iterator[AddAction]
         obstore.put(store, f"{folder}/{name}", sink.getvalue())
         # The time of the store, not of this machine.
         at = obstore.head(store, f"{folder}/{name}")["last_modified"]
-        yield AddAction(name, size, {}, int(at.timestamp() * 1000), True, json.dumps(_said(part)))
+        yield AddAction(name, size, {}, int(at.timestamp() * 1000), news, json.dumps(_said(part)))
         start += part.num_rows
 
 

@@ -15,7 +15,7 @@ import uuid_utils
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP
-from pipelines.landing.files import SETTINGS, SIZE, Files
+from pipelines.landing.files import SETTINGS, UNPACKED, Files
 from pipelines.landing.generations import generation, in_order, number_of, whole
 from pipelines.landing.log import commits, signed
 from pipelines.landing.merge import Merged, merge
@@ -270,7 +270,7 @@ class Warehouse:
             mode="append",
             schema_mode="merge",
             configuration=SETTINGS if found is None or name != found[0] else None,
-            target_file_size=SIZE,
+            target_file_size=UNPACKED,
             commit_properties=signed(self.by),
         )
 

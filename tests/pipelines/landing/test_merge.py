@@ -27,10 +27,7 @@ SCHEMA = landed_schema(NAMES)
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> int:
     """Data files of a few kilobytes: what takes ten million rows elsewhere takes a few hundred here."""
-    from pipelines.landing import warehouse
-
-    for module in (rewrite, warehouse, merging):
-        monkeypatch.setattr(module, "SIZE", 6000)
+    monkeypatch.setattr(rewrite, "SIZE", 6000)
     return 6000
 
 

@@ -14,7 +14,8 @@ FortnightError
 │   │   └── Withdrawn              is an AddressUnknown, too
 │   └── BrokenReply                what came is not what the protocol promises: nothing of it is kept
 ├── AnswerIsNo            exit 1   it ran, and the answer is no: drift, failed check, closed gate, unbalanced books
-│   └── ContractBroken
+│   ├── ContractBroken
+│   └── CannotSay                  the source has no way to answer: nothing is wrong, and nothing is proven
 └── Interrupted           exit 4   stopped half-way; the same command goes on
 """
 
@@ -106,6 +107,10 @@ class AnswerIsNo(FortnightError):
 
 
 class ContractBroken(AnswerIsNo):
+    pass
+
+
+class CannotSay(AnswerIsNo):
     pass
 
 

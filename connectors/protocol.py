@@ -282,7 +282,9 @@ class Connector(Protocol):
         ...
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
-        """The key columns of every live row and, where the source gives it, ``_source_version``: to find what was deleted or missed."""
+        """The key columns of every live row and, where the source gives it, ``_source_version``: to find what was deleted or missed.
+
+        Raises CannotSay where the source has no way to list its rows."""
         ...
 
     def access(self, stream: Stream) -> Access:

@@ -12,6 +12,7 @@ from pipelines.defs.resources import ProjectResource
 from pipelines.defs.schedules import schedules
 from pipelines.defs.seal import seal_asset
 from pipelines.defs.sensors import sensors
+from pipelines.defs.upkeep_assets import upkeep_assets
 from pipelines.project import Project, find, load
 
 
@@ -20,8 +21,8 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
     by_name = {str(job.name): job for job in jobs(project)}
     return dg.Definitions(
         # system/stream: a pull, with its five checks.      index/… gate/… production/…: candidate, decision, pointer.
-        # access/… agreement/…: who is in what, and whether the source agrees.
-        assets=[*stream_assets(project), *access_assets(project), *index_assets(project), seal_asset(project)],
+        # access/… agreement/…: who is in what, and whether the source agrees.      books/… tables/…: ids compared, files tidied.
+        assets=[*stream_assets(project), *access_assets(project), *upkeep_assets(project), *index_assets(project), seal_asset(project)],
         jobs=list(by_name.values()),
         schedules=schedules(project, by_name),
         sensors=sensors(project, by_name),

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, roster, sandbox
+from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, roster, sandbox, tables
 
 app = typer.Typer(
     name="fortnight",
@@ -29,6 +29,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
 app.add_typer(access.app, name="access")
+app.add_typer(tables.app, name="tables")
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
 access.app.command("versions")(roster.versions)

@@ -1,5 +1,5 @@
-"""Jobs: one per system (its streams in one run, in one process), three for its access where it keeps a roster, one for each index, one for the
-seal. No logic.
+"""Jobs: one per system (its streams in one run, in one process), two for its books and tables, three for its access where it keeps a roster,
+one for each index, one for the seal. No logic.
 
 https://docs.dagster.io/guides/build/jobs
 """
@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
-from pipelines.defs.keys import LEDGER, access_keys, index_keys, stream_key
+from pipelines.defs.keys import LEDGER, access_keys, books_key, index_keys, stream_key, tables_key
 from pipelines.project import Project
 
 #: What ``dg.define_asset_job`` returns has no public name in Dagster.
@@ -41,6 +41,14 @@ def versions_job_name(system: str) -> str:
     return f"versions_{system.replace('-', '_')}"
 
 
+def books_job_name(system: str) -> str:
+    return f"books_{system.replace('-', '_')}"
+
+
+def tables_job_name(system: str) -> str:
+    return f"tables_{system.replace('-', '_')}"
+
+
 def jobs(project: Project) -> list[AssetJob]:
     """All jobs of a project, by name."""
     found = [
@@ -63,6 +71,17 @@ def jobs(project: Project) -> list[AssetJob]:
         )
         for name in project.file.indexes
     ]
+    for system, streams in by_system(project).items():
+        for name, keys, what in (
+            (
+                books_job_name(system),
+                [books_key(stream) for stream in streams],
+                f"Compare the ids of {system} with ours, stream by stream.",
+            ),
+            (tables_job_name(system), [tables_key(system)], f"Compact and vacuum the tables of {system}."),
+        ):
+            selection = dg.AssetSelection.assets(*keys)
+            found.append(dg.define_asset_job(name, selection=selection, executor_def=IN_PROCESS, tags=LIMITS, description=what))
     for system in roster_systems(project):
         roster, agreement, versions = access_keys(system)
         for name, key, what in (

@@ -17,6 +17,16 @@ def index_keys(name: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
     return dg.AssetKey(["index", name]), dg.AssetKey(["gate", name]), dg.AssetKey(["production", name])
 
 
+def books_key(stream: str) -> dg.AssetKey:
+    """The books of a stream by ids."""
+    return dg.AssetKey(["books", *stream.split("/")])
+
+
+def tables_key(system: str) -> dg.AssetKey:
+    """The upkeep of a system's tables."""
+    return dg.AssetKey(["tables", system])
+
+
 def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
     """Roster, agreement and versions of a system."""
     return dg.AssetKey(["access", system]), dg.AssetKey(["agreement", system]), dg.AssetKey(["versions", system])

@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
-from pipelines.defs.jobs import AssetJob, agreement_job_name, by_system, index_job_name, roster_job_name, system_job_name, versions_job_name
+from pipelines.defs.jobs import (
+    AssetJob,
+    agreement_job_name,
+    books_job_name,
+    by_system,
+    index_job_name,
+    roster_job_name,
+    system_job_name,
+    tables_job_name,
+    versions_job_name,
+)
 from pipelines.evidence.calendar import Cadence, due_slots
 from pipelines.evidence.plan import closed_of
 from pipelines.project import Project
@@ -18,6 +28,8 @@ from pipelines.project import Project
 _QUARTER = "*/15 * * * *"
 #: Who keeps old versions matters to nobody from one day to the next.
 _SUNDAY = "40 4 * * 0"
+#: Files are tidied while nobody pulls.
+_SUNDAY_LATER = "10 3 * * 0"
 
 
 def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleDefinition]:
@@ -31,6 +43,11 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
         made.append(_once_pulled(project, system, found[versions_job_name(system)], "weekly", _SUNDAY))
         # Behind the pulls, so that both sides speak of the same day.
         made.append(_once_pulled(project, system, found[agreement_job_name(system)], "daily", f"{later % 60} {later // 60 % 24} * * *"))
+    for system in by_system(project):
+        # Behind the candidates, which are looked at too.
+        books = later + 30
+        made.append(_once_pulled(project, system, found[books_job_name(system)], "daily", f"{books % 60} {books // 60 % 24} * * *"))
+        made.append(_once_pulled(project, system, found[tables_job_name(system)], "weekly", _SUNDAY_LATER))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     return made
 

@@ -139,6 +139,11 @@ class LanceStore:
     def count(self) -> int:
         return int(self._table().count_rows())
 
+    def rows(self, stream: str) -> set[str]:
+        """The ids of all rows of a stream that some chunk comes from."""
+        query = self._table().search().where(f"stream = '{stream}'").select(["row"]).limit(max(1, self.count()))
+        return set(query.to_arrow()["row"].to_pylist())
+
     def visible(self, principals: frozenset[str]) -> int:
         """How many chunks these principals may read."""
         return int(self._table().count_rows(access_filter(principals)))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, source_map, streams
+from pipelines.cli.payloads import access, indexes, local, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -45,6 +45,10 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         access.AccessRefresh,
         access.AccessAgree,
         access.AccessVersions,
+        tables.TablesBooks,
+        tables.TablesCompact,
+        tables.TablesVacuum,
+        tables.TablesRestore,
         local.Demo,
         local.Dev,
         local.Sandbox,

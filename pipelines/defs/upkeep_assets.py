@@ -1,0 +1,83 @@
+"""Upkeep assets: the daily books of each stream by ids, and the weekly compaction and vacuum of each system's tables.
+
+https://docs.dagster.io/guides/build/assets
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from connectors.errors import FortnightError
+from pipelines.defs import checks
+from pipelines.defs.keys import books_key, stream_key, tables_key
+from pipelines.defs.resources import ProjectResource
+from pipelines.project import Project
+
+CHECK = "books"
+#: Days within which every published record, and every candidate, can still be read as it was.
+KEPT_DAYS = 30
+
+
+def upkeep_assets(project: Project) -> list[dg.AssetsDefinition]:
+    """One for the books of each stream, one for the tables of each system."""
+    systems = sorted({stream.partition("/")[0] for stream in project.contracts})
+    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems)]
+
+
+def _books(stream: str) -> dg.AssetsDefinition:
+    key, system = books_key(stream), stream.partition("/")[0]
+
+    @dg.asset(
+        key=key,
+        deps=[stream_key(stream)],
+        group_name="upkeep",
+        kinds={"delta"},
+        description=f"The rows of {stream} by their ids: at the source, with us, and in what was built of them.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key,
+                description="Every id of the source is with us or held back, none of ours is gone there, and nothing is stored that no pull wrote.",
+            )
+        ],
+        pool=f"source_{system.replace('-', '_')}",
+    )
+    def books(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+        from pipelines.index.books import books as compare
+        from pipelines.index.books import books_check
+        from pipelines.pull.outcome import Request
+        from pipelines.pull.run import pull
+
+        project, clock = project_files.project, project_files.clock
+        try:
+            found = compare(project, stream, clock, settle=lambda: pull(project, Request(stream), clock))
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        check = books_check(found)
+        yield dg.MaterializeResult(asset_key=key, metadata={name: dg.MetadataValue.float(value) for name, value in check.numbers.items()})
+        yield checks.result(key, check)
+
+    return books
+
+
+def _tables(system: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=tables_key(system),
+        group_name="upkeep",
+        kinds={"delta"},
+        description=f"The tables of {system} written anew where their files are many, and rid of what nothing names any more.",
+    )
+    def tables(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from pipelines.index.upkeep import keep_up
+        from pipelines.landing.warehouse import storing
+
+        project, clock = project_files.project, project_files.clock
+        try:
+            with storing(project.root):
+                counted = keep_up(project, system, clock.now(), KEPT_DAYS)
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in counted.items()})
+
+    return tables

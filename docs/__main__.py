@@ -30,6 +30,7 @@ ROOMS = {
     "sharepoint": "SharePoint",
     "pull": "The pull",
     "landing": "Landing",
+    "tables": "Stored tables",
     "backfill": "Backfills",
     "map": "The source map",
     "access": "The access report",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def joined(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema | None:
-    """All columns of both, inner columns too; None where one of them changed its type, which no table takes on in place."""
+    """All columns of both, inner columns too, labelled as the wanted ones; None where one of them changed its type, which no table takes on in place."""
     import pyarrow as pa
 
     fields: list[pa.Field] = []
@@ -18,8 +18,8 @@ def joined(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema | None:
         both = field.type if at < 0 else _both(field.type, wanted.field(at).type)
         if both is None:
             return None
-        fields.append(pa.field(field.name, both))
-    return pa.schema([*fields, *(pa.field(field.name, field.type) for field in wanted if field.name not in stored.names)])
+        fields.append((field if at < 0 else wanted.field(at)).with_type(both))
+    return pa.schema([*fields, *(field for field in wanted if field.name not in stored.names)])
 
 
 def retyped(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema:
@@ -29,9 +29,9 @@ def retyped(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     fields: list[pa.Field] = []
     for field in stored:
         at = wanted.get_field_index(field.name)
-        now = field.type if at < 0 else wanted.field(at).type
-        fields.append(pa.field(field.name, now if at < 0 else (_both(field.type, now) or now)))
-    return pa.schema([*fields, *(pa.field(field.name, field.type) for field in wanted if field.name not in stored.names)])
+        now = field if at < 0 else wanted.field(at)
+        fields.append(now.with_type(_both(field.type, now.type) or now.type))
+    return pa.schema([*fields, *(field for field in wanted if field.name not in stored.names)])
 
 
 def shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -247,3 +247,26 @@ def test_a_held_value_without_a_place_in_the_new_type_is_named_and_nothing_is_lo
     # Where everything is read again, the old text is replaced and nothing stands in the way.
     warehouse = pulled(tmp_path, 3, batch({1: 1, 2: 12}, 3, columns=number), columns=number)
     assert told(warehouse, "value") == {1: 1, 2: 12}
+
+
+def labelled(**labels: str) -> pa.Schema:
+    return pa.schema([pa.field("id", pa.int64()), *(pa.field(name, pa.string(), True, {"label": label}) for name, label in labels.items())])
+
+
+def test_the_labels_of_columns_are_those_of_the_contract_that_wrote_last_however_it_was_written(tmp_path: Path) -> None:
+    def labels() -> dict[str, Mapping[bytes, bytes] | None]:
+        found = Warehouse(str(tmp_path)).open("current", STREAM)
+        assert found is not None
+        return {field.name: field.metadata for field in pa.schema(found.schema().to_arrow()) if field.name in ("name", "more")}
+
+    steps: list[tuple[pa.Schema, dict[int, Any]]] = [
+        (labelled(name="氏名"), {1: "a", 2: "b"}),
+        (labelled(name="名前"), {2: "c"}),
+        (labelled(name="名前", more="備考"), {3: {"name": "d", "more": "x"}}),
+        (labelled(name="名前", more="摘要"), {3: {"name": "e", "more": "y"}}),
+    ]
+    for pull, (shape, rows) in enumerate(steps, start=1):
+        pulled(tmp_path, pull, batch(rows, pull, columns=shape), columns=shape)
+        told_now = {field.name: field.metadata for field in shape if field.name != "id"}
+        assert labels() == told_now, pull
+    assert told(Warehouse(str(tmp_path))) == {1: "a", 2: "c", 3: "e"}

@@ -62,6 +62,7 @@ def doctor(
                     connector.close()
             except FortnightError as error:
                 found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
+        found += stored(opened, system)
     worst = max((one.exit for one in found), default=0)
     payload = {
         "findings": [
@@ -83,6 +84,43 @@ def doctor(
 
     emit("doctor", payload, json_, text)
     raise typer.Exit(worst)
+
+
+def stored(project: Project, system: str | None = None) -> list[Finding]:
+    """What lies in the storage and was written by no pull; nothing where all is ours, or nothing is there yet."""
+    from pathlib import Path
+
+    from connectors.messages import told
+    from pipelines.landing.provenance import stray_blobs
+    from pipelines.landing.warehouse import Warehouse, storing
+
+    if "://" not in project.root and not Path(project.root).is_dir():
+        return []
+    with storing(project.root):
+        blobs = stray_blobs(Warehouse(project.root).store)
+    found = [Finding("blobs", False, told("landing.stray_file", place=place, at=at), NO) for place, at in blobs]
+    return found + [
+        one for stream in project.contracts if system in (None, stream.partition("/")[0]) for one in _of_stream(project, stream)
+    ]
+
+
+def _of_stream(project: Project, stream: str) -> list[Finding]:
+    from connectors.errors import FortnightError
+    from connectors.messages import Said
+    from pipelines.index.books import whole
+    from pipelines.landing.snapshot import snapshot
+    from pipelines.landing.warehouse import Warehouse, storing
+
+    try:
+        with storing(project.root):
+            warehouse = Warehouse(project.root)
+            pin = snapshot(warehouse, stream)
+            if pin is not None:
+                return [Finding(stream, False, one, NO) for one in whole(pin)]
+            warehouse.untouched(stream)
+            return []
+    except FortnightError as error:
+        return [Finding(stream, False, Said(error.say, error.code), error.exit_code)]
 
 
 def _looked_at(project: Project, connector: Connector, contract: Contract) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.errors import AnswerIsNo, CannotSay
-from connectors.messages import joined, told
+from connectors.messages import Said, joined, told
 from connectors.protocol import Connector
 from expectations.balance import IdBooks, Ids, Missing, balance_ids, missing
 from pipelines.clock import Clock
@@ -77,12 +77,16 @@ def whole(pin: Snapshot) -> Iterator[str]:
     """What of a stream's tables nothing of ours vouches for: records, rows and files, each in a sentence."""
     warehouse, record = pin.warehouse, pin.record
     try:
+        warehouse.untouched(pin.stream)
+    except AnswerIsNo as error:
+        yield Said(error.say, error.code)
+    try:
         vouch(warehouse.store, record, lambda table: warehouse.folder(table, pin.stream))
         rows = pin.read("current", [KEY, "_pull_id"])
         if rows is not None:
             vouch_rows(warehouse.store, record, rows)
     except AnswerIsNo as error:
-        yield error.say()
+        yield Said(error.say, error.code)
     for table in warehouse.tables(pin.stream):
         for place, at in strays(warehouse.store, warehouse.folder(table, pin.stream)):
             yield told("landing.stray_file", place=place, at=at)

@@ -114,12 +114,20 @@ def strays(store: ObjectStore, folder: str) -> list[tuple[str, str]]:
 
     A data file that a dead pull never committed has a writer's name and is no stray: the next vacuum takes it.
     """
+    return _unlike(store, folder, r"_delta_log/.*|_published|part-[-0-9a-zA-Z.]+\.parquet")
+
+
+def stray_blobs(store: ObjectStore) -> list[tuple[str, str]]:
+    """Files among the attachments' bytes that do not bear a SHA-256 for a name."""
+    return _unlike(store, "blobs", r"[0-9a-f]{2}/[0-9a-f]{64}")
+
+
+def _unlike(store: ObjectStore, folder: str, ours: str) -> list[tuple[str, str]]:
     import obstore
 
     found: list[tuple[str, str]] = []
     for chunk in obstore.list(store, prefix=folder):
         for meta in chunk:
-            inside = str(meta["path"]).removeprefix(folder + "/")
-            if not re.fullmatch(r"_delta_log/.*|_published|part-[-0-9a-zA-Z.]+\.parquet", inside):
+            if not re.fullmatch(ours, str(meta["path"]).removeprefix(folder + "/")):
                 found.append((str(meta["path"]), f"{meta['last_modified']:%Y-%m-%d %H:%M}Z"))
     return sorted(found)

@@ -170,6 +170,12 @@ class Warehouse:
             undone.append(table)
         return tuple(undone)
 
+    def untouched(self, stream: str) -> None:
+        """Raises AnswerIsNo where somebody wrote above what is published; touches nothing."""
+        record = self.published(stream)
+        for table, found in self.tables(stream).items():
+            self._left(table, stream, found.version(), record.tables.get(table, -1) if record else -1, record)
+
     def _left(self, table: str, stream: str, version: int, base: int, record: Published | None) -> bool:
         """Whether something stands above what was published. Raises AnswerIsNo where it is nobody's of ours: it is not ours to throw away."""
         if version == base:

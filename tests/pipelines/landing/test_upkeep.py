@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -127,7 +127,7 @@ class Killed(BaseException):
 
 
 @contextmanager
-def dying(write: int) -> Iterator[list[str]]:
+def dying(write: int) -> Generator[list[str]]:
     """Dead from the ``write``-th write on."""
     places: list[tuple[Any, str]] = [
         (deltalake, "write_deltalake"),

@@ -16,6 +16,7 @@ from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import SealPolicy
 from pipelines.evidence.witness import STREAM_CHECKS
+from pipelines.landing.published import store_options
 from pipelines.project import Project
 
 
@@ -24,7 +25,7 @@ def ledger_of(project: Project) -> Ledger:
 
 
 def claims_of(project: Project) -> ClaimStore:
-    return ClaimStore(f"{project.root}/evidence/claims")
+    return ClaimStore(f"{project.root}/evidence/claims", store_options(project.root))
 
 
 def environment_of(project: Project) -> Environment:

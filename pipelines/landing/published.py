@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +14,15 @@ from connectors.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+#: How often, and for how long, an object store that is busy or down is asked again, before what asked it ends with what the store said.
+RETRIES, RETRY_SECONDS = 6, 60
+
+
+def store_options(root: str) -> dict[str, str] | None:
+    """The same for Delta's library; None for a folder. Credentials and addresses come from the environment."""
+    return {"max_retries": str(RETRIES), "retry_timeout": f"{RETRY_SECONDS}s"} if "://" in root else None
 
 
 class Published(BaseModel):
@@ -55,7 +65,7 @@ def open_store(root: str) -> ObjectStore:
     from obstore.store import LocalStore, from_url
 
     if "://" in root:
-        return from_url(root)
+        return from_url(root, retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)})
     return LocalStore(prefix=root, mkdir=True)
 
 

@@ -17,10 +17,11 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP
 from pipelines.landing.files import SETTINGS, UNPACKED, Files
 from pipelines.landing.generations import generation, in_order, number_of, whole
+from pipelines.landing.labels import relabel
 from pipelines.landing.log import commits, signed
 from pipelines.landing.merge import Merged, merge
 from pipelines.landing.provenance import above, others, refuse
-from pipelines.landing.published import Published, newest, open_store, publish
+from pipelines.landing.published import Published, newest, open_store, publish, store_options
 from pipelines.landing.rows import KEY
 from pipelines.landing.shapes import joined, shaped
 
@@ -142,9 +143,10 @@ class Warehouse:
         from deltalake import DeltaTable
 
         uri = self.uri(table, stream)
-        if not DeltaTable.is_deltatable(uri):
+        options = store_options(self.root)
+        if not DeltaTable.is_deltatable(uri, options):
             return None
-        return DeltaTable(uri, version=version)
+        return DeltaTable(uri, version=version, storage_options=options)
 
     def discard_unpublished(self, stream: str) -> tuple[str, ...]:
         """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back.
@@ -263,7 +265,7 @@ class Warehouse:
         if shape is None:
             name, shape = generation(1 + (number_of(name) or 0)), schema
         elif found is not None:
-            _relabel(found[1], schema, self.by)
+            relabel(found[1], schema, self.by)
 
         def padded() -> Iterable[pa.RecordBatch]:
             for batch in batches:
@@ -275,6 +277,7 @@ class Warehouse:
             reader,
             mode="append",
             schema_mode="merge",
+            storage_options=store_options(self.root),
             configuration=SETTINGS if found is None or name != found[0] else None,
             target_file_size=UNPACKED,
             commit_properties=signed(self.by),
@@ -294,7 +297,7 @@ class Warehouse:
         if found is None:
             self.append(table, stream, batches, schema)
             return Merged(rows=0)
-        _relabel(found, schema, self.by)
+        relabel(found, schema, self.by)
         return merge(self.store, self.folder(table, stream), found, batches, schema, self.by)
 
     def remember(self, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, anew: bool) -> None:
@@ -312,7 +315,12 @@ class Warehouse:
             upserts = (batch.filter(pc.equal(batch.column(OP), "upsert")).select(stored.names) for batch in batches)
             reader = pa.RecordBatchReader.from_batches(stored, upserts)
             write_deltalake(
-                self.uri("memory", stream), reader, mode="overwrite", schema_mode="overwrite", commit_properties=signed(self.by)
+                self.uri("memory", stream),
+                reader,
+                mode="overwrite",
+                schema_mode="overwrite",
+                storage_options=store_options(self.root),
+                commit_properties=signed(self.by),
             )
             return
         if pa.schema(found.schema().to_arrow()).names != stored.names:
@@ -341,7 +349,14 @@ class Warehouse:
         print_now = fingerprint(ordered.drop_columns(list(ignore)))
         if found is not None and (found.metadata().description or "") == print_now:
             return False
-        write_deltalake(self.uri(table, stream), ordered, mode="overwrite", schema_mode="overwrite", commit_properties=signed(self.by))
+        write_deltalake(
+            self.uri(table, stream),
+            ordered,
+            mode="overwrite",
+            schema_mode="overwrite",
+            storage_options=store_options(self.root),
+            commit_properties=signed(self.by),
+        )
         written = self.open(table, stream)
         assert written is not None  # just now
         written.alter.set_table_description(print_now, commit_properties=signed(self.by))
@@ -372,18 +387,6 @@ class Warehouse:
         import obstore
 
         return bytes(obstore.get(self.store, f"blobs/{digest[:2]}/{digest}").bytes())
-
-
-def _relabel(found: DeltaTable, schema: pa.Schema, by: str) -> None:
-    """Let the table's columns say what fills them now: a renamed field has another code and label, and Delta merges no two of them."""
-    import pyarrow as pa
-
-    there = {field.name: field.metadata or {} for field in pa.schema(found.schema().to_arrow())}
-    for field in schema:
-        told = field.metadata or {}
-        if field.name in there and any(there[field.name].get(key) != value for key, value in told.items()):
-            labels = {key.decode(): value.decode() for key, value in told.items()}
-            found.alter.set_column_metadata(field.name, labels, commit_properties=signed(by))
 
 
 def fingerprint(rows: pa.Table) -> str:

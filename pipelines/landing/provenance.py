@@ -89,8 +89,11 @@ def vouch(store: ObjectStore, record: Published, folder: Callable[[str], str]) -
 
 def vouch_rows(store: ObjectStore, record: Published, rows: pa.Table) -> None:
     """Raises AnswerIsNo ``landing.unpublished_rows`` where rows of ``current`` bear an id that no published record of the stream has."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if "_pull_id" not in rows.schema.names:
+        rows = rows.append_column("_pull_id", pa.nulls(rows.num_rows, pa.string()))
     counted = {str(one["values"]): one["counts"] for one in pc.value_counts(rows["_pull_id"]).to_pylist()}
     wanted = set(counted) - {record.pull_id}
     for number in reversed(numbers(store, record.stream)):

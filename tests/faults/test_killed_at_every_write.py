@@ -52,8 +52,8 @@ def dying_at(write: int, *, after: bool) -> Iterator[list[str]]:
             if len(done) > write or (len(done) == write and not after):
                 raise Killed
             answer = real(*args, **kwargs)
-            # Only the record is put where there must be none: that is the moment from which all shows.
-            done.append("publish" if kwargs.get("mode") == "create" else name)
+            # The record is what all shows from.
+            done.append("publish" if name == "put" and str(args[1]).startswith("published/") else name)
             if len(done) > write:
                 raise Killed
             return answer

@@ -56,7 +56,9 @@ def publish(
     warehouse = Warehouse(project.root)
     account: Mapping[str, object] = {"principal": "user:kintone:sato", "system": "kintone", "login": SATO, "mail": "", "name": ""}
     tables = {
-        "current": pa.table({"id": [1], "title": ["題"], "_key": ["1"], "_scope": [scope], "_op": ["upsert"], "_row_hash": ["h"]}),
+        "current": pa.table(
+            {"id": [1], "title": ["題"], "_key": ["1"], "_scope": [scope], "_op": ["upsert"], "_row_hash": ["h"]}
+        ).append_column("_pull_id", [[warehouse.by]]),
         "scopes": pa.Table.from_pylist([{"scope": scope, "title": scope, "principals": [readers], "reason": "", "resolved": True}], SCOPES),
         "accounts": pa.Table.from_pylist([{**account, "active": True}]),
         "members": pa.table({"group": pa.array(groups, pa.string()), "member": pa.array(["user:kintone:sato"] * len(groups), pa.string())}),
@@ -68,7 +70,7 @@ def publish(
         Published(
             number=before.number + 1 if before else 1,
             stream=stream,
-            pull_id="p",
+            pull_id=warehouse.by,
             published_at=at.isoformat(),
             contract_version=1,
             contract_fingerprint="c",

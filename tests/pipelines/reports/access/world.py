@@ -11,6 +11,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from ruamel.yaml import YAML
 
+from pipelines.landing.log import signed
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
@@ -184,7 +185,9 @@ def publish(
         if name == "current":
             renamed = {field.source: field.name for field in made.contract(stream).fields}
             table = table.rename_columns([renamed.get(column, column) for column in table.column_names])
-        write_deltalake(warehouse.uri(name, stream), table, mode="overwrite", schema_mode="overwrite")
+        write_deltalake(
+            warehouse.uri(name, stream), table, mode="overwrite", schema_mode="overwrite", commit_properties=signed(warehouse.by)
+        )
         found = warehouse.open(name, stream)
         assert found is not None
         named[name] = found.version()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conformance.live import ORIGIN, project_for, rows_by_key, with_contract, without_our_variables
+from conformance.live import ACCEPTED, ORIGIN, project_for, rows_by_key, with_contract, without_our_variables
 
 from infra.sandbox import process
 from pipelines.clock import WallClock
@@ -63,7 +63,7 @@ def few_then_more(folder: Path, home: Path, *kinds: str) -> tuple[Project, Proje
     few = with_contract(project_for(folder, home), STREAM, source={"app_code": "ORDERS", "condition": '受注区分 in ("修理")'})
     assert pull(few, Request(STREAM), WallClock()).error is None
     wider = {"condition": f"受注区分 in ({', '.join(f'{chr(34)}{kind}{chr(34)}' for kind in ('修理', *kinds))})"} if kinds else {}
-    return few, with_contract(few, STREAM, version=2, source={"app_code": "ORDERS"} | wider)
+    return few, with_contract(few, STREAM, version=2, accepted=ACCEPTED, source={"app_code": "ORDERS"} | wider)
 
 
 def test_on_a_full_disk_the_pull_says_so_and_what_was_published_stands(small_disk: Path, home: Path) -> None:

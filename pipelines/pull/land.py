@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.protocol import Stream
 from expectations.contract import Contract
-from expectations.quarantine import held
 from pipelines.landing.history import observed
+from pipelines.landing.quarantine import after
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.access_tables import GRANT_KEY, access_tables
@@ -28,8 +29,10 @@ def land(
     stamp: Stamp,
     *,
     goes_on: bool,
+    retention: timedelta,
 ) -> None:
-    """Write all tables of one pull. A table whose rows did not change gets no commit.
+    """Write all tables of one pull. A table whose rows did not change gets no commit. Rows that left quarantine longer ago than
+    ``retention`` leave its history, too.
 
     The connector's memory goes with its cursor: it is written where the next pull ``goes_on`` from this one's.
     """
@@ -37,12 +40,8 @@ def land(
     if fetched.to_land or first:
         warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
         warehouse.merge("current", stream.id, fetched.batches(), fetched.schema)
-    warehouse.replace(
-        "quarantine",
-        stream.id,
-        held(fetched.rejects, pull_id=stamp.pull_id, pulled_at=stamp.pulled_at, contract_version=contract.version),
-        ignore=("_pull_id", "_pulled_at"),
-    )
+    was = warehouse.read("quarantine", stream.id)
+    warehouse.replace("quarantine", stream.id, after(was, fetched.rejects, fetched.judged, stamp, retention))
     if fetched.keeping.schema is not None and goes_on:
         warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):

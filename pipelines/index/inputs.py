@@ -11,6 +11,7 @@ from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
 from pipelines.index.releases import Input
+from pipelines.landing.families import Families
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
@@ -52,6 +53,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
     import pyarrow as pa
 
     found: list[StreamInput] = []
+    families = Families(project.contracts, warehouse)
     for stream in project.index(index).streams:
         contract = project.contract(stream)
         # Pinned once: rows of one pull under the scopes of the next would be rights that never held together.
@@ -60,6 +62,8 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         if pin is None or rows is None or scopes is None:
             raise AnswerIsNo("index.not_published", index=index, stream=stream)
         record = pin.record
+        torn = families.torn(stream, rows)
+        rows = families.whole(stream, rows)
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(
@@ -71,6 +75,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
+                torn=torn,
             )
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pipelines.reports.quarantine import Listed
 
 app = typer.Typer(help="Rows that are held back: list them, show one, read them anew.", no_args_is_help=True)
+#: Of the rows held in one stream, so many are shown; ``--json`` has all.
+_SHOWN = 20
 StreamArgument = Annotated[str, typer.Argument(help="system/stream.")]
 
 
@@ -55,11 +58,16 @@ def list_(
     }
 
     def text() -> None:
-        for one in found:
-            mark = word("quarantine.overdue", lang) if one.overdue else ""
-            row(cell(one.stream, 24), cell(one.row.key, 16), word("quarantine.days", lang, days=one.days), mark)
-            for fault in one.row.faults:
-                row(_told(fault, lang), indent=6)
+        for name, held in groupby(found, key=lambda one: one.stream):
+            every = list(held)
+            row(name, indent=0)
+            for one in every[:_SHOWN]:
+                mark = word("quarantine.overdue", lang) if one.overdue else ""
+                row(cell(one.row.key, 24), word("quarantine.days", lang, days=one.days), mark)
+                for fault in one.row.faults:
+                    row(_told(fault, lang), indent=6)
+            if len(every) > _SHOWN:
+                row(word("quarantine.more", lang, count=len(every) - _SHOWN))
         if found:
             line("quarantine.held", lang, count=len(found), streams=len({one.stream for one in found}), overdue=payload["overdue"])
         else:
@@ -117,7 +125,9 @@ def show(
         if one.overdue:
             line("quarantine.is_overdue", lang, retention=opened.file.quarantine.retention)
         for fault, detail in zip(one.row.faults, found.details, strict=True):
-            row(_told(fault, lang), shown(detail, lang))
+            row(_told(fault, lang))
+            if detail:
+                row(shown(detail, lang), indent=6)
         for name, value in found.told.values.items():
             row(cell(name, 24), value, indent=4)
         for name in found.told.withheld:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from connectors.messages import told
 from connectors.protocol import Stream
 from expectations.contract import Contract
 from pipelines.landing.history import observed
-from pipelines.landing.quarantine import after
+from pipelines.landing.quarantine import after, overdue, rows_of
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.access_tables import GRANT_KEY, access_tables
@@ -17,6 +19,8 @@ from pipelines.pull.rights import Rights
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_log = logging.getLogger("fortnight.pull")
 
 
 def land(
@@ -40,8 +44,10 @@ def land(
     if fetched.to_land or first:
         warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
         warehouse.merge("current", stream.id, fetched.batches(), fetched.schema)
-    was = warehouse.read("quarantine", stream.id)
-    warehouse.replace("quarantine", stream.id, after(was, fetched.rejects, fetched.judged, stamp, retention))
+    now = after(warehouse.read("quarantine", stream.id), fetched.rejects, fetched.judged, stamp, retention)
+    warehouse.replace("quarantine", stream.id, now)
+    if late := overdue(rows_of(now), stamp.pulled_at, retention):
+        _log.warning("%s", told("pull.overdue", stream=stream.id, count=len(late), days=retention.days, key=late[0].key))
     if fetched.keeping.schema is not None and goes_on:
         warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from conformance.live import write_contract
-from scripted import STREAM, Chosen, Row, Source, held, mended, names, project_of, run
+from scripted import START, STREAM, Chosen, Row, Source, held, mended, names, project_of, run
 
 from connectors.access import Scope
 from connectors.errors import AnswerIsNo, SourceUnavailable
 from connectors.protocol import Page, Reject, Stream
-from pipelines.clock import WallClock
+from pipelines.clock import FixedClock, WallClock
 from pipelines.evidence.plan import claims_of
 from pipelines.landing.quarantine import history
 from pipelines.landing.warehouse import Warehouse
@@ -224,3 +225,19 @@ def test_a_replay_of_rows_that_another_pull_let_go_meanwhile_is_an_ordinary_pull
     run(project, source)
     result = pull(project, Request(STREAM, replay=("7",)), WallClock(), connector=source)
     assert result.succeeded and source.again == [] and result.counts["changed"] == 0
+
+
+def test_a_row_that_is_held_for_too_long_is_named_by_each_pull_and_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    project = project_of(tmp_path / "project")
+    path = project.folder / "project.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "quarantine: {retention: P2D}\n", encoding="utf-8")
+    project, source = load(project.folder), Chosen(rows(12, 7))
+
+    def pulled(day: int) -> list[str]:
+        caplog.clear()
+        assert pull(project, Request(STREAM), FixedClock(START + timedelta(days=day)), connector=source).succeeded
+        return [record.getMessage() for record in caplog.records if record.name == "fortnight.pull" and record.levelname == "WARNING"]
+
+    assert pulled(0) == pulled(2) == [] and held(project) == ["7"]
+    (said,) = pulled(3)
+    assert "fortnight quarantine list books/parts" in said and held(project) == ["7"]

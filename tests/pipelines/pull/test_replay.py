@@ -31,7 +31,9 @@ def rows(count: int, *bad: int) -> dict[int, Row]:
 def revised(project: Project) -> Project:
     """The same project with the next version of its contract."""
     told = project.contract(STREAM).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    write_contract(project, {**told, "version": 2, "expectations": [{"expect": "expect_table_row_count_to_be_between", "min_value": 1}]})
+    rule = {"expect": "expect_table_row_count_to_be_between", "min_value": 1}
+    accepted = {"by": "akari.mori@sakura-seiki.example", "at": "2026-06-01", "why": "mended"}
+    write_contract(project, {**told, "version": 2, "expectations": [rule], "accepted": accepted})
     return load(project.folder)
 
 

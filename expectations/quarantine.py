@@ -51,13 +51,13 @@ class HeldRow:
     """One holding of one row: ``version`` of it did not fit, for ``faults``. Instants are aware UTC.
 
     ``pull_id``, ``judged_at`` and ``contract_version`` are of the pull that first found just these faults; ``since`` is when this version was
-    first held, ``left_at`` when it was held no longer, None while it is.
+    first held, ``left_at`` when it was held no longer, None while it is. ``raw`` is the row as it was sent, None once it left.
     """
 
     key: str
     version: str
     faults: tuple[Fault, ...]
-    raw: str
+    raw: str | None
     pull_id: str
     judged_at: datetime
     contract_version: int
@@ -67,7 +67,7 @@ class HeldRow:
     def reject(self) -> Reject:
         """As the connector gave it."""
         first, *more = [(fault.column, fault.reason) for fault in self.faults]
-        return Reject(self.key, *first, self.raw, tuple(more), self.version)
+        return Reject(self.key, *first, self.raw or "", tuple(more), self.version)
 
 
 def schema() -> pa.Schema:
@@ -144,7 +144,7 @@ def told_of(row: HeldRow, contract: Contract) -> Told:
 
     What the contract does not name is not shown at all: nobody ever said that it may be. A row whose text is no JSON shows nothing.
     """
-    given = _read(row.raw)
+    given = _read(row.raw or "")
     inner = given.get("fields")
     places = (given, cast("Mapping[str, Any]", inner)) if isinstance(inner, dict) else (given,)
     values: dict[str, str] = {}

@@ -135,7 +135,7 @@ def show(
         for past in found.before:
             times = {"since": _minute(past.since), "left": _minute(past.left_at) if past.left_at else ""}
             row(word("quarantine.before", lang, **times, codes=", ".join(fault.code for fault in past.faults)))
-        if raw:
+        if raw and one.row.raw:
             row(one.row.raw)
 
     emit("quarantine_show", payload, json_, text)

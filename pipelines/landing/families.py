@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from connectors.keys import key_text
 from expectations.contract import Contract
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.rows import KEY
 from pipelines.landing.warehouse import Warehouse
 
@@ -64,9 +64,9 @@ class Families:
 
     def _torn(self, parent: str) -> frozenset[str]:
         """Keys of the parents that are held, and of those of which a part is."""
-        torn = {row.key for row in standing(history(self.warehouse, parent))}
+        torn = {row.key for row in held_now(self.warehouse, parent)}
         for part in self._parts(parent):
-            held = (parent_key(part, row.key) for row in standing(history(self.warehouse, part.stream)))
+            held = (parent_key(part, row.key) for row in held_now(self.warehouse, part.stream))
             torn.update(key for key in held if key is not None)
         return frozenset(torn)
 

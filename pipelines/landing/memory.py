@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Reject, Stream
 from pipelines.landing.published import Published
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.rows import KEY, ROW_HASH
 from pipelines.landing.warehouse import Warehouse
 
@@ -45,7 +45,7 @@ class Memory:
     @cached_property
     def waiting(self) -> Mapping[str, Reject]:
         """The rows in quarantine, by key."""
-        return {row.key: row.reject() for row in standing(history(self._warehouse, self._stream.id))}
+        return {row.key: row.reject() for row in held_now(self._warehouse, self._stream.id)}
 
     @property
     def count(self) -> int:

@@ -22,36 +22,60 @@ def history(warehouse: Warehouse, stream: str) -> tuple[HeldRow, ...]:
     return () if table is None else tuple(sorted(rows_of(table), key=lambda row: (row.left_at is not None, row.since, row.key)))
 
 
-def standing(rows: Iterable[HeldRow]) -> tuple[HeldRow, ...]:
-    """The rows that are held now."""
-    return tuple(row for row in rows if row.left_at is None)
+def held_now(warehouse: Warehouse, stream: str) -> tuple[HeldRow, ...]:
+    """The rows that are held now, those held longest first. What left long ago costs nothing here."""
+    table = warehouse.read("quarantine", stream)
+    return () if table is None else standing(table)
+
+
+def standing(table: pa.Table) -> tuple[HeldRow, ...]:
+    """The rows of a quarantine table that are held, those held longest first."""
+    import pyarrow.compute as pc
+
+    rows = table.filter(pc.is_null(table[GONE])) if GONE in table.schema.names else table
+    return tuple(sorted(rows_of(rows), key=lambda row: (row.since, row.key)))
 
 
 def overdue(rows: Iterable[HeldRow], now: datetime, retention: timedelta) -> tuple[HeldRow, ...]:
-    """Those held for longer than rows that left are remembered. They are never dropped: somebody has to decide."""
-    return tuple(row for row in standing(rows) if now - row.since > retention)
+    """Of rows that are held, those held for longer than rows that left are remembered. They are never dropped: somebody has to decide."""
+    return tuple(row for row in rows if row.left_at is None and now - row.since > retention)
 
 
-def after(before: pa.Table | None, rejects: Sequence[Reject], judged: Collection[str], stamp: Stamp, retention: timedelta) -> pa.Table:
-    """The table after one more pull: ``rejects`` are held now, those of the keys ``judged`` as this pull found them.
+def after(
+    before: pa.Table | None, rejects: Sequence[Reject], judged: Collection[str], stamp: Stamp, retention: timedelta
+) -> pa.Table | None:
+    """The table after one more pull, None where it stays as it is: ``rejects`` are held now, those of the keys ``judged`` as this pull found
+    them.
 
-    What left longer ago than ``retention`` is forgotten.
+    Of what left, its times and faults stay and the row itself does not: it may have left because it was deleted. What left longer ago than
+    ``retention`` is forgotten.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    past = None if before is None else rows_of(before)
+    stood = () if before is None else standing(before)
     now = held(
         rejects,
         judged=judged,
-        before=standing(past or ()),
+        before=stood,
         pull_id=stamp.pull_id,
         pulled_at=stamp.pulled_at,
         contract_version=stamp.contract_version,
     )
-    found = observed(None if past is None else _table(past), now, HELD_KEY, stamp.pulled_at)
-    kept = pc.greater_equal(found[GONE], pa.scalar(stamp.pulled_at - retention, found.schema.field(GONE).type))
-    return found.filter(pc.fill_null(kept, True))
+    past = None if before is None else before if GONE in before.schema.names else _table(stood)
+    limit = pa.scalar(stamp.pulled_at - retention, pa.timestamp("us", tz="UTC"))
+    if before is not None and past is before and not pc.any(pc.less(before[GONE], limit)).as_py() and _same(now, stood):
+        return None
+    found = observed(past, now, HELD_KEY, stamp.pulled_at)
+    found = found.filter(pc.fill_null(pc.greater_equal(found[GONE], limit), True))
+    raw = pc.if_else(pc.is_valid(found[GONE]), pa.scalar(None, pa.string()), found["raw"])
+    return found.set_column(found.schema.get_field_index("raw"), "raw", raw)
+
+
+def _same(now: pa.Table, stood: Iterable[HeldRow]) -> bool:
+    known = {row.key: stored(row) for row in stood}
+    told = {row["key"]: row for row in now.to_pylist()}
+    return told == known
 
 
 def rows_of(table: pa.Table) -> list[HeldRow]:

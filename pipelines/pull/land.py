@@ -10,7 +10,7 @@ from connectors.messages import told
 from connectors.protocol import Stream
 from expectations.contract import Contract
 from pipelines.landing.history import observed
-from pipelines.landing.quarantine import after, overdue, rows_of
+from pipelines.landing.quarantine import after, overdue, standing
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.access_tables import GRANT_KEY, access_tables
@@ -44,9 +44,12 @@ def land(
     if fetched.to_land or first:
         warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
         warehouse.merge("current", stream.id, fetched.batches(), fetched.schema)
-    now = after(warehouse.read("quarantine", stream.id), fetched.rejects, fetched.judged, stamp, retention)
-    warehouse.replace("quarantine", stream.id, now)
-    if late := overdue(rows_of(now), stamp.pulled_at, retention):
+    was = warehouse.read("quarantine", stream.id)
+    now = after(was, fetched.rejects, fetched.judged, stamp, retention)
+    if now is not None:
+        warehouse.replace("quarantine", stream.id, now)
+    table = was if now is None else now
+    if table is not None and (late := overdue(standing(table), stamp.pulled_at, retention)):
         _log.warning("%s", told("pull.overdue", stream=stream.id, count=len(late), days=retention.days, key=late[0].key))
     if fetched.keeping.schema is not None and goes_on:
         warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)

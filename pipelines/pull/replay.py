@@ -9,7 +9,7 @@ from connectors.errors import AnswerIsNo
 from connectors.protocol import Connector
 from pipelines.clock import Clock
 from pipelines.landing.memory import Memory
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now, history
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.outcome import Report, Request, Result, silent
@@ -40,7 +40,7 @@ def replay(
     warehouse = Warehouse(project.root)
     with storing(project.root):
         known = history(warehouse, stream)
-    waiting = {row.key for row in standing(known)}
+    waiting = {row.key for row in known if row.left_at is None}
     unknown = sorted(set(keys) - {row.key for row in known})
     if unknown:
         raise AnswerIsNo("quarantine.not_held", stream=stream, key=unknown[0])
@@ -51,7 +51,7 @@ def replay(
     if not result.succeeded:
         return Replayed(stream, asked, held=asked, result=result)
     with storing(project.root):
-        record, still = warehouse.published(stream), {row.key for row in standing(history(warehouse, stream))}
+        record, still = warehouse.published(stream), {row.key for row in held_now(warehouse, stream)}
         live = Memory(warehouse, project.contract(stream).told(), record).of(asked)
     left = [key for key in asked if key not in still]
     return Replayed(

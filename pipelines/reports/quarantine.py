@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connectors.errors import AnswerIsNo
 from expectations.quarantine import HeldRow, Told, detail_of, told_of
-from pipelines.landing.quarantine import history, overdue, standing
+from pipelines.landing.quarantine import held_now, history, overdue
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 
@@ -39,7 +39,7 @@ def listed(project: Project, now: datetime, stream: str | None = None) -> tuple[
     streams = [project.contract(stream).stream] if stream is not None else sorted(project.contracts)
     warehouse = Warehouse(project.root)
     with storing(project.root):
-        return tuple(one for name in streams for one in _listed(project, now, name, standing(history(warehouse, name))))
+        return tuple(one for name in streams for one in _listed(project, now, name, held_now(warehouse, name)))
 
 
 def shown_row(project: Project, now: datetime, stream: str, key: str) -> Shown:

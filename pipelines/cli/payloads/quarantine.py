@@ -53,7 +53,7 @@ class QuarantineShow(Payload):
     """``fortnight quarantine show``: ``values`` as the source sent them by the contract's columns, without those ``withheld``.
 
     ``pull_id``, ``judged_at`` and ``contract_version`` are of the pull that first found just these reasons. ``left_at`` is null while the row
-    is held. ``raw`` is given with ``--raw`` only.
+    is held. ``raw`` is given with ``--raw`` only, and of a row that left neither that nor a value is known any more.
     """
 
     schema_: Literal["fortnight.quarantine_show/1"] = Field(alias="schema")

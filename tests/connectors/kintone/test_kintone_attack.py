@@ -22,7 +22,7 @@ from connectors.kintone.pace import Pace
 from connectors.protocol import OP, SCOPE, Column, Stream, Window
 from connectors.transport import TransportOptions
 from pipelines.clock import FixedClock
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -354,7 +354,7 @@ def live(project: Project) -> dict[str, Any]:
 
 
 def waiting(project: Project) -> list[str]:
-    return [row.key for row in standing(history(Warehouse(project.root), BOOKS))]
+    return [row.key for row in held_now(Warehouse(project.root), BOOKS)]
 
 
 def titled(at: int, title: str, number: str, **more: Any) -> dict[str, Any]:

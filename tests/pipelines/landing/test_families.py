@@ -55,7 +55,9 @@ def hold(project: Project, stream: str, *keys: str) -> None:
     before, number = warehouse.read("quarantine", stream), warehouse.published(stream)
     rejects = [Reject(key, "id", "value.range", "{}", (), "1") for key in keys]
     stamp = Stamp(stream, "p", AT, 1)
-    warehouse.replace("quarantine", stream, after(before, rejects, set(keys), stamp, project.file.quarantine.remembers))
+    table = after(before, rejects, set(keys), stamp, project.file.quarantine.remembers)
+    assert table is not None
+    warehouse.replace("quarantine", stream, table)
     warehouse.publish(
         Published(
             number=number.number + 1 if number else 1, stream=stream, pull_id="p", published_at=AT.isoformat(), contract_version=1,

@@ -20,7 +20,11 @@ def reject(key: str, version: str = "1", reason: str = "value.range") -> Reject:
 
 def pulled(before: pa.Table | None, day: int, *held: Reject, judged: set[str] | None = None, keep: int = 90) -> pa.Table:
     stamp = Stamp("books/parts", f"pull-{day}", START + day * DAY, 1)
-    return after(before, held, {one.key for one in held} if judged is None else judged, stamp, keep * DAY)
+    table = after(before, held, {one.key for one in held} if judged is None else judged, stamp, keep * DAY)
+    if table is None:
+        assert before is not None
+        return before
+    return table
 
 
 def told(table: pa.Table) -> list[tuple[str, str, int, int | None]]:
@@ -48,7 +52,7 @@ def test_what_a_pull_did_not_look_at_stays_as_it_was_judged() -> None:
 def test_a_row_that_comes_back_is_held_once_more_and_its_first_time_stays_in_the_history() -> None:
     table = pulled(pulled(pulled(None, 0, reject("7")), 1), 2, reject("7"))
     assert told(table) == [("7", "1", 0, 1), ("7", "1", 2, None)]
-    assert [row.since for row in standing(rows_of(table))] == [START + 2 * DAY]
+    assert [row.since for row in standing(table)] == [START + 2 * DAY]
 
 
 def test_what_left_is_forgotten_after_the_retention_and_what_is_held_never_is() -> None:
@@ -61,6 +65,22 @@ def test_what_left_is_forgotten_after_the_retention_and_what_is_held_never_is() 
     rows = rows_of(pulled(table, 500, reject("8")))
     assert [row.key for row in overdue(rows, START + 500 * DAY, 90 * DAY)] == ["8"]
     assert overdue(rows, START + 90 * DAY, 90 * DAY) == ()
+
+
+def test_of_a_row_that_left_what_it_held_is_forgotten_at_once_and_why_it_was_held_is_not() -> None:
+    rows = rows_of(pulled(pulled(None, 0, reject("7"), reject("8")), 1, reject("8")))
+    assert {row.key: row.raw for row in rows} == {"7": None, "8": '{"id": "8"}'}
+    assert all(row.faults[0].reason == "value.range" for row in rows)
+
+
+def test_a_table_in_which_nothing_moves_is_not_written_again() -> None:
+    table, stamp = pulled(None, 0, reject("7")), Stamp("books/parts", "later", START + DAY, 1)
+    assert after(table, [reject("7")], {"7"}, stamp, 90 * DAY) is None
+    assert after(table, [reject("7")], set(), stamp, 90 * DAY) is None
+    assert after(table, [reject("7", reason="value.zone")], {"7"}, stamp, 90 * DAY) is not None
+    left = pulled(table, 1)
+    assert after(left, [], set(), Stamp("books/parts", "later", START + 91 * DAY, 1), 90 * DAY) is None
+    assert after(left, [], set(), Stamp("books/parts", "later", START + 92 * DAY, 1), 90 * DAY) is not None, "it is forgotten"
 
 
 def test_a_table_from_before_there_was_a_history_goes_on_as_one() -> None:

@@ -31,7 +31,7 @@ from connectors.protocol import (
     Window,
 )
 from pipelines.clock import WallClock
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -219,4 +219,4 @@ def names(project: Project) -> dict[int, str]:
 
 
 def held(project: Project) -> list[str]:
-    return sorted(row.key for row in standing(history(Warehouse(project.root), STREAM)))
+    return sorted(row.key for row in held_now(Warehouse(project.root), STREAM))

@@ -14,7 +14,7 @@ from connectors.capabilities import Rereads
 from connectors.protocol import Connector, Page, Reject, Window
 from expectations.contract import Contract
 from pipelines.clock import WallClock
-from pipelines.landing.quarantine import history, standing
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import load
 from pipelines.pull.outcome import Request
@@ -67,7 +67,7 @@ def test_a_soap_contract_that_is_mended_brings_its_held_rows_back_once(project_f
     project = load(project_folder)
     assert pull(project, Request(stream), WallClock()).succeeded
     warehouse = Warehouse(project.root)
-    held = standing(history(warehouse, stream))
+    held = held_now(warehouse, stream)
     assert len(held) > 10 and {fault.code for row in held for fault in row.faults} == {"value.zone"}
     write_contract(project, {**good, "source": {**source, "timezone": "Asia/Tokyo"}, "version": 2})
     found = replay(load(project_folder), stream, (), WallClock())

@@ -191,7 +191,9 @@ def test_a_document_of_which_a_part_is_held_is_in_no_new_release_and_no_release_
     def shown(*held: str) -> tuple[set[str], list[int], list[str]]:
         """What the desk shows today, of how many rows each stream gives documents, and what the index says it left out."""
         rejects = [Reject(key, "part", "value.range", "{}", (), "1") for key in held]
-        warehouse.replace("quarantine", parts, after(warehouse.read("quarantine", parts), rejects, set(held), at, timedelta(90)))
+        table = after(warehouse.read("quarantine", parts), rejects, set(held), at, timedelta(90))
+        assert table is not None
+        warehouse.replace("quarantine", parts, table)
         publish(project, parts, MONDAY)
         inputs = stream_inputs(project, INDEX, warehouse)
         with Parser() as parser:

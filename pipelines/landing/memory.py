@@ -65,6 +65,14 @@ class Memory:
         held = [{name: _fitting(text, types[name]) for name, text in self._key_parts(key).items()} for key in self.waiting]
         return pa.concat_tables([live, pa.Table.from_pylist(held, schema=schema)])
 
+    def columns(self) -> pa.Schema | None:
+        """The columns of the live rows as they were published, with the source codes that filled them; None before the first."""
+        import pyarrow as pa
+
+        version = self._record.tables.get("current") if self._record else None
+        found = self._warehouse.open("current", self._stream.id, version) if version is not None else None
+        return None if found is None else pa.schema(found.schema().to_arrow())
+
     def kept(self) -> pa.Table | None:
         """The connector's own memory, as the record left it."""
         version = self._record.tables.get("memory") if self._record else None

@@ -135,7 +135,7 @@ class _Walk:
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
         memory = Memory(warehouse, stream, before)
-        some = again(self.request, connector, stream, memory, moved=moved)
+        some = again(self.request, self.contract, connector, stream, memory, moved=moved)
         plan = (
             Reading(Window(until=self.started))
             if some

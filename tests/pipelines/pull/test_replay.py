@@ -13,7 +13,7 @@ from scripted import START, STREAM, Chosen, Row, Source, held, mended, names, pr
 
 from connectors.access import Scope
 from connectors.errors import AnswerIsNo, SourceUnavailable
-from connectors.protocol import Page, Reject, Stream
+from connectors.protocol import Page, Reject, Schema, Stream
 from pipelines.clock import FixedClock, WallClock
 from pipelines.evidence.plan import claims_of
 from pipelines.landing.quarantine import history
@@ -158,6 +158,24 @@ def test_where_rights_moved_everything_is_read_for_they_concern_other_rows_too(p
     assert found.landed == ("7",) and source.again == [] and source.asked[-1].full
     scopes = Warehouse(project.root).current(STREAM)
     assert scopes is not None and "few" in scopes["_scope"].to_pylist()
+
+
+def test_a_contract_with_another_column_is_no_matter_of_the_held_rows_alone(project: Project) -> None:
+    source = Chosen(rows(12, 7))
+    run(project, source)
+    mended(source, 7)
+    told = project.contract(STREAM).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    fields = [{**field, **({"source": "title"} if field["name"] == "名前" else {})} for field in told["fields"]]
+    people = {"by": "akari.mori@sakura-seiki.example", "seconded": {"by": "riku.ikeda@sakura-seiki.example", "at": "2026-06-01"}}
+    write_contract(project, {**told, "version": 2, "fields": fields, "accepted": {**people, "at": "2026-06-01", "why": "renamed"}})
+    real, source.describe = source.describe, lambda stream: _renamed(real(stream))  # type: ignore[method-assign]
+    found = again(load(project.folder), source)
+    assert found.result is not None and found.result.error is None, found.result
+    assert found.landed == ("7",) and source.again == [] and source.asked[-1].full
+
+
+def _renamed(schema: Schema) -> Schema:
+    return replace(schema, fields=tuple(replace(one, source="title") if one.source == "name" else one for one in schema.fields))
 
 
 def test_a_source_that_knows_no_single_rows_is_read_whole_and_only_what_differs_lands(project: Project) -> None:

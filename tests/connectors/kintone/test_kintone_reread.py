@@ -8,12 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from conformance.live import write_contract
 from kintone_world import World, cell, connector, default_fields, field_of, order, stream
 from test_kintone_attack import AT, BOOKS, NUMBER, NUMBERED, live, project_of, pulled, titled, waiting
 
 from connectors.errors import BrokenReply
 from connectors.protocol import Column, Page, Reject
 from pipelines.clock import FixedClock
+from pipelines.project import load
 from pipelines.pull.replay import Replayed, replay
 
 COUNT = Column("数", "数", pa.decimal128(4, 0))
@@ -100,3 +102,28 @@ def test_a_record_is_found_by_its_number_whatever_the_contracts_key_is_and_lands
     rows = [query for query in source.queries()[asked:] if "limit 500" in query]
     assert rows and all("$id in (2)" in query for query in rows)
     assert sorted(live(project).values()) == ["K1", "K2", "K3", "K4", "K5"]
+
+
+@pytest.mark.parametrize("key", [["record_id"], ["件名"]])
+def test_a_record_that_the_contracts_own_policy_holds_is_found_by_its_number_too(tmp_path: Path, key: list[str]) -> None:
+    choices = {name: {"label": name, "index": str(at)} for at, name in enumerate(("A", "B"))}
+    fields = default_fields() | {"区分": field_of("DROP_DOWN", "区分", options=choices)}
+    source = World(records=[titled(at, f"K{at}", "1", 区分=cell("DROP_DOWN", kind)) for at, kind in enumerate("ABA", 1)], fields=fields)
+    project = project_of(tmp_path, key)
+
+    def promise(version: int, *options: str) -> None:
+        told = project.contract(BOOKS).model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        told["fields"] = [*told["fields"][:3], {"name": "区分", "source": "区分", "type": "string", "options": options}]
+        accepted = {"by": "akari.mori@sakura-seiki.example", "at": "2026-11-21", "why": f"for the {version}. time"}
+        write_contract(project, {**told, "version": version, "drift": {"options": "quarantine"}, "accepted": accepted})
+
+    promise(1, "A")
+    project = load(project.folder)
+    result = pulled(project, source)
+    assert result.error is None and len(waiting(project)) == 1 and "K2" not in live(project).values()
+    promise(2, "A", "B")
+    project, asked = load(project.folder), len(source.queries())
+    found = replay(project, BOOKS, (), FixedClock(AT + timedelta(minutes=1)), connector=connector(source))
+    assert found.result is not None and found.result.error is None and len(found.landed) == 1 and waiting(project) == []
+    assert all("$id in (2)" in query for query in source.queries()[asked:] if "limit 500" in query)
+    assert sorted(live(project).values()) == ["K1", "K2", "K3"]

@@ -69,7 +69,9 @@ def test_a_soap_contract_that_is_mended_brings_its_held_rows_back_once(project_f
     warehouse = Warehouse(project.root)
     held = held_now(warehouse, stream)
     assert len(held) > 10 and {fault.code for row in held for fault in row.faults} == {"value.zone"}
-    write_contract(project, {**good, "source": {**source, "timezone": "Asia/Tokyo"}, "version": 2})
+    second = {"by": "riku.ikeda@sakura-seiki.example", "at": "2026-11-28"}
+    accepted = {"by": "akari.mori@sakura-seiki.example", "at": "2026-11-28", "why": "one zone for all", "seconded": second}
+    write_contract(project, {**good, "source": {**source, "timezone": "Asia/Tokyo"}, "version": 2, "accepted": accepted})
     found = replay(load(project_folder), stream, (), WallClock())
     assert (len(found.landed), found.held, found.gone) == (len(held), (), ())
     landing = warehouse.read("landing", stream)

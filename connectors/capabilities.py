@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from connectors.access import Account, Member
-from connectors.protocol import Cursor, Schema, Stream
+from connectors.protocol import Cursor, Page, Reject, Schema, Stream
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ class Previews(Protocol):
 
     def preview(self, stream: Stream) -> Preview:
         """Both states, read now. Raises AccessRefused where these credentials may not see what is prepared."""
+        ...
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    """A connector that can read chosen rows of some of its streams anew, and no others."""
+
+    def reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page] | None:
+        """These rows as the source has them now: typed, or rejected anew; what is not there any more does not come. Cursors of the pages
+        mean nothing. None where rows of this stream can't be asked for one by one: then only a whole reading brings them.
+        """
         ...
 
 

@@ -127,12 +127,23 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Reject:
-    """A source row that cannot be typed: kept raw for quarantine, never dropped. ``key`` as text, ``raw`` the row as JSON text."""
+    """A source row that cannot be typed: kept raw for quarantine, never dropped. ``key`` as text, ``raw`` the row as JSON text.
+
+    ``more`` are its further faults after the first, each a column and a reason; ``version`` is the source's own of the row, None where it
+    tells none.
+    """
 
     key: str
     column: str
     reason: str
     raw: str
+    more: tuple[tuple[str, str], ...] = ()
+    version: str | None = None
+
+    @property
+    def reasons(self) -> tuple[tuple[str, str], ...]:
+        """Every fault that was found, the first one first."""
+        return ((self.column, self.reason), *self.more)
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,16 @@ class ContentSpec(_Strict):
     version: Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | tuple[str, ...])] = ()
 
 
+class ParentSpec(_Strict):
+    """The stream whose row each row here is a part of: ``key`` names the columns, of this stream's own key, that hold that row's key.
+
+    What is held of either keeps the whole document from readers.
+    """
+
+    stream: str
+    key: tuple[str, ...] = Field(min_length=1)
+
+
 class Contract(_Strict):
     """See DESIGN: where a stream comes from, its fields and types, key, cursor, expectations, access, owners."""
 
@@ -182,6 +192,7 @@ class Contract(_Strict):
     owners: Owners = Owners()
     document: DocumentSpec | None = None
     content: ContentSpec | None = None
+    parent: ParentSpec | None = None
     accepted: Acceptance | None = None
 
     @field_validator("fields")
@@ -239,6 +250,8 @@ class Contract(_Strict):
         if body["content"] and not body["content"]["version"]:
             # A contract that says nothing of it is the promise that it was before it could.
             del body["content"]["version"]
+        if body["parent"] is None:
+            del body["parent"]
         _without_words(body["fields"])
         return body
 

@@ -48,12 +48,16 @@ def parse_contract(text: str, path: Path) -> Contract:
     for place, name in _named(contract):
         if name not in names:
             raise FixConfiguration("contract.no_such_field", path=_at(path, text, place), field=name)
+    if contract.parent and not set(contract.parent.key) < set(contract.key):
+        raise FixConfiguration("contract.parent_key", path=_at(path, text, "parent.key"), parent=contract.parent.stream)
     return contract
 
 
 def _named(contract: Contract) -> Iterator[tuple[str, str]]:
     """Every column that a contract names elsewhere than in its fields, by where."""
     yield from ((f"key.{number}", name) for number, name in enumerate(contract.key))
+    if contract.parent:
+        yield from ((f"parent.key.{number}", name) for number, name in enumerate(contract.parent.key))
     if contract.cursor:
         yield "cursor.field", contract.cursor.field
     yield from ((f"expectations.{number}.column", rule.column) for number, rule in enumerate(contract.expectations) if rule.column)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,6 +18,7 @@ from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
 from connectors.validation import first_fault
 from expectations.contract import Contract
+from expectations.durations import duration
 from expectations.reading import read_contract
 
 if TYPE_CHECKING:
@@ -98,6 +99,22 @@ class Schedule(_Strict):
     closed: Closed | None = None
 
 
+class Quarantine(_Strict):
+    """Rows that left quarantine stay in its history for ``retention`` (ISO 8601 duration). What is held for longer is overdue, and stays."""
+
+    retention: str = "P90D"
+
+    @field_validator("retention")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        duration(value)
+        return value
+
+    @property
+    def remembers(self) -> timedelta:
+        return duration(self.retention)
+
+
 class ProjectFile(_Strict):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     environment: Literal["production", "staging", "sandbox"]
@@ -108,6 +125,7 @@ class ProjectFile(_Strict):
     calls_per_run: int = Field(default=1_000_000, ge=1)
     start: str = "2026-10-01"
     schedule: Schedule = Schedule()
+    quarantine: Quarantine = Quarantine()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
 
@@ -331,4 +349,18 @@ def load(folder: Path) -> Project:
             broken[stream] = error
         else:
             contracts[stream] = contract
+    for stream, contract in list(contracts.items()):
+        if not _has_its_parent(contract, contracts, broken):
+            assert contract.parent is not None
+            path = folder / "contracts" / f"{stream}.yaml"
+            broken[stream] = FixConfiguration("contract.parent_unfit", path=str(path), parent=contract.parent.stream)
+            del contracts[stream]
     return Project(folder, file, contracts, broken)
+
+
+def _has_its_parent(contract: Contract, contracts: Mapping[str, Contract], broken: Mapping[str, FixConfiguration]) -> bool:
+    """Whether the stream that a contract calls its parent is there, is no part itself, and has a key of as many columns."""
+    if contract.parent is None or contract.parent.stream in broken:
+        return True
+    parent = contracts.get(contract.parent.stream)
+    return parent is not None and parent.parent is None and len(parent.key) == len(contract.parent.key)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,12 +25,13 @@ from connectors.kintone.facets import with_facets
 from connectors.kintone.preview import read_preview
 from connectors.kintone.pull import pull
 from connectors.kintone.reader import Reader, own_condition
+from connectors.kintone.reread import numbers_of, reread
 from connectors.kintone.run import Run, begin
 from connectors.kintone.schema import revision_now, schema_of
 from connectors.kintone.seek import Range
 from connectors.kintone.tables import pull_table, table_schema
 from connectors.messages import Said, told
-from connectors.protocol import SOURCE_VERSION, Blob, Column, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
+from connectors.protocol import SOURCE_VERSION, Blob, Column, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
 from connectors.transport import TransportOptions
 
 _CHUNK = 256 * 1024
@@ -164,6 +166,15 @@ class KintoneConnector:
         reader = Reader(self._client, stream, run)
         yield from pull(reader, run, window, cursor, known, workers=workers)
 
+    def reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page] | None:
+        """Records by their numbers, a hundred a call. Of a record's parts kintone counts none, so only a whole reading balances them: None."""
+        run = self._run(stream)
+        numbers = numbers_of(rows)
+        if run.spec.table or run.spec.part or numbers is None:
+            return None
+        self._runs.pop(stream.id, None)
+        return reread(self._client, stream, run, numbers)
+
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         run = begin(self._client, stream, self._config.guest_space)
         if not run.spec.table and not run.spec.part:
@@ -176,7 +187,13 @@ class KintoneConnector:
             else pull_comments(self._client, stream, run, Window(), None, None)
         )
         for page in pages:
-            yield page.rows.select([*stream.key, SOURCE_VERSION])
+            found = page.rows.select([*stream.key, SOURCE_VERSION])
+            yield found
+            # A record whose parts can't be told stands here as it is held: by its own number and no part's.
+            held = [json.loads(one.key)[0] for one in page.rejects]
+            if held:
+                rows = [{stream.key[0]: number} for number in held]
+                yield pa.RecordBatch.from_pylist(rows, schema=found.schema)
 
     def access(self, stream: Stream) -> Access:
         run = self._run(stream)

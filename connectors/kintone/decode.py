@@ -65,15 +65,17 @@ class PageDecoder:
         people: Sequence[str] = (),
         some_people: Sequence[str] = (),
         key: Sequence[str] = (),
+        chosen: bool = False,
     ) -> None:
-        """``key`` names the columns of the contract's key, by which rejects are known (none: by the record's id).
+        """``key`` names the columns of the contract's key, by which rejects are known (none: by the record's id). ``chosen``: the records
+        were asked for by number, so that a field which all of them lack need not be hidden from us.
 
         ``people`` are codes of fields that hold users, groups or organisations, to be read whether or not a column asks for them: a record
         that does not show one is rejected. ``some_people`` are read too, where they are shown.
 
         Raises FixConfiguration when a column's type can't hold its field, BrokenReply when the form has no such field or it holds no people.
         """
-        self._host, self._app, self._form = host, app, form
+        self._host, self._app, self._form, self._chosen = host, app, form, chosen
         self._columns = tuple(columns)
         places = tuple(at for name in key for at, column in enumerate(self._columns) if column.name == name)
         self._key = () if [self._columns[at].source for at in places] == ["$id"] else places
@@ -130,8 +132,15 @@ class PageDecoder:
         if bad:
             raw = _RAW.decode(body).records
             rejects = tuple(
-                Reject(key=self._key_of(arrays, at, ids[at]), column=name, reason=reason, raw=bytes(raw[at]).decode())
-                for at, (name, reason) in sorted(bad.items())
+                Reject(
+                    key=self._key_of(arrays, at, ids[at]),
+                    column=found[0][0],
+                    reason=found[0][1],
+                    raw=bytes(raw[at]).decode(),
+                    more=tuple(found[1:]),
+                    version=records[at].revision.value,
+                )
+                for at, found in sorted(bad.items())
             )
             kept = [record for at, record in enumerate(records) if at not in bad]
             fits = pa.array([at not in bad for at in range(len(records))], pa.bool_())
@@ -163,10 +172,11 @@ class PageDecoder:
         except UNREADABLE as error:
             raise BrokenReply("kintone.reply_shape", host=self._host, app=self._app, resource="records", reason=why(error)) from error
 
-    def _arrays(self, records: list[Any]) -> tuple[list[pa.Array], dict[int, tuple[str, str]]]:
-        """Column by column, with the positions of rows that do not fit. A row whose people can't be seen is one of them."""
+    def _arrays(self, records: list[Any]) -> tuple[list[pa.Array], dict[int, list[tuple[str, str]]]]:
+        """Column by column, with the positions of rows that do not fit and all that is wrong there. A row whose people can't be seen is one
+        of them."""
         arrays: list[pa.Array] = []
-        bad: dict[int, tuple[str, str]] = {}
+        bad: dict[int, list[tuple[str, str]]] = {}
         for column, plan in zip(self._columns, self._layout.plans, strict=True):
             array, wrong = build(plan, records)
             arrays.append(array)
@@ -178,11 +188,11 @@ class PageDecoder:
             self._note(wrong, bad, len(records), field=code, column=code)
         return arrays, bad
 
-    def _note(self, wrong: Mapping[int, str], bad: dict[int, tuple[str, str]], rows: int, *, field: str, column: str) -> None:
-        if rows and len(wrong) == rows and set(wrong.values()) == {ABSENT}:
+    def _note(self, wrong: Mapping[int, str], bad: dict[int, list[tuple[str, str]]], rows: int, *, field: str, column: str) -> None:
+        if rows and len(wrong) == rows and set(wrong.values()) == {ABSENT} and not self._chosen:
             raise AccessRefused("kintone.field_hidden", host=self._host, app=self._app, field=field, column=column)
         for at, reason in wrong.items():
-            bad.setdefault(at, (column, reason))
+            bad.setdefault(at, []).append((column, reason))
 
     def _alias_by_type(self, body: bytes, records: list[Any]) -> bool:
         """Status, assignee and category stand under a localised name: where the code is not the key, the cell's type finds it."""

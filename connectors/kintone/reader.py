@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -24,11 +24,17 @@ from connectors.protocol import SOURCE_VERSION, Stream
 class Reader:
     """Reads one stream of one run. Rules of access are read once, with the first rows."""
 
-    def __init__(self, client: Client, stream: Stream, run: Run) -> None:
-        """Raises FixConfiguration or BrokenReply when the app's form can't fill the stream's columns."""
+    def __init__(self, client: Client, stream: Stream, run: Run, *, only: Sequence[int] = ()) -> None:
+        """``only``: these records and no others.
+
+        Raises FixConfiguration or BrokenReply when the app's form can't fill the stream's columns.
+        """
         self.client, self.stream, self.app, self.form = client, stream, run.app, run.form
-        self.condition = own_condition(stream, run.spec)
-        self._decoder = PageDecoder(run.form, stream.columns, host=client.host, app=run.app.label, key=stream.key)
+        chosen = f"$id in ({', '.join(map(str, only))})" if only else ""
+        self.condition = joined(own_condition(stream, run.spec), chosen)
+        # Of a few records that are asked for because they are odd, a field that all of them lack says nothing of the app.
+        self._chosen = bool(only)
+        self._decoder = PageDecoder(run.form, stream.columns, host=client.host, app=run.app.label, key=stream.key, chosen=self._chosen)
         self._rules: Rules | None = None
         self._columns: tuple[tuple[str, FieldOf], ...] = ()
 
@@ -117,6 +123,7 @@ class Reader:
                 people=self._rules.people,
                 some_people=[code for code, _ in self._columns],
                 key=self.stream.key,
+                chosen=self._chosen,
             )
 
     def _scopes(self, held: dict[int, RowScopes], at: int, range: Range, bounds: str, decoded: Decoded) -> list[str]:

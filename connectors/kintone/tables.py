@@ -20,7 +20,7 @@ from connectors.kintone.reader import Reader
 from connectors.kintone.run import Run
 from connectors.kintone.schema import Field
 from connectors.pages import empty, gone, page_schema
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Reject, Schema, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Schema, Stream, Window
 
 #: Source codes of what a row has besides its fields.
 ROW, ORDER = "$row_id", "$row"
@@ -56,7 +56,7 @@ def pull_table(
     for page in pull(reader, run, window, cursor, None, workers=workers):
         total = page.total if page.total is not None else total
         batch, parts = _rows(stream, page.rows)
-        rejects = tuple(Reject(held_key(one.key), one.column, one.reason, one.raw) for one in page.rejects)
+        rejects = tuple(replace(one, key=held_key(one.key)) for one in page.rejects)
         tally.held.update(one.key for one in rejects)
         read = [*page.rows.column(RECORD_ID).to_pylist(), *sorted({int(one.key) for one in page.rejects})]
         stale = tally.take(pa.array(read, pa.int64()), batch.column(keys.record.name), batch.column(keys.part.name))

@@ -14,7 +14,7 @@ from connectors.access import Access, Scope, unknown_scope
 from connectors.capabilities import Roster, Weight
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
-from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
+from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
 from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.addresses import Addresses
@@ -96,6 +96,16 @@ class SharePoint:
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         with closing():
             yield from pulling.pull(self._at, stream, window, cursor, known)
+
+    def reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page] | None:
+        """Items of a list, one request each. A library's rows hang on its tree of folders, and pages are read by comparison: None."""
+        if pulling.spec_of(stream).kind != "list":
+            return None
+        return self._reread(stream, rows)
+
+    def _reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page]:
+        with closing():
+            yield from pulling.reread(self._at, stream, [row.key for row in rows])
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         return pulling.keys(self._at, stream)

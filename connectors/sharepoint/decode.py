@@ -50,17 +50,18 @@ _OWN: dict[str, Callable[[Json], Any]] = {
 
 def list_row(
     item: Json, reading: Mapping[str, Callable[[Json], Any]], wanted: Sequence[Column]
-) -> tuple[dict[str, Any], tuple[str, str] | None]:
-    """The wanted columns' values by source code, and the first (column, reason) that could not be read."""
+) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+    """The wanted columns' values by source code, and every (column, reason) that could not be read."""
     fields = cast("Json", item.get("fields") or {})
     values: dict[str, Any] = {}
+    wrong: list[tuple[str, str]] = []
     for column in wanted:
         try:
             own = _OWN.get(column.source)
             values[column.source] = own(item) if own else reading[column.source](fields)
         except MisfitError as misfit:
-            return values, (column.name, str(misfit))
-    return values, None
+            wrong.append((column.name, str(misfit)))
+    return values, tuple(wrong)
 
 
 def person(identity: Any) -> str | None:

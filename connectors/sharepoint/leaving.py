@@ -81,19 +81,18 @@ class Leaving:
         for row, path, scope in zip(batch.to_pylist(), paths.to_pylist(), scopes.to_pylist(), strict=True):
             raw = str(row["raw"] or "").encode()
             wrong = self._concerning(row["faults"])
-            if wrong is not None:
-                rows.reject(row["item_id"], *wrong, raw)
+            if wrong:
+                rows.reject(row["item_id"], wrong, raw, version=row["etag"] or "")
             else:
                 rows.add(row["item_id"], {**row, "path": path}, version=row["etag"] or "", scope=scope, raw=raw)
         return rows.page(cursor, total)
 
-    def _concerning(self, faults: str | None) -> tuple[str, str] | None:
-        """The first fault of a column that is asked for: its name in the contract, and the reason."""
+    def _concerning(self, faults: str | None) -> list[tuple[str, str]]:
+        """The faults of columns that are asked for: the name in the contract, and the reason."""
         said = (faults or "").split(" ")
-        for source, reason in zip(said[::2], said[1::2], strict=True) if faults else ():
-            if source in self._concerned:
-                return next((column.name for column in self._stream.columns if column.source == source), source), reason
-        return None
+        names = {column.source: column.name for column in self._stream.columns}
+        pairs = zip(said[::2], said[1::2], strict=True) if faults else ()
+        return [(names.get(source, source), reason) for source, reason in pairs if source in self._concerned]
 
 
 def once_more(stream: Stream, table: pa.Table, now: Tree, cursor: Cursor, total: int) -> Iterator[Page]:

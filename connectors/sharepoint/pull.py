@@ -21,7 +21,7 @@ from connectors.sharepoint.config import SourceSpec
 from connectors.sharepoint.library import file_ids, pull_library
 from connectors.sharepoint.pages import list_pages, page_values, read_pages
 from connectors.sharepoint.places import Place, Site
-from connectors.sharepoint.records import item_ids, pull_list
+from connectors.sharepoint.records import item_ids, pull_list, reread_list
 from connectors.sharepoint.rows import PAGE_ROWS, MisfitError, Rows, inside
 from connectors.sharepoint.schema import LIBRARY, PAGES, list_fields
 from connectors.sharepoint.terms import Terms
@@ -78,6 +78,19 @@ def pull(at: Addresses, stream: Stream, window: Window, cursor: Cursor | None, k
         terms = Terms(tenant.rest, site)
         for page in pull_list(tenant.graph, place, scopes, note, fields, zone, terms, stream, window, cursor, known):
             yield terms.noted(page)
+
+
+def reread(at: Addresses, stream: Stream, ids: Sequence[str]) -> Iterator[Page]:
+    """Items of a list by their ids: see ``capabilities.Rereads``."""
+    tenant, spec = at.tenant, spec_of(stream)
+    site, place = at.site(spec), at.place(spec)
+    fields = at.just_described(spec) or live_fields(tenant, place, spec)
+    _known_columns(stream, fields)
+    terms = Terms(tenant.rest, site)
+    for page in reread_list(
+        tenant.graph, place, StreamScopes(at, spec), fields, at.zone(site, _zone) if _has_days(stream, fields) else None, terms, stream, ids
+    ):
+        yield terms.noted(page)
 
 
 def keys(at: Addresses, stream: Stream) -> Iterator[pa.RecordBatch]:
@@ -144,7 +157,7 @@ def _pull_pages(at: Addresses, site: Site, spec: SourceSpec, stream: Stream, win
             if not windowed or inside(window, values["modified_at"]):
                 rows.add(id, values, version=version, scope=scope, raw=raw)
         except MisfitError as misfit:
-            rows.reject(id, "modified_at", str(misfit), raw)
+            rows.reject(id, (("modified_at", str(misfit)),), raw, version=version)
         known[id] = marks[id]
         if len(rows) >= PAGE_ROWS:
             yield rows.page(here(), len(listed))

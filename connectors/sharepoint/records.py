@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -99,13 +99,9 @@ def pull_list(
                 if windowed and not inside(window, instant(item.get("lastModifiedDateTime"))):
                     return
             except MisfitError as misfit:
-                rows.reject(id, "lastModifiedDateTime", str(misfit), body)
+                rows.reject(id, (("lastModifiedDateTime", str(misfit)),), body, version=_version(item))
                 return
-            values, trouble = list_row(item, reading, stream.columns)
-            if trouble is not None:
-                rows.reject(id, *trouble, body)
-            else:
-                rows.add(id, values, version=str(item.get("eTag") or item.get("@odata.etag") or ""), scope=now[id], raw=body)
+            _add(rows, item, reading, scope=now[id], raw=body)
 
         @cache
         def print_now() -> str:
@@ -124,6 +120,37 @@ def pull_list(
             Cursor({"v": _VERSION, "start": settled.link, "place": dict(note), "items": len(now), **about}),
             total=len(now), kept=_changes(before, now, anew=settled.complete), anew=settled.complete, restated=settling.restated,
         )  # fmt: skip
+
+
+def reread_list(
+    graph: Api, place: Place, scopes: Scopes, fields: tuple[LiveField, ...], zone: ZoneInfo | None,
+    terms: Terms, stream: Stream, ids: Iterable[str],
+) -> Iterator[Page]:  # fmt: skip
+    """These items as they are now; one that is there no more, or is a folder now, does not come. Their scopes are read with all others:
+    without a feed nothing tells what moved since the last reading."""
+    reading, read_map, rows = readers(fields, zone, terms), scopes.whole(), Rows(stream)
+    for id, body in _again(graph, place, ids):
+        item: dict[str, Any] = json.loads(body, parse_float=Decimal)
+        if msgspec.convert(item, type=_Head).is_row:
+            _add(rows, item, reading, scope=read_map.of(id), raw=body)
+        if len(rows) >= PAGE_ROWS:
+            yield rows.page(Cursor({}))
+            rows = Rows(stream)
+    yield rows.page(Cursor({}))
+
+
+def _add(rows: Rows, item: Mapping[str, Any], reading: Mapping[str, Callable[[Any], Any]], *, scope: str, raw: bytes) -> None:
+    """One item as a row, or as a reject with all that is wrong in it."""
+    values, wrong = list_row(dict(item), reading, rows.stream.columns)
+    id, version = str(item["id"]), _version(item)
+    if wrong:
+        rows.reject(id, wrong, raw, version=version)
+    else:
+        rows.add(id, values, version=version, scope=scope, raw=raw)
+
+
+def _version(item: Mapping[str, Any]) -> str:
+    return str(item.get("eTag") or item.get("@odata.etag") or "")
 
 
 def _delta_url(place: Place) -> str:

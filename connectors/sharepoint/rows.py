@@ -40,17 +40,22 @@ class Rows:
     def add(self, key: str, values: Values, *, version: str, scope: str, raw: bytes) -> None:
         """``values`` by source code, already in Python's terms (Decimal, datetime, date, dict, list)."""
         row: list[Any] = []
+        wrong: list[tuple[str, str]] = []
         for column in self.stream.columns:
             try:
                 row.append(fit(values.get(column.source), column.type, column.children))
             except MisfitError as misfit:
-                self._rejects.append(Reject(key, column.name, str(misfit), raw.decode(errors="replace")))
-                return
+                wrong.append((column.name, str(misfit)))
+        if wrong:
+            self.reject(key, wrong, raw, version=version)
+            return
         self._values.append(row)
         self._marks.append(("upsert", version, scope))
 
-    def reject(self, key: str, column: str, reason: str, raw: bytes) -> None:
-        self._rejects.append(Reject(key, column, reason, raw.decode(errors="replace")))
+    def reject(self, key: str, wrong: Sequence[tuple[str, str]], raw: bytes, *, version: str = "") -> None:
+        """``wrong`` are the faults, each a column and a reason; at least one."""
+        (column, reason), *more = wrong
+        self._rejects.append(Reject(key, column, reason, raw.decode(errors="replace"), tuple(more), version or None))
 
     def remove(self, key: Mapping[str, Any], scope: str) -> None:
         """``key`` holds the key columns by source code."""

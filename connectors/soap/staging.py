@@ -16,7 +16,17 @@ IN_MEMORY = 8 * 1024 * 1024
 #: Rows of one part of a reply as it is released, and its bytes where that is fewer rows. A single row may have more.
 PART = 32_768
 PART_BYTES = 32 * 1024 * 1024
-_REJECTS = pa.schema([(name, pa.string()) for name in ("key", "column", "reason", "raw")])
+_FAULT = pa.struct([("column", pa.string()), ("reason", pa.string())])
+_REJECTS = pa.schema(
+    [
+        ("key", pa.string()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+        ("more", pa.list_(_FAULT)),
+        ("version", pa.string()),
+    ]
+)
 
 
 class _Spool:
@@ -76,8 +86,13 @@ class Stage:
         self.rows += batch.num_rows + len(rejects)
         self._good.add(batch)
         if rejects:
-            columns = zip(*((one.key, one.column, one.reason, one.raw) for one in rejects), strict=True)
-            self._bad.add(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=_REJECTS))
+            told = [
+                (one.key, one.column, one.reason, one.raw, [{"column": column, "reason": why} for column, why in one.more], one.version)
+                for one in rejects
+            ]
+            columns = zip(*told, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, _REJECTS, strict=True)]
+            self._bad.add(pa.record_batch(arrays, schema=_REJECTS))
 
     def parts(self) -> Iterator[tuple[pa.RecordBatch, tuple[Reject, ...]]]:
         """All rows in order, in parts of about PART at most, each with some of what was rejected; at least one part comes, perhaps empty."""
@@ -107,7 +122,18 @@ class Stage:
 
 
 def _rejects(batch: pa.RecordBatch | None) -> tuple[Reject, ...]:
-    return () if batch is None else tuple(Reject(**cast(dict[str, str], one)) for one in batch.to_pylist())
+    told = cast("list[dict[str, Any]]", [] if batch is None else batch.to_pylist())
+    return tuple(
+        Reject(
+            one["key"],
+            one["column"],
+            one["reason"],
+            one["raw"],
+            tuple((fault["column"], fault["reason"]) for fault in one["more"]),
+            one["version"],
+        )
+        for one in told
+    )
 
 
 def _joined(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:

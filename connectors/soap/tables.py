@@ -7,8 +7,10 @@ not come is gone. A row that can't be typed is held as a whole, and its items wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +18,7 @@ import pyarrow.compute as pc
 from connectors.errors import AddressUnknown, FixConfiguration
 from connectors.keys import key_text
 from connectors.pages import empty, gone, page_schema
-from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Schema, Stream, Window
+from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Column, Cursor, Known, LiveField, Page, Reject, Schema, Stream, Window
 
 #: The source of the column that holds an item's place.
 ROW = "$row"
@@ -63,19 +65,41 @@ def table_pages(stream: Stream, table: str, pages: Iterator[Page], window: Windo
     for page in pages:
         cursor = page.cursor
         batch = _items(stream, table, page.rows)
+        rejects = tuple(replace(one, key=held_key(stream, seen.row_key, one.key)) for one in page.rejects)
         if not window.full:
-            seen.take(page, batch)
+            seen.take(page, batch, rejects)
         notes = tuple(replace(note, column=table) if note.column == _ITEMS else note for note in page.notes)
-        yield Page(batch, cursor, batch.num_rows + len(page.rejects), page.rejects, notes=notes)
+        yield Page(batch, cursor, batch.num_rows + len(rejects), rejects, notes=notes)
     if known is not None and not window.full:
         left = seen.gone(known)
         yield from gone(stream.columns, left, cursor, None) if left.num_rows else iter((empty(stream.columns, cursor, None),))
 
 
 def table_keys(stream: Stream, table: str, pages: Iterator[Page]) -> Iterator[pa.RecordBatch]:
-    """The keys of all items. A row that is held has none here: its items are not counted as being there."""
+    """The keys of all items. A row that can't be typed stands here as it is held: by its own key and no item's."""
+    row_key = row_stream(stream, table).key
     for page in pages:
-        yield _items(stream, table, page.rows).select([*stream.key, SOURCE_VERSION])
+        found = _items(stream, table, page.rows).select([*stream.key, SOURCE_VERSION])
+        yield found
+        if page.rejects:
+            held = [_values(stream, row_key, one.key) for one in page.rejects]
+            yield pa.RecordBatch.from_pylist([row for row in held if len(row) == len(row_key)], schema=found.schema)
+
+
+def held_key(stream: Stream, row_key: tuple[str, ...], row: str) -> str:
+    """The quarantine key of a row whose items can't be told: the key of an item that does not exist. ``row`` is its own key as text."""
+    values = _values(stream, row_key, row)
+    return key_text([values.get(name) for name in stream.key])
+
+
+def _values(stream: Stream, row_key: tuple[str, ...], row: str) -> dict[str, Any]:
+    """The parts of a row's key in the types of its columns; of one that could not be typed itself, all of its text as the first part."""
+    types = {column.name: column.type for column in stream.columns}
+    try:
+        parts: list[Any] = [row] if len(row_key) == 1 else json.loads(row)
+        return {name: pa.scalar(str(one)).cast(types[name]).as_py() for name, one in zip(row_key, parts, strict=True)}
+    except ValueError:
+        return {row_key[0]: row}
 
 
 def _of_table(column: Column, table: str) -> bool:
@@ -109,9 +133,10 @@ class _Seen:
     rows: set[str] = field(default_factory=set[str])
     items: set[str] = field(default_factory=set[str])
 
-    def take(self, page: Page, items: pa.RecordBatch) -> None:
+    def take(self, page: Page, items: pa.RecordBatch, rejects: Iterable[Reject]) -> None:
+        """``rejects`` are those of the page as they are held."""
         self.rows.update(_keys(page.rows, self.row_key), (reject.key for reject in page.rejects))
-        self.items.update(_keys(items, self.stream.key))
+        self.items.update(_keys(items, self.stream.key), (reject.key for reject in rejects))
 
     def gone(self, known: Known) -> pa.Table:
         """The keys of the items that we hold of those rows and that did not come."""

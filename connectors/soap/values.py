@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from connectors.keys import key_text
 from connectors.pages import page_schema
-from connectors.protocol import Reject
+from connectors.protocol import SOURCE_VERSION, Reject
 from connectors.redaction import MASK
 from connectors.soap.aside import Attachment
 from connectors.soap.binary import column_of_bytes
@@ -74,7 +74,7 @@ def batch(
     """
     block = rows if isinstance(rows, Block) else None
     columns = list(zip(*rows, strict=True)) if rows and block is None else []
-    wrong: dict[int, tuple[str, str, Unfit]] = {}
+    wrong: dict[int, list[tuple[str, str, Unfit]]] = {}
     arrays: list[pa.Array[Any]] = []
     odd = OfRows(presences)
 
@@ -87,10 +87,10 @@ def batch(
         array, unfit = _gathered(cell, raw, rules, odd) if cell.gathers else _column(cell, at, rules, odd)
         arrays.append(array)
         for index, error in unfit.items():
-            wrong.setdefault(index, (cell.column.name, cell.column.source, error))
+            wrong.setdefault(index, []).append((cell.column.name, cell.column.source, error))
     for check in checks:
         for index, error in check.all_broken(rows):
-            wrong.setdefault(index, (check.source, check.source, error))
+            wrong.setdefault(index, []).append((check.source, check.source, error))
     if notes is not None:
         odd.tell(notes, wrong)
     said = versions if isinstance(versions, pa.StringArray) else pa.array(versions, pa.string())
@@ -101,7 +101,9 @@ def batch(
     kept = whole.filter(pa.array([index not in wrong for index in range(len(rows))]))
     keys = {name: whole.column(name) for name in key if name in whole.schema.names}
     named = {index: [keys[name][index].as_py() for name in keys] for index in wrong}
-    return kept, [_reject(cells, rows[index], named[index], key, where, index, *wrong[index]) for index in sorted(wrong)]
+    bad = sorted(wrong)
+    of = zip(bad, whole.column(SOURCE_VERSION).take(pa.array(bad, pa.int64())).to_pylist(), strict=True)
+    return kept, [_reject(cells, rows[index], named[index], key, where, index, wrong[index], version) for index, version in of]
 
 
 def _reject(
@@ -111,26 +113,33 @@ def _reject(
     key: Sequence[str],
     where: Where,
     index: int,
-    column: str,
-    source: str,
-    error: Unfit,
+    wrong: Sequence[tuple[str, str, Unfit]],
+    version: str | None,
 ) -> Reject:
     """``named`` is the row's typed key. Where that does not fit itself, the key is what was sent: no row is known by it."""
     flat = [one for whole in cells for one in (whole.children if whole.gathers else (whole,))]
     raw = {one.column.source: _plain(one, one.of(row)) for one in flat}
     texts = {one.column.name: one.of(row) for one in cells if not one.gathers}
-    path = f"{where.rows}[{where.first + index}]/{source}{error.path}"
-    shown = repr(error.raw if isinstance(error.raw, str | Attachment) else getattr(error.raw, "value", ""))
-    if len(shown) > _SHOWN:
-        shown = shown[:_SHOWN] + "…"
+    (column, reason), *more = [(column, _reason(where, index, source, error)) for column, source, error in wrong]
     return Reject(
         key=key_text(named)
         if named and None not in named
         else "/".join(text if isinstance(text := texts.get(name), str) else "" for name in key),
         column=column,
-        reason=f"{error.why}: {where.operation} {path} = {shown}",
+        reason=reason,
         raw=json.dumps(raw, ensure_ascii=False),
+        more=tuple(more),
+        version=version or None,
     )
+
+
+def _reason(where: Where, index: int, source: str, error: Unfit) -> str:
+    """What is wrong, where in the reply it stands, and what was sent, cut short."""
+    path = f"{where.rows}[{where.first + index}]/{source}{error.path}"
+    shown = repr(error.raw if isinstance(error.raw, str | Attachment) else getattr(error.raw, "value", ""))
+    if len(shown) > _SHOWN:
+        shown = shown[:_SHOWN] + "…"
+    return f"{error.why}: {where.operation} {path} = {shown}"
 
 
 def _plain(cell: Cell, raw: Raw) -> Any:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, roster, sandbox, tables
+from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, tables
 
 app = typer.Typer(
     name="fortnight",
@@ -26,6 +26,7 @@ app.command("backfill")(pull.backfill)
 app.command("search")(index.search)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
 app.add_typer(access.app, name="access")

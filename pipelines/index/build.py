@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pipelines.index.chunks import CHUNKER, Chunk, chunks, principals_of
-from pipelines.index.documents import Document, DocumentShape, Skipped, documents
+from pipelines.index.documents import Document, DocumentShape, Skipped, documents, row_id
 from pipelines.index.parse import Parser
 from pipelines.index.releases import Coverage, Input, Manifest, Omission, newest_candidate, open_release, record_candidate
 
@@ -26,7 +26,10 @@ Report = Callable[[Literal["documents", "embedding", "writing"], int, int], None
 
 @dataclass(frozen=True)
 class StreamInput:
-    """A stream as published: its live rows, scopes, files and field restrictions, and which published record they are of."""
+    """A stream as published: its live rows, scopes, files and field restrictions, and which published record they are of.
+
+    ``torn`` are keys of live rows that give no document, for something of theirs is held in quarantine.
+    """
 
     stream: str
     shape: DocumentShape
@@ -36,6 +39,7 @@ class StreamInput:
     content: pa.Table | None = None
     read_blob: Callable[[str], bytes] | None = None
     restricted: Mapping[str, str] = field(default_factory=dict[str, str])
+    torn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def cut(streams: Sequence[StreamInput], parser: Parser, report: Report | None = 
     total, before = sum(stream.rows.num_rows for stream in streams), 0
     for stream in streams:
         counted[stream.stream] = 0
+        skipped += [Skipped(row_id(stream.stream, key), stream.stream, "", "torn", "") for key in stream.torn]
         rows = stream.scopes.to_pylist()
         principals = principals_of(rows)
         reasons = {str(row["scope"]): str(row["reason"] or "") for row in rows}

@@ -11,6 +11,7 @@ from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
 from pipelines.index.releases import Input
+from pipelines.landing.families import Families
 from pipelines.landing.provenance import vouch, vouch_rows
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
@@ -53,6 +54,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
     import pyarrow as pa
 
     found: list[StreamInput] = []
+    families = Families(project.contracts, warehouse)
     for stream in project.index(index).streams:
         contract = project.contract(stream)
         # Pinned once: rows of one pull under the scopes of the next would be rights that never held together.
@@ -63,6 +65,8 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         record = pin.record
         vouch(warehouse.store, record, lambda table, name=stream: warehouse.folder(table, name))
         vouch_rows(warehouse.store, record, rows)
+        torn = families.torn(stream, rows)
+        rows = families.whole(stream, rows)
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(
@@ -74,6 +78,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
+                torn=torn,
             )
         )
     return found

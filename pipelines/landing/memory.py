@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Reject, Stream
 from pipelines.landing.files import Files
 from pipelines.landing.published import Published
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.rows import KEY, ROW_HASH
 from pipelines.landing.warehouse import Warehouse
 
@@ -45,8 +46,7 @@ class Memory:
     @cached_property
     def waiting(self) -> Mapping[str, Reject]:
         """The rows in quarantine, by key."""
-        rows = self._warehouse.read("quarantine", self._stream.id, ["key", "column", "reason", "raw"])
-        return {} if rows is None else {row["key"]: Reject(**row) for row in rows.to_pylist()}
+        return {row.key: row.reject() for row in held_now(self._warehouse, self._stream.id)}
 
     @property
     def count(self) -> int:
@@ -65,6 +65,14 @@ class Memory:
         live = schema.empty_table() if found is None else found.select(schema.names).cast(schema)
         held = [{name: _fitting(text, types[name]) for name, text in self._key_parts(key).items()} for key in self.waiting]
         return pa.concat_tables([live, pa.Table.from_pylist(held, schema=schema)])
+
+    def columns(self) -> pa.Schema | None:
+        """The columns of the live rows as they were published, with the source codes that filled them; None before the first."""
+        import pyarrow as pa
+
+        version = self._record.tables.get("current") if self._record else None
+        found = self._warehouse.open("current", self._stream.id, version) if version is not None else None
+        return None if found is None else pa.schema(found.schema().to_arrow())
 
     def kept(self) -> pa.Table | None:
         """The connector's own memory, as the record left it."""

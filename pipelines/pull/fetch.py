@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from expectations.contract import Contract
 from expectations.profile import Profile, add
 from pipelines.landing.memory import Held, Memory
 from pipelines.landing.rows import KEY, Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
+from pipelines.pull.again import Again
 from pipelines.pull.keep import Keeping
 from pipelines.pull.outcome import Progress, Report
 from pipelines.pull.sieve import Sieve
@@ -29,7 +30,7 @@ class Fetched:
 
     ``changed_rows`` are the rows whose values are new, by key: their files have to be fetched. ``vanished`` are deletions nobody named: what
     the source no longer shows (``absent``: of them, those the connector did not name either).
-    ``held`` are the rejects of rows that were live and go to quarantine by this pull.
+    ``held`` are the rejects of rows that were live and go to quarantine by this pull, ``judged`` the keys of ``rejects`` that came in it.
     ``missed`` are rows that an earlier pull should have brought, ``rights_missed`` scopes that came to let in others without a word of the feed.
     ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
@@ -42,6 +43,7 @@ class Fetched:
     profile: Profile = field(default_factory=Profile)
     rejects: list[Reject] = field(default_factory=list[Reject])
     held: list[Reject] = field(default_factory=list[Reject])
+    judged: set[str] = field(default_factory=set[str])
     read: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -110,6 +112,7 @@ def fetch(
     spool: Path,
     report: Report,
     watermark: datetime | None = None,
+    again: Again | None = None,
 ) -> Fetched:
     """Read the window into the file ``spool``; ``memory`` is what is held already.
 
@@ -118,20 +121,21 @@ def fetch(
     differs from ours. Rows in quarantine that a window does not bring again stay there. ``count`` is what the source counted before, None
     to ask afterwards. ``watermark`` is up to when all that happened should be held, where everything is read to see whether it is: what
     lies before it and still is news was missed. With ``resume`` that goes for what the feed tells, which is read first.
+    With ``again`` only those held rows are read, and the window says nothing.
     """
     import pyarrow as pa
 
     told_first = bool(resume) and window.full
     sieve = Sieve(contract)
     found = Fetched(spool, landed_schema(contract.arrow_schema()), Keeping(spool.with_name("kept.arrows")))
-    reading = _Reading(stream, contract, window, memory, stamp, None if told_first else watermark, found)
+    reading = _Reading(stream, contract, window, memory, stamp, None if told_first else watermark, found, again.rows if again else ())
     with pa.OSFile(str(spool), "wb") as sink, pa.ipc.new_stream(sink, found.schema) as writer:
         if resume and told_first:
             for page in connector.pull(stream, window, Cursor(resume), memory):
                 reading.take(sieve.sift(page), writer)
             reading.compare(watermark)
             resume = None
-        for page in _pages(connector, stream, contract, window, resume, memory):
+        for page in again.pages if again else _pages(connector, stream, contract, window, resume, memory):
             reading.take(sieve.sift(page), writer)
             report(Progress(stream.id, "fetch", found.read, found.total if count is None else count))
         if found.total is None:
@@ -170,6 +174,7 @@ class _Reading:
         stamp: Stamp,
         watermark: datetime | None,
         found: Fetched,
+        again: Sequence[Reject] = (),
     ) -> None:
         self.stream, self.contract, self.window, self.memory, self.stamp, self.found = stream, contract, window, memory, stamp, found
         self.columns = [column.name for column in stream.columns]
@@ -178,7 +183,8 @@ class _Reading:
         self.listed: set[str] | None = None
         self.rejected: dict[str, None] = {}
         self.live = memory.live
-        self.waiting: dict[str, Reject] = {} if window.full else dict(memory.waiting)
+        self.again = {row.key: row for row in again}
+        self.waiting: dict[str, Reject] = {} if window.full else {k: row for k, row in memory.waiting.items() if k not in self.again}
         if window.full:
             memory.load()
 
@@ -224,6 +230,7 @@ class _Reading:
         found.missed += found.absent if self.listed is not None else 0
         found.live_after = self.live
         found.rejects = list(self.waiting.values())
+        found.judged = self.rejected.keys() & self.waiting.keys()
         # Not on the way: a row may be held and come right again within one pull.
         newly = [key for key in self.rejected if key in self.waiting]
         live = self.memory.of(newly) if newly else {}
@@ -294,15 +301,18 @@ class _Reading:
         if self.window.full:
             held = {key for key in (*self.memory.load(), *self.now) if self.now.get(key, self) is not None}
             return sorted(held - (self.now.keys() if self.listed is None else self.listed))
-        if self.live + len(self.waiting) == self.found.total:
+        # A row that was asked for by name and did not come is gone only if the source lists it no more.
+        silent = self.again.keys() - self.now.keys() - self.rejected.keys()
+        if self.live + len(self.waiting) == self.found.total and not silent:
             return []
         living: set[str] = set()
         for batch in connector.keys(self.stream):
             living.update(keys_of(batch, self.contract.key))
+        self.waiting.update((key, self.again[key]) for key in silent & living)
         for key in set(self.waiting) - living:
             del self.waiting[key]
         held = {key for key in (*self.memory.load(), *self.now) if self.now.get(key, self) is not None}
-        if self.window.until is not None:
+        if self.window.until is not None or self.again:
             self.found.outside = len(living - held - set(self.waiting))
         return sorted(held - living)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo
+from connectors.messages import told
 from connectors.protocol import Stream
 from expectations.contract import Contract
-from expectations.quarantine import held
 from pipelines.landing.history import observed
 from pipelines.landing.merge import Again
+from pipelines.landing.quarantine import after, overdue, standing
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.pull.access_tables import GRANT_KEY, access_tables
@@ -18,6 +21,8 @@ from pipelines.pull.rights import Rights
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_log = logging.getLogger("fortnight.pull")
 
 
 def land(
@@ -30,8 +35,10 @@ def land(
     stamp: Stamp,
     *,
     goes_on: bool,
+    retention: timedelta,
 ) -> None:
-    """Write all tables of one pull. A table whose rows did not change gets no commit.
+    """Write all tables of one pull. A table whose rows did not change gets no commit. Rows that left quarantine longer ago than
+    ``retention`` leave its history, too.
 
     The connector's memory goes with its cursor: it is written where the next pull ``goes_on`` from this one's.
     """
@@ -42,12 +49,13 @@ def land(
             raise AnswerIsNo("landing.older", stream=stream.id, count=merged.older)
         if first or merged.committed:
             warehouse.append("landing", stream.id, fetched.batches(), fetched.schema)
-    warehouse.replace(
-        "quarantine",
-        stream.id,
-        held(fetched.rejects, pull_id=stamp.pull_id, pulled_at=stamp.pulled_at, contract_version=contract.version),
-        ignore=("_pull_id", "_pulled_at"),
-    )
+    was = warehouse.read("quarantine", stream.id)
+    now = after(was, fetched.rejects, fetched.judged, stamp, retention)
+    if now is not None:
+        warehouse.replace("quarantine", stream.id, now)
+    table = was if now is None else now
+    if table is not None and (late := overdue(standing(table), stamp.pulled_at, retention)):
+        _log.warning("%s", told("pull.overdue", stream=stream.id, count=len(late), days=retention.days, key=late[0].key))
     if fetched.keeping.schema is not None and goes_on:
         warehouse.remember(stream.id, fetched.keeping.batches(), fetched.keeping.schema, anew=fetched.keeping.anew)
     if content is not None and (content.num_rows or warehouse.open("content", stream.id) is None):

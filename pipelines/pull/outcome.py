@@ -34,13 +34,15 @@ class Origin:
 class Request:
     """One pull to do. ``window`` None means: go on from the last published watermark, or read everything the first time.
 
-    ``accept_gone``: a person has looked, and what vanished is deleted.
+    ``accept_gone``: a person has looked, and what vanished is deleted. ``replay``: the keys of held rows that are read anew, and no others
+    where the source allows that.
     """
 
     stream: str
     window: Window | None = None
     full: bool = False
     accept_gone: bool = False
+    replay: tuple[str, ...] = ()
     origin: Origin = Origin()
 
 

@@ -29,17 +29,21 @@ def publish(
     reconciled_at: str | None,
     facts: Facts,
     nulls: Mapping[str, float],
+    read_under: Published | None = None,
 ) -> Published:
-    """Put the record that comes after ``before``, which this pull began from, with the versions all tables stand at."""
+    """Put the record that comes after ``before``, which this pull began from, with the versions all tables stand at.
+
+    ``read_under`` is given by a pull that read only chosen rows: the record whose contract, schema and facts the other rows were read under.
+    """
     record = Published(
         number=(before.number if before else 0) + 1,
         stream=contract.stream,
         pull_id=pull_id,
         published_at=at.isoformat(),
-        contract_version=contract.version,
-        contract_fingerprint=contract.fingerprint(),
-        schema_fingerprint=live.fingerprint,
-        revision=live.revision,
+        contract_version=read_under.contract_version if read_under else contract.version,
+        contract_fingerprint=read_under.contract_fingerprint if read_under else contract.fingerprint(),
+        schema_fingerprint=read_under.schema_fingerprint if read_under else live.fingerprint,
+        revision=read_under.revision if read_under else live.revision,
         tables=warehouse.versions(contract.stream),
         counts=dict(counts),
         restricted=dict(rights.access.restricted),
@@ -49,7 +53,7 @@ def publish(
         view=rights.access.view,
         unproven=rights.access.unproven,
         reconciled_at=reconciled_at,
-        facts=facts.stored(),
+        facts=read_under.facts if read_under else facts.stored(),
         nulls=dict(nulls),
     )
     warehouse.publish(record)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import AnswerIsNo, Closed, ContractBroken, FixConfiguration, FortnightError
 from connectors.messages import told
-from connectors.protocol import Connector, Schema, Stream
+from connectors.protocol import Connector, Schema, Stream, Window
 from expectations.contract import Contract
 from expectations.drift import Change, Drift
 from expectations.facts import Facts, facts_of
@@ -22,6 +22,7 @@ from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
+from pipelines.pull.again import again
 from pipelines.pull.balance import balance
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
@@ -37,7 +38,7 @@ from pipelines.pull.promise import hold, register
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, unannounced, view_moved, with_derived
 from pipelines.pull.spool import spool
-from pipelines.pull.window import follows_feed, reading
+from pipelines.pull.window import Reading, follows_feed, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,7 +134,13 @@ class _Walk:
             stream = replace(stream, options={**stream.options, "rights_anew": held.fresh})
         self._drifted(live, since, held.changes)
         moved = held.moved or self.partial["drift"].reload
-        plan = reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
+        memory = Memory(warehouse, stream, before)
+        some = again(self.request, self.contract, connector, stream, memory, moved=moved)
+        plan = (
+            Reading(Window(until=self.started))
+            if some
+            else reading(self.contract, self.request, before, live, moved=moved, now=self.started, clock=watermark)
+        )
         if plan.why:
             _log.info("%s: reading everything (%s)", stream.id, plan.why)
         # Counted beforehand where everything is read: it is what progress is measured against. A feed is read to its end before its first
@@ -142,8 +149,7 @@ class _Walk:
         count = connector.count(stream) if counts else None
         if watermark is None and (plan.resume is None or plan.reconciles):
             watermark = connector.watermark()
-        memory = Memory(warehouse, stream, before)
-        asked = self.request.window is not None and before is not None
+        asked = (self.request.window is not None and before is not None) or some is not None
         # The spool holds source data in clear: it goes with the pull, however that ends.
         with spool(self.project.home, stream.id) as folder:
             stamp = Stamp(stream.id, self.pull_id, self.started, self.contract.version)
@@ -161,6 +167,7 @@ class _Walk:
                     report=self.report,
                     # What a feed told up to now is read first; else only what lies before the last pull was missed by it.
                     watermark=(watermark if plan.resume else self._watermark_of(before)) if plan.reconciles else None,
+                    again=some,
                 )
             guard(
                 self.contract,
@@ -183,7 +190,8 @@ class _Walk:
             if self.contract.content is not None:
                 content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
             self.step("land", fetched.to_land)
-            land(warehouse, stream, self.contract, fetched, held, content, stamp, goes_on=follows_feed(self.contract) and not asked)
+            keeps, retention = follows_feed(self.contract) and not asked, self.project.file.quarantine.remembers
+            land(warehouse, stream, self.contract, fetched, held, content, stamp, goes_on=keeps, retention=retention)
         watermark = watermark or connector.watermark()
         self._balance(connector, stream, warehouse, fetched)
         counts = self._counts(fetched, content)
@@ -206,6 +214,8 @@ class _Walk:
             reconciled_at=self.started.isoformat()
             if plan.window.full
             else (before.reconciled_at or before.published_at if before else None),
+            # What a replay did not read, the next pull still has to compare with what it was read under.
+            read_under=before if some else None,
         )
         return self.result("succeeded", counts=counts, published=record.number, versions=record.tables, endpoint=self._endpoint(connector))
 

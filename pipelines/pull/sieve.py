@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connectors.keys import key_text
-from connectors.protocol import OP, Page, Reject
+from connectors.protocol import OP, SOURCE_VERSION, Page, Reject
 from expectations.contract import Contract, FieldSpec
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Sieve:
 
     def __init__(self, contract: Contract) -> None:
         self._key = contract.key
-        self._columns = [field.name for field in contract.fields]
+        self._columns = {field.name: field.source for field in contract.fields}
         self._rules = tuple(_rules(contract.fields, (), options=contract.drift.options, required=contract.drift.required))
 
     def sift(self, page: Page) -> Page:
@@ -50,10 +50,11 @@ class Sieve:
     def _reject(self, rows: pa.RecordBatch, row: int, reasons: list[tuple[str, str]]) -> Reject:
         import msgspec
 
-        values: dict[str, Any] = rows.slice(row, 1).select(self._columns).to_pylist()[0]
-        raw = msgspec.json.encode(values).decode()
-        column, reason = reasons[0]
-        return Reject(key_text([values[name] for name in self._key]), column, reason, raw)
+        values: dict[str, Any] = rows.slice(row, 1).to_pylist()[0]
+        # By the source's codes, as every other held row.
+        raw = msgspec.json.encode({source: values[name] for name, source in self._columns.items()}).decode()
+        (column, reason), *more = reasons
+        return Reject(key_text([values[name] for name in self._key]), column, reason, raw, tuple(more), values[SOURCE_VERSION] or None)
 
 
 def _rules(fields: tuple[FieldSpec, ...], above: tuple[str, ...], *, options: str, required: str) -> Iterator[_Rule]:

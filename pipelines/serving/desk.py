@@ -12,6 +12,7 @@ from pipelines.clock import Clock
 from pipelines.index.inputs import embedder_of
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.releases import newest_candidate
+from pipelines.landing.families import Families
 from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
@@ -110,11 +111,13 @@ def published(project: Project, warehouse: Warehouse) -> tuple[Snapshot, ...]:
 def newest_access(project: Project, pins: Sequence[Snapshot], index: str) -> Overlay:
     """Today's live rows, files, scopes and field restrictions of an index's streams; as old as the oldest reading of their rights."""
     found: list[NewestAccess] = []
+    families = Families(project.contracts, pins[0].warehouse)
     for pin in pins:
         contract = project.contract(pin.stream)
         rows, scopes = pin.live(), pin.read("scopes")
         if rows is None or scopes is None:
             raise AnswerIsNo("index.not_published", index=index, stream=pin.stream)
+        rows = families.whole(pin.stream, rows)
         refs = contract.content.ref if contract.content is not None else ""
         found.append(
             NewestAccess(pin.stream, contract.key, rows, scopes, pin.record.restricted, pin.read("content") if refs else None, refs)

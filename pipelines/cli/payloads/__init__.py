@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, source_map, streams, tables
+from pipelines.cli.payloads import access, indexes, local, quarantine, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -33,6 +33,9 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         streams.Pull,
         streams.Backfill,
         streams.BackfillPlan,
+        quarantine.QuarantineList,
+        quarantine.QuarantineShow,
+        quarantine.QuarantineReplay,
         source_map.SourceMap,
         indexes.Gate,
         indexes.Seals,

@@ -22,6 +22,7 @@ from connectors.kintone.pace import Pace
 from connectors.protocol import OP, SCOPE, Column, Stream, Window
 from connectors.transport import TransportOptions
 from pipelines.clock import FixedClock
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -353,9 +354,7 @@ def live(project: Project) -> dict[str, Any]:
 
 
 def waiting(project: Project) -> list[str]:
-    rows = Warehouse(project.root).read("quarantine", BOOKS)
-    assert rows is not None
-    return rows["key"].to_pylist()
+    return [row.key for row in held_now(Warehouse(project.root), BOOKS)]
 
 
 def titled(at: int, title: str, number: str, **more: Any) -> dict[str, Any]:

@@ -44,6 +44,14 @@ def test_a_value_that_does_not_fit_holds_its_whole_row_back_raw(column: str, val
     assert (reject.key, reject.reason) == ("1", reason) and json.loads(reject.raw)["fields"]["Title"] == "外径不良"
 
 
+def test_all_that_does_not_fit_in_an_item_is_named_with_the_version_it_was_found_in() -> None:
+    (page,) = pulled(item("1", **{**FIELDS, "Count": 1.5, "Steps": "研削"}))
+    (reject,) = page.rejects
+    assert reject.reasons == (("Steps", "value.not_list"), ("Count", "number.too_many_decimals")) and reject.version
+    (page,) = pulled(item("1", **{**FIELDS, "At": "昨日", "MachineLookupId": "x"}))
+    assert {reason for _, reason in page.rejects[0].reasons} == {"value.not_instant", "value.not_whole_number"}
+
+
 def test_digits_past_the_fifteenth_are_noise_of_doubles_and_not_data() -> None:
     (row,) = rows_of(pulled(item(Title="x", Cost=1234.5600000000001)))
     assert row["Cost"] == Decimal("1234.5600")

@@ -76,6 +76,17 @@ def test_a_reject_names_operation_path_row_and_raw_value_and_keeps_the_row() -> 
     assert page.rows.column("code").to_pylist() == ["A"] and page.source_rows == 2
 
 
+def test_a_reject_names_every_value_that_does_not_fit_and_the_version_of_its_row() -> None:
+    wrong = "<Stock>12,5</Stock><Modified>gestern</Modified>"
+    page = pull(Fake(reply(part("A", wrong), part("B", "<Stock>1</Stock>")), EMPTY), stream(TEXT, STOCK, MODIFIED))[0]
+    (reject,) = page.rejects
+    assert [(column, reason.partition(" ")[0].rstrip(":")) for column, reason in reject.reasons] == [
+        ("stock", "value.lexical"),
+        ("modified", "value.lexical"),
+    ]
+    assert "Part[1]/Modified = 'gestern'" in reject.reasons[1][1] and reject.version == "k-A"
+
+
 def test_a_value_outside_the_enumeration_is_a_reject() -> None:
     assert "value.enumeration" in one("<Grade>C</Grade>", Column("grade", "Grade", pa.string()))[1].rejects[0].reason
 

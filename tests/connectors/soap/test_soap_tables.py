@@ -34,7 +34,7 @@ def row(code: str, *items: tuple[int, str], more: str = "") -> str:
 
 @dataclass
 class Held:
-    keys: list[tuple[str, int]]
+    keys: list[tuple[str, int | None]]
 
     @property
     def count(self) -> int:
@@ -80,12 +80,26 @@ def test_a_row_that_cannot_be_typed_is_held_as_a_whole_and_its_old_items_go() ->
     known = Held([("A", 1), ("A", 2), ("B", 1)])
     broken = part("A", "<Lines><Line><No>1</No></Line><Line><No>one</No></Line></Lines>")
     pages = pulled(Fake(reply(broken, row("B", (1, "b"))), EMPTY), lines(), SINCE, known)
-    assert [one.key for page in pages for one in page.rejects] == ["A"]
+    assert [one.key for page in pages for one in page.rejects] == ['["A",null]'], "the key of an item that does not exist"
     assert [(one["code"], one["place"], one["_op"]) for one in rows_of(pages)] == [
         ("B", 1, "upsert"),
         ("A", 1, "delete"),
         ("A", 2, "delete"),
     ]
+
+
+def test_a_row_that_was_held_and_is_right_now_is_held_no_longer_and_one_that_is_still_wrong_stays() -> None:
+    known = Held([("A", None), ("B", None)])
+    broken = part("A", "<Lines><Line><No>one</No></Line></Lines>")
+    pages = pulled(Fake(reply(broken, row("B", (1, "b"))), EMPTY), lines(), SINCE, known)
+    assert [(one["code"], one["place"], one["_op"]) for one in rows_of(pages)] == [("B", 1, "upsert"), ("B", None, "delete")]
+
+
+def test_a_row_that_is_held_is_listed_as_it_is_held() -> None:
+    content = reply(part("A", "<Lines><Line><No>one</No></Line></Lines>"), row("B", (1, "b")))
+    keys = [one for batch in Fake(content, EMPTY).connector().keys(lines()) for one in batch.to_pylist()]
+    assert [(one["code"], one["place"]) for one in keys] == [("B", 1), ("A", None)]
+    assert Fake(content, EMPTY).connector().count(lines()) == len(keys)
 
 
 def test_items_are_counted_and_listed_as_they_are_pulled() -> None:

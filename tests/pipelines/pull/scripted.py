@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from connectors.protocol import (
     Window,
 )
 from pipelines.clock import WallClock
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
@@ -44,13 +45,14 @@ PAGE = pa.schema([*COLUMNS, (OP, pa.string()), (SOURCE_VERSION, pa.string()), (S
 
 @dataclass(frozen=True)
 class Row:
-    """``bad`` rows cannot be typed. ``gone`` marks a delete in a feed."""
+    """``bad`` rows cannot be typed, ``more`` are further faults of such a one. ``gone`` marks a delete in a feed."""
 
     name: str = "ねじ"
     at: datetime = START
     bad: bool = False
     gone: bool = False
     scope: str = "all"
+    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -154,8 +156,31 @@ class Source:
             for number, row in rows
             if not row.bad
         ]
-        rejects = tuple(Reject(str(number), "名前", "type.mismatch", json.dumps({"id": number})) for number, row in rows if row.bad)
+        rejects = tuple(
+            Reject(str(number), "名前", "type.mismatch", json.dumps({"id": number}), row.more, row.at.isoformat())
+            for number, row in rows
+            if row.bad
+        )
         return Page(pa.RecordBatch.from_pylist(good, schema=PAGE), Cursor(self.cursor), len(rows), rejects)
+
+
+@dataclass
+class Chosen(Source):
+    """A source of which single rows can be asked. ``again`` are the keys it was asked for, ``quiet`` those it leaves out for no reason."""
+
+    again: list[str] = field(default_factory=list)
+    quiet: tuple[int, ...] = ()
+
+    def reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page] | None:
+        self.again = [row.key for row in rows]
+        wanted = [int(key) for key in self.again if int(key) not in self.quiet]
+        return iter([replace(self._page([(one, self.rows[one]) for one in wanted if one in self.rows]), cursor=Cursor({"no": "cursor"}))])
+
+
+def mended(source: Source, *numbers: int) -> None:
+    """What a mended contract does: the rows fit, and nothing at the source moved."""
+    for number in numbers:
+        source.rows[number] = replace(source.rows[number], bad=False)
 
 
 def project_of(folder: Path, **contract: Any) -> Project:
@@ -194,5 +219,4 @@ def names(project: Project) -> dict[int, str]:
 
 
 def held(project: Project) -> list[str]:
-    rows = Warehouse(project.root).read("quarantine", STREAM)
-    return [] if rows is None else sorted(rows["key"].to_pylist())
+    return sorted(row.key for row in held_now(Warehouse(project.root), STREAM))

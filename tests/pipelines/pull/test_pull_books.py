@@ -15,7 +15,9 @@ from scripted import START, STREAM, Row, Source, held, names, project_of, run
 
 from connectors.access import UNRESOLVED, Scope
 from connectors.errors import AnswerIsNo, BrokenReply, Interrupted, SourceUnavailable
+from expectations.quarantine import Fault
 from pipelines.evidence.plan import claims_of
+from pipelines.landing.quarantine import history
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
@@ -41,10 +43,9 @@ def test_a_row_that_cannot_be_typed_is_held_with_its_reason_and_the_books_balanc
     result = run(project, source)
     assert result.succeeded and result.balance is not None
     assert (result.balance.source, result.balance.landed, result.balance.quarantined) == (25, 24, 1)
-    table = Warehouse(project.root).read("quarantine", STREAM)
-    assert table is not None
-    kept = table.to_pylist()[0]
-    assert (kept["key"], kept["column"], kept["reason"], kept["raw"]) == ("7", "名前", "type.mismatch", '{"id": 7}')
+    (kept,) = history(Warehouse(project.root), STREAM)
+    assert (kept.key, kept.faults, kept.raw) == ("7", (Fault("名前", "type.mismatch"),), '{"id": 7}')
+    assert (kept.pull_id, kept.contract_version, kept.since, kept.left_at) == (result.pull_id, 1, result.started_at, None)
 
 
 def test_a_held_row_stays_held_and_the_books_balance_while_later_pulls_do_not_see_it(project: Project) -> None:

@@ -12,10 +12,15 @@ import pytest
 from conformance.live import write_contract, write_yaml
 
 from connectors.errors import AnswerIsNo
+from connectors.protocol import Reject
+from pipelines.index.build import cut
 from pipelines.index.documents import file_suffix
 from pipelines.index.inputs import stream_inputs
 from pipelines.index.overlay import Overlay
+from pipelines.index.parse import Parser
 from pipelines.landing.published import Published
+from pipelines.landing.quarantine import after
+from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.serving.desk import as_person, directories, newest_access, pinned
@@ -165,3 +170,40 @@ def test_an_attachment_taken_off_its_row_leaves_todays_access_though_the_content
     warehouse.publish(record.model_copy(update={"number": record.number + 1, "tables": warehouse.versions(FAQ)}))
     *_, overlay = asked(project)
     assert overlay.files == {"kintone/faq#1" + file_suffix("a")}
+
+
+def test_a_document_of_which_a_part_is_held_is_in_no_new_release_and_no_release_shows_it(project: Project) -> None:
+    parts, (warehouse, at) = "kintone/defect-parts", (Warehouse(project.root), Stamp("kintone/defect-parts", "p", MONDAY, 1))
+    fields = [{"name": name, "source": name, "type": "int64"} for name in ("id", "part")]
+    write_contract(
+        project,
+        {
+            "stream": parts,
+            "version": 1,
+            "source": {},
+            "key": ["id", "part"],
+            "fields": fields,
+            "parent": {"stream": DEFECTS, "key": ["id"]},
+        },
+    )
+    project = load(project.folder)
+    for stream in (FAQ, DEFECTS):
+        publish(project, stream, MONDAY)
+
+    def shown(*held: str) -> tuple[set[str], list[int], list[str]]:
+        """What the desk shows today, of how many rows each stream gives documents, and what the index says it left out."""
+        rejects = [Reject(key, "part", "value.range", "{}", (), "1") for key in held]
+        table = after(warehouse.read("quarantine", parts), rejects, set(held), at, timedelta(90))
+        assert table is not None
+        warehouse.replace("quarantine", parts, table)
+        publish(project, parts, MONDAY)
+        inputs = stream_inputs(project, INDEX, warehouse)
+        with Parser() as parser:
+            made = cut(inputs, parser)
+        return set(asked(project)[2].live), [one.rows.num_rows for one in inputs], [f"{one.document} {one.code}" for one in made.skipped]
+
+    whole = ({f"{FAQ}#1", f"{DEFECTS}#1"}, [1, 1], [])
+    assert shown() == whole
+    assert shown("[1,7]") == ({f"{FAQ}#1"}, [1, 0], [f"{DEFECTS}#1 torn"])
+    assert shown("[2,7]") == whole, "that is a part of another document"
+    assert shown() == whole

@@ -1,4 +1,4 @@
-"""Writes what in the docs is generated: every command's ``--help``, every error, the schemas of ``--json``. ``--check`` only says what is stale."""
+"""Writes what in the docs is generated: every command's ``--help``, every error, the rules, the schemas of ``--json``. ``--check`` only says what is stale."""
 
 from __future__ import annotations
 
@@ -138,6 +138,39 @@ def errors_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def rules_page() -> str:
+    from expectations.rules import RULES
+
+    columns = {
+        "any": "any",
+        "plain": "single values",
+        "ordered": "with an order",
+        "measured": "numbers, dates, times",
+        "number": "numbers",
+        "text": "text",
+    }
+    parts = [
+        "# The rules a contract may name",
+        "",
+        "Written by `make docs` from `expectations/rules.py`. What they mean together: [expectations.md](expectations.md). In brackets: arguments that",
+        "may be left out. Of `min_value` and `max_value` one is needed.",
+    ]
+    titles = {
+        "values": "Each value of a column",
+        "pair": "Two columns of a row",
+        "rows": "Several columns of all rows",
+        "column": "A column as a whole",
+        "table": "The table",
+    }
+    for about, title in titles.items():
+        parts += ["", f"## {title}", "", "| rule | columns | arguments | holds when |", "|---|---|---|---|"]
+        for rule in RULES.values():
+            if rule.about == about:
+                arguments = ", ".join(f"`{one}`" if one in (*rule.needs, *rule.one_of) else f"[`{one}`]" for one in rule.arguments)
+                parts.append(f"| `{rule.name}` | {columns[rule.fits] if about != 'table' else ''} | {arguments} | {rule.says} |")
+    return "\n".join(parts) + "\n"
+
+
 def schemas() -> dict[Path, str]:
     """The JSON Schema of every noun that ``--json`` prints."""
     from pipelines.cli.payloads import PAYLOADS, json_schema
@@ -150,7 +183,7 @@ def schemas() -> dict[Path, str]:
 
 def pages() -> dict[Path, str]:
     """Every generated file with what it should say."""
-    return {GUIDES / "commands.md": commands_page(), GUIDES / "errors.md": errors_page(), **schemas()}
+    return {GUIDES / "commands.md": commands_page(), GUIDES / "errors.md": errors_page(), GUIDES / "rules.md": rules_page(), **schemas()}
 
 
 def stale() -> list[Path]:

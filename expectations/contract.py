@@ -13,13 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from connectors.access import PrincipalKind
 from connectors.protocol import Column, Stream
+from expectations.band_settings import Bands, Severity
 from expectations.policy import DriftPolicy
 from expectations.types import parse_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Severity = Literal["critical", "warning", "info"]
+#: What of an address may change without the promise being another one.
+MOVING = ("app_id", "revision", "fingerprint", "id")
 
 
 class _Strict(BaseModel):
@@ -186,6 +188,7 @@ class Contract(_Strict):
     fields: tuple[FieldSpec, ...] = Field(min_length=1)
     exclude: tuple[str, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+    bands: Bands = Bands()
     drift: DriftPolicy = DriftPolicy()
     access: AccessSpec = AccessSpec()
     vanishing: Vanishing = Vanishing()
@@ -245,10 +248,13 @@ class Contract(_Strict):
         and words for people, who owns it and who accepted it.
         """
         body = self.model_dump(mode="json", by_alias=True, exclude={"version", "accepted", "owners", "description", "title"})
-        for moving in ("app_id", "revision", "fingerprint", "id"):
+        for moving in MOVING:
             body["source"].pop(moving, None)
-        if body["content"] and not body["content"]["version"]:
+        if self.bands == Bands():
             # A contract that says nothing of it is the promise that it was before it could.
+            del body["bands"]
+        if body["content"] and not body["content"]["version"]:
+            # As above.
             del body["content"]["version"]
         if body["parent"] is None:
             del body["parent"]

@@ -1,81 +1,135 @@
-"""One pass over arriving rows with Arrow kernels: what each column holds and how many values miss each rule. Bounded by the page."""
+"""One pass over arriving rows with Arrow kernels: what each column holds, and how many values miss each rule. Bounded by the page, mergeable.
+
+Only rules that compare rows with each other (unique, so many different values) keep their own columns' values while they are read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import FixConfiguration
 from expectations.contract import Contract, Expectation
+from expectations.counts import Count, count_of
+from expectations.page import Page
+from expectations.rules import check_rule, rule_named
+from expectations.sketch import Distinct
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rules a contract may name, all counted vectorised. Others are refused when the contract is judged, never skipped.
-RULES = (
-    "expect_column_values_to_not_be_null",
-    "expect_column_values_to_be_between",
-    "expect_column_values_to_be_in_set",
-    "expect_column_values_to_match_regex",
-    "expect_column_value_lengths_to_be_between",
-    "expect_table_row_count_to_be_between",
-)
+#: Rows of a page that are looked at together: what a pull's pages hold is theirs to say, what we allocate for one is not.
+STRIDE = 65_536
 
 
 @dataclass
 class ColumnProfile:
-    """Counts of one column over all pages so far; ``low`` and ``high`` are None for types without an order and for no values."""
+    """Of one column over all rows so far. ``low`` and ``high`` are None for types without an order and for no values; ``shortest`` and
+    ``longest`` are lengths in characters, ``empties`` texts without one. ``distinct`` is None for nested types.
+    """
 
+    rows: int = 0
     nulls: int = 0
+    empties: int = 0
     low: Any = None
     high: Any = None
+    shortest: int | None = None
+    longest: int | None = None
+    distinct: Distinct | None = None
+
+    def take(self, page: Page, name: str) -> None:
+        """Add a page's values of the column of this name."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = page.column(name)
+        self.rows += len(column)
+        self.nulls += column.null_count
+        if column.null_count == len(column):
+            return
+        if _ordered(column.type):
+            self._widen(*page.bounds(name))
+        if pa.types.is_string(column.type):
+            shortest, longest = page.bounds(name, lengths=True)
+            self._lengthen(shortest, longest)
+            if shortest == 0:
+                self.empties += int(pc.sum(pc.equal(page.lengths(name), 0)).as_py() or 0)
+        if not pa.types.is_nested(column.type):
+            self.distinct = self.distinct or Distinct()
+            self.distinct.take_values(column)
+
+    def merge(self, other: ColumnProfile) -> None:
+        """Take in what another pass over other rows found."""
+        self.rows += other.rows
+        self.nulls += other.nulls
+        self.empties += other.empties
+        if other.low is not None:
+            self._widen(other.low, other.high)
+        if other.shortest is not None:
+            self._lengthen(other.shortest, other.longest)
+        if other.distinct is not None:
+            self.distinct = self.distinct or Distinct()
+            self.distinct.merge(other.distinct)
+
+    def _widen(self, low: Any, high: Any) -> None:
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+    def _lengthen(self, shortest: int, longest: int | None) -> None:
+        self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
+        self.longest = max(self.longest or 0, longest or 0)
 
 
 @dataclass
 class Profile:
-    """Of one pull: rows seen, per column counts, and per rule how many values were looked at and how many missed it."""
+    """Of one pull: rows seen, per column what it holds, and per rule of the contract, in its order, what was counted for it."""
 
     rows: int = 0
     columns: dict[str, ColumnProfile] = field(default_factory=dict[str, ColumnProfile])
-    looked: dict[str, int] = field(default_factory=dict[str, int])
-    missed: dict[str, int] = field(default_factory=dict[str, int])
-    examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    counts: list[Count] = field(default_factory=list[Count])
+
+    def merge(self, other: Profile) -> None:
+        """Take in the profile of other rows under the same contract: the profile of pages merged is that of the whole."""
+        self.rows += other.rows
+        for name, column in other.columns.items():
+            self.columns.setdefault(name, ColumnProfile()).merge(column)
+        if not self.counts:
+            self.counts = other.counts
+            return
+        for mine, theirs in zip(self.counts, other.counts, strict=bool(other.counts)):
+            mine.merge(theirs)
 
 
-def rule_id(number: int, rule: Expectation) -> str:
-    """A stable short name of a rule inside its contract."""
-    return f"{number:02d}.{rule.column or 'table'}.{rule.expect.removeprefix('expect_')}"
+def begun(contract: Contract) -> Profile:
+    """A profile of no rows yet. Raises FixConfiguration where the contract names a rule that can't be judged."""
+    types = types_of(contract)
+    counts = [_counted(rule, types, contract) for rule in contract.expectations]
+    return Profile(columns={spec.name: ColumnProfile() for spec in contract.fields}, counts=counts)
+
+
+def types_of(contract: Contract) -> Mapping[str, pa.DataType]:
+    """The contract's columns with their Arrow types."""
+    return {spec.name: spec.column().type for spec in contract.fields}
+
+
+def _counted(rule: Expectation, types: Mapping[str, pa.DataType], contract: Contract) -> Count:
+    given = rule.arguments()
+    check_rule(rule.expect, rule.column, given, types, contract.stream)
+    return count_of(rule_named(rule.expect, contract.stream), rule.column, given, types, contract.stream)
 
 
 def add(profile: Profile, contract: Contract, batch: pa.RecordBatch) -> None:
     """Take one page's upserted rows into the profile."""
-    import pyarrow.compute as pc
-
-    profile.rows += batch.num_rows
-    for spec in contract.fields:
-        column = batch.column(spec.name)
-        found = profile.columns.setdefault(spec.name, ColumnProfile())
-        found.nulls += column.null_count
-        if _ordered(column.type) and column.null_count < len(column):
-            bounds = pc.min_max(column)
-            low, high = bounds["min"].as_py(), bounds["max"].as_py()
-            found.low = low if found.low is None else min(found.low, low)
-            found.high = high if found.high is None else max(found.high, high)
-    for number, rule in enumerate(contract.expectations):
-        name = rule_id(number, rule)
-        if rule.expect not in RULES:
-            raise FixConfiguration("contract.unknown_rule", stream=contract.stream, rule=rule.expect, known=", ".join(RULES))
-        if rule.column is None:
-            continue
-        column = batch.column(rule.column)
-        bad = _misses(rule, column)
-        count = int(pc.sum(bad).as_py() or 0)
-        profile.looked[name] = profile.looked.get(name, 0) + len(column)
-        profile.missed[name] = profile.missed.get(name, 0) + count
-        if count:
-            shown = profile.examples.setdefault(name, [])
-            if len(shown) < 5:
-                shown.extend(str(value) for value in column.filter(bad).slice(0, 5 - len(shown)).to_pylist())
+    if not profile.columns:
+        fresh = begun(contract)
+        profile.columns, profile.counts = fresh.columns, fresh.counts
+    for start in range(0, batch.num_rows, STRIDE):
+        page = Page(batch.slice(start, STRIDE))
+        profile.rows += page.size
+        for spec in contract.fields:
+            profile.columns[spec.name].take(page, spec.name)
+        for count in profile.counts:
+            count.take(page)
 
 
 def _ordered(kind: pa.DataType) -> bool:
@@ -83,30 +137,3 @@ def _ordered(kind: pa.DataType) -> bool:
 
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_date, pa.types.is_timestamp)
     return any(test(kind) for test in tests)
-
-
-def _misses(rule: Expectation, column: pa.Array) -> pa.Array:
-    """A boolean array: which values miss the rule. Null values miss only the not-null rule, as in Great Expectations."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    given = rule.arguments()
-    if rule.expect == "expect_column_values_to_not_be_null":
-        return pc.is_null(column)
-    if rule.expect == "expect_column_values_to_be_in_set":
-        wanted = pa.array(list(given["value_set"])).cast(column.type)
-        bad = pc.invert(pc.is_in(column, value_set=wanted))
-        return pc.and_(bad, pc.is_valid(column))
-    if rule.expect == "expect_column_values_to_match_regex":
-        return pc.fill_null(pc.invert(pc.match_substring_regex(column, given["regex"])), False)
-    subject = pc.utf8_length(column) if rule.expect == "expect_column_value_lengths_to_be_between" else column
-    bad = pa.array([False] * len(column), pa.bool_())
-    for bound, outside in (("min_value", pc.less), ("max_value", pc.greater)):
-        if given.get(bound) is not None:
-            limit = (
-                pa.scalar(str(given[bound])).cast(subject.type)
-                if not pa.types.is_integer(subject.type)
-                else pa.scalar(int(given[bound]), subject.type)
-            )
-            bad = pc.or_(bad, pc.fill_null(outside(subject, limit), False))
-    return bad

@@ -12,6 +12,7 @@ from connectors.errors import FixConfiguration
 from connectors.messages import Said
 from connectors.validation import first_fault
 from expectations.contract import Contract
+from expectations.rules import check_rule
 
 
 def read_contract(path: Path) -> Contract:
@@ -50,6 +51,13 @@ def parse_contract(text: str, path: Path) -> Contract:
             raise FixConfiguration("contract.no_such_field", path=_at(path, text, place), field=name)
     if contract.parent and not set(contract.parent.key) < set(contract.key):
         raise FixConfiguration("contract.parent_key", path=_at(path, text, "parent.key"), parent=contract.parent.stream)
+    types = {field.name: field.column().type for field in contract.fields}
+    for number, rule in enumerate(contract.expectations):
+        try:
+            check_rule(rule.expect, rule.column, rule.arguments(), types, contract.stream)
+        except FixConfiguration as error:
+            # Where it stands is looked up only once it is wrong: that reads the file once more.
+            raise FixConfiguration(error.code, **{**error.params, "path": _at(path, text, f"expectations.{number}.expect")}) from error
     return contract
 
 
@@ -61,6 +69,7 @@ def _named(contract: Contract) -> Iterator[tuple[str, str]]:
     if contract.cursor:
         yield "cursor.field", contract.cursor.field
     yield from ((f"expectations.{number}.column", rule.column) for number, rule in enumerate(contract.expectations) if rule.column)
+    yield from ((f"bands.columns.{name}", name) for name in contract.bands.columns)
     if shown := contract.document:
         yield "document.title", shown.title
         yield from (("document.body", name) for name in shown.body)

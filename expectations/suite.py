@@ -1,7 +1,6 @@
-"""Great Expectations as the judge: suites built from the contract, run on an empty frame of the live types and on the one-row profile.
+"""Great Expectations as the judge: of the live types on an empty frame, of the rules on the profile, of the rows that missed one on a slice.
 
-GX never sees the rows: it judges the profile (whose size does not depend on the table) and the types. The import costs seconds and
-stays inside the functions.
+GX never sees the whole table: what it is shown does not grow with it. The import costs seconds and stays inside the functions.
 """
 
 from __future__ import annotations
@@ -9,13 +8,25 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from connectors.protocol import LiveField, Schema
-from expectations.contract import Contract, FieldSpec, Severity
-from expectations.profile import Profile, rule_id
+from expectations.band_settings import Severity
+from expectations.bands import Band
+from expectations.contract import Contract, Expectation, FieldSpec
+from expectations.counts import Count
+from expectations.kernels import in_type
+from expectations.literal import literal
+from expectations.profile import Profile, begun, types_of
+from expectations.rules import Rule, compares_values, rule_named
 from expectations.types import parse_type
+from expectations.wholes import Whole, whole_of
+from expectations.words import expected_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One expectation's outcome, as a person reads it in a table."""
+    """One expectation's outcome, as a person reads it in a table. ``later``: only a part was read, and that can't prove it wrong."""
 
     expectation: str
     column: str
@@ -32,6 +43,7 @@ class Verdict:
     observed: str
     passed: bool
     severity: Severity
+    later: bool = False
 
 
 def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
@@ -78,25 +90,6 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     )
 
 
-def _between(low: Any, high: Any) -> str:
-    """``at least 1``, ``at most 9``, ``1 to 9``."""
-    if high is None:
-        return "any number" if low is None else f"at least {low}"
-    return f"at most {high}" if low is None else f"{low} to {high}"
-
-
-def _expected(given: dict[str, Any]) -> str:
-    """A rule's arguments as a person reads them."""
-    told: list[str] = []
-    if "min_value" in given or "max_value" in given:
-        told.append(_between(given.get("min_value"), given.get("max_value")))
-    if "value_set" in given:
-        told.append("one of " + "、".join(str(value) for value in given["value_set"]))
-    if "regex" in given:
-        told.append(f"matches {given['regex']}")
-    return ", ".join(told) or "no nulls"
-
-
 def _promised_type(field: FieldSpec) -> pa.DataType:
     """The contract's type with inner fields under the source's codes: both sides must name the same things to be compared."""
     return parse_type(field.type, tuple((inner.source, _promised_type(inner)) for inner in field.fields))
@@ -117,73 +110,204 @@ def _pandas_reads(kind: pa.DataType) -> bool:
     return not (pa.types.is_decimal(kind) or pa.types.is_nested(kind))
 
 
-def judge_values(contract: Contract, profile: Profile, live_rows: int) -> tuple[Verdict, ...]:
-    """The contract's rules against the profile: for each, the ratio of values that missed it must not exceed ``1 - mostly``.
+def judge_values(contract: Contract, profile: Profile, live_rows: int, *, whole: bool = True) -> tuple[Verdict, ...]:
+    """The contract's rules against the profile: the share of values that hold each must reach ``mostly``, and what a column is as a whole
+    must lie where the rule says.
 
-    Required fields carry a not-null rule of their own. Column rules speak of the rows that came; rules about the table's row count
-    speak of ``live_rows``, what the table will hold, since an incremental pull of nothing is a good pull.
+    Required fields carry a not-null rule of their own. Column rules speak of the rows that came, ``whole`` says whether those are all; rules
+    about the table's row count speak of ``live_rows``, what the table will hold, since an incremental pull of nothing is a good pull. Rows
+    that missed a rule are shown to the very expectation it names: where that finds otherwise, a verdict ``judge.disagree`` fails.
     """
-    import great_expectations.expectations as gxe
-    import pandas as pd
-
-    frame: dict[str, float] = {"rows": float(live_rows)}
-    rules: list[tuple[Any, str, str, str, str, Severity]] = []
+    asked = _Asked()
     for field in contract.fields:
         if field.required and profile.rows:
-            name = f"{field.name}.null_ratio"
-            frame[name] = profile.columns[field.name].nulls / profile.rows
-            observed = f"{profile.columns[field.name].nulls} null of {profile.rows}"
-            rules.append(
-                (
-                    gxe.ExpectColumnMaxToBeBetween(column=name, max_value=0),
-                    "expect_column_values_to_not_be_null",
-                    field.name,
-                    "no nulls",
-                    observed,
-                    "critical",
-                )
-            )
-    for number, rule in enumerate(contract.expectations):
-        name = rule_id(number, rule)
-        given = rule.arguments()
-        if rule.column is None:
-            low, high = given.get("min_value"), given.get("max_value")
-            judge = gxe.ExpectColumnMaxToBeBetween(column="rows", min_value=low, max_value=high)
-            rules.append((judge, rule.expect, "", _between(low, high), str(live_rows), rule.severity))
+            nulls = profile.columns[field.name].nulls
+            rule = "expect_column_values_to_not_be_null"
+            asked.verdict(Verdict(rule, field.name, "no nulls", f"{nulls} null of {profile.rows}", True, "critical"))
+            asked.between(nulls / profile.rows, None, 0)
+    confidential = {field.name for field in contract.fields if field.sensitivity == "confidential"}
+    beside: list[Verdict] = []
+    for written, count in zip(contract.expectations, profile.counts or begun(contract).counts, strict=True):
+        count.settle()
+        rule, given = rule_named(written.expect, contract.stream), written.arguments()
+        verdict = Verdict(written.expect, ", ".join(count.columns), expected_of(rule, given), "", True, written.severity)
+        if rule.about in ("values", "pair", "rows"):
+            if count.looked:
+                shown, other = _confirmed(contract, written, rule, count)
+                beside += other
+                examples = f": {shown}" if shown and not confidential & set(count.columns) else ""
+                asked.verdict(replace(verdict, observed=f"{count.missed} of {count.looked} missed{examples}"))
+                asked.between((float(count.looked) - float(count.missed)) / float(count.looked), float(given.get("mostly", 1)), None)
             continue
-        looked = profile.looked.get(name, 0)
-        if not looked:
+        found = whole_of(rule, given, count, profile, live_rows)
+        if found is None:
             continue
-        frame[name] = profile.missed[name] / looked
-        allowed = round(1 - float(given.pop("mostly", 1)), 12)
-        examples = ", ".join(profile.examples.get(name, ()))
-        observed = f"{profile.missed[name]} of {looked} missed" + (f": {examples}" if examples else "")
-        expected = _expected(given)
-        rules.append(
-            (gxe.ExpectColumnMaxToBeBetween(column=name, max_value=allowed), rule.expect, rule.column, expected, observed, rule.severity)
+        low, high = _provable(found, rule, whole=whole or rule.about == "table")
+        if low is None and high is None:
+            beside.append(replace(verdict, observed="not judged: only changes were read", later=True))
+            continue
+        hidden = found.is_value and confidential & set(count.columns)
+        asked.verdict(replace(verdict, observed="(confidential)" if hidden else found.said))
+        strict = {"strict_min": bool(given.get("strict_min")), "strict_max": bool(given.get("strict_max"))}
+        if found.value is None or isinstance(found.value, float):
+            asked.between(found.value, low, high, **strict)
+            continue
+        if low is not None:
+            asked.between(_distance(found.value, low), 0, None, **strict)
+        if high is not None:
+            asked.between(_distance(found.value, high), None, 0, **strict)
+    return (*asked.judged(), *beside)
+
+
+class _Asked:
+    """Numbers to be judged: each lies in a column of its own of a frame with one row, and belongs to the verdict named last."""
+
+    def __init__(self) -> None:
+        self._verdicts: list[Verdict] = []
+        self._frame: dict[str, Any] = {}
+        self._rules: list[Any] = []
+        self._of: list[int] = []
+
+    def verdict(self, verdict: Verdict) -> None:
+        """What the numbers that follow are to prove."""
+        self._verdicts.append(verdict)
+
+    def between(
+        self, value: float | None, low: float | None, high: float | None, *, strict_min: bool = False, strict_max: bool = False
+    ) -> None:
+        """The number lies between these. None is no number, and lies nowhere."""
+        import great_expectations.expectations as gxe
+
+        name = f"{len(self._of):03d}"
+        self._frame[name] = value
+        self._rules.append(
+            gxe.ExpectColumnMaxToBeBetween(column=name, min_value=low, max_value=high, strict_min=strict_min, strict_max=strict_max)
         )
-    if not rules:
-        return ()
-    results = _validate(pd.DataFrame([frame]), [rule[0] for rule in rules])
-    return tuple(
-        Verdict(expectation, column, expected, observed, result["success"], severity)
-        for result, (_, expectation, column, expected, observed, severity) in zip(results, rules, strict=True)
-    )
+        self._of.append(len(self._verdicts) - 1)
+
+    def judged(self) -> tuple[Verdict, ...]:
+        """Every verdict, passed where Great Expectations found each of its numbers where it should be."""
+        import pandas as pd
+
+        if not self._rules:
+            return tuple(self._verdicts)
+        passed = [verdict.passed for verdict in self._verdicts]
+        for number, result in zip(self._of, _validate(pd.DataFrame([self._frame], dtype="float64"), self._rules), strict=True):
+            passed[number] = passed[number] and result["success"]
+        return tuple(replace(verdict, passed=ok) for verdict, ok in zip(self._verdicts, passed, strict=True))
+
+
+def _distance(value: Any, bound: Any) -> float:
+    """How far a value lies above a bound. Great Expectations takes bounds as floating-point numbers, in which 0.1 is no tenth; what is taken
+    exactly here keeps its sign there.
+    """
+    if isinstance(value, (date, datetime)):
+        return (value - bound).total_seconds()
+    if isinstance(value, float):
+        return value - float(bound)
+    return float(Decimal(value) - Decimal(bound))
+
+
+def _provable(found: Whole, rule: Rule, *, whole: bool) -> tuple[Any, Any]:
+    """The bounds that the rows which came can be held to: of a part of a table only what a part can prove wrong."""
+    low = found.low if whole or "min_value" in rule.part or "value_set" in rule.part else None
+    return low, (found.high if whole or "max_value" in rule.part or "value_set" in rule.part else None)
+
+
+def _confirmed(contract: Contract, written: Expectation, rule: Rule, count: Count) -> tuple[str, list[Verdict]]:
+    """Rows that missed a rule, judged by the expectation it names: what it calls unexpected, and a failed verdict where it does not agree."""
+    if not count.slices:
+        return "", []
+    import great_expectations.expectations as gxe
+    import pandas as pd
+    import pyarrow as pa
+
+    rows = pa.Table.from_batches(count.slices)
+    types = types_of(contract)
+    frames = [{name: rows[name].to_pylist() for name in rows.column_names}]
+    arguments = [_typed(rule, written, types)]
+    if compares_values(rule) and not pa.types.is_floating(types[count.columns[0]]):
+        frames, arguments = _distances(frames[0][count.columns[0]], count.columns[0], arguments[0])
+    kind = getattr(gxe, "".join(part.title() for part in rule.name.split("_")))
+    columns = {"column": written.column} if written.column else {}
+    missed, said = 0, ""
+    for frame, given in zip(frames, arguments, strict=True):
+        table = pd.DataFrame({name: pd.Series(values, dtype="object") for name, values in frame.items()})
+        (result,) = _validate(table, [kind(**columns, **given)])
+        missed += 0 if result["success"] else result["unexpected"]
+        said = said or result["observed"]
+    if missed == rows.num_rows:
+        examples = [
+            " ≯ ".join(map(str, row.values())) if rule.about == "pair" else ", ".join(map(str, row.values()))
+            for row in rows.slice(0, 20).to_pylist()
+        ]
+        return ", ".join(list(dict.fromkeys(examples))[:5])[:200], []
+    expected = f"{rule.name}: {rows.num_rows} of {rows.num_rows} rows miss it"
+    observed = f"Great Expectations: {missed} ({said or 'no message'})"
+    return "", [Verdict("judge.disagree", ", ".join(count.columns), expected, observed, False, "critical")]
+
+
+def _distances(values: list[Any], column: str, given: dict[str, Any]) -> tuple[list[dict[str, list[Any]]], list[dict[str, Any]]]:
+    """The values that miss a bound as what they lie above it: those below the lower one, and the others."""
+    low, high = given.get("min_value"), given.get("max_value")
+    strict = {side: given[side] for side in ("strict_min", "strict_max") if side in given}
+    below = [value for value in values if low is not None and (high is None or value <= low)]
+    above = [value for value in values if not (low is not None and (high is None or value <= low))]
+    frames: list[dict[str, list[Any]]] = []
+    arguments: list[dict[str, Any]] = []
+    for part, bound, side in ((below, low, "min_value"), (above, high, "max_value")):
+        if part:
+            frames.append({column: [_distance(value, bound) for value in part]})
+            arguments.append({side: 0, **strict})
+    return frames, arguments
+
+
+def _typed(rule: Rule, written: Expectation, types: Mapping[str, pa.DataType]) -> dict[str, Any]:
+    """The rule's own arguments as Great Expectations takes them: values of the column's type, without the share that may miss."""
+    given = written.arguments()
+    given.pop("mostly", None)
+    if written.column is not None and "value_set" in given:
+        given["value_set"] = in_type(
+            (literal(value, types[written.column]) for value in given["value_set"]), types[written.column]
+        ).to_pylist()
+    for side in ("min_value", "max_value"):
+        if written.column is not None and given.get(side) is not None and compares_values(rule):
+            given[side] = literal(given[side], types[written.column])
+    return given
+
+
+def judge_bands(bands: Sequence[Band]) -> tuple[bool, ...]:
+    """Whether each number lies within its band, as Great Expectations sees it on a frame of the numbers."""
+    asked = _Asked()
+    for band in bands:
+        asked.verdict(Verdict(f"band_{band.kind}", band.column, "", "", True, band.severity))
+        if band.low is not None:
+            asked.between(band.observed, band.low, None)
+        if band.high is not None:
+            asked.between(band.upper, None, band.high)
+    return tuple(verdict.passed for verdict in asked.judged())
+
+
+@cache
+def _batches() -> Any:
+    """Where frames are handed to Great Expectations: one context for a process, in memory, offline and quiet."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    import great_expectations as gx
+
+    context: Any = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    return context.data_sources.add_pandas("profile").add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
 
 
 def _validate(frame: pd.DataFrame, rules: list[Any]) -> list[dict[str, Any]]:
-    """Run a suite in an ephemeral context, offline and quiet. A rule that raises inside GX counts as failed, with its message."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    """What a suite finds on a frame, rule by rule. A rule that raises inside GX counts as failed, with its message."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations as gx
 
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # pyright: ignore[reportAttributeAccessIssue]  (a dict is what GX documents)
-        batch = context.data_sources.add_pandas("profile").add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
         suite = gx.ExpectationSuite(name="contract", expectations=rules)
-        outcome = batch.get_batch({"dataframe": frame}).validate(suite)
+        outcome = _batches().get_batch({"dataframe": frame}).validate(suite)
     # GX groups results by column; the order of the rules is found again by what they are about.
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for result in outcome.results:
@@ -198,5 +322,6 @@ def _validate(frame: pd.DataFrame, rules: list[Any]) -> list[dict[str, Any]]:
             "kwargs": kwargs,
             "success": bool(result.success),
             "observed": str(trouble or result.result.get("observed_value", "")),
+            "unexpected": result.result.get("unexpected_count", 0),
         }
     return [found[(rule.expectation_type, str(getattr(rule, "column", "") or ""))] for rule in rules]

@@ -20,7 +20,7 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
     """The definitions of one project. Reads its files and nothing else: no source, no table, no clock."""
     by_name = {str(job.name): job for job in jobs(project)}
     return dg.Definitions(
-        # system/stream: a pull, with its five checks.      index/… gate/… production/…: candidate, decision, pointer.
+        # system/stream: a pull, with its six checks.       index/… gate/… production/…: candidate, decision, pointer.
         # access/… agreement/…: who is in what, and whether the source agrees.      books/… tables/…: ids compared, files tidied.
         assets=[*stream_assets(project), *access_assets(project), *upkeep_assets(project), *index_assets(project), seal_asset(project)],
         jobs=list(by_name.values()),

@@ -16,12 +16,13 @@ DESCRIPTIONS = {
     "schema": "Great Expectations on the live types: every contract column is there, with its type.",
     "access": "Every row points at a scope, and every scope resolves to principals. What does not is served to nobody.",
     "values": "Great Expectations on the profile of what came: each rule with what was expected and observed.",
+    "bands": "Great Expectations on the numbers of this pull: each within what the stream's own green days showed, or what the contract fixes.",
     "balance": "source = landed + quarantined + excluded.",
 }
 
 
 def specs(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """The five checks of a stream. Blocking: a failed one of severity ERROR ends the run before anything downstream starts."""
+    """The checks of a stream. Blocking: a failed one of severity ERROR ends the run before anything downstream starts."""
     return [dg.AssetCheckSpec(name, asset=key, description=DESCRIPTIONS[name], blocking=True, partitions_def=partitions) for name in CHECKS]
 
 

@@ -152,8 +152,8 @@ class ClaimStore:
                 if attempt == _ATTEMPTS:
                     raise
 
-    def read(self, day: date | None = None, stream: str | None = None) -> tuple[Claim, ...]:
-        """Claims of a civil day and of a stream (both optional), oldest first. A store nobody has written to is empty."""
+    def read(self, day: date | None = None, stream: str | None = None, since: date | None = None) -> tuple[Claim, ...]:
+        """Claims of a civil day, from a day on, and of a stream (all optional), oldest first. A store nobody has written to is empty."""
         try:
             table = DeltaTable(self.location, storage_options=self._options)
         except TableNotFoundError:
@@ -161,6 +161,8 @@ class ClaimStore:
         filters: list[tuple[str, str, Any]] = []
         if day is not None:
             filters.append(("day", "=", day))
+        if since is not None:
+            filters.append(("day", ">=", since))
         if stream is not None:
             filters.append(("stream", "=", stream))
         found = cast(list[dict[str, Any]], table.to_pyarrow_table(filters=filters or None).to_pylist())

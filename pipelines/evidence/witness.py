@@ -10,7 +10,7 @@ RunStatus = Literal["queued", "started", "succeeded", "failed", "stopped"]
 CheckStatus = Literal["planned", "succeeded", "failed", "skipped", "execution_failed"]
 Severity = Literal["error", "warn"]
 #: The checks every stream carries, in the order they are judged. A run without one of them proves nothing.
-STREAM_CHECKS = ("drift", "schema", "access", "values", "balance")
+STREAM_CHECKS = ("drift", "schema", "access", "values", "bands", "balance")
 
 
 @dataclass(frozen=True)

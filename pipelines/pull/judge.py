@@ -20,9 +20,11 @@ def _in_words(what: str) -> str:
     return told(_SENTENCES[code], value=named) if named and code in _SENTENCES else what
 
 
-def values_check(contract: Contract, fetched: Fetched) -> Check:
-    """The contract's rules on the profile of what came. Warnings show and do not block; quarantined rows show as numbers."""
-    verdicts = judge_values(contract, fetched.profile, fetched.live_after)
+def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) -> Check:
+    """The contract's rules on the profile of what came; ``whole``: that is all there is. Warnings show and do not block; quarantined rows show
+    as numbers.
+    """
+    verdicts = judge_values(contract, fetched.profile, fetched.live_after, whole=whole)
     failed = [v for v in verdicts if not v.passed]
     critical = [v for v in failed if v.severity == "critical"]
     rows = tuple(
@@ -31,7 +33,7 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
             "column": v.column,
             "expected": v.expected,
             "observed": v.observed,
-            "verdict": "pass" if v.passed else ("FAIL" if v.severity == "critical" else "warn"),
+            "verdict": ("later" if v.later else "pass") if v.passed else ("FAIL" if v.severity == "critical" else "warn"),
         }
         for v in verdicts
     )
@@ -53,6 +55,7 @@ def values_check(contract: Contract, fetched: Fetched) -> Check:
     odd = [(note, count) for note, count in fetched.notes.most_common() if not note.fact]
     numbers = {
         "rows": float(fetched.profile.rows),
+        "expectations": float(len(verdicts)),
         "failed": float(len(failed)),
         "rejected": float(len(fetched.rejects)),
         "noted": float(len(odd)),

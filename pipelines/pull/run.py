@@ -17,22 +17,27 @@ from expectations.drift import Change, Drift
 from expectations.facts import Facts, facts_of
 from pipelines.clock import Clock
 from pipelines.consumers import columns_of, uses
+from pipelines.landing import numbers
 from pipelines.landing.memory import Memory
+from pipelines.landing.numbers import Kept
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse, storing
 from pipelines.project import Project
 from pipelines.pull.again import again
 from pipelines.pull.balance import balance
+from pipelines.pull.bands import bands_check
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
 from pipelines.pull.evolve import evolve
 from pipelines.pull.fetch import Fetched, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
+from pipelines.pull.green import taught
 from pipelines.pull.guard import guard, guard_columns, guard_held
 from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
+from pipelines.pull.numbers import closed_of, numbers_of
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
 from pipelines.pull.promise import hold, register
 from pipelines.pull.publish import publish
@@ -185,7 +190,8 @@ class _Walk:
             fetched.rights_missed = unannounced(held, stream, warehouse, fetched.restated) if goes_on else 0
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
-            self.demand(values_check(self.contract, fetched))
+            self.demand(values_check(self.contract, fetched, whole=plan.window.full))
+            kept = self._numbers(fetched, plan, before, warehouse, asked=asked)
             content = None
             if self.contract.content is not None:
                 content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
@@ -196,6 +202,7 @@ class _Walk:
         self._balance(connector, stream, warehouse, fetched)
         counts = self._counts(fetched, content)
         self.step("publish")
+        numbers.put(warehouse.store, self.stream.id, kept)
         register(warehouse, self.contract)
         record = publish(
             warehouse,
@@ -250,6 +257,23 @@ class _Walk:
         except FixConfiguration as error:
             return error.say()
         return ", ".join(f"{use.index} ({len(use.questions)}/{use.asked})" for use in used)
+
+    def _numbers(self, fetched: Fetched, plan: Reading, before: Published | None, warehouse: Warehouse, *, asked: bool) -> Kept:
+        """What this pull showed in numbers, held to what the stream's green days showed."""
+        kept = numbers_of(
+            self.contract,
+            fetched,
+            plan,
+            numbers.get(warehouse.store, self.stream.id, before.pull_id) if before else None,
+            pull_id=self.pull_id,
+            at=self.started,
+            accepted=self.request.accept_gone,
+            asked=asked,
+            closed=closed_of(self.project),
+        )
+        history = () if asked else taught(self.project, warehouse.store, self.stream.id, self.started)
+        self.demand(bands_check(self.contract, kept.numbers, history, asked=asked))
+        return kept
 
     def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
         landed = warehouse.live_count(stream.id)

@@ -25,8 +25,8 @@ QUICK = """
 from unittest.mock import patch
 from pipelines.cli.main import main
 from pipelines.pull.outcome import Check
-passed = lambda *_: Check("values", True, "critical", "not judged here")
-with patch.multiple("pipelines.pull.run", schema_check=passed, values_check=passed):
+passed = lambda *_, **__: Check("values", True, "critical", "not judged here")
+with patch.multiple("pipelines.pull.run", schema_check=passed, values_check=passed, bands_check=passed):
     main()
 """
 #: Four pages. About how many requests and files a pull of it takes: some points lie behind its end, and then it was not killed.

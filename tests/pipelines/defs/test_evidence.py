@@ -324,6 +324,7 @@ def test_the_witness_counts_a_planned_check_as_planned_and_never_as_passed(tmp_p
         "schema": ("succeeded", True),
         "access": ("succeeded", True),
         "values": ("failed", False),
+        "bands": ("planned", None),
         "balance": ("planned", None),
     }
 

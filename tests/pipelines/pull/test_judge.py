@@ -24,7 +24,7 @@ def verdict(column: str, *, passed: bool = False, severity: Weight = "warning") 
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, notes: dict[Note, int] | None = None) -> Any:
-    monkeypatch.setattr(judge, "judge_values", lambda *_: verdicts)
+    monkeypatch.setattr(judge, "judge_values", lambda *_, **__: verdicts)
     fetched = SimpleNamespace(profile=SimpleNamespace(rows=12), live_after=12, rejects=(), notes=Counter(notes))
     return values_check(cast(Any, None), cast(Any, fetched))
 
@@ -99,7 +99,7 @@ def test_a_reader_in_no_form_of_a_principal_is_refused(name: str) -> None:
 
 
 def test_where_all_rows_are_held_back_nobody_says_that_none_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "judge_values", lambda *_: ())
+    monkeypatch.setattr(judge, "judge_values", lambda *_, **__: ())
     reject = Reject("erp/items/1", "no", "value.absent", "{}")
     fetched = SimpleNamespace(profile=SimpleNamespace(rows=0), live_after=0, rejects=(reject,), notes=Counter())
     said = values_check(cast(Any, None), cast(Any, fetched)).summary

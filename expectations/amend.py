@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from connectors.errors import FixConfiguration
 from connectors.protocol import LiveField, Schema
 from expectations.changes import Change
 from expectations.contract import Contract
-from expectations.types import write_type
+from expectations.rules import check_rule
+from expectations.types import parse_type, write_type
 
 #: Kinds for which a contract has no word: the acceptance names them, and the next published pull has taken them in.
 _UNSTATED = frozenset(
@@ -180,9 +182,19 @@ class _Writer:
         wanted = write_type(now.type)
         if str(node["type"]).replace(" ", "") == wanted.replace(" ", ""):
             return True
-        if wanted in ("list", "struct") or "fields" in node:
+        if wanted in ("list", "struct") or "fields" in node or not self._judged_as(str(node["name"]), wanted):
             return False
         node["type"] = wanted
+        return True
+
+    def _judged_as(self, name: str, wanted: str) -> bool:
+        """Whether every rule of a column can judge it as another type, too."""
+        types = {field.name: parse_type(wanted) if field.name == name else field.column().type for field in self.contract.fields}
+        for rule in self.contract.expectations:
+            try:
+                check_rule(rule.expect, rule.column, rule.arguments(), types, self.contract.stream)
+            except FixConfiguration:
+                return False
         return True
 
     def _required(self, change: Change) -> bool:

@@ -232,11 +232,11 @@ def test_a_slot_that_finds_a_pull_by_hand_in_its_way_waits_for_it_and_the_day_is
     folder = write_project(tmp_path, CUSTOMERS, home=kintone, **today.project)
     writing, refused = Warehouse.writing, [0]
 
-    def first_in_the_way(self: Warehouse, stream: str) -> Any:
+    def first_in_the_way(self: Warehouse, stream: str, by: str = "") -> Any:
         if not refused[0]:
             refused[0] += 1
             raise AnswerIsNo("landing.busy", stream=stream)
-        return writing(self, stream)
+        return writing(self, stream, by)
 
     monkeypatch.setattr(Warehouse, "writing", first_in_the_way)
     project = live_the_slot(folder, today)

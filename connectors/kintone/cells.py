@@ -22,6 +22,8 @@ from connectors.kintone.schema import Shape
 Bad = dict[int, str]
 
 ABSENT = "field.absent"
+#: A value of a kind that the column can't hold, whatever it is: the field is of another type than the contract's.
+OTHER_TYPE = "field.type"
 _REASONS: dict[Shape, str] = {
     "text": "text.type",
     "number": "number.overflow",
@@ -136,7 +138,9 @@ def _times(plan: Plan, values: list[Any]) -> tuple[pa.Array, Bad]:
 
 
 def _minutes(plan: Plan, values: list[Any]) -> tuple[pa.Array, Bad]:
-    """Durations "25:01" as minutes (1501)."""
+    """Durations "25:01" as minutes (1501). A column of amounts holds none: minutes would look like an amount there."""
+    if not (pa.types.is_integer(plan.type) or pa.types.is_string(plan.type)):
+        return pa.nulls(len(values), plan.type), {position: OTHER_TYPE for position, value in enumerate(values) if value is not None}
     bad: Bad = {}
     minutes: list[int | None] = []
     for position, value in enumerate(values):

@@ -92,6 +92,11 @@ def value_of(cell: Cell, raw: Raw, rules: Rules, beside: Raw = None) -> Any:
         if cell.column.required or (raw is Presence.NIL and not cell.nillable):
             raise Unfit(f"value.{raw.value} (a value is required)", raw)
         return None
+    if cell.many and not pa.types.is_list(cell.column.type):
+        # The element may repeat now, and the contract's column holds one: a row that has one fits it.
+        if len(raw) > 1:
+            raise Unfit(_BROKEN[Presence.TWICE], raw)
+        return _item(cell, raw[0], rules, 0, beside) if raw else None
     if cell.many:
         return [_item(cell, one, rules, index, beside) for index, one in enumerate(raw, 1)]
     # XSD part 1 §3.3.1: a default stands for an element that is there and empty, never for one that is absent.

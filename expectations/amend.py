@@ -46,7 +46,7 @@ def amend(text: str, contract: Contract, live: Schema, changes: Iterable[Change]
     unstated: list[Change] = []
     left: list[Change] = []
     for change in changes:
-        (unstated if change.kind in _UNSTATED else stated if writer.write(change) else left).append(change)
+        (unstated if writer.has_no_word(change) else stated if writer.write(change) else left).append(change)
     writer.address()
     return Amended(writer.text(), tuple(stated), tuple(unstated), tuple(left))
 
@@ -93,6 +93,17 @@ class _Writer:
 
     def text(self) -> str:
         return _dump(self.document)
+
+    def has_no_word(self, change: Change) -> bool:
+        """Whether the contract as it stands says nothing that the change is against: an option of a list that it doesn't keep, or a source
+        that asks for more than was promised.
+        """
+        if change.kind == "required":
+            return (change.old, change.new) == ("optional", "required")
+        if change.kind in ("options", "option_renamed"):
+            node = self._node(change.path)
+            return node is not None and "options" not in node and not self._sets(str(node["name"]))
+        return change.kind in _UNSTATED
 
     def write(self, change: Change) -> bool:
         # A kind without an edit is a person's to write.
@@ -210,13 +221,15 @@ class _Writer:
             return node is None
         if "options" in node:
             node["options"] = _flow_list(listed)
-        before = set[str]()
-        for rule in self.document.get("expectations") or ():
-            if rule.get("column") == node["name"] and "value_set" in rule:
-                # What was stored under a choice that is gone stays stored.
-                before = {str(one) for one in rule["value_set"]}
-                rule["value_set"].extend(one for one in listed if one not in before)
+        for rule in self._sets(str(node["name"])):
+            # What was stored under a choice that is gone stays stored.
+            before = {str(one) for one in rule["value_set"]}
+            rule["value_set"].extend(one for one in listed if one not in before)
         return True
+
+    def _sets(self, name: str) -> list[Any]:
+        """The rules that list the values of a column."""
+        return [rule for rule in self.document.get("expectations") or () if rule.get("column") == name and "value_set" in rule]
 
     def _label(self, change: Change) -> bool:
         node = self._node(change.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import Schema
@@ -55,11 +56,15 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     """
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
-    if not (drift.changes or asked.take or asked.renames):
-        if not written or (contract.version > before.version and contract.accepted and _suffices(contract.accepted, written)):
-            return None
-        if contract.version > before.version and contract.accepted is not None and contract.accepted != before.accepted:
-            return _seconded(project, contract, written, contract.accepted, asked)
+    ahead = contract.version > before.version
+    pending = ahead and contract.accepted is not None and contract.accepted != before.accepted
+    if not (drift.changes or asked.take or asked.renames) and (
+        not written or (ahead and contract.accepted and _suffices(contract.accepted, written))
+    ):
+        return None
+    # What is only told about the source waits for nobody, and must not keep the second name from its place.
+    if pending and contract.accepted and not (drift.blocking or asked.take or asked.renames or _suffices(contract.accepted, written)):
+        return _seconded(project, contract, written, contract.accepted, asked)
     if not asked.why:
         raise FixConfiguration("contract.no_reason", stream=contract.stream)
     file = ContractFile(project, contract)
@@ -68,7 +73,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     left = tuple(change for change in amended.left if change.blocks)
     if left:
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(left))
-    accepted = {
+    accepted: dict[str, Any] = {
         "by": asked.by,
         "at": asked.at.isoformat(),
         "why": asked.why,
@@ -79,6 +84,13 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     text = signed(amended.text, version, accepted)
     contract_now = parse_contract(text, file.path)
     still = compare(contract_now, live, since).blocking
+    known = {(change.kind, change.path) for change in (*amended.stated, *amended.unstated)}
+    if still and all((change.kind, change.path) in known for change in still):
+        # The contract says what the source says, and the source is still not what it was at the last pull: that, too, is accepted by name.
+        accepted["changes"] = [*accepted["changes"], *(change.line for change in still)]
+        text = signed(amended.text, version, accepted)
+        contract_now = parse_contract(text, file.path)
+        still = compare(contract_now, live, since).blocking
     if still:
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(still))
     found = differences(before, contract_now)

@@ -17,12 +17,15 @@ BY_POLICY = "policy: evolve"
 
 
 def evolve(project: Project, contract: Contract, live: Schema, changes: Sequence[Change], at: datetime) -> Contract:
-    """Write the next version, which states these changes, and give it. New fields come under the source's names.
+    """Write the next version, which states these changes, and give it. New fields come under the source's names. Where a contract has no word
+    for any of them, it stays as it is: a version means one promise, and two versions would mean the same.
 
     Raises FixConfiguration where the file is not what the project read, or can't be written.
     """
     file = ContractFile(project, contract)
     take = {change.path: "" for change in changes if change.kind == "added"}
     amended = amend(file.text, contract, live, changes, take)
+    if not amended.stated:
+        return contract
     accepted = {"by": BY_POLICY, "at": at.date().isoformat(), "why": ", ".join(change.line for change in changes)}
     return file.write(signed(amended.text, contract.version + 1, accepted))

@@ -55,7 +55,7 @@ def signed(text: str, version: int, accepted: Mapping[str, Any]) -> str:
     """The text with its version and who accepted it."""
     document = _yaml().load(text)
     document["version"] = version
-    document["accepted"] = _flow({key: value for key, value in accepted.items() if value})
+    document["accepted"] = _flow({key: value for key, value in {**accepted, "version": version}.items() if value})
     return _dump(document)
 
 

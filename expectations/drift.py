@@ -134,9 +134,13 @@ class _Comparison:
                 yield Change("address", part, "", before[part], now[part], self._moved(part, now[part]), part not in _ASIDE)
 
     def _moved(self, part: str, now: str) -> Policy:
-        """Another object under the old address is for a person to approve, and the contract that names it is the approval."""
-        named = str(self.contract.source.get(part, "")) == now
-        return self.contract.drift.identity if part in _OBJECT and not named else "report"
+        """Another object under the old address is for a person to approve, and the contract that names it is the approval. No policy lets it
+        pass: its rows would take the place of the old one's, and the old one's would be deleted.
+        """
+        if part not in _OBJECT or str(self.contract.source.get(part, "")) == now:
+            return "report"
+        policy = self.contract.drift.identity
+        return "ask" if policy == "report" else policy
 
     def fields(self, promised: Sequence[FieldSpec], live: Sequence[LiveField], *, prefix: str) -> list[Change]:
         by_source = {field.source: field for field in live}

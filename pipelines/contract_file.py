@@ -24,26 +24,43 @@ class ContractFile:
         if parse_contract(self.text, self.path) != contract:
             raise FixConfiguration("contract.moved_on", path=str(self.path), version=contract.version)
 
-    @property
-    def history(self) -> Path:
-        """Where the text of the contract's version is kept once it has a successor."""
-        return self.path.parent / "history" / f"{self.path.stem}.v{self._contract.version}.yaml"
+    def history(self, version: int) -> Path:
+        """Where the text of a version is kept once it has a successor."""
+        return self.path.parent / "history" / f"{self.path.stem}.v{version}.yaml"
 
-    def write(self, text: str, *, keep: bool = True) -> Contract:
-        """Put the new text in the file's place, the old one into the history where that is to ``keep``, and give the contract it says.
+    def write(self, text: str, *, former: Contract | None = None) -> Contract:
+        """Put the new text in the file's place, the old one into the history where it is another version, and give the contract it says.
 
+        ``former`` is given where the file was edited by hand: what the last version promised then, which stands in no file any more.
         A kill in between leaves the old file. Raises FixConfiguration, with nothing changed, where the text is no contract or the folder
         can't be written.
         """
         contract = parse_contract(text, self.path)
         part = self.path.with_name(f".{self.path.name}.new")
         try:
-            if keep and contract.version != self._contract.version:
-                self.history.parent.mkdir(exist_ok=True)
-                self.history.write_text(self.text, encoding="utf-8")
+            if former is not None and former.version < contract.version:
+                self._keep(former.version, _plain(former))
+            elif former is None and contract.version != self._contract.version:
+                self._keep(self._contract.version, self.text)
             part.write_text(text, encoding="utf-8")
             os.replace(part, self.path)
         except OSError as error:
             raise FixConfiguration("contract.unwritable", path=str(self.path), reason=error.strerror or str(error)) from error
         self._project.renewed(contract)
         return contract
+
+    def _keep(self, version: int, text: str) -> None:
+        path = self.history(version)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _plain(contract: Contract) -> str:
+    """A promise as YAML, without the comments that nobody kept."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    out = io.StringIO()
+    YAML(typ="safe").dump(contract.model_dump(mode="json", by_alias=True, exclude_defaults=True), out)
+    return out.getvalue()

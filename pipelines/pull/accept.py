@@ -21,6 +21,7 @@ from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.compare import in_words
+from pipelines.pull.promise import accepts
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
     ahead = contract.version > before.version
-    pending = ahead and contract.accepted is not None and contract.accepted != before.accepted
+    pending = ahead and contract.accepted is not None and accepts(contract.accepted, contract.version, before.accepted)
     if not (drift.changes or asked.take or asked.renames) and (
         not written or (ahead and contract.accepted and _suffices(contract.accepted, written))
     ):
@@ -94,7 +95,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     if still:
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(still))
     found = differences(before, contract_now)
-    file.write(text, keep=not differences(before, contract))
+    file.write(text, former=before if differences(before, contract) else None)
     return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
 
 
@@ -132,4 +133,4 @@ def _seconded(project: Project, contract: Contract, written: tuple[Difference, .
         raise AnswerIsNo("contract.same_person", stream=contract.stream, version=contract.version, by=accepted.by)
     file = ContractFile(project, contract)
     both = accepted.model_dump(mode="json", exclude_defaults=True) | {"seconded": {"by": asked.by, "at": asked.at.isoformat()}}
-    return Accepted(file.write(signed(file.text, contract.version, both), keep=False), (), written, second=False)
+    return Accepted(file.write(signed(file.text, contract.version, both)), (), written, second=False)

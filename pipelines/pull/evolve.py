@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from connectors.protocol import Schema
 from expectations.amend import amend, signed
@@ -27,5 +28,9 @@ def evolve(project: Project, contract: Contract, live: Schema, changes: Sequence
     amended = amend(file.text, contract, live, changes, take)
     if not amended.stated:
         return contract
-    accepted = {"by": BY_POLICY, "at": at.date().isoformat(), "why": ", ".join(change.line for change in changes)}
+    accepted = {
+        "by": BY_POLICY,
+        "at": at.astimezone(ZoneInfo(project.file.timezone)).date().isoformat(),
+        "why": ", ".join(change.line for change in changes),
+    }
     return file.write(signed(amended.text, contract.version + 1, accepted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.errors import FixConfiguration
-from expectations.contract import Contract
+from expectations.contract import Acceptance, Contract
 from expectations.versions import Difference, differences
 from pipelines.landing.promises import keep, kept
 from pipelines.landing.warehouse import Warehouse
@@ -34,11 +34,16 @@ def hold(warehouse: Warehouse, contract: Contract) -> None:
     if not found:
         return
     facts = {"stream": contract.stream, "version": contract.version, "before": before.version}
-    if contract.accepted is None or contract.accepted == before.accepted:
+    if contract.accepted is None or not accepts(contract.accepted, contract.version, before.accepted):
         raise FixConfiguration("contract.unaccepted", **facts, changes=in_short(found))
     breaking = [one for one in found if one.breaks]
     if breaking and not contract.accepted.by_two:
         raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=in_short(breaking))
+
+
+def accepts(accepted: Acceptance, version: int, before: Acceptance | None) -> bool:
+    """Whether an acceptance is of this version: by its number or, where a person wrote none, by being another than the one before."""
+    return accepted != before if accepted.version is None else accepted.version == version
 
 
 def register(warehouse: Warehouse, contract: Contract) -> None:

@@ -146,9 +146,9 @@ CELLS: list[Cell] = [
         for one in PLAIN
         for name, body in (("set-app-code", {"to": "ANOTHER{}"}), ("recreate-app", {}), ("delete-app", {}))
     ],
-    # It leads to another app: the contract names the old one's number.
-    *cells_of("recreate-app same code", "identity", ("address", "app_id"), PLAIN, {"code": "{code}"}, report=End(named=(("address", "app_id"),))),
-    *cells_of("renumber-app", "identity", ("address", "app_id"), PLAIN, {}, report=End(named=(("address", "app_id"),))),
+    # It leads to another app: no policy lets that pass, only the contract that names its number.
+    *cells_of("recreate-app same code", "identity", ("address", "app_id"), PLAIN, {"code": "{code}"}),
+    *cells_of("renumber-app", "identity", ("address", "app_id"), PLAIN, {}),
     *[Cell("move-app", "identity", one, End(), {}) for one in PLAIN],
     # A field that the service user may not see is one that is gone, whoever asks.
     *cells_of(

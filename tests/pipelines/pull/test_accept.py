@@ -15,6 +15,7 @@ from scripted import STREAM, Source, names, project_of, run
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Cursor, Known, LiveField, Page, Schema, Stream, Window
+from expectations.reading import read_contract
 from expectations.rename import Proposal
 from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
@@ -185,6 +186,17 @@ def test_a_contract_edited_by_hand_is_accepted_as_its_next_version(project: Proj
     assert run(edited, source).succeeded
     promise = kept(Warehouse(edited.root).store, STREAM)
     assert promise is not None and promise.version == 2 and promise.exclude == ("memo",)
+    former = read_contract(path.parent / "history" / "parts.v1.yaml")
+    assert (former.version, former.exclude, former.fingerprint()) == (1, (), project.contract(STREAM).fingerprint())
+
+
+def test_the_same_people_may_accept_the_next_version_on_the_same_day_for_the_same_reason(project: Project, source: Moving) -> None:
+    for new, old in (("名称", "name"), ("品名", "名称")):
+        source.rename(old, new)
+        for by in ("Akari Mori", "Riku Ikeda"):
+            accepted(project, source, by=by, why="the owner tidies up")
+        assert run(project, source).succeeded
+    assert load(project.folder).contract(STREAM).version == 3
 
 
 def test_a_contract_that_changed_while_it_was_looked_at_is_not_written_over(project: Project, source: Moving) -> None:

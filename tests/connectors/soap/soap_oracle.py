@@ -260,8 +260,12 @@ def _judged(wrapper: etree._Element, shape: Shape, notes: _Notes) -> Rows | Fail
     empty = False
     if shape.ok:
         said = _scalar(wrapper, shape.ok, shape, notes)
+        counts = _along([wrapper], shape.count, shape) if shape.count else []
+        if len(counts) > 1:
+            # What says two things of one is damaged, whatever its code says.
+            notes.odd.append("more than one count")
         if said in shape.refused_values:
-            whole = not shape.count or all(not _children(one) for one in _along([wrapper], shape.count, shape))
+            whole = all(not _children(one) for one in counts)
             raise _Refused("AccessRefused" if whole else "SourceError", said)
         empty = said in shape.empty_values
         if not empty and said not in shape.ok_values:

@@ -19,12 +19,12 @@ class PeerMissing(RuntimeError):
     """Node or npm is not installed, or npm could not install what is pinned."""
 
 
-def node_modules() -> Path:
-    """The folder of the pinned packages, by their lock file's hashes; kept between runs. Raises PeerMissing."""
+def node_modules(pinned: Path = HERE) -> Path:
+    """The folder of the packages that ``pinned``'s lock file names, by its hashes; kept between runs. Raises PeerMissing."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise PeerMissing(f"{program} is not installed")
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
+    lock = hashlib.sha256((pinned / "package-lock.json").read_bytes()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()) / f"fortnight-peers-{os.getuid()}"
     folder = cache / lock
     if folder.exists():
@@ -33,7 +33,7 @@ def node_modules() -> Path:
     made = Path(tempfile.mkdtemp(prefix=f"{lock}-", dir=cache))
     try:
         for name in _PINNED:
-            shutil.copy(HERE / name, made / name)
+            shutil.copy(pinned / name, made / name)
         done = subprocess.run(
             ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
             cwd=made,
@@ -43,7 +43,7 @@ def node_modules() -> Path:
             timeout=300,
         )
         if done.returncode:
-            raise PeerMissing(f"npm could not install {HERE.name}/package-lock.json: {done.stderr.strip()[-300:]}")
+            raise PeerMissing(f"npm could not install {pinned.name}/package-lock.json: {done.stderr.strip()[-300:]}")
         made.rename(folder)
     except OSError:
         # Another process was quicker: its folder holds the same.

@@ -97,9 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         upstream = http.client.HTTPConnection("127.0.0.1", _Handler.store, timeout=30)
         upstream.request(self.command, self.path, body, dict(self.headers))
         reply = upstream.getresponse()
-        headers = {
-            name: value for name, value in reply.getheaders() if name.lower() not in ("transfer-encoding", "connection", "server", "date")
-        }
+        # One spelling of each name: the length that a HEAD tells must not stand beside that of the body it does not have.
+        named = {name.title(): value for name, value in reply.getheaders()}
+        ours = ("Transfer-Encoding", "Connection", "Keep-Alive", "Server", "Date")
+        headers = {name: value for name, value in named.items() if name not in ours}
         self._answer(reply.status, reply.read(), headers)
         upstream.close()
 

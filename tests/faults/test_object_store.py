@@ -1,14 +1,19 @@
-"""Storage on an S3-compatible store: pulls, records and upkeep as on a disk, two pulls at once without a lock, and a store that refuses."""
+"""Storage on S3 and on Azure Blob Storage: pulls, records and upkeep as on a disk, two pulls at once without a lock, and a store that refuses."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import azure_store
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from object_store import LOCAL, Proxy, s3_server
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipelines" / "pull"))
@@ -24,26 +29,41 @@ from pipelines.landing.upkeep import compact, restore, vacuum
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 
+_ROOTS = itertools.count(1)
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with s3_server() as at:
-        yield at
+
+@dataclass(frozen=True)
+class Store:
+    """A running store: where it listens, how a deployment's environment names it when a port leads to it, and where its roots begin."""
+
+    port: int
+    variables: Callable[[int], dict[str, str]]
+    address: str
+
+
+@pytest.fixture(scope="module", params=["s3", "azure"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "s3":
+        with s3_server() as port:
+            yield Store(port, lambda at: LOCAL | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{at}"}, "s3://lake")
+    else:
+        with azure_store.azure_server() as (port, account):
+            yield Store(port, lambda at: azure_store.by_key(at, account), f"az://{azure_store.CONTAINER}")
 
 
 @pytest.fixture
-def proxy(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def proxy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The way to the store, by the environment, as deployments name it."""
-    before = Proxy(port)
-    for name, value in (LOCAL | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{before.port}"}).items():
+    before = Proxy(store.port)
+    for name, value in store.variables(before.port).items():
         monkeypatch.setenv(name, value)
     yield before
     before.close()
 
 
 @pytest.fixture
-def root(request: pytest.FixtureRequest, proxy: Proxy) -> str:
-    return f"s3://lake/{request.node.name[:40].strip('_')}"
+def root(store: Store, proxy: Proxy) -> str:
+    return f"{store.address}/root{next(_ROOTS)}"
 
 
 def project(folder: Path, root: str) -> Project:
@@ -64,7 +84,19 @@ def test_pulls_land_change_and_delete_as_on_a_disk(tmp_path: Path, root: str) ->
     del source.rows[5]
     assert run(made, source, full=True).succeeded
     assert names(made) == {number: row.name for number, row in source.rows.items()}
-    assert not (Path.cwd() / "s3:").exists() and not (tmp_path / "s3:").exists()
+    scheme = root.partition("//")[0]
+    assert not (Path.cwd() / scheme).exists() and not (tmp_path / scheme).exists()
+
+
+def test_a_commit_by_hand_is_named_and_stays_until_a_person_puts_it_back(root: str) -> None:
+    pulled(root, 1, batch({1: "始"}))
+    write_deltalake(f"{root}/current/{ORDERS}", pa.Table.from_batches([batch({666: "手書き"}, 9)]), mode="append")
+    with pytest.raises(AnswerIsNo) as refused:
+        pulled(root, 2, batch({2: "次"}, 2))
+    said = refused.value.say()
+    assert refused.value.code == "landing.foreign_commit" and f"{root}/current/{ORDERS}" in said and "version 1" in said, said
+    restore(Warehouse(root), ORDERS, START, to=None, why="")
+    assert told(pulled(root, 2, batch({2: "次"}, 2))) == {1: "始", 2: "次"}
 
 
 def test_upkeep_and_going_back_work_there_too(root: str) -> None:
@@ -120,7 +152,10 @@ def test_two_pulls_of_one_stream_at_once_show_one_of_them_whole_and_the_next_one
     assert told(pulled(root, 4, batch({4: "後"}, 4))) == {1: "速", 3: "速", 4: "後"}
 
 
-@pytest.mark.parametrize("when", ["a record", "a log entry", "everything"])
+_REFUSED = [("s3", "a record"), ("s3", "a log entry"), ("s3", "everything"), ("azure", "a record")]
+
+
+@pytest.mark.parametrize(("store", "when"), _REFUSED, indirect=["store"])
 def test_a_store_that_answers_503_ends_the_pull_by_name_and_shows_nothing_of_it(
     tmp_path: Path, root: str, proxy: Proxy, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

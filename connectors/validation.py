@@ -35,7 +35,8 @@ def first_fault(error: ValidationError, model: type[BaseModel], top: str = "") -
     """
     faults = sorted(error.errors(include_input=False, include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     first = faults[0]
-    at = tuple(str(part) for part in first["loc"])
+    # How pydantic came to a value (``function-after[…]``, the members of a union) is no place in a file.
+    at = tuple(str(part) for part in first["loc"] if "[" not in str(part))
     if first["type"] == "missing":
         lost = [str(one["loc"][-1]) for one in faults if one["type"] == "missing" and tuple(map(str, one["loc"][:-1])) == at[:-1]]
         return ".".join((*at[:-1], ", ".join(lost))), told("validation.missing")

@@ -6,12 +6,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from connectors.errors import FixConfiguration
 from connectors.protocol import LiveField, Schema
 from expectations.changes import Change
 from expectations.contract import Contract
+from expectations.reading import parse_contract
 from expectations.rules import check_rule
 from expectations.types import parse_type, write_type
 
@@ -52,10 +54,11 @@ def amend(text: str, contract: Contract, live: Schema, changes: Iterable[Change]
 
 
 def signed(text: str, version: int, accepted: Mapping[str, Any]) -> str:
-    """The text with its version and who accepted it."""
+    """The text with its version and who accepted it, and of what that acceptance is. Raises FixConfiguration where the text is no contract."""
     document = _yaml().load(text)
     document["version"] = version
-    document["accepted"] = _flow({key: value for key, value in {**accepted, "version": version}.items() if value})
+    promise = parse_contract(_dump(document), Path("contract.yaml")).fingerprint()
+    document["accepted"] = _flow({key: value for key, value in {**accepted, "promise": promise}.items() if value})
     return _dump(document)
 
 

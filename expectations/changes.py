@@ -114,7 +114,7 @@ class Change:
     @property
     def line(self) -> str:
         """The change as ``accepted.changes`` of a contract names it."""
-        return f"{self.kind} {self.path}: {self.old} → {self.new}"
+        return f"{self.kind} {self.path}: {self.old or '·'} → {self.new or '·'}"
 
     def settled(self) -> Self:
         """The change with a policy that its kind can have, where the contract's was meant for other kinds beside it.

@@ -115,13 +115,13 @@ class Acceptance(_Strict):
     """Who accepted this version, when and why. One that breaks readers needs a second person.
 
     ``changes`` are the differences of the source that were accepted with it and that a contract has no other word for, each as one line.
-    ``version`` is the version that was accepted, where it says so: the same words may stand behind more than one.
+    ``promise`` is the fingerprint of what was accepted: a yes to one text is none to what that text is edited into afterwards.
     """
 
     by: str = Field(min_length=1)
     at: str
     why: str = Field(min_length=1)
-    version: int | None = None
+    promise: str = ""
     changes: tuple[str, ...] = ()
     seconded: Seconded | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connectors.errors import FixConfiguration
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, spoken, word
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, language, line, open_project, row, spoken, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,9 @@ def diff(
         found = opened.contract(stream)
         from connectors.capabilities import Attributes, Previews
         from pipelines.consumers import columns_of, uses
+        from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.compare import held_against, last_seen, prepared
+        from pipelines.pull.promise import waiting
         from pipelines.pull.rename import renames
 
         connector = opened.connect(found.system)
@@ -98,9 +100,9 @@ def diff(
         finally:
             connector.close()
         used = uses(opened, found, columns_of(found, drift.changes))
+        waits = waiting(Warehouse(opened.root), found)
         if page is not None:
             from pipelines.clock import WallClock
-            from pipelines.landing.warehouse import Warehouse
             from pipelines.reports.drift_page import render, save
 
             record = Warehouse(opened.root).published(stream)
@@ -121,6 +123,8 @@ def diff(
             }
             for c in drift.changes
         ],
+        # Why no pull lands under the contract as it stands, whatever the source says.
+        "waits": {"code": waits.code, "message": waits.say(language(lang))} if waits else None,
         # Empty where the stream can't be described as it is now.
         "fingerprint": drift.fingerprint,
         "renames": [{"old": one.old, "new": one.new, "same": one.same, "rows": one.rows} for one in guessed],
@@ -129,7 +133,9 @@ def diff(
     }
 
     def text() -> None:
-        if not drift.changes:
+        if waits:
+            row(waits.say(language(lang)), indent=0)
+        elif not drift.changes:
             line("contract.nothing_ahead" if preview else "contract.as_promised", lang, stream=stream, version=found.version)
         _changes(drift.changes, lang)
         for one in guessed:
@@ -143,7 +149,7 @@ def diff(
             line("contract.page", lang, path=page)
 
     emit("contract_diff", payload, json_, text)
-    if drift.changes:
+    if drift.changes or waits:
         raise typer.Exit(NO)
 
 

@@ -58,9 +58,9 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
     ahead = contract.version > before.version
-    pending = ahead and contract.accepted is not None and accepts(contract.accepted, contract.version, before.accepted)
+    pending = ahead and accepts(contract)
     if not (drift.changes or asked.take or asked.renames) and (
-        not written or (ahead and contract.accepted and _suffices(contract.accepted, written))
+        not written or (pending and contract.accepted and _suffices(contract.accepted, written))
     ):
         return None
     # What is only told about the source waits for nobody, and must not keep the second name from its place.

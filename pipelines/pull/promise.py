@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.errors import FixConfiguration
-from expectations.contract import Acceptance, Contract
+from expectations.contract import Contract
 from expectations.versions import Difference, differences
 from pipelines.landing.promises import keep, kept
 from pipelines.landing.warehouse import Warehouse
@@ -34,16 +34,34 @@ def hold(warehouse: Warehouse, contract: Contract) -> None:
     if not found:
         return
     facts = {"stream": contract.stream, "version": contract.version, "before": before.version}
-    if contract.accepted is None or not accepts(contract.accepted, contract.version, before.accepted):
+    if contract.accepted is None or not accepts(contract):
         raise FixConfiguration("contract.unaccepted", **facts, changes=in_short(found))
     breaking = [one for one in found if one.breaks]
     if breaking and not contract.accepted.by_two:
         raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=in_short(breaking))
 
 
-def accepts(accepted: Acceptance, version: int, before: Acceptance | None) -> bool:
-    """Whether an acceptance is of this version: by its number or, where a person wrote none, by being another than the one before."""
-    return accepted != before if accepted.version is None else accepted.version == version
+def waiting(warehouse: Warehouse, contract: Contract) -> FixConfiguration | None:
+    """What ``hold`` would end a pull with; None where nothing is in its way."""
+    try:
+        hold(warehouse, contract)
+    except FixConfiguration as error:
+        return error
+    return None
+
+
+def settled(warehouse: Warehouse, contract: Contract) -> bool:
+    """Whether the contract says what rows were last published under, or nothing was published yet: only from there it may evolve by itself.
+
+    Else a machine's name would take the place of people's under what they accepted.
+    """
+    before = kept(warehouse.store, contract.stream)
+    return before is None or not differences(before, contract)
+
+
+def accepts(contract: Contract) -> bool:
+    """Whether the contract's acceptance is of what it says now."""
+    return contract.accepted is not None and contract.accepted.promise == contract.fingerprint()
 
 
 def register(warehouse: Warehouse, contract: Contract) -> None:

@@ -39,7 +39,7 @@ from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.numbers import closed_of, numbers_of
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
-from pipelines.pull.promise import hold, register
+from pipelines.pull.promise import hold, register, settled
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, unannounced, view_moved, with_derived
 from pipelines.pull.spool import spool
@@ -87,6 +87,8 @@ class _Walk:
         self.started = clock.now()
         self.checks: list[Check] = []
         self.partial: dict[str, Any] = {}
+        #: What the contract's next version came to state in this pull.
+        self.evolved: tuple[Change, ...] = ()
 
     def go(self, connector: Connector) -> Result:
         warehouse = Warehouse(self.project.root)
@@ -122,9 +124,10 @@ class _Walk:
         stream = replace(self.stream, options={"last_cursor": dict(before.cursor)}) if before and before.cursor else self.stream
         since = Facts.read(before.facts) if before and before.facts else None
         live = self._compared(connector, stream, since)
-        if (drift := self.partial["drift"]).evolving:
+        if (drift := self.partial["drift"]).evolving and settled(warehouse, self.contract):
             self.contract = evolve(self.project, self.contract, live, drift.evolving, self.started)
             hold(warehouse, self.contract)
+            self.evolved = drift.evolving
             self.stream = self.contract.told()
             stream = replace(self.stream, options=stream.options)
             live = self._compared(connector, stream, since)
@@ -245,7 +248,7 @@ class _Walk:
 
     def _drifted(self, live: Schema, since: Facts | None, more: Sequence[Change] = ()) -> Drift:
         """The drift as known so far, and its check in the place of the one before."""
-        drift, check = compare_schema(self.contract, live, since, more, self._price)
+        drift, check = compare_schema(self.contract, live, since, (*self.evolved, *more), self._price)
         self.partial["drift"] = drift
         self.checks = [check, *(one for one in self.checks if one.name != check.name)]
         return drift

@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from connectors.protocol import Connector, LiveField, Offer
+from expectations.contract import Contract
 from expectations.types import write_type
 from infra.sandbox import process
 from pipelines.project import Project, load
@@ -102,6 +103,10 @@ def with_contract(project: Project, stream: str, **changes: Any) -> Project:
 
 
 def write_contract(project: Project, contract: Mapping[str, Any]) -> Path:
+    """Write a contract; an acceptance in it is of what it says."""
+    if contract.get("accepted") and not contract["accepted"].get("promise"):
+        said = Contract.model_validate(contract).fingerprint()
+        contract = {**contract, "accepted": {**contract["accepted"], "promise": said}}
     path = project.folder / "contracts" / f"{contract['stream']}.yaml"
     write_yaml(path, contract)
     return path

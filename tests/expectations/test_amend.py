@@ -120,7 +120,7 @@ def test_a_field_that_is_gone_goes_with_its_rules() -> None:
 
 def test_a_field_that_the_contract_cannot_be_without_is_left_to_people() -> None:
     text, _, left = amended(live(without=("受注番号",)))
-    assert left == ["removed 受注番号: 受注番号 → "] and "受注番号" in text
+    assert left == ["removed 受注番号: 受注番号 → ·"] and "受注番号" in text
 
 
 def test_a_field_that_became_a_table_is_left_to_people() -> None:

@@ -92,7 +92,7 @@ class Renaming(Part):
 
 class ContractDiff(Payload):
     """``fortnight contract diff``: no changes means that the live source is as the contract says. ``fingerprint`` is that of the source now,
-    empty where the stream can't be described.
+    empty where the stream can't be described. ``waits`` is why no pull lands under the contract as it stands, null where nothing is in the way.
     """
 
     schema_: Literal["fortnight.contract_diff/1"] = Field(alias="schema")
@@ -100,6 +100,7 @@ class ContractDiff(Payload):
     version: int
     changes: tuple[Change, ...]
     fingerprint: str
+    waits: Cause | None
     renames: tuple[Renaming, ...]
     consumers: tuple[Consumer, ...]
     deployed: Deployed | None

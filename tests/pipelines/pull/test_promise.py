@@ -87,9 +87,15 @@ def test_what_breaks_readers_waits_for_a_second_person_and_what_does_not_lands_w
     assert run(project_of(folder, version=3, accepted=ACCEPTED, exclude=["memo"], fields=[ID, AT]), source).succeeded
 
 
-def test_the_acceptance_of_the_version_before_is_none_of_the_next(folder: Path, source: Source) -> None:
-    assert run(project_of(folder, version=2, accepted=ACCEPTED, fields=[ID, AT]), source).succeeded
-    assert refused(folder, source, version=3, accepted=ACCEPTED) == "contract.unaccepted"
+def test_an_acceptance_is_of_one_text_and_of_no_other(folder: Path, source: Source) -> None:
+    accepted = project_of(folder, version=2, accepted=ACCEPTED, fields=[ID, AT]).contract(STREAM).accepted
+    assert accepted is not None
+    given = accepted.model_dump(mode="json", exclude_none=True)
+    edited = {"version": 2, "accepted": given, "fields": [ID, AT], "drift": {"removed": "report"}}
+    assert refused(folder, source, **edited) == "contract.unaccepted", "edited after two people said yes, and before the first pull"
+    assert run(project_of(folder, version=2, accepted=given, fields=[ID, AT]), source).succeeded
+    assert refused(folder, source, version=3, accepted=given) == "contract.unaccepted"
+    assert refused(folder, source, version=3, accepted={**given, "promise": "sha256:0"}) == "contract.unaccepted"
 
 
 def test_an_older_version_does_not_go_on_where_a_newer_one_stopped(folder: Path, source: Source) -> None:

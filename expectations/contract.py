@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MOVING = ("app_id", "revision", "fingerprint", "id")
 
 
+#: Columns that every landed row carries beside the contract's own.
+RESERVED = frozenset({"_key", "_stream", "_pull_id", "_pulled_at", "_op", "_source_version", "_contract_version", "_row_hash", "_scope"})
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -203,13 +207,14 @@ class Contract(_Strict):
     @field_validator("fields")
     @classmethod
     def _names_once(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
-        for attribute in ("name", "source"):
-            seen: set[str] = set()
-            for field in value:
-                text: str = getattr(field, attribute)
-                if text in seen:
-                    raise ValueError(f"{attribute} {text!r} stands twice")
-                seen.add(text)
+        seen: set[str] = set()
+        for field in value:
+            if field.name.lower() in RESERVED:
+                raise ValueError(f"name {field.name!r} is that of a column of ours")
+            if field.source in seen:
+                raise ValueError(f"source {field.source!r} stands twice")
+            seen.add(field.source)
+        _hold_once(value)
         return value
 
     @property
@@ -307,6 +312,16 @@ def _every(fields: tuple[FieldSpec, ...]) -> Iterator[FieldSpec]:
             yield from _every(field.fields)
         else:
             yield field
+
+
+def _hold_once(fields: tuple[FieldSpec, ...]) -> None:
+    """Tables tell no capitals from small letters in the names of columns."""
+    seen: set[str] = set()
+    for field in fields:
+        if field.name.lower() in seen:
+            raise ValueError(f"name {field.name!r} stands twice")
+        seen.add(field.name.lower())
+        _hold_once(field.fields)
 
 
 def _without_words(fields: list[dict[str, Any]]) -> None:

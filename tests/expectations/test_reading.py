@@ -43,6 +43,8 @@ drift: {added: report}
         ("added: report", "retyped: evolve", 17, 9, "drift.retyped"),
         ("    source: 金額\n", "", 9, 5, "fields.1.source"),
         ("name: updated_at", "name: amount", 6, 1, "fields"),
+        ("name: updated_at", "name: Amount", 6, 1, "fields"),
+        ("name: amount", "name: _key", 6, 1, "fields"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_column(old: str, new: str, line: int, column: int, place: str) -> None:

@@ -136,9 +136,18 @@ class Acceptance(_Strict):
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: full-width letters, capitals and spaces make nobody another."""
-    one, other = ("".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one, other))
-    return one == other
+    """Whether two names are one person's: widths, capitals, spaces and signs make nobody another, nor does a family name that stands first,
+    a character in another of its shapes (辻), or one that can't be seen. A name in which no letter is left is everybody's.
+    """
+    first, second = _letters(one), _letters(other)
+    return not first or not second or sorted(first) == sorted(second) or "".join(first) == "".join(second)
+
+
+def _letters(name: str) -> list[str]:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    # Of marks, variation selectors are those that do not change which letter it is.
+    seen = ("" if unicodedata.category(one) == "Cf" or unicodedata.name(one, "").startswith("VARIATION SELECTOR") else one for one in plain)
+    return "".join(one if unicodedata.category(one)[0] in "LMN" else " " for one in "".join(seen)).split()
 
 
 class DocumentSpec(_Strict):

@@ -17,13 +17,16 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Cursor, Known, LiveField, Page, Schema, Stream, Window
 from expectations.reading import read_contract
 from expectations.rename import Proposal
+from pipelines.clock import FixedClock
 from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.accept import Accepted, Asked, accept
 from pipelines.pull.compare import compare_schema, last_seen
 from pipelines.pull.evolve import BY_POLICY
+from pipelines.pull.outcome import Request
 from pipelines.pull.rename import renames
+from pipelines.pull.run import pull
 
 DAY = date(2026, 6, 2)
 #: The scripted source fills its columns by the contract's names, whatever the source calls them.
@@ -241,6 +244,15 @@ def test_a_policy_that_evolves_writes_the_next_version_and_goes_on_under_it(evol
     assert (path_of(evolving).parent / "history" / "parts.v1.yaml").exists()
     again = run(evolving, source)
     assert again.succeeded and again.contract_version == 2, "once it stands there is nothing to evolve"
+
+
+def test_the_day_of_an_evolved_version_is_that_of_the_project_and_not_of_utc(evolving: Project, source: Moving) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    late = datetime(2026, 6, 1, 20, tzinfo=UTC)
+    assert pull(evolving, Request(STREAM), FixedClock(late), connector=source).succeeded
+    assert evolving.file.timezone == "Asia/Tokyo"
+    accepted = load(evolving.folder).contract(STREAM).accepted
+    assert accepted is not None and accepted.at == "2026-06-02"
 
 
 def test_nothing_evolves_beside_a_change_that_stops_the_pull(evolving: Project, source: Moving) -> None:

@@ -211,6 +211,20 @@ def test_a_contract_that_changed_while_it_was_looked_at_is_not_written_over(proj
     assert error.value.code == "contract.moved_on" and path.read_text(encoding="utf-8").endswith("exclude: [memo]\n")
 
 
+def test_a_file_from_windows_stays_one_and_its_history_is_what_it_was(tmp_path: Path, source: Moving) -> None:
+    project = project_of(tmp_path / "project")
+    assert run(project, source).succeeded
+    path = path_of(project)
+    was = b"\xef\xbb\xbf# \xe7\x94\xb2\r\n" + path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(was)
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    assert accepted(load(project.folder), source) is not None
+    now = path.read_bytes()
+    assert now.startswith(b"\xef\xbb\xbf# \xe7\x94\xb2\r\n") and now.count(b"\n") == now.count(b"\r\n") > 10
+    assert (path.parent / "history" / "parts.v1.yaml").read_bytes() == was
+    assert load(project.folder).contract(STREAM).version == 2
+
+
 def test_what_a_contract_has_no_word_for_is_accepted_by_its_line_and_only_that(tmp_path: Path, source: Moving) -> None:
     source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "a"})
     project = project_of(tmp_path / "project", drift={"options": "ask"})

@@ -211,6 +211,35 @@ def test_a_contract_that_changed_while_it_was_looked_at_is_not_written_over(proj
     assert error.value.code == "contract.moved_on" and path.read_text(encoding="utf-8").endswith("exclude: [memo]\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (FIELDS["name"], LiveField("name", "名前", pa.string(), "MULTI_LINE_TEXT")),
+        (LiveField("name", "名前", pa.string(), "TEXT", required=False), LiveField("name", "名前", pa.string(), "TEXT", required=True)),
+        (
+            LiveField("name", "名前", pa.string(), "TEXT", facets={"options": ("甲", "乙")}),
+            LiveField("name", "名前", pa.string(), "TEXT", facets={"options": ("甲", "乙", "丙")}),
+        ),
+    ],
+    ids=["replaced", "required", "options"],
+)
+def test_what_differs_only_from_how_the_source_was_last_read_can_be_accepted(
+    tmp_path: Path, source: Moving, before: LiveField, now: LiveField
+) -> None:
+    source.schema["name"] = before
+    project = project_of(tmp_path / "project", drift={"required": "ask", "options": "ask"})
+    assert run(project, source).succeeded
+    source.schema["name"], source.revision = now, "2"
+    assert run(project, source).outcome == "stopped"
+    assert accepted(project, source) is not None
+    project = load(project.folder)
+    done = run(project, source)
+    if done.error is not None:
+        assert accepted(project, source, by="森") is not None
+        done = run(load(project.folder), source)
+    assert done.succeeded and run(load(project.folder), source).succeeded
+
+
 def test_a_file_from_windows_stays_one_and_its_history_is_what_it_was(tmp_path: Path, source: Moving) -> None:
     project = project_of(tmp_path / "project")
     assert run(project, source).succeeded

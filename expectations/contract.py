@@ -28,6 +28,10 @@ MOVING = ("app_id", "revision", "fingerprint", "id")
 RESERVED = frozenset({"_key", "_stream", "_pull_id", "_pulled_at", "_op", "_source_version", "_contract_version", "_row_hash", "_scope"})
 
 
+#: Who accepts what nobody was asked about.
+BY_POLICY = "policy: evolve"
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -131,8 +135,13 @@ class Acceptance(_Strict):
 
     @property
     def by_two(self) -> bool:
-        """Whether two different people stand behind it."""
-        return self.seconded is not None and not same_person(self.seconded.by, self.by)
+        """Whether two different people stand behind it; a policy is none."""
+        return self.seconded is not None and not self.by_policy and not same_person(self.seconded.by, self.by)
+
+    @property
+    def by_policy(self) -> bool:
+        """Whether a contract's own policy wrote the version, and nobody was asked."""
+        return same_person(self.by, BY_POLICY)
 
 
 def same_person(one: str, other: str) -> bool:

@@ -58,7 +58,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
     ahead = contract.version > before.version
-    pending = ahead and contract.accepted is not None and accepts(contract.accepted, contract.version, before.accepted)
+    pending = ahead and contract.accepted is not None and _by_people(contract.accepted, contract.version, before.accepted)
     if not (drift.changes or asked.take or asked.renames) and (
         not written or (ahead and contract.accepted and _suffices(contract.accepted, written))
     ):
@@ -100,6 +100,11 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
         still = compare(contract_now, live, since).blocking
     if still:
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(still))
+    # What an anchor of the file carried to another field is nothing that anybody asked for.
+    touched = {path for change in (*drift.changes, *taken) for path in (change.path, change.new)}
+    carried = tuple(one for one in compare(contract_now, live, since).changes if one.path not in touched)
+    if carried:
+        raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(carried))
     found = differences(before, contract_now)
     file.write(text, former=before if differences(before, contract) else None)
     return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
@@ -128,6 +133,11 @@ def _wanted(contract: Contract, live: Schema, drift: Drift, take: Mapping[str, s
         if path not in known:
             found.append(Change("added", path, "", "", "", "report"))
     return tuple(found)
+
+
+def _by_people(accepted: Acceptance, version: int, before: Acceptance | None) -> bool:
+    """Whether a person stands behind this version, whom a second one can follow."""
+    return accepts(accepted, version, before) and not accepted.by_policy
 
 
 def _suffices(accepted: Acceptance, written: tuple[Difference, ...]) -> bool:

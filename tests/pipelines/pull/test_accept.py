@@ -15,6 +15,7 @@ from scripted import STREAM, Source, names, project_of, run
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Cursor, Known, LiveField, Page, Schema, Stream, Window
+from expectations.contract import BY_POLICY, Acceptance
 from expectations.reading import read_contract
 from expectations.rename import Proposal
 from pipelines.clock import FixedClock
@@ -23,7 +24,6 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.accept import Accepted, Asked, accept
 from pipelines.pull.compare import compare_schema, last_seen
-from pipelines.pull.evolve import BY_POLICY
 from pipelines.pull.outcome import Request
 from pipelines.pull.rename import renames
 from pipelines.pull.run import pull
@@ -296,6 +296,39 @@ def test_the_day_of_an_evolved_version_is_that_of_the_project_and_not_of_utc(evo
     assert evolving.file.timezone == "Asia/Tokyo"
     accepted = load(evolving.folder).contract(STREAM).accepted
     assert accepted is not None and accepted.at == "2026-06-02"
+
+
+def test_a_policy_is_no_person_and_takes_no_persons_name_away(evolving: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    for who in ("伊藤", "森"):
+        assert accepted(load(evolving.folder), source, by=who) is not None
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    done = run(load(evolving.folder), source)
+    contract = load(evolving.folder).contract(STREAM)
+    assert done.succeeded and contract.version == 3 and contract.accepted is not None
+    assert contract.accepted.by_two and BY_POLICY in contract.accepted.why
+
+
+def test_one_person_after_a_policy_is_not_two() -> None:
+    made = {"by": BY_POLICY, "at": "2026-06-01", "why": "added memo"}
+    assert not Acceptance.model_validate({**made, "seconded": {"by": "伊藤", "at": "2026-06-02"}}).by_two
+
+
+def test_what_an_anchor_carries_to_another_field_is_not_written(tmp_path: Path, source: Moving) -> None:
+    source.schema["other"] = LiveField("other", "他", pa.string(), "TEXT")
+    project = project_of(tmp_path / "project", drift={"retyped": "report"})
+    path, mine = path_of(project), "- {name: 名前, source: name, type: string}"
+    assert mine in path.read_text(encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(mine, mine.replace("- {", "- &n {") + "\n- {<<: *n, name: 他, source: other}"),
+        encoding="utf-8",
+    )
+    project = load(project.folder)
+    source.schema["name"] = LiveField("name", "名前", pa.int64(), "TEXT")
+    was = path.read_bytes()
+    with pytest.raises(AnswerIsNo) as error:
+        accepted(project, source)
+    assert error.value.code == "contract.accept_left" and "other" in error.value.say("en") and path.read_bytes() == was
 
 
 def test_nothing_evolves_beside_a_change_that_stops_the_pull(evolving: Project, source: Moving) -> None:

@@ -271,6 +271,7 @@ def test_a_held_value_without_a_place_in_the_new_type_is_named_and_nothing_is_lo
     with pytest.raises(AnswerIsNo) as refused:
         pulled(tmp_path, 2, batch({2: 12}, 2, columns=number), columns=number)
     assert refused.value.code == "landing.cannot_retype"
+    assert "value (string → int64)" in refused.value.say("en") and "甲" not in refused.value.say("ja")
     warehouse = Warehouse(str(tmp_path))
     assert told(warehouse, "value") == {1: "甲", 2: "12"}
     # Where everything is read again, the old text is replaced and nothing stands in the way.

@@ -12,7 +12,7 @@ from typing import Any, cast
 from connectors.errors import FixConfiguration
 from connectors.protocol import LiveField, Schema
 from expectations.changes import Change
-from expectations.contract import Contract
+from expectations.contract import RESERVED, Contract
 from expectations.reading import parse_contract
 from expectations.rules import check_rule
 from expectations.types import parse_type, write_type
@@ -21,6 +21,8 @@ from expectations.types import parse_type, write_type
 _UNSTATED = frozenset(
     {"computed", "states", "lookup", "settings", "login", "rights", "call", "namespace", "endpoint", "security", "headers", "choice"}
 )
+#: What is written plain and read as something else.
+_STUMBLES = re.compile(r"^(\?|-|:|\.\.\.)|\x85")
 #: What a name of ours can't hold.
 _UNNAMEABLE = re.compile(r"[\s/\\.`@$]+")
 
@@ -81,10 +83,18 @@ def _dump(document: Any) -> str:
 def _flow(values: Mapping[str, Any]) -> Any:
     from ruamel.yaml.comments import CommentedMap
 
-    made: Any = CommentedMap({key: _flow(cast("Mapping[str, Any]", one)) if isinstance(one, dict) else one for key, one in values.items()})
+    made: Any = CommentedMap({key: _said(one) for key, one in values.items()})
     if not any(isinstance(one, list) for one in made.values()):
         made.fa.set_flow_style()
     return made
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _flow(cast("Mapping[str, Any]", value))
+    if isinstance(value, list):
+        return [_said(one) for one in cast("list[Any]", value)]
+    return _quoted(value) if isinstance(value, str) else value
 
 
 class _Writer:
@@ -138,10 +148,11 @@ class _Writer:
         found = self.fields.get(change.path)
         if found is None:
             return True
-        outer, _, _ = change.path.rpartition(".")
+        # A name may have a dot in it: then it is no path.
+        outer = "" if any(one is found for one in self.live.fields) else change.path.rpartition(".")[0]
         holder = self._node(outer)["fields"] if outer else self.document["fields"]
         if change.path not in self.take:
-            self.document.setdefault("exclude", _flow_list()).append(change.path)
+            self.document.setdefault("exclude", _flow_list()).append(_quoted(change.path))
             return True
         names = {str(one["name"]) for one in holder}
         holder.append(_field(found, _unique(self.take[change.path] or _UNNAMEABLE.sub("_", found.source).strip("_"), names)))
@@ -173,7 +184,7 @@ class _Writer:
     def _renamed(self, change: Change) -> bool:
         node = self._node(change.path)
         if node is not None:
-            node["source"] = change.new
+            node["source"] = _quoted(change.new)
             return True
         return self._at_source(change)
 
@@ -214,7 +225,11 @@ class _Writer:
     def _required(self, change: Change) -> bool:
         node = self._node(change.path)
         if node is not None and node.get("required") and change.new != "required":
-            del node["required"]
+            # Said, where an anchor that the field is merged from says otherwise for others.
+            if node.merge:
+                node["required"] = False
+            else:
+                del node["required"]
         return True
 
     def _options(self, change: Change) -> bool:
@@ -227,7 +242,7 @@ class _Writer:
         for rule in self._sets(str(node["name"])):
             # What was stored under a choice that is gone stays stored.
             before = {str(one) for one in rule["value_set"]}
-            rule["value_set"].extend(one for one in listed if one not in before)
+            rule["value_set"].extend(_quoted(one) for one in listed if one not in before)
         return True
 
     def _sets(self, name: str) -> list[Any]:
@@ -237,7 +252,7 @@ class _Writer:
     def _label(self, change: Change) -> bool:
         node = self._node(change.path)
         if node is not None:
-            node["label"] = change.new
+            node["label"] = _quoted(change.new)
         return True
 
     def _node(self, path: str) -> Any:
@@ -265,9 +280,9 @@ def _field(live: LiveField, name: str) -> Any:
     """A field as the contract's fields have it."""
     from ruamel.yaml.comments import CommentedMap
 
-    made: Any = CommentedMap(name=name, source=live.source)
+    made: Any = CommentedMap(name=_quoted(name), source=_quoted(live.source))
     if live.label:
-        made["label"] = live.label
+        made["label"] = _quoted(live.label)
     made["type"] = write_type(live.type)
     options = live.facets.get("options")
     if isinstance(options, tuple) and options:
@@ -287,14 +302,23 @@ def _field(live: LiveField, name: str) -> Any:
 def _flow_list(values: Iterable[str] = ()) -> Any:
     from ruamel.yaml.comments import CommentedSeq
 
-    made: Any = CommentedSeq(values)
+    made: Any = CommentedSeq(_quoted(value) for value in values)
     made.fa.set_flow_style()
     return made
 
 
+def _quoted(text: str) -> str:
+    """In quotes where the writer leaves plain what the reader stumbles over, such as ``?0`` in a flow list."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    return DoubleQuotedScalarString(text) if _STUMBLES.search(text) else text
+
+
 def _unique(name: str, taken: set[str]) -> str:
+    # Tables tell no capitals from small letters, and carry columns of ours.
+    known = {one.lower() for one in taken} | RESERVED
     number, chosen = 1, name or "field"
-    while chosen in taken:
+    while chosen.lower() in known:
         number += 1
-        chosen = f"{name}_{number}"
+        chosen = f"{name or 'field'}_{number}"
     return chosen

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 MOVING = ("app_id", "revision", "fingerprint", "id")
 
 
+#: Columns that every landed row carries beside the contract's own.
+RESERVED = frozenset({"_key", "_stream", "_pull_id", "_pulled_at", "_op", "_source_version", "_contract_version", "_row_hash", "_scope"})
+
+
+#: Who accepts what nobody was asked about.
+BY_POLICY = "policy: evolve"
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -127,14 +135,28 @@ class Acceptance(_Strict):
 
     @property
     def by_two(self) -> bool:
-        """Whether two different people stand behind it."""
-        return self.seconded is not None and not same_person(self.seconded.by, self.by)
+        """Whether two different people stand behind it; a policy is none."""
+        return self.seconded is not None and not self.by_policy and not same_person(self.seconded.by, self.by)
+
+    @property
+    def by_policy(self) -> bool:
+        """Whether a contract's own policy wrote the version, and nobody was asked."""
+        return same_person(self.by, BY_POLICY)
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: full-width letters, capitals and spaces make nobody another."""
-    one, other = ("".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one, other))
-    return one == other
+    """Whether two names are one person's: widths, capitals, spaces and signs make nobody another, nor does a family name that stands first,
+    a character in another of its shapes (辻), or one that can't be seen. A name in which no letter is left is everybody's.
+    """
+    first, second = _letters(one), _letters(other)
+    return not first or not second or sorted(first) == sorted(second) or "".join(first) == "".join(second)
+
+
+def _letters(name: str) -> list[str]:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    # Of marks, variation selectors are those that do not change which letter it is.
+    seen = ("" if unicodedata.category(one) == "Cf" or unicodedata.name(one, "").startswith("VARIATION SELECTOR") else one for one in plain)
+    return "".join(one if unicodedata.category(one)[0] in "LMN" else " " for one in "".join(seen)).split()
 
 
 class DocumentSpec(_Strict):
@@ -203,13 +225,14 @@ class Contract(_Strict):
     @field_validator("fields")
     @classmethod
     def _names_once(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
-        for attribute in ("name", "source"):
-            seen: set[str] = set()
-            for field in value:
-                text: str = getattr(field, attribute)
-                if text in seen:
-                    raise ValueError(f"{attribute} {text!r} stands twice")
-                seen.add(text)
+        seen: set[str] = set()
+        for field in value:
+            if field.name.lower() in RESERVED:
+                raise ValueError(f"name {field.name!r} is that of a column of ours")
+            if field.source in seen:
+                raise ValueError(f"source {field.source!r} stands twice")
+            seen.add(field.source)
+        _hold_once(value)
         return value
 
     @property
@@ -307,6 +330,16 @@ def _every(fields: tuple[FieldSpec, ...]) -> Iterator[FieldSpec]:
             yield from _every(field.fields)
         else:
             yield field
+
+
+def _hold_once(fields: tuple[FieldSpec, ...]) -> None:
+    """Tables tell no capitals from small letters in the names of columns."""
+    seen: set[str] = set()
+    for field in fields:
+        if field.name.lower() in seen:
+            raise ValueError(f"name {field.name!r} stands twice")
+        seen.add(field.name.lower())
+        _hold_once(field.fields)
 
 
 def _without_words(fields: list[dict[str, Any]]) -> None:

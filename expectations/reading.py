@@ -21,6 +21,8 @@ def read_contract(path: Path) -> Contract:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise FixConfiguration("contract.unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise FixConfiguration("contract.unreadable", path=str(path), reason=str(error)) from error
     return parse_contract(text, path)
 
 

@@ -10,6 +10,9 @@ from expectations.contract import Contract
 from expectations.reading import parse_contract
 from pipelines.project import Project
 
+#: What some editors put before a text in UTF-8.
+_MARK = "\ufeff"
+
 
 class ContractFile:
     """The file that ``contract`` was read from. Raises FixConfiguration ``contract.moved_on`` where it says something else by now."""
@@ -18,7 +21,8 @@ class ContractFile:
         self._project, self._contract = project, contract
         self.path = project.folder / "contracts" / f"{contract.stream}.yaml"
         try:
-            self.text = self.path.read_text(encoding="utf-8")
+            self._bytes = self.path.read_bytes()
+            self.text = self._bytes.decode().removeprefix(_MARK).replace("\r\n", "\n")
         except OSError as error:
             raise FixConfiguration("contract.unreadable", path=str(self.path), reason=error.strerror or str(error)) from error
         if parse_contract(self.text, self.path) != contract:
@@ -39,20 +43,26 @@ class ContractFile:
         part = self.path.with_name(f".{self.path.name}.new")
         try:
             if former is not None and former.version < contract.version:
-                self._keep(former.version, _plain(former))
+                self._keep(former.version, _plain(former).encode())
             elif former is None and contract.version != self._contract.version:
-                self._keep(self._contract.version, self.text)
-            part.write_text(text, encoding="utf-8")
+                self._keep(self._contract.version, self._bytes)
+            part.write_bytes(self._as_it_was(text).encode())
             os.replace(part, self.path)
         except OSError as error:
             raise FixConfiguration("contract.unwritable", path=str(self.path), reason=error.strerror or str(error)) from error
         self._project.renewed(contract)
         return contract
 
-    def _keep(self, version: int, text: str) -> None:
+    def _keep(self, version: int, text: bytes) -> None:
         path = self.history(version)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text)
+
+    def _as_it_was(self, text: str) -> str:
+        """With the mark at its beginning and the ends of lines that the person's editor gave the file."""
+        was = self._bytes.decode()
+        lines = text.replace("\n", "\r\n") if "\r\n" in was else text
+        return (_MARK if was.startswith(_MARK) else "") + lines
 
 
 def _plain(contract: Contract) -> str:

@@ -50,6 +50,12 @@ class DataFile:
         return self.ops[0] if self.ops[0] is not None and self.ops[0] == self.ops[1] else None
 
 
+def _legible(bound: str | None) -> bool:
+    """Whether a bound is read as it was written. Delta's library misreads a pair of escapes for a character beyond U+1FFFF, and what it makes
+    of them is one beyond U+FFFF: such a bound may have been another."""
+    return bound is None or bound.isascii() or max(bound) <= "\uffff"
+
+
 class Files:
     """The files of one version of a table, read file by file in the version's schema."""
 
@@ -63,7 +69,8 @@ class Files:
         names = ("path", "size_bytes", "num_records", f"min.{KEY}", f"max.{KEY}", f"min.{OP}", f"max.{OP}")
         columns = [actions[name].to_pylist() if name in actions.column_names else [None] * actions.num_rows for name in names]
         self.all = tuple(
-            DataFile(str(path), size, rows, low, high, (a, z)) for path, size, rows, low, high, a, z in zip(*columns, strict=True)
+            DataFile(str(path), size, rows, low if _legible(low) else None, high if _legible(high) else None, (a, z))
+            for path, size, rows, low, high, a, z in zip(*columns, strict=True)
         )
 
     def read(self, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo
 from pipelines.landing.files import Files
-from pipelines.landing.shapes import retyped, shaped
+from pipelines.landing.shapes import misfit, retyped, shaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,4 +45,5 @@ def whole(stream: str, opened: Mapping[str, DeltaTable], columns: Sequence[str] 
     try:
         return pa.concat_tables([shaped(part, shape) for part in parts])
     except pa.ArrowInvalid as error:
-        raise AnswerIsNo("landing.cannot_read_together", stream=stream, reason=str(error)) from error
+        reason = next((said for part in parts if (said := misfit(part, shape)) != "?"), "?")
+        raise AnswerIsNo("landing.cannot_read_together", stream=stream, reason=reason) from error

@@ -17,7 +17,7 @@ from pipelines.landing.files import UNPACKED, DataFile, Files
 from pipelines.landing.log import signed
 from pipelines.landing.rewrite import rewrite
 from pipelines.landing.rows import KEY, ROW_HASH
-from pipelines.landing.shapes import joined, retyped, shaped
+from pipelines.landing.shapes import joined, misfit, retyped, shaped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,4 +249,4 @@ def _fitted(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
     try:
         return shaped(rows, wanted)
     except pa.ArrowInvalid as error:
-        raise AnswerIsNo("landing.cannot_retype", reason=str(error)) from error
+        raise AnswerIsNo("landing.cannot_retype", reason=misfit(rows, wanted)) from error

@@ -82,7 +82,8 @@ def vouch(store: ObjectStore, record: Published, folder: Callable[[str], str]) -
         if before is not None and before.tables.get(table) == version:
             continue
         found = commit(store, folder(table), version)
-        if found is not None and found.by != record.pull_id and not _tidies(found) and found.operation != "RESTORE":
+        # A later pull may have put the table back to what a dead one left; nobody else may.
+        if found is not None and found.by != record.pull_id and not _tidies(found) and (found.by is None or found.operation != "RESTORE"):
             what = told("landing.what.commit", table=f"{table}/{record.stream}", version=version, by=found.by or "?")
             raise AnswerIsNo("landing.unvouched_record", stream=record.stream, number=record.number, what=what)
 

@@ -112,7 +112,8 @@ def put_files(store: ObjectStore, folder: str, rows: pa.Table, *, news: bool = T
         obstore.put(store, f"{folder}/{name}", sink.getvalue())
         # The time of the store, not of this machine.
         at = obstore.head(store, f"{folder}/{name}")["last_modified"]
-        yield AddAction(name, size, {}, int(at.timestamp() * 1000), news, json.dumps(_said(part)))
+        # Written as they are: Delta's library misreads characters beyond U+1FFFF (𠮷) where they come as a pair of escapes.
+        yield AddAction(name, size, {}, int(at.timestamp() * 1000), news, json.dumps(_said(part), ensure_ascii=False))
         start += part.num_rows
 
 

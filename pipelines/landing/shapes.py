@@ -46,6 +46,19 @@ def shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def misfit(rows: pa.Table, schema: pa.Schema) -> str:
+    """Which column of the rows has a value without a place in its new type. Not the value: errors are read by more people than the data."""
+    import pyarrow as pa
+
+    for field in schema:
+        if field.name in rows.schema.names:
+            try:
+                shaped(rows.select([field.name]), pa.schema([field]))
+            except pa.ArrowInvalid:
+                return f"{field.name} ({rows.schema.field(field.name).type} → {field.type})"
+    return "?"
+
+
 def _both(stored: pa.DataType, wanted: pa.DataType) -> pa.DataType | None:
     import pyarrow as pa
 

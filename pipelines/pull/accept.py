@@ -58,7 +58,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
     ahead = contract.version > before.version
-    pending = ahead and accepts(contract)
+    pending = ahead and accepts(contract) and contract.accepted is not None and not contract.accepted.by_policy
     if not (drift.changes or asked.take or asked.renames) and (
         not written or (pending and contract.accepted and _suffices(contract.accepted, written))
     ):
@@ -82,6 +82,12 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     }
     # A version that nothing was published under yet is still being written.
     version = contract.version if contract.version > before.version else before.version + 1
+    contract_now = parse_contract(signed(amended.text, version, accepted), file.path)
+    # What the contract says now, and the source did not when it was last read, differs from that until it is read again.
+    standing = {(one.kind, one.path) for one in compare(contract_now, live).blocking}
+    written_down = {(one.kind, one.path) for one in amended.stated} - standing
+    still = compare(contract_now, live, since).blocking
+    accepted["changes"] += [one.line for one in still if (one.kind, one.path) in written_down]
     text = signed(amended.text, version, accepted)
     contract_now = parse_contract(text, file.path)
     still = compare(contract_now, live, since).blocking
@@ -94,6 +100,11 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
         still = compare(contract_now, live, since).blocking
     if still:
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(still))
+    # What an anchor of the file carried to another field is nothing that anybody asked for.
+    touched = {path for change in (*drift.changes, *taken) for path in (change.path, change.new)}
+    carried = tuple(one for one in compare(contract_now, live, since).changes if one.path not in touched)
+    if carried:
+        raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(carried))
     found = differences(before, contract_now)
     file.write(text, former=before if differences(before, contract) else None)
     return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))

@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 from connectors.protocol import Schema
 from expectations.amend import amend, signed
 from expectations.changes import Change
-from expectations.contract import Contract
+from expectations.contract import BY_POLICY, Contract
 from pipelines.contract_file import ContractFile
 from pipelines.project import Project
 
-#: Who accepts what nobody was asked about.
-BY_POLICY = "policy: evolve"
 
-
-def evolve(project: Project, contract: Contract, live: Schema, changes: Sequence[Change], at: datetime) -> Contract:
+def evolve(
+    project: Project, contract: Contract, live: Schema, changes: Sequence[Change], at: datetime, *, published: bool = True
+) -> Contract:
     """Write the next version, which states these changes, and give it. New fields come under the source's names. Where a contract has no word
     for any of them, it stays as it is: a version means one promise, and two versions would mean the same.
+    Where nothing was ``published`` under this version yet, the people who accepted it go on standing behind what it changed.
 
     Raises FixConfiguration where the file is not what the project read, or can't be written.
     """
@@ -33,4 +33,7 @@ def evolve(project: Project, contract: Contract, live: Schema, changes: Sequence
         "at": at.astimezone(ZoneInfo(project.file.timezone)).date().isoformat(),
         "why": ", ".join(change.line for change in changes),
     }
+    if not published and contract.accepted is not None:
+        people = contract.accepted.model_dump(mode="json", exclude_defaults=True)
+        accepted = people | {"why": f"{contract.accepted.why} ({BY_POLICY}: {accepted['why']})"}
     return file.write(signed(amended.text, contract.version + 1, accepted))

@@ -32,7 +32,7 @@ def green_pulls(project: Project, stream: str, now: datetime) -> Mapping[date, s
     """The pull that stands for each green day: the last of those that counted.
 
     A stream that was never sealed has nobody to witness for it (pulls by hand, a project without Dagster): there the last pull of a day
-    stands for it whose checks all passed. With the first seal that ends.
+    stands for it, where no pull of that day failed a check. With the first seal that ends.
     """
     since = now.astimezone(ZoneInfo(project.file.timezone)).date() - SPAN
     ledger = ledger_of(project)
@@ -51,11 +51,13 @@ def green_pulls(project: Project, stream: str, now: datetime) -> Mapping[date, s
 
 
 def _unsealed(project: Project, stream: str, since: date) -> Mapping[date, str]:
-    claims = [claim for claim in claims_of(project).read(stream=stream, since=since) if _good(claim, environment_of(project))]
-    return {claim.day: claim.pull_id for claim in sorted(claims, key=lambda claim: (claim.finished_at, claim.pull_id))}
+    claims = [claim for claim in claims_of(project).read(stream=stream, since=since) if _of_the_day(claim, environment_of(project))]
+    # A replay after a day's pull that was outside its bands is judged against none: it makes no good day of it.
+    red = {claim.day for claim in claims if not all(check.passed for check in claim.checks)}
+    good = [claim for claim in claims if claim.outcome == "succeeded" and claim.day not in red]
+    return {claim.day: claim.pull_id for claim in sorted(good, key=lambda claim: (claim.finished_at, claim.pull_id))}
 
 
-def _good(claim: Claim, environment: str) -> bool:
+def _of_the_day(claim: Claim, environment: str) -> bool:
     # A backfill reads a window of the past: what it shows is no day of the stream's.
-    good = claim.outcome == "succeeded" and all(check.passed for check in claim.checks)
-    return good and claim.environment == environment and claim.trigger != "backfill"
+    return claim.environment == environment and claim.trigger != "backfill"

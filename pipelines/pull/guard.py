@@ -65,6 +65,7 @@ def guard_held(contract: Contract, fetched: Fetched, *, live: int, accepted: boo
         share=f"{limit.share:.0%}",
         rows=limit.rows,
         column=reject.column,
-        reason=reject.reason,
+        # The value itself stays in quarantine: an error is read by more people than the data.
+        reason=reject.reason.partition(" = ")[0],
         key=reject.key,
     )

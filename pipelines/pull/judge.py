@@ -6,7 +6,9 @@ from collections import Counter
 
 from connectors.access import Access
 from connectors.messages import joined, told
+from connectors.protocol import Reject
 from expectations.contract import Contract
+from expectations.quarantine import Fault
 from expectations.suite import judge_values
 from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check, in_short
@@ -18,6 +20,11 @@ _SENTENCES = {"value.enumeration": "check.value_added"}
 def _in_words(what: str) -> str:
     code, _, named = what.partition(" ")
     return told(_SENTENCES[code], value=named) if named and code in _SENTENCES else what
+
+
+def _why(reject: Reject) -> tuple[str, str]:
+    """Column and code of a row's first fault, by which rows are counted: neither where it stands in a reply nor the value that was sent."""
+    return reject.column, Fault(reject.column, reject.reason.partition(" = ")[0].partition(" (")[0]).code
 
 
 def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) -> Check:
@@ -37,7 +44,7 @@ def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) ->
         }
         for v in verdicts
     )
-    reasons = Counter((reject.column, reject.reason.partition(" (")[0]) for reject in fetched.rejects)
+    reasons = Counter(_why(reject) for reject in fetched.rejects)
     rows += tuple(
         {"expectation": "held", "column": column, "expected": "0", "observed": f"{count}: {reason}", "verdict": "held"}
         for (column, reason), count in reasons.most_common(20)
@@ -63,8 +70,8 @@ def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) ->
     facts = {"held": len(verdicts) - len(failed), "total": len(verdicts), "rows": fetched.profile.rows, "rejected": len(fetched.rejects)}
     summary = told("check.values" if fetched.profile.rows or fetched.rejects else "check.values_none", **facts)
     if fetched.rejects:
-        first = max(fetched.rejects, key=lambda reject: reasons[reject.column, reject.reason.partition(" (")[0]])
-        count = reasons[first.column, first.reason.partition(" (")[0]]
+        first = max(fetched.rejects, key=lambda reject: reasons[_why(reject)])
+        count = reasons[_why(first)]
         # The value itself stays in quarantine: a check is read by more people than the data.
         reason = first.reason.partition(" = ")[0]
         summary = told("check.rows_held", summary=summary, count=count, column=first.column, reason=reason)

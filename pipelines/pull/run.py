@@ -20,6 +20,7 @@ from pipelines.consumers import columns_of, uses
 from pipelines.landing import numbers
 from pipelines.landing.memory import Memory
 from pipelines.landing.numbers import Kept
+from pipelines.landing.promises import kept as promised
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
 from pipelines.landing.warehouse import Warehouse, storing
@@ -125,7 +126,8 @@ class _Walk:
         since = Facts.read(before.facts) if before and before.facts else None
         live = self._compared(connector, stream, since)
         if (drift := self.partial["drift"]).evolving and settled(warehouse, self.contract):
-            self.contract = evolve(self.project, self.contract, live, drift.evolving, self.started)
+            published = promised(warehouse.store, self.stream.id) is not None
+            self.contract = evolve(self.project, self.contract, live, drift.evolving, self.started, published=published)
             hold(warehouse, self.contract)
             self.evolved = drift.evolving
             self.stream = self.contract.told()

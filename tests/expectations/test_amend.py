@@ -152,3 +152,34 @@ def test_whatever_comes_and_goes_an_amended_contract_differs_from_its_source_onl
     assert YAML(typ="safe").load(done.text)["stream"] == "kintone/orders"
     still = {change.path for change in compare(after, schema).changes}
     assert still <= {change.path for change in done.left}
+
+
+@pytest.mark.parametrize("code", ["?0", "...", "税.率", "-", ":", "一\x85二", "- 備考", "# 備考", "yes", "1:30"])
+def test_whatever_a_field_is_called_stands_in_the_contract_as_it_is(code: str) -> None:
+    schema = live(LiveField(code, code, pa.string(), "DROP_DOWN", facets={"options": (code, "b")}))
+    assert amended(schema)[1].exclude == (code,)
+    text, contract, _ = amended(schema, {code: ""})
+    taken = contract.fields[-1]
+    assert (taken.source, taken.label, taken.options) == (code, code, (code, "b"))
+    accepted = parse_contract(signed(text, 4, {"by": code, "at": "2026-06-02", "why": code, "changes": [code]}), PATH).accepted
+    assert accepted is not None and (accepted.by, accepted.why, accepted.changes) == (code, code, (code,))
+
+
+@pytest.mark.parametrize("name", ["ORDER_NO", "_op", "_Key"])
+def test_a_field_that_is_taken_gets_a_name_that_tables_can_hold(name: str) -> None:
+    _, contract, left = amended(live(LiveField("備考", "備考", pa.string(), "TEXT")), {"備考": name})
+    assert contract.fields[-1].name == f"{name}_2" and not left
+
+
+def test_what_a_field_has_from_an_anchor_is_said_anew_and_stays_for_others() -> None:
+    mine = "  - {name: order_no, source: 受注番号, label: 受注番号, type: string, required: true}"
+    text = TEXT.replace(mine, mine.replace("- {", "- &code {") + "\n  - {<<: *code, name: branch, source: 支店, label: 支店}")
+    contract = parse_contract(text, PATH)
+    schema = live(LiveField("支店", "支店", pa.string(), "TEXT"))
+    written = parse_contract(amend(text, contract, schema, compare(contract, schema).changes).text, PATH)
+    assert [(field.name, field.required) for field in written.fields[:2]] == [("order_no", True), ("branch", False)]
+
+
+def test_a_type_that_a_rule_cannot_be_judged_on_is_left_to_a_person() -> None:
+    text, _, left = amended(live(LiveField("区分", "区分", pa.int64(), "NUMBER")))
+    assert "retyped" in {line.split()[0] for line in left} and "source: 区分, label: 区分, type: string" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import FixConfiguration
-from expectations.reading import parse_contract
+from expectations.reading import parse_contract, read_contract
 
 TEXT = """\
 stream: kintone/orders
@@ -43,6 +43,8 @@ drift: {added: report}
         ("added: report", "retyped: evolve", 17, 9, "drift.retyped"),
         ("    source: 金額\n", "", 9, 5, "fields.1.source"),
         ("name: updated_at", "name: amount", 6, 1, "fields"),
+        ("name: updated_at", "name: Amount", 6, 1, "fields"),
+        ("name: amount", "name: _key", 6, 1, "fields"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_column(old: str, new: str, line: int, column: int, place: str) -> None:
@@ -60,3 +62,11 @@ def test_what_is_no_yaml_is_named_with_the_line_that_the_parser_stumbled_over() 
 
 def test_a_contract_that_is_right_is_read() -> None:
     assert parse_contract(TEXT, Path("orders.yaml")).key == ("id",)
+
+
+def test_a_contract_in_another_encoding_is_named_and_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_bytes(TEXT.encode("shift_jis"))
+    with pytest.raises(FixConfiguration) as error:
+        read_contract(path)
+    assert error.value.code == "contract.unreadable" and str(path) in error.value.say("ja")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from expectations.changes import EFFECTS, EVOLVED, HELD, KINDS, Change
-from expectations.contract import Acceptance, Contract, Seconded
+from expectations.contract import Acceptance, Contract, Seconded, same_person
 from expectations.versions import differences
 
 PROMISED: dict[str, Any] = {
@@ -151,3 +151,22 @@ def test_how_much_of_a_contract_is_said_counts_descriptions_units_and_owners() -
     fields[4] = {**fields[4], "fields": [{"name": "qty", "source": "数量", "type": "int32", "description": "said"}]}
     whole = Contract.model_validate(PROMISED | {"fields": fields, "owners": {"business": "a", "technical": "b"}}).described()
     assert whole.score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("渡辺 一", "渡辺一", True),
+        ("渡辺 一", "一　渡辺", True),
+        ("Akari Mori", "MORI, Akari", True),
+        ("akari.mori@sakura-seiki.example", "Akari.Mori@sakura-seiki.example\u200b", True),
+        ("Mo\u00adri", "Mori", True),
+        ("渡辻", "渡辻\U000e0100", True),
+        ("Mori\x00", "Mori", True),
+        ("😀", "Mori", True),
+        ("森 あかり", "森 ひかり", False),
+        ("がく", "かく", False),
+    ],
+)
+def test_one_person_under_two_spellings_is_not_two(one: str, other: str, same: bool) -> None:
+    assert same_person(one, other) is same and same_person(other, one) is same

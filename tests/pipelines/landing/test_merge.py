@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -98,6 +99,34 @@ def test_an_older_version_that_was_read_before_never_takes_a_newer_ones_place(
     merged = warehouse.merge("current", STREAM, [batch({1: "came"}, pull, version=came)], SCHEMA)
     assert (merged.committed, merged.older) == (taken, int(not taken))
     assert names(warehouse) == {1: "came" if taken else "held"}
+
+
+SHOPS = pa.schema([("id", pa.string()), ("name", pa.string())])
+
+
+def shops(rows: Mapping[str, str], pull: int) -> pa.RecordBatch:
+    return batch(rows, pull, columns=SHOPS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["𠮷野家", "辻󠄀", "𪚥", "😀", "\U0010ffff"])
+def test_a_key_of_rare_characters_is_found_in_the_file_it_lies_in(tmp_path: Path, key: str) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    for pull, name in enumerate(("古", "新", "今"), start=1):
+        pulled(tmp_path, pull, shops({key: name, "甲": name}, pull), columns=SHOPS)
+        assert told(warehouse) == {key: name, "甲": name} and warehouse.live_count(STREAM) == 2
+    found = warehouse.open("current", STREAM)
+    assert found is not None
+    assert max(pa.table(found.get_add_actions(flatten=True))["max._key"].to_pylist()) == max(key, "甲")
+
+
+def test_bounds_that_an_earlier_version_wrote_as_escapes_hide_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled(tmp_path, 1, shops({"𠮷野家": "古"}, 1), columns=SHOPS)
+    with monkeypatch.context() as before:
+        escaped = json.dumps
+        before.setattr(rewrite.json, "dumps", lambda said, **_: escaped(said))
+        pulled(tmp_path, 2, shops({"𠮷野家": "新"}, 2), columns=SHOPS)
+    warehouse = pulled(tmp_path, 3, shops({"𠮷野家": "今"}, 3), columns=SHOPS)
+    assert told(warehouse) == {"𠮷野家": "今"} and warehouse.live_count(STREAM) == 1
 
 
 def test_the_log_alone_says_how_many_rows_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +271,7 @@ def test_a_held_value_without_a_place_in_the_new_type_is_named_and_nothing_is_lo
     with pytest.raises(AnswerIsNo) as refused:
         pulled(tmp_path, 2, batch({2: 12}, 2, columns=number), columns=number)
     assert refused.value.code == "landing.cannot_retype"
+    assert "value (string → int64)" in refused.value.say("en") and "甲" not in refused.value.say("ja")
     warehouse = Warehouse(str(tmp_path))
     assert told(warehouse, "value") == {1: "甲", 2: "12"}
     # Where everything is read again, the old text is replaced and nothing stands in the way.

@@ -112,6 +112,18 @@ def test_rows_of_every_pull_that_was_published_are_vouched_for(tmp_path: Path) -
     vouched(tmp_path)
 
 
+def test_a_record_written_by_hand_over_a_table_put_back_by_hand_is_found_out(tmp_path: Path) -> None:
+    pulled(tmp_path, 1, batch({1: "櫻井"}))
+    pulled(tmp_path, 2, batch({1: "渡邊"}, 2))
+    DeltaTable(str(tmp_path / "current" / STREAM)).restore(0)
+    second = json.loads((tmp_path / "published" / STREAM / "00000002.json").read_text())
+    forged = second | {"number": 3, "tables": second["tables"] | {"current": 2}}
+    (tmp_path / "published" / STREAM / "00000003.json").write_text(json.dumps(forged))
+    with pytest.raises(AnswerIsNo) as refused:
+        vouched(tmp_path)
+    assert refused.value.code == "landing.unvouched_record"
+
+
 def test_a_record_written_by_hand_over_a_commit_by_hand_is_found_out(tmp_path: Path) -> None:
     pulled(tmp_path, 1, batch({1: "櫻井"}))
     by_hand(tmp_path)

@@ -15,15 +15,18 @@ from scripted import STREAM, Source, names, project_of, run
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Cursor, Known, LiveField, Page, Schema, Stream, Window
+from expectations.contract import BY_POLICY, Acceptance
 from expectations.reading import read_contract
 from expectations.rename import Proposal
+from pipelines.clock import FixedClock
 from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.accept import Accepted, Asked, accept
 from pipelines.pull.compare import compare_schema, last_seen
-from pipelines.pull.evolve import BY_POLICY
+from pipelines.pull.outcome import Request
 from pipelines.pull.rename import renames
+from pipelines.pull.run import pull
 
 DAY = date(2026, 6, 2)
 #: The scripted source fills its columns by the contract's names, whatever the source calls them.
@@ -208,6 +211,49 @@ def test_a_contract_that_changed_while_it_was_looked_at_is_not_written_over(proj
     assert error.value.code == "contract.moved_on" and path.read_text(encoding="utf-8").endswith("exclude: [memo]\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (FIELDS["name"], LiveField("name", "名前", pa.string(), "MULTI_LINE_TEXT")),
+        (LiveField("name", "名前", pa.string(), "TEXT", required=False), LiveField("name", "名前", pa.string(), "TEXT", required=True)),
+        (
+            LiveField("name", "名前", pa.string(), "TEXT", facets={"options": ("甲", "乙")}),
+            LiveField("name", "名前", pa.string(), "TEXT", facets={"options": ("甲", "乙", "丙")}),
+        ),
+    ],
+    ids=["replaced", "required", "options"],
+)
+def test_what_differs_only_from_how_the_source_was_last_read_can_be_accepted(
+    tmp_path: Path, source: Moving, before: LiveField, now: LiveField
+) -> None:
+    source.schema["name"] = before
+    project = project_of(tmp_path / "project", drift={"required": "ask", "options": "ask"})
+    assert run(project, source).succeeded
+    source.schema["name"], source.revision = now, "2"
+    assert run(project, source).outcome == "stopped"
+    assert accepted(project, source) is not None
+    project = load(project.folder)
+    done = run(project, source)
+    if done.error is not None:
+        assert accepted(project, source, by="森") is not None
+        done = run(load(project.folder), source)
+    assert done.succeeded and run(load(project.folder), source).succeeded
+
+
+def test_a_file_from_windows_stays_one_and_its_history_is_what_it_was(tmp_path: Path, source: Moving) -> None:
+    project = project_of(tmp_path / "project")
+    assert run(project, source).succeeded
+    path = path_of(project)
+    was = b"\xef\xbb\xbf# \xe7\x94\xb2\r\n" + path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(was)
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    assert accepted(load(project.folder), source) is not None
+    now = path.read_bytes()
+    assert now.startswith(b"\xef\xbb\xbf# \xe7\x94\xb2\r\n") and now.count(b"\n") == now.count(b"\r\n") > 10
+    assert (path.parent / "history" / "parts.v1.yaml").read_bytes() == was
+    assert load(project.folder).contract(STREAM).version == 2
+
+
 def test_what_a_contract_has_no_word_for_is_accepted_by_its_line_and_only_that(tmp_path: Path, source: Moving) -> None:
     source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "a"})
     project = project_of(tmp_path / "project", drift={"options": "ask"})
@@ -241,6 +287,48 @@ def test_a_policy_that_evolves_writes_the_next_version_and_goes_on_under_it(evol
     assert (path_of(evolving).parent / "history" / "parts.v1.yaml").exists()
     again = run(evolving, source)
     assert again.succeeded and again.contract_version == 2, "once it stands there is nothing to evolve"
+
+
+def test_the_day_of_an_evolved_version_is_that_of_the_project_and_not_of_utc(evolving: Project, source: Moving) -> None:
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    late = datetime(2026, 6, 1, 20, tzinfo=UTC)
+    assert pull(evolving, Request(STREAM), FixedClock(late), connector=source).succeeded
+    assert evolving.file.timezone == "Asia/Tokyo"
+    accepted = load(evolving.folder).contract(STREAM).accepted
+    assert accepted is not None and accepted.at == "2026-06-02"
+
+
+def test_a_policy_is_no_person_and_takes_no_persons_name_away(evolving: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    for who in ("伊藤", "森"):
+        assert accepted(load(evolving.folder), source, by=who) is not None
+    source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
+    done = run(load(evolving.folder), source)
+    contract = load(evolving.folder).contract(STREAM)
+    assert done.succeeded and contract.version == 3 and contract.accepted is not None
+    assert contract.accepted.by_two and BY_POLICY in contract.accepted.why
+
+
+def test_one_person_after_a_policy_is_not_two() -> None:
+    made = {"by": BY_POLICY, "at": "2026-06-01", "why": "added memo"}
+    assert not Acceptance.model_validate({**made, "seconded": {"by": "伊藤", "at": "2026-06-02"}}).by_two
+
+
+def test_what_an_anchor_carries_to_another_field_is_not_written(tmp_path: Path, source: Moving) -> None:
+    source.schema["other"] = LiveField("other", "他", pa.string(), "TEXT")
+    project = project_of(tmp_path / "project", drift={"retyped": "report"})
+    path, mine = path_of(project), "- {name: 名前, source: name, type: string}"
+    assert mine in path.read_text(encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(mine, mine.replace("- {", "- &n {") + "\n- {<<: *n, name: 他, source: other}"),
+        encoding="utf-8",
+    )
+    project = load(project.folder)
+    source.schema["name"] = LiveField("name", "名前", pa.int64(), "TEXT")
+    was = path.read_bytes()
+    with pytest.raises(AnswerIsNo) as error:
+        accepted(project, source)
+    assert error.value.code == "contract.accept_left" and "other" in error.value.say("en") and path.read_bytes() == was
 
 
 def test_nothing_evolves_beside_a_change_that_stops_the_pull(evolving: Project, source: Moving) -> None:

@@ -104,3 +104,12 @@ def test_where_all_rows_are_held_back_nobody_says_that_none_was_read(monkeypatch
     fetched = SimpleNamespace(profile=SimpleNamespace(rows=0), live_after=0, rejects=(reject,), notes=Counter())
     said = values_check(cast(Any, None), cast(Any, fetched)).summary
     assert "no row was read" not in said and "1 for their column no" in said
+
+
+def test_a_check_counts_held_rows_by_what_is_wrong_and_shows_no_value_that_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "judge_values", lambda *_, **__: ())
+    rejects = [Reject(str(n), "salary", f"number.format: Read Items[{n}]/Salary = '¥{n}00'", "{}") for n in (1, 2)]
+    fetched = SimpleNamespace(profile=SimpleNamespace(rows=0), live_after=0, rejects=rejects, notes=Counter())
+    check = values_check(cast(Any, None), cast(Any, fetched))
+    assert [(row["column"], row["observed"]) for row in check.rows] == [("salary", "2: number.format")]
+    assert "¥" not in check.summary.say("en")  # type: ignore[attr-defined]

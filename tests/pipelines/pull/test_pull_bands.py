@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import START, STREAM, Row, Source, project_of
+from scripted import START, STREAM, Chosen, Row, Source, mended, project_of
 
 from connectors.errors import FixConfiguration
 from connectors.protocol import Window
@@ -20,6 +20,7 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.green import green_pulls
 from pipelines.pull.outcome import Check, Request, Result
+from pipelines.pull.replay import replay
 from pipelines.pull.run import pull
 
 #: Everything is read every day, and the newest save tells how old the data are.
@@ -178,6 +179,19 @@ def test_of_unsealed_days_those_with_a_warning_and_backfills_teach_nothing(tmp_p
     life.source.rights = (*life.source.rights, type(life.source.rights[0])("few", "few", (), resolved=False, reason="closed"))
     assert not all(check.passed for check in life.live().checks)
     assert set(green_pulls(life.project, STREAM, life.now).values()) == {claim.pull_id}
+
+
+def test_a_replay_after_a_day_outside_its_bands_makes_no_good_day_of_it(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.source = Chosen({**life.source.rows, 99: Row("釘", START - timedelta(hours=9), bad=True)}, page=50)
+    life.live(8)
+    life.source.rows = {n: row for n, row in life.source.rows.items() if n <= 6 or n == 99}
+    red = life.live()
+    assert ("band_live", "") in wrong(red)
+    mended(life.source, 99)
+    again = replay(life.project, STREAM, [], FixedClock(life.now + timedelta(minutes=5)), connector=life.source)
+    assert again.landed == ("99",)
+    assert red.started_at.date() not in green_pulls(life.project, STREAM, life.now + timedelta(hours=1))
 
 
 def test_what_a_person_accepted_as_gone_is_the_new_level_and_learning_begins_anew(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def differences(before: Contract, after: Contract) -> tuple[Difference, ...]:
         *_vanishing(old["vanishing"], new["vanishing"]),
     ]
     for part in sorted((old.keys() | new.keys()) - set(own)):
+        if part == "cursor" and old[part] and new[part] and old[part]["deletes"] != new[part]["deletes"] == "none":
+            # Rows that are gone would be shown for ever.
+            found.append(Difference("cursor.deletes", old[part]["deletes"], new[part]["deletes"], "misleads"))
         if old.get(part) != new.get(part):
             found.append(Difference(part, _text(old.get(part)), _text(new.get(part)), "none" if part in _ASIDE else "breaks"))
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.errors import FixConfiguration
+from expectations.changes import EFFECTS
 from expectations.contract import Contract
 from expectations.versions import Difference, differences
 from pipelines.landing.promises import keep, kept
@@ -31,14 +32,23 @@ def hold(warehouse: Warehouse, contract: Contract) -> None:
         if before.fingerprint() != contract.fingerprint():
             raise FixConfiguration("contract.same_version", stream=contract.stream, version=contract.version, changes=in_short(found))
         return
-    if not found:
+    lines = misleading(contract)
+    if not found and not lines:
         return
     facts = {"stream": contract.stream, "version": contract.version, "before": before.version}
     if contract.accepted is None or not accepts(contract):
         raise FixConfiguration("contract.unaccepted", **facts, changes=in_short(found))
     breaking = [one for one in found if one.breaks]
-    if breaking and not contract.accepted.by_two:
-        raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=in_short(breaking))
+    if (breaking or lines) and not contract.accepted.by_two:
+        changes = ", ".join(part for part in (in_short(breaking), *lines) if part)
+        raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=changes)
+
+
+def misleading(contract: Contract) -> tuple[str, ...]:
+    """Of what was accepted by its line alone, that which hurts readers though no word of the contract changed."""
+    lines = contract.accepted.changes if contract.accepted else ()
+    hurts = {kind for kind, effect in EFFECTS.items() if effect in ("breaks", "misleads")}
+    return tuple(line for line in lines if line.partition(" ")[0] in hurts)
 
 
 def waiting(warehouse: Warehouse, contract: Contract) -> FixConfiguration | None:

@@ -82,12 +82,6 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     }
     # A version that nothing was published under yet is still being written.
     version = contract.version if contract.version > before.version else before.version + 1
-    contract_now = parse_contract(signed(amended.text, version, accepted), file.path)
-    # What the contract says now, and the source did not when it was last read, differs from that until it is read again.
-    standing = {(one.kind, one.path) for one in compare(contract_now, live).blocking}
-    written_down = {(one.kind, one.path) for one in amended.stated} - standing
-    still = compare(contract_now, live, since).blocking
-    accepted["changes"] += [one.line for one in still if (one.kind, one.path) in written_down]
     text = signed(amended.text, version, accepted)
     contract_now = parse_contract(text, file.path)
     still = compare(contract_now, live, since).blocking

@@ -21,7 +21,7 @@ from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.compare import in_words
-from pipelines.pull.promise import accepts
+from pipelines.pull.promise import accepts, misleading
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,10 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     written = differences(before, contract)
     ahead = contract.version > before.version
     pending = ahead and accepts(contract) and contract.accepted is not None and not contract.accepted.by_policy
-    if not (drift.changes or asked.take or asked.renames) and (
-        not written or (pending and contract.accepted and _suffices(contract.accepted, written))
-    ):
+    if not (drift.changes or asked.take or asked.renames) and (not (written or ahead) or (pending and _suffices(contract, written))):
         return None
     # What is only told about the source waits for nobody, and must not keep the second name from its place.
-    if pending and contract.accepted and not (drift.blocking or asked.take or asked.renames or _suffices(contract.accepted, written)):
+    if pending and contract.accepted and not (drift.blocking or asked.take or asked.renames or _suffices(contract, written)):
         return _seconded(project, contract, written, contract.accepted, asked)
     if not asked.why:
         raise FixConfiguration("contract.no_reason", stream=contract.stream)
@@ -101,7 +99,9 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(carried))
     found = differences(before, contract_now)
     file.write(text, former=before if differences(before, contract) else None)
-    return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
+    return Accepted(
+        contract_now, amended.stated + amended.unstated, found, bool(misleading(contract_now)) or any(one.breaks for one in found)
+    )
 
 
 def _renamed(contract: Contract, drift: Drift, renames: Mapping[str, str]) -> tuple[Change, ...]:
@@ -129,8 +129,9 @@ def _wanted(contract: Contract, live: Schema, drift: Drift, take: Mapping[str, s
     return tuple(found)
 
 
-def _suffices(accepted: Acceptance, written: tuple[Difference, ...]) -> bool:
-    return accepted.by_two or not any(one.breaks for one in written)
+def _suffices(contract: Contract, written: tuple[Difference, ...]) -> bool:
+    by_two = contract.accepted is not None and contract.accepted.by_two
+    return by_two or not (misleading(contract) or any(one.breaks for one in written))
 
 
 def _seconded(project: Project, contract: Contract, written: tuple[Difference, ...], accepted: Acceptance, asked: Asked) -> Accepted:

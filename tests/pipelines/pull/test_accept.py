@@ -262,8 +262,11 @@ def test_what_a_contract_has_no_word_for_is_accepted_by_its_line_and_only_that(t
     source.revision = "2"
     assert run(project, source).outcome == "stopped"
     done = accepted(project, source, why="the new formula is right")
-    assert done is not None and done.contract.accepted is not None
+    assert done is not None and done.contract.accepted is not None and done.second
     assert done.contract.accepted.changes == ("computed name: a → b",)
+    error = run(project, source).error
+    assert error is not None and error.code == "contract.one_person" and "computed name" in error.say("en")
+    assert accepted(project, source, by="Riku Ikeda") is not None
     assert run(project, source).succeeded
     source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "c"})
     source.revision = "3"
@@ -303,10 +306,12 @@ def test_a_policy_is_no_person_and_takes_no_persons_name_away(evolving: Project,
     for who in ("伊藤", "森"):
         assert accepted(load(evolving.folder), source, by=who) is not None
     source.schema["id"] = LiveField("id", "番号", pa.int64(), "ID", required=False)
-    done = run(load(evolving.folder), source)
+    assert run(load(evolving.folder), source).succeeded
     contract = load(evolving.folder).contract(STREAM)
-    assert done.succeeded and contract.version == 3 and contract.accepted is not None
-    assert contract.accepted.by_two and BY_POLICY in contract.accepted.why
+    assert contract.version == 2 and contract.accepted is not None and contract.accepted.by_two, "first what people accepted is published"
+    assert run(load(evolving.folder), source).succeeded
+    contract = load(evolving.folder).contract(STREAM)
+    assert contract.version == 3 and contract.accepted is not None and contract.accepted.by == BY_POLICY
 
 
 def test_one_person_after_a_policy_is_not_two() -> None:

@@ -169,6 +169,7 @@ def replay(
         "landed": list(found.landed),
         "gone": list(found.gone),
         "held": list(found.held),
+        "newly": list(found.newly),
         "pull_id": result.pull_id if result else None,
         "published": result.published if result else None,
         "error": {"code": result.error.code, "message": result.error.say(language(lang))} if result and result.error else None,
@@ -184,11 +185,15 @@ def replay(
             line("quarantine.replayed", lang, stream=stream, asked=payload["asked"], published=result.published, **counts)
             for one in found.held:
                 row(one)
+            if found.newly:
+                line("quarantine.newly_held", lang, stream=stream, count=len(found.newly))
+                for one in found.newly:
+                    row(one)
 
     emit("quarantine_replay", payload, json_, text)
     if result is not None and result.error is not None:
         raise typer.Exit(result.error.exit_code)
-    if found.held:
+    if found.held or found.newly:
         raise typer.Exit(NO)
 
 

@@ -19,13 +19,14 @@ from pipelines.pull.run import pull
 @dataclass(frozen=True)
 class Replayed:
     """What became of the rows that were asked for: ``landed`` are live again, ``gone`` are not at the source any more, ``held`` still do not
-    fit. ``result`` is that of the pull, None where nothing was held any more and so nothing was asked of the source."""
+    fit. ``newly`` were live and are held now: a source that can't be asked for single rows is read whole. ``result`` is that of the pull, None where nothing was held any more and so nothing was asked of the source."""
 
     stream: str
     asked: tuple[str, ...]
     landed: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    newly: tuple[str, ...] = ()
     result: Result | None = None
 
 
@@ -60,5 +61,6 @@ def replay(
         landed=tuple(key for key in left if key in live),
         gone=tuple(key for key in left if key not in live),
         held=tuple(key for key in asked if key in still),
+        newly=tuple(sorted(still - waiting)),
         result=result,
     )

@@ -86,6 +86,7 @@ class QuarantineReplay(Payload):
     landed: tuple[str, ...]
     gone: tuple[str, ...]
     held: tuple[str, ...]
+    newly: tuple[str, ...]
     pull_id: str | None
     published: int | None
     error: Cause | None

@@ -87,7 +87,9 @@ def doctor(
 
 
 def stored(project: Project, system: str | None = None) -> list[Finding]:
-    """What lies in the storage and was written by no pull; nothing where all is ours, or nothing is there yet."""
+    """What lies in the storage and was written by no pull, and contracts that say something else than rows were published under and wait for
+    people; nothing where all is ours, or nothing is there yet.
+    """
     from pathlib import Path
 
     from connectors.messages import told
@@ -110,10 +112,13 @@ def _of_stream(project: Project, stream: str) -> list[Finding]:
     from pipelines.index.books import whole
     from pipelines.landing.snapshot import snapshot
     from pipelines.landing.warehouse import Warehouse, storing
+    from pipelines.pull.promise import waiting
 
     try:
         with storing(project.root):
             warehouse = Warehouse(project.root)
+            if (waits := waiting(warehouse, project.contract(stream))) is not None:
+                return [Finding(stream, False, Said(waits.say, waits.code), waits.exit_code)]
             pin = snapshot(warehouse, stream)
             if pin is not None:
                 return [Finding(stream, False, one, NO) for one in whole(pin)]

@@ -69,6 +69,11 @@ def test_a_renamed_field_is_named_priced_explained_and_accepted_by_two(project: 
             "schema": "fortnight.contract_accept/1", "stream": STREAM, "version": 2, "written": True, "second": True, "differences": [],
         }  # fmt: skip
         assert "contract.one_person" in fortnight(project, "pull", STREAM, "--json").stdout
+        waits = fortnight(project, "contract", "diff", STREAM, "--json")
+        assert waits.exit_code == 1 and json.loads(waits.stdout)["waits"]["code"] == "contract.one_person"
+        examined = fortnight(project, "doctor", "--json")
+        assert examined.exit_code == 2
+        assert "contract.one_person" in {one["code"] for one in json.loads(examined.stdout)["findings"] if one["subject"] == STREAM}
         again = fortnight(project, "contract", "accept", STREAM, "--by", "akari mori", "--lang", "ja")
         assert again.exit_code == 1 and "別の人" in again.stderr
         assert fortnight(project, "contract", "accept", STREAM, "--by", "Riku Ikeda").exit_code == 0

@@ -35,8 +35,8 @@ def test_a_check_that_failed_names_the_rule_that_was_broken(browser: Browser) ->
 
 def test_drift_shows_the_japanese_field_codes_and_what_the_contract_says_to_do(browser: Browser) -> None:
     text = browser.text("/assets/kintone/faq?view=checks&checkDetail=drift", until="Evaluation result Passed")
-    assert "change field label old new policy" in text
-    assert "added カテゴリ カテゴリ string report" in text
+    assert "change field label old new effect policy used by" in text
+    assert "added カテゴリ カテゴリ string extends report" in text
 
 
 def test_the_asset_page_shows_columns_owners_and_that_the_source_is_a_sandbox(browser: Browser) -> None:

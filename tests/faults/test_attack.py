@@ -165,8 +165,8 @@ def test_the_books_count_what_was_written_and_not_what_was_meant_to_be(tmp_path:
     project, source = project_of(tmp_path / "project"), three()
     real = Warehouse.merge
 
-    def loses_a_row(self: Warehouse, table: str, stream: str, batches: Any, schema: pa.Schema) -> None:
-        real(self, table, stream, [batch.slice(1) for batch in batches] if table == "current" else batches, schema)
+    def loses_a_row(self: Warehouse, table: str, stream: str, batches: Any, schema: pa.Schema) -> Any:
+        return real(self, table, stream, [batch.slice(1) for batch in batches] if table == "current" else batches, schema)
 
     monkeypatch.setattr(Warehouse, "merge", loses_a_row)
     result = run(project, source)
@@ -181,10 +181,14 @@ def answered(project: Project, source: Source, **request: Any) -> Result | None:
         return None
 
 
-def test_a_stray_file_beside_the_published_records_stops_nobody(tmp_path: Path) -> None:
+def test_a_file_put_beside_the_published_records_by_hand_is_named_and_stops_the_pull(tmp_path: Path) -> None:
     project, source = project_of(tmp_path / "project"), three()
     pulls(project, source, 1)
-    (Path(project.root) / "published" / BOOKS / "notes.json").write_text("{}", encoding="utf-8")
+    stray = Path(project.root) / "published" / BOOKS / "notes.json"
+    stray.write_text("{}", encoding="utf-8")
+    error = run(project, source).error
+    assert error is not None and "notes.json" in error.say("en") and "notes.json" in error.say("ja")
+    stray.unlink()
     pulls(project, source, 1)
     assert names(project)[1] == "名前0"
 

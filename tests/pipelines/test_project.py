@@ -148,7 +148,7 @@ def test_a_broken_contract_waits_with_its_reason_and_the_others_are_read(tmp_pat
         "kintone/typo": "contract.invalid",
         "kintone/elsewhere": "contract.misplaced",
         "other/parts": "project.unknown_system",
-        "kintone/garbled": "contract.not_yaml",
+        "kintone/garbled": "contract.unreadable",
         "kintone/empty": "contract.invalid",
         "kintone/keyless": "contract.no_such_field",
     }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conformance.live import ACCEPTED, ORIGIN, erp_truth, kintone_truth, project_for, rows_by_key, text_of, with_contract, write_contract
 
-from connectors.errors import AnswerIsNo, ContractBroken, FixConfiguration
+from connectors.errors import AccessRefused, AddressUnknown, AnswerIsNo, ContractBroken, FixConfiguration
 from expectations.reading import read_contract
 from infra.sandbox import process
 from pipelines.clock import WallClock
@@ -284,6 +284,14 @@ def test_a_rule_that_cannot_be_judged_is_a_configuration_error(project: Project)
     assert error.value.code == "contract.unknown_rule" and "expect_column_values_to_be_nice" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ({"app_code": "NOWHERE"}, AddressUnknown),
+        ({"app_id": 4242}, AddressUnknown | AccessRefused),
+        ({"condition": "作成日時 = TODAY()"}, FixConfiguration),
+    ],
+)
 def test_an_address_that_is_not_there_publishes_nothing(project: Project, source: dict[str, Any], kind: Any) -> None:
     stream = "kintone/faq"
     project = with_contract(project, stream)

@@ -55,10 +55,18 @@ def project(tmp_path: Path) -> Project:
 
 
 def publish(
-    project: Project, stream: str, at: datetime, *, groups: tuple[str, ...] = (), scope: str = "all", readers: str = EVERYONE, **more: Any
+    project: Project,
+    stream: str,
+    at: datetime,
+    *,
+    groups: tuple[str, ...] = (),
+    scope: str = "all",
+    readers: str = EVERYONE,
+    by: Warehouse | None = None,
+    **more: Any,
 ) -> None:
-    """What one pull leaves: one row in ``scope``, which ``readers`` may read, and Sato in ``groups``."""
-    warehouse = Warehouse(project.root)
+    """What one pull leaves: one row in ``scope``, which ``readers`` may read, and Sato in ``groups``; ``by`` what else it wrote."""
+    warehouse = by or Warehouse(project.root)
     account: Mapping[str, object] = {"principal": "user:kintone:sato", "system": "kintone", "login": SATO, "mail": "", "name": ""}
     tables = {
         "current": pa.table(
@@ -173,7 +181,7 @@ def test_an_attachment_taken_off_its_row_leaves_todays_access_though_the_content
 
 
 def test_a_document_of_which_a_part_is_held_is_in_no_new_release_and_no_release_shows_it(project: Project) -> None:
-    parts, (warehouse, at) = "kintone/defect-parts", (Warehouse(project.root), Stamp("kintone/defect-parts", "p", MONDAY, 1))
+    parts, at = "kintone/defect-parts", Stamp("kintone/defect-parts", "p", MONDAY, 1)
     fields = [{"name": name, "source": name, "type": "int64"} for name in ("id", "part")]
     write_contract(
         project,
@@ -193,10 +201,11 @@ def test_a_document_of_which_a_part_is_held_is_in_no_new_release_and_no_release_
     def shown(*held: str) -> tuple[set[str], list[int], list[str]]:
         """What the desk shows today, of how many rows each stream gives documents, and what the index says it left out."""
         rejects = [Reject(key, "part", "value.range", "{}", (), "1") for key in held]
+        warehouse = Warehouse(project.root)
         table = after(warehouse.read("quarantine", parts), rejects, set(held), at, timedelta(90))
         assert table is not None
         warehouse.replace("quarantine", parts, table)
-        publish(project, parts, MONDAY)
+        publish(project, parts, MONDAY, by=warehouse)
         inputs = stream_inputs(project, INDEX, warehouse)
         with Parser() as parser:
             made = cut(inputs, parser)

@@ -16,6 +16,7 @@ from drift_cells_kintone import ANSWERED, EVERY, NUMBER, RICH, TEXT
 from drift_ends import COMMENT, Bench, Cell, Row, ended, some, state
 from houses import without_waiting
 from kintone_house import App, House, Target, house, said, target, told
+from soaking import share
 
 from expectations.contract import FieldSpec
 from pipelines.project import load
@@ -234,7 +235,7 @@ def test_a_break_ends_as_the_contract_says(forms: Forms, tmp_path: Path, cell: C
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("cell", EVERY, ids=lambda cell: cell.id)
+@pytest.mark.parametrize("cell", share(EVERY), ids=lambda cell: cell.id)
 def test_every_break_under_every_policy_ends_as_the_contract_says(forms: Forms, tmp_path: Path, cell: Cell) -> None:
     lived(forms, tmp_path / "cell", cell)
 
@@ -248,6 +249,6 @@ def test_what_is_asked_about_goes_on_once_people_accepted_it(forms: Forms, tmp_p
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("cell", ANSWERED, ids=lambda cell: cell.id)
+@pytest.mark.parametrize("cell", share(ANSWERED), ids=lambda cell: cell.id)
 def test_everything_that_is_asked_about_goes_on_once_people_accepted_it(forms: Forms, tmp_path: Path, cell: Cell) -> None:
     answered(forms, tmp_path / "cell", cell)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conformance.live import contract_of, offers_by_place, project_for, tenant, write_yaml
 from drift_ends import COMMENT, Bench, Cell, End, Row, ended, some, state
+from soaking import share
 
 from expectations.contract import Contract
 from infra.sandbox import process
@@ -206,7 +207,7 @@ def test_a_break_of_the_tenant_ends_as_the_contract_says(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("cell", CELLS, ids=name_of)
+@pytest.mark.parametrize("cell", share(CELLS), ids=name_of)
 def test_every_break_of_the_tenant_under_every_policy_ends_as_the_contract_says(
     home: Path,
     offered: tuple[Project, Mapping[str, Any]],

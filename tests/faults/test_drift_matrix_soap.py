@@ -17,6 +17,7 @@ from conformance.live import ORIGIN, project_for, write_yaml
 from conformance.systems import CONTRACTS
 from drift_ends import COMMENT, Bench, Cell, End, Row, ended, some, state
 from ruamel.yaml import YAML
+from soaking import share
 
 from expectations.contract import Contract, FieldSpec
 from infra.sandbox import process
@@ -257,7 +258,7 @@ def test_a_change_of_the_interface_ends_as_the_contract_says(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("cell", CELLS, ids=name_of)
+@pytest.mark.parametrize("cell", share(CELLS), ids=name_of)
 def test_every_change_of_the_interface_under_every_policy_ends_as_the_contract_says(
     home: Path, bases: Bases, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, cell: Cell
 ) -> None:

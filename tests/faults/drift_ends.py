@@ -19,6 +19,7 @@ from connectors.messages import catalogue
 from expectations.contract import Contract
 from expectations.reading import read_contract
 from pipelines.landing.promises import kept
+from pipelines.landing.quarantine import held_now
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Result
@@ -100,8 +101,7 @@ class Bench(ABC):
         return Warehouse(self.project.root)
 
     def quarantined(self) -> set[str]:
-        rows = self.warehouse.read("quarantine", self.stream)
-        return set() if rows is None else set(rows["key"].to_pylist())
+        return {row.key for row in held_now(self.warehouse, self.stream)}
 
 
 @dataclass(frozen=True)

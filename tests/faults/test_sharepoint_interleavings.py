@@ -432,6 +432,6 @@ def test_interleavings_of_people_and_pulls_end_with_items_and_access_equal_to_th
 
 
 @pytest.mark.soak
-def test_two_hundred_lives_of_people_and_pulls_end_with_items_and_access_equal_to_the_source(home: tuple[House, Path]) -> None:
-    stretches, doings = lives(home, rounds(200))
-    assert stretches >= rounds(200) * STRETCHES and doings >= stretches
+def test_a_thousand_lives_of_people_and_pulls_end_with_items_and_access_equal_to_the_source(home: tuple[House, Path]) -> None:
+    stretches, doings = lives(home, rounds(1_000))
+    assert stretches >= rounds(1_000) * STRETCHES and doings >= stretches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pipelines.project import Project
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_log = logging.getLogger("fortnight.pull")
 #: Rows that are compared: one page's, at most.
 _ROWS = 500
 
@@ -40,7 +42,9 @@ def renames(project: Project, contract: Contract, connector: Connector, drift: D
     try:
         connector.describe(stream)
         page = next(iter(connector.pull(stream, Window())), None)
-    except SourceError:
+    except SourceError as error:
+        # The differences themselves stand; only what a field may have become can't be told.
+        _log.warning("%s", error)
         return ()
     if page is None:
         return ()

@@ -59,8 +59,11 @@ def signed(text: str, version: int, accepted: Mapping[str, Any]) -> str:
     """The text with its version and who accepted it, and of what that acceptance is. Raises FixConfiguration where the text is no contract."""
     document = _yaml().load(text)
     document["version"] = version
+    said = {key: value for key, value in accepted.items() if value and key != "promise"}
+    # What was accepted by name is part of what is promised.
+    document["accepted"] = _flow(said)
     promise = parse_contract(_dump(document), Path("contract.yaml")).fingerprint()
-    document["accepted"] = _flow({key: value for key, value in {**accepted, "promise": promise}.items() if value})
+    document["accepted"] = _flow(said | {"promise": promise})
     return _dump(document)
 
 

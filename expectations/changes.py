@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal, Self, get_args
@@ -43,7 +43,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 #: What a change does to those who read our tables: ``breaks`` – a query fails, or a column is no longer filled or no longer of its type;
 #: ``misleads`` – values under the old name mean something else; ``extends`` – more may come than before; ``none`` of it.
 Effect = Literal["breaks", "misleads", "extends", "none"]
-EFFECTS: dict[Kind, Effect] = {
+EFFECTS: Mapping[str, Effect] = {
     "added": "extends",
     "removed": "breaks",
     "renamed": "breaks",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: What of an address may change without the promise being another one.
-MOVING = ("app_id", "revision", "fingerprint", "id")
+_MOVING = frozenset({"app_id", "revision", "fingerprint", "id"})
 
 
 #: Columns that every landed row carries beside the contract's own.
@@ -268,13 +268,23 @@ class Contract(_Strict):
             cursor=self.cursor.field if self.cursor else None,
         )
 
+    def address(self) -> dict[str, Any]:
+        """Where the rows come from: ``source`` without what may move while it stays the same. Where nothing else names an app, its number does."""
+        named = any(name in self.source for name in ("app_code", "app_name"))
+        moving = _MOVING if named else _MOVING - {"app_id"}
+        source: dict[str, Any] = self.model_dump(mode="json", include={"source"})["source"]
+        return {name: value for name, value in source.items() if name not in moving}
+
     def promise(self) -> dict[str, Any]:
-        """The promise itself, as JSON values: what readers rely on. Left out is what may change freely: the app's number and revision, names
-        and words for people, who owns it and who accepted it.
+        """The promise itself, as JSON values: what readers rely on, and what of the source was looked at (its fingerprint, the changes that were
+        accepted by name). Left out is what may change freely: an app's number and revision, names and words for people, who owns it and who
+        accepted it.
         """
         body = self.model_dump(mode="json", by_alias=True, exclude={"version", "accepted", "owners", "description", "title"})
-        for moving in MOVING:
-            body["source"].pop(moving, None)
+        looked_at = {name: value for name, value in body["source"].items() if name == "fingerprint"}
+        body["source"] = self.address() | looked_at
+        if self.accepted and self.accepted.changes:
+            body["accepted"] = list(self.accepted.changes)
         if self.bands == Bands():
             # A contract that says nothing of it is the promise that it was before it could.
             del body["bands"]

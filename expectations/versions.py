@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from expectations.changes import Effect
+from expectations.changes import EFFECTS, Effect
 from expectations.contract import Contract, FieldSpec
 from expectations.drift import widens
 
@@ -38,7 +38,7 @@ class Difference:
 def differences(before: Contract, after: Contract) -> tuple[Difference, ...]:
     """Every difference in what two versions promise, fields first."""
     old, new = before.promise(), after.promise()
-    own = ("fields", "expectations", "drift", "vanishing", "source", "key", "access")
+    own = ("fields", "expectations", "drift", "vanishing", "source", "key", "access", "accepted")
     found = [
         *_fields(before.fields, after.fields, "fields"),
         *(Difference(f"{part}", _text(old[part]), _text(new[part]), "breaks") for part in ("key", "access") if old[part] != new[part]),
@@ -46,6 +46,7 @@ def differences(before: Contract, after: Contract) -> tuple[Difference, ...]:
         *_rules(old["expectations"], new["expectations"]),
         *_guards(old["drift"], new["drift"]),
         *_vanishing(old["vanishing"], new["vanishing"]),
+        *_accepted(old.get("accepted", ()), new.get("accepted", ())),
     ]
     for part in sorted((old.keys() | new.keys()) - set(own)):
         if part == "cursor" and old[part] and new[part] and old[part]["deletes"] != new[part]["deletes"] == "none":
@@ -88,7 +89,18 @@ def _fields(before: Sequence[FieldSpec], after: Sequence[FieldSpec], place: str)
 def _source(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            yield Difference(f"source.{name}", _text(old.get(name)), _text(new.get(name)), "misleads")
+            # Another fingerprint says that somebody looked; what they accepted there stands beside it, change by change.
+            effect: Effect = "none" if name == "fingerprint" else "misleads"
+            yield Difference(f"source.{name}", _text(old.get(name)), _text(new.get(name)), effect)
+
+
+def _accepted(old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
+    """Changes of the source that are let pass by name from now on, each as its kind does to readers; and those that are named no more."""
+    for line in new:
+        if line not in old:
+            kind = line.partition(" ")[0]
+            yield Difference("accepted.changes", "", line, EFFECTS.get(kind, "misleads"))
+    yield from (Difference("accepted.changes", line, "", "none") for line in old if line not in new)
 
 
 def _rules(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:

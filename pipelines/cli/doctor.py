@@ -94,7 +94,8 @@ def stored(project: Project, system: str | None = None) -> list[Finding]:
 
     from connectors.messages import told
     from pipelines.landing.provenance import stray_blobs
-    from pipelines.landing.warehouse import Warehouse, storing
+    from pipelines.landing.storing import storing
+    from pipelines.landing.warehouse import Warehouse
 
     if "://" not in project.root and not Path(project.root).is_dir():
         return []
@@ -111,7 +112,8 @@ def _of_stream(project: Project, stream: str) -> list[Finding]:
     from connectors.messages import Said
     from pipelines.index.books import whole
     from pipelines.landing.snapshot import snapshot
-    from pipelines.landing.warehouse import Warehouse, storing
+    from pipelines.landing.storing import storing
+    from pipelines.landing.warehouse import Warehouse
     from pipelines.pull.promise import waiting
 
     try:

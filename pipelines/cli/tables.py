@@ -32,8 +32,9 @@ def compact(stream: SomeStream = None, project: ProjectOption = None, json_: Jso
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
+        from pipelines.landing.storing import storing
         from pipelines.landing.upkeep import compact as run
-        from pipelines.landing.warehouse import Warehouse, storing
+        from pipelines.landing.warehouse import Warehouse
 
         clock = WallClock()
         with storing(opened.root):
@@ -76,7 +77,7 @@ def vacuum(
         opened = open_project(project)
         from pipelines.clock import WallClock
         from pipelines.index.upkeep import tidy
-        from pipelines.landing.warehouse import storing
+        from pipelines.landing.storing import storing
 
         clock = WallClock()
         with storing(opened.root):
@@ -170,8 +171,9 @@ def restore(
         opened = open_project(project)
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
+        from pipelines.landing.storing import storing
         from pipelines.landing.upkeep import restore as run
-        from pipelines.landing.warehouse import Warehouse, storing
+        from pipelines.landing.warehouse import Warehouse
 
         opened.contract(stream)
         if to is not None and not why.strip():

@@ -70,7 +70,7 @@ def _tables(system: str) -> dg.AssetsDefinition:
     )
     def tables(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
         from pipelines.index.upkeep import keep_up
-        from pipelines.landing.warehouse import storing
+        from pipelines.landing.storing import storing
 
         project, clock = project_files.project, project_files.clock
         try:

@@ -17,7 +17,8 @@ from pipelines.landing.memory import Memory
 from pipelines.landing.provenance import strays, vouch, vouch_rows
 from pipelines.landing.rows import KEY, keys_of
 from pipelines.landing.snapshot import Snapshot, snapshot
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Check
 

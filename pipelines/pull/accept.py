@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.compare import in_words
-from pipelines.pull.promise import accepts, misleading
+from pipelines.pull.promise import accepts
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     """
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
+    if any(one.place == "source.fingerprint" for one in written):
+        # A fingerprint that was written by hand accepts nothing: what it would let pass is what is asked about here.
+        looked_at = {**contract.source, "fingerprint": before.source.get("fingerprint")}
+        drift = replace(drift, changes=compare(contract.model_copy(update={"source": looked_at}), live, since).changes)
     ahead = contract.version > before.version
     pending = ahead and accepts(contract) and contract.accepted is not None and not contract.accepted.by_policy
     if not (drift.changes or asked.take or asked.renames) and (not (written or ahead) or (pending and _suffices(contract, written))):
@@ -99,9 +103,7 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
         raise AnswerIsNo("contract.accept_left", stream=contract.stream, changes=in_words(carried))
     found = differences(before, contract_now)
     file.write(text, former=before if differences(before, contract) else None)
-    return Accepted(
-        contract_now, amended.stated + amended.unstated, found, bool(misleading(contract_now)) or any(one.breaks for one in found)
-    )
+    return Accepted(contract_now, amended.stated + amended.unstated, found, any(one.breaks for one in found))
 
 
 def _renamed(contract: Contract, drift: Drift, renames: Mapping[str, str]) -> tuple[Change, ...]:
@@ -131,7 +133,7 @@ def _wanted(contract: Contract, live: Schema, drift: Drift, take: Mapping[str, s
 
 def _suffices(contract: Contract, written: tuple[Difference, ...]) -> bool:
     by_two = contract.accepted is not None and contract.accepted.by_two
-    return by_two or not (misleading(contract) or any(one.breaks for one in written))
+    return by_two or not any(one.breaks for one in written)
 
 
 def _seconded(project: Project, contract: Contract, written: tuple[Difference, ...], accepted: Acceptance, asked: Asked) -> Accepted:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from expectations.band_settings import Kind
 from expectations.bands import ColumnNumbers, Numbers, column_numbers
-from expectations.contract import MOVING, Contract
+from expectations.contract import Contract
 from pipelines.evidence import plan
 from pipelines.evidence.calendar import ClosedDays
 from pipelines.landing.numbers import Kept
@@ -149,8 +149,7 @@ def _columns(contract: Contract, fetched: Fetched) -> dict[str, ColumnNumbers]:
 
 def _source(contract: Contract) -> str:
     """The fingerprint of where rows come from and what tells them apart, without what may change freely."""
-    source = {name: value for name, value in contract.source.items() if name not in MOVING}
-    return _hash({"source": source, "key": contract.key, "cursor": contract.cursor.field if contract.cursor else None})
+    return _hash({"source": contract.address(), "key": contract.key, "cursor": contract.cursor.field if contract.cursor else None})
 
 
 def _hash(value: Mapping[str, object]) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.errors import FixConfiguration
-from expectations.changes import EFFECTS
 from expectations.contract import Contract
 from expectations.versions import Difference, differences
-from pipelines.landing.promises import keep, kept
+from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
 
 #: So many differences are named in one sentence.
@@ -32,23 +31,14 @@ def hold(warehouse: Warehouse, contract: Contract) -> None:
         if before.fingerprint() != contract.fingerprint():
             raise FixConfiguration("contract.same_version", stream=contract.stream, version=contract.version, changes=in_short(found))
         return
-    lines = misleading(contract)
-    if not found and not lines:
+    if not found:
         return
     facts = {"stream": contract.stream, "version": contract.version, "before": before.version}
     if contract.accepted is None or not accepts(contract):
         raise FixConfiguration("contract.unaccepted", **facts, changes=in_short(found))
     breaking = [one for one in found if one.breaks]
-    if (breaking or lines) and not contract.accepted.by_two:
-        changes = ", ".join(part for part in (in_short(breaking), *lines) if part)
-        raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=changes)
-
-
-def misleading(contract: Contract) -> tuple[str, ...]:
-    """Of what was accepted by its line alone, that which hurts readers though no word of the contract changed."""
-    lines = contract.accepted.changes if contract.accepted else ()
-    hurts = {kind for kind, effect in EFFECTS.items() if effect in ("breaks", "misleads")}
-    return tuple(line for line in lines if line.partition(" ")[0] in hurts)
+    if breaking and not contract.accepted.by_two:
+        raise FixConfiguration("contract.one_person", **facts, by=contract.accepted.by, changes=in_short(breaking))
 
 
 def waiting(warehouse: Warehouse, contract: Contract) -> FixConfiguration | None:
@@ -72,11 +62,6 @@ def settled(warehouse: Warehouse, contract: Contract) -> bool:
 def accepts(contract: Contract) -> bool:
     """Whether the contract's acceptance is of what it says now."""
     return contract.accepted is not None and contract.accepted.promise == contract.fingerprint()
-
-
-def register(warehouse: Warehouse, contract: Contract) -> None:
-    """Keep what the version promises, now that rows are published under it. Raises AnswerIsNo ``contract.version_taken``."""
-    keep(warehouse.store, contract)
 
 
 def in_short(found: Sequence[Difference]) -> str:

@@ -10,7 +10,8 @@ from connectors.protocol import Connector
 from pipelines.clock import Clock
 from pipelines.landing.memory import Memory
 from pipelines.landing.quarantine import held_now, history
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Report, Request, Result, silent
 from pipelines.pull.run import pull

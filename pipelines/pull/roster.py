@@ -19,7 +19,8 @@ from connectors.protocol import Connector, Cursor
 from pipelines.clock import Clock
 from pipelines.landing.history import observed, standing
 from pipelines.landing.snapshot import Snapshot, snapshot
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.access_tables import accounts_table, members_table
 from pipelines.pull.apart import apart, publish_apart

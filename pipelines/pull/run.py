@@ -20,10 +20,12 @@ from pipelines.consumers import columns_of, uses
 from pipelines.landing import numbers
 from pipelines.landing.memory import Memory
 from pipelines.landing.numbers import Kept
+from pipelines.landing.promises import keep
 from pipelines.landing.promises import kept as promised
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.again import again
 from pipelines.pull.balance import balance
@@ -40,7 +42,7 @@ from pipelines.pull.judge import access_check, values_check
 from pipelines.pull.land import land
 from pipelines.pull.numbers import closed_of, numbers_of
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
-from pipelines.pull.promise import hold, register, settled
+from pipelines.pull.promise import hold, settled
 from pipelines.pull.publish import publish
 from pipelines.pull.rights import rights, unannounced, view_moved, with_derived
 from pipelines.pull.spool import spool
@@ -208,7 +210,7 @@ class _Walk:
         counts = self._counts(fetched, content)
         self.step("publish")
         numbers.put(warehouse.store, self.stream.id, kept)
-        register(warehouse, self.contract)
+        keep(warehouse.store, self.contract)
         record = publish(
             warehouse,
             self.contract,

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-from pipelines.landing.warehouse import storing
+from pipelines.landing.storing import storing
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from connectors.errors import AnswerIsNo
 from connectors.protocol import Connector
 from pipelines.clock import Clock
 from pipelines.landing.snapshot import Snapshot, snapshot
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.apart import apart, publish_apart
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from connectors.errors import AnswerIsNo
 from expectations.quarantine import HeldRow, Told, detail_of, told_of
 from pipelines.landing.quarantine import held_now, history, overdue
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
 

@@ -19,7 +19,8 @@ from connectors.messages import told
 from connectors.protocol import SCOPE, Connector
 from pipelines.clock import Clock
 from pipelines.landing.snapshot import Snapshot, snapshot
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Check
 from pipelines.serving.desk import directories

@@ -30,6 +30,9 @@ PROMISED: dict[str, Any] = {
 }
 
 
+ACCEPTED = {"by": "a", "at": "2026-06-01", "why": "b"}
+
+
 def field(number: int, **change: Any) -> dict[str, Any]:
     fields = [dict(one) for one in PROMISED["fields"]]
     fields[number] |= change
@@ -51,7 +54,7 @@ def found(**change: Any) -> list[tuple[str, str]]:
         {"title": "受注"},
         {"description": "One row is one order."},
         {"owners": {"business": "kenta.suzuki@sakura-seiki.example"}},
-        {"source": {"app_code": "ORDERS", "app_id": 99, "revision": 8, "fingerprint": "sha256:y"}},
+        {"source": {"app_code": "ORDERS", "app_id": 99, "revision": 8}},
         field(1, label="合計金額", description="Without tax.", unit="JPY"),
         {"accepted": {"by": "a", "at": "2026-06-01", "why": "b"}},
     ],
@@ -78,6 +81,11 @@ def test_words_owners_and_numbers_of_an_app_are_no_promise(change: dict[str, Any
         ({"key": ["amount"]}, "key", "breaks"),
         ({"access": {"from": ["everyone:kintone"]}}, "access", "breaks"),
         ({"source": {"app_code": "ORDERS2"}}, "source.app_code", "misleads"),
+        ({"source": PROMISED["source"] | {"fingerprint": "sha256:y"}}, "source.fingerprint", "none"),
+        ({"cursor": {"field": "updated_at", "deletes": "none"}}, "cursor.deletes", "misleads"),
+        ({"accepted": ACCEPTED | {"changes": ["replaced 金額: a → b"]}}, "accepted.changes", "misleads"),
+        ({"accepted": ACCEPTED | {"changes": ["settings 金額: a → b"]}}, "accepted.changes", "none"),
+        ({"accepted": ACCEPTED | {"changes": ["謎"]}}, "accepted.changes", "misleads"),
         ({"drift": {"removed": "report"}}, "drift.removed", "breaks"),
         ({"drift": {"added": "stop"}}, "drift.added", "none"),
         ({"drift": {"retyped": "quarantine"}}, "drift.retyped", "breaks"),
@@ -93,6 +101,11 @@ def test_words_owners_and_numbers_of_an_app_are_no_promise(change: dict[str, Any
 def test_a_difference_is_named_by_its_place_and_weighed_by_what_it_does_to_readers(change: dict[str, Any], place: str, effect: str) -> None:
     assert (place, effect) in found(**change)
     assert Contract.model_validate(PROMISED | change).fingerprint() != Contract.model_validate(PROMISED).fingerprint()
+
+
+def test_where_nothing_else_names_an_app_its_number_is_the_address() -> None:
+    before, after = (Contract.model_validate(PROMISED | {"source": {"app_id": number, "revision": 7}}) for number in (12, 99))
+    assert [(one.place, one.effect) for one in differences(before, after)] == [("source.app_id", "misleads")]
 
 
 def test_a_rule_that_allows_more_values_as_a_choice_grew_extends_the_promise_and_breaks_nothing() -> None:

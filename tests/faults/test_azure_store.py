@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pipelines" / "land
 from stored import STREAM, batch, pulled, told
 
 from connectors.errors import FixConfiguration
-from pipelines.landing.warehouse import Warehouse, storing
+from pipelines.landing.storing import storing
+from pipelines.landing.warehouse import Warehouse
 
 
 @pytest.fixture(scope="module")

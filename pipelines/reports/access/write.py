@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.landing.warehouse import storing
+from pipelines.landing.storing import storing
 from pipelines.reports.access.figures import FIGURES, Answer, Figure, Limits, Measured, missing, sql_of
 from pipelines.reports.access.report import Report, StreamRead
 from pipelines.reports.access.tables import Tables, open_tables

@@ -42,9 +42,10 @@ class Moving(Source):
     """A source whose schema a test changes."""
 
     schema: dict[str, LiveField] = field(default_factory=lambda: dict(FIELDS))
+    decisive: bool = False
 
     def describe(self, stream: Stream) -> Schema:
-        return Schema(tuple(self.schema.values()), f"sha256:{sorted(self.schema)}", self.revision, {})
+        return Schema(tuple(self.schema.values()), f"sha256:{self.revision}", self.revision, {}, decisive=self.decisive)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         """The columns that were asked for, by whatever name: a field's values are those of the field it was."""
@@ -271,6 +272,24 @@ def test_what_a_contract_has_no_word_for_is_accepted_by_its_line_and_only_that(t
     source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "c"})
     source.revision = "3"
     assert run(project, source).outcome == "stopped", "another formula is another question"
+
+
+def test_a_fingerprint_that_is_written_by_hand_lets_nothing_pass_and_is_asked_about_like_the_change_itself(
+    tmp_path: Path, source: Moving
+) -> None:
+    source.decisive = True
+    source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "a"})
+    told = {"drift": {"options": "ask"}, "source": {"fingerprint": "sha256:1"}}
+    assert run(project_of(tmp_path / "project", **told), source).succeeded
+    source.schema["name"] = LiveField("name", "名前", pa.string(), "CALC", facets={"expression": "b"})
+    source.revision = "2"
+    project = project_of(tmp_path / "project", **told | {"source": {"fingerprint": "sha256:2"}})
+    error = run(project, source).error
+    assert error is not None and error.code == "contract.same_version" and "source.fingerprint" in error.say("ja")
+    done = accepted(project, source, why="the new formula is right")
+    assert done is not None and done.second and done.contract.accepted is not None
+    assert done.contract.accepted.changes == ("computed name: a → b",)
+    assert accepted(project, source, by="Riku Ikeda") is not None and run(project, source).succeeded
 
 
 @pytest.fixture

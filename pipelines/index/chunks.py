@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.index.blocks import Block
+from pipelines.index.blocks import CJK, Block
 from pipelines.index.documents import Document
 
 #: Stands in the manifest: another cut is another content.
@@ -24,7 +24,9 @@ class Chunk:
     """A piece of one document, and all that serving needs to know of it.
 
     ``acl`` are the principals of its scope and ``field_acl`` those of the narrower scope of a restricted field (the same list where there is
-    none): a reader must be in both. Both are empty where a scope is unresolved.
+    none): a reader must be in both. Both are empty where a scope is unresolved. ``lang`` is ``ja``, ``en`` or "" where the text is neither
+    (figures, codes); ``media`` and ``changed_at`` are the document's; ``canonical`` is the id of the chunk whose text this one repeats
+    nearly word for word, its own id where it repeats none.
     """
 
     id: str
@@ -45,6 +47,10 @@ class Chunk:
     pull_id: str
     acl: tuple[str, ...]
     field_acl: tuple[str, ...]
+    lang: str = ""
+    media: str = ""
+    changed_at: str = ""
+    canonical: str = ""
 
     @property
     def passage(self) -> str:
@@ -60,6 +66,18 @@ class Chunk:
 def search_form(text: str) -> str:
     """NFKC and lower case, for index and query alike: full-width digits and half-width katakana meet their usual forms."""
     return unicodedata.normalize("NFKC", text).lower()
+
+
+_KANA_KANJI = re.compile(rf"[{CJK}]")
+_LATIN = re.compile(r"[A-Za-z]")
+
+
+def language(text: str) -> str:
+    """``ja`` where a fifth of the letters or more are kana or kanji, ``en`` where the rest are Latin letters, "" where there are hardly any."""
+    japanese, latin = len(_KANA_KANJI.findall(text)), len(_LATIN.findall(text))
+    if japanese + latin < 8:
+        return "ja" if japanese else ""
+    return "ja" if japanese * 5 >= japanese + latin else "en"
 
 
 def chunk_id(document: str, heading_path: Sequence[str], ordinal: int) -> str:
@@ -203,6 +221,10 @@ def chunks(document: Document, principals: Mapping[str, tuple[str, ...]], size: 
                 pull_id=document.pull_id,
                 acl=acl,
                 field_acl=field_acl,
+                lang=language(text),
+                media=document.media,
+                changed_at=document.changed_at,
+                canonical=chunk_id(document.id, path, ordinal),
             )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from connectors.access import UNRESOLVED, column_scope
 from connectors.protocol import SCOPE, SOURCE_VERSION
 from pipelines.index.blocks import Block
+from pipelines.index.formats import format_of
 from pipelines.index.parse import Parser, Unparsed
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class DocumentShape:
     """How a stream's row becomes a document.
 
     ``files`` joins the row's files by key; ``refs`` names the column that says which of them are the row's today (a string, or a list of
-    structs with ``ref``), so that a replaced attachment is not read again. ``timezone`` is how instants are written out.
+    structs with ``ref``), so that a replaced attachment is not read again. ``timezone`` is how instants are written out; ``changed`` names the
+    column with the instant of the row's last change at the source, "" where there is none.
     """
 
     key: tuple[str, ...]
@@ -49,6 +51,7 @@ class DocumentShape:
     refs: str = ""
     kind: str = "record"
     timezone: str = "Asia/Tokyo"
+    changed: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Document:
 
     ``id`` is the row's id (``<stream>#<key>``) with a suffix for a file (``#file:…``) or a restricted part (``#part:…``); ``row`` is the row's
     id alone. Who reads it must be in ``scope`` and, where ``narrow`` is given, in that scope too. ``columns`` are the columns its text,
-    title and address come from. ``blocks`` each stand under the title.
+    title and address come from. ``blocks`` each stand under the title. ``media`` is the format a reader would name (``pdf``, ``docx``,
+    ``record``); ``changed_at`` the instant of the last change at the source as ISO 8601 in UTC, "" where the source does not say.
     """
 
     id: str
@@ -73,6 +77,8 @@ class Document:
     row_hash: str
     pull_id: str
     blocks: tuple[Block, ...]
+    media: str = ""
+    changed_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,10 @@ class _Row:
     stream: str
     values: Mapping[str, Any]
     scope: str
+    changed_at: str
 
     def document(
-        self, suffix: str, title: str, url: str, kind: str, narrow: str, columns: Sequence[str], blocks: Sequence[Block]
+        self, suffix: str, title: str, url: str, kind: str, narrow: str, columns: Sequence[str], blocks: Sequence[Block], media: str = ""
     ) -> Document:
         values = self.values
         return Document(
@@ -113,6 +120,8 @@ class _Row:
             row_hash=str(values.get(_ROW_HASH) or ""),
             pull_id=str(values.get(_PULL_ID) or ""),
             blocks=tuple(blocks),
+            media=media or kind,
+            changed_at=self.changed_at,
         )
 
 
@@ -163,7 +172,7 @@ def documents(
     for batch in rows.to_batches(max_chunksize=1000):
         for values in batch.to_pylist():
             key = key_of(values, shape.key)
-            row = _Row(row_id(stream, key), stream, values, values.get(SCOPE) or UNRESOLVED)
+            row = _Row(row_id(stream, key), stream, values, values.get(SCOPE) or UNRESOLVED, _instant(values.get(shape.changed)))
             here = {name: [column_scope(scope, row.scope) for scope in scopes] for name, scopes in narrower.items()}
             yield from _of_row(row, shape, key, here, files.get(key, ()), read_blob, parser, zone)
             done += 1
@@ -245,7 +254,9 @@ def _files(
             yield Skipped(row.id + suffix, row.stream, name, found.code, found.detail)
             continue
         shown = title if name in ("", title) or shape.kind == "file" else f"{title} / {name}"
-        yield row.document(suffix, shown, url, shape.kind, narrow, [*named, *([shape.refs] if shape.refs else [])], found.blocks)
+        media = format_of(name, str(file["media_type"] or "")) or ""
+        columns = [*named, *([shape.refs] if shape.refs else [])]
+        yield row.document(suffix, shown, url, shape.kind, narrow, columns, found.blocks, media)
 
 
 def refs_of(value: Any) -> set[str]:
@@ -293,6 +304,10 @@ def _sub_table(column: BodyColumn, items: Sequence[Mapping[str, Any]], zone: Zon
     header = tuple(column.columns.get(name, name) for name in names)
     rows = [tuple(_text(item.get(name), zone) for name in names) for item in items]
     return Block("table", rows=(header, *(row for row in rows if any(row)))) if any(any(row) for row in rows) else Block("table")
+
+
+def _instant(value: Any) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) and value.tzinfo else ""
 
 
 def _text(value: Any, zone: ZoneInfo) -> str:

@@ -46,7 +46,14 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         refs=content.ref if content and spec.files else "",
         kind="file" if content and content.kind == "file" else "record",
         timezone=project.file.timezone,
+        changed=_changed(contract),
     )
+
+
+def _changed(contract: Contract) -> str:
+    """The column that says when a row last changed: the cursor's, where that is an instant."""
+    name = contract.cursor.field if contract.cursor else None
+    return next((field.name for field in contract.fields if field.name == name and field.type.startswith("timestamp")), "")
 
 
 def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[StreamInput]:

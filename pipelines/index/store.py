@@ -90,7 +90,25 @@ def chunk_schema(dim: int) -> pa.Schema:
     )
 
 
-_TEXTS = ("id", "document", "row", "stream", "title", "text", "url", "kind", "scope", "narrow", "version", "row_hash", "pull_id")
+_TEXTS = (
+    "id",
+    "document",
+    "row",
+    "stream",
+    "title",
+    "text",
+    "url",
+    "kind",
+    "scope",
+    "narrow",
+    "version",
+    "row_hash",
+    "pull_id",
+    "lang",
+    "media",
+    "changed_at",
+    "canonical",
+)
 _LISTS = ("heading_path", "columns", "acl", "field_acl")
 _READ = [*_TEXTS, "ordinal", *_LISTS]
 

@@ -40,6 +40,7 @@ class SoapConnector:
         self._system = system
         self._services = Services(config, options, handler)
         self._newest: dict[str, datetime] = {}
+        self._clock: datetime | None = None
 
     @property
     def endpoint(self) -> str:
@@ -63,6 +64,7 @@ class SoapConnector:
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)
         contract = client.contract(refresh=True)
+        self._clock = self._services.server_time
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
         if spec.files is not None:
             files.plan_of(contract, stream, spec.files, client.config.wsdl)
@@ -129,9 +131,13 @@ class SoapConnector:
         return files.content(client, stream, spec, blob)
 
     def watermark(self) -> datetime:
-        """The ``Date`` header of a fresh answer. Where a server sends none, the newest update time that this connector saw in every stream
-        it pulled (the smallest of them: it stands on the source's own clock and is never too late), else 1970: read everything again.
+        """The ``Date`` header of a fresh answer; right after ``describe`` that of its documents, which came before any row. Where a server
+        sends none, the newest update time that this connector saw in every stream it pulled (the smallest of them: it stands on the
+        source's own clock and is never too late), else 1970: read everything again.
         """
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            return clock
         for client in self._services.used():
             client.contract(refresh=True)
         return self._services.server_time or min(self._newest.values(), default=_KNOWS_NOTHING)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.access import Access, Scope, unknown_scope
 from connectors.capabilities import OperationShape
-from connectors.errors import FixConfiguration
+from connectors.errors import CannotSay, FixConfiguration
 from connectors.messages import Said
 from connectors.pages import empty
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
@@ -85,8 +85,9 @@ class SoapConnector:
         return examine(client, row_stream(stream, spec.table) if spec.table else stream, spec)
 
     def count(self, stream: Stream) -> int:
-        """By the declared count operation; without one, by reading the key of every row."""
+        """By the declared count operation; without one, by reading the key of every row. Raises CannotSay where that may not be every row."""
         spec, client = self._of(stream)
+        _must_list(stream, spec)
         if spec.table:
             # Counted as they are pulled: a row that can't be typed holds its items back and counts as one.
             return sum(page.source_rows for page in self.pull(stream, Window()))
@@ -110,7 +111,9 @@ class SoapConnector:
             del page
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        """The key of every row, by reading all of them. Raises CannotSay where that may not be every row."""
         spec, client = self._of(stream)
+        _must_list(stream, spec)
         if not spec.table:
             return pull.keys(client, stream, spec)
         return table_keys(stream, spec.table, pull.pages(client, row_stream(stream, spec.table), spec, Window(), None, ""))
@@ -160,3 +163,8 @@ class SoapConnector:
         # A window without rows still proves that nothing before its start is unread.
         known = self._newest.get(stream.id, window.since or _KNOWS_NOTHING)
         self._newest[stream.id] = max(known, newest.astimezone(UTC)) if newest else known
+
+
+def _must_list(stream: Stream, spec: SourceSpec) -> None:
+    if not spec.complete:
+        raise CannotSay("soap.not_complete", stream=stream.id, operation=spec.operation)

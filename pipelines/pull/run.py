@@ -33,7 +33,7 @@ from pipelines.pull.bands import bands_check
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
 from pipelines.pull.evolve import evolve
-from pipelines.pull.fetch import Fetched, fetch, finds_out
+from pipelines.pull.fetch import Fetched, counted, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.green import taught
 from pipelines.pull.guard import guard, guard_columns, guard_held
@@ -158,7 +158,7 @@ class _Walk:
         # Counted beforehand where everything is read: it is what progress is measured against. A feed is read to its end before its first
         # page comes, and counting would walk it once more.
         counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
-        count = connector.count(stream) if counts else None
+        count = counted(connector, stream) if counts else None
         if watermark is None and (plan.resume is None or plan.reconciles):
             watermark = connector.watermark()
         asked = (self.request.window is not None and before is not None) or some is not None
@@ -284,13 +284,13 @@ class _Walk:
 
     def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
         landed = warehouse.live_count(stream.id)
-        books, check = balance(fetched.total or 0, fetched, landed)
-        if not books.balanced:
+        books, check = balance(None if fetched.uncounted else fetched.total or 0, fetched, landed)
+        if not books.balanced and books.verified:
             # Rows come and go while a live source is read: what it counts once the reading is over decides.
-            books, check = balance(connector.count(stream), fetched, landed)
+            books, check = balance(counted(connector, stream), fetched, landed)
         self.partial["balance"] = books
         self.checks.append(check)
-        if not books.balanced:
+        if not books.balanced and books.verified:
             raise AnswerIsNo(
                 "pull.unbalanced",
                 stream=stream.id,

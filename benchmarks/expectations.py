@@ -18,7 +18,7 @@ from benchmarks.measure import Measure, Sample, in_child, in_turn, quick, tried
 ROWS, QUICK_ROWS = 1_000_000, 100_000
 #: A stream of each kind of source, and the sandbox's server that counts what is asked.
 STREAMS = {"kintone": "kintone/orders", "erp": "erp/items", "sharepoint": "sharepoint/manuals"}
-#: What a drift check may ask of any source, whatever it has to ask today. The short form shows the number and claims nothing.
+#: What a drift check may ask of any source. The short form shows the number and claims nothing.
 REQUESTS = 1
 
 Format = Literal["SUMMARY", "BOOLEAN_ONLY"]

@@ -113,10 +113,11 @@ class Owners(_Strict):
 
 
 class Seconded(_Strict):
-    """The second person who accepted a version that breaks readers, and when."""
+    """The second person who accepted a version that breaks readers, when, and why where a reason was given."""
 
     by: str = Field(min_length=1)
     at: str
+    why: str = ""
 
 
 class Acceptance(_Strict):

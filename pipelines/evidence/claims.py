@@ -34,7 +34,7 @@ class CheckVerdict:
 @dataclass(frozen=True)
 class Balance:
     """The books of one pull in rows: source = landed + quarantined + excluded. ``source`` is None when the source could not be counted;
-    ``verified`` says the numbers were read back from what was published, not carried along."""
+    ``verified`` says the numbers were read back from what was published, not carried along, and held against a count of the source's."""
 
     source: int | None
     landed: int

@@ -161,8 +161,9 @@ def test_bytes_that_do_not_match_their_hash_are_not_indexed(parser: Parser) -> N
 
 def test_every_reason_for_leaving_a_file_out_has_a_sentence_in_both_languages() -> None:
     folder = Path(documents_module.__file__).parent
-    source = "".join((folder / name).read_text(encoding="utf-8") for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py"))
-    codes = set(re.findall(r'(?:Unreadable|Unparsed)\("(\w+)"|"code": "(\w+)"|name, "(\w+)", ', source))
+    modules = [folder / name for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py")] + list((folder / "readers").glob("*.py"))
+    source = "".join(module.read_text(encoding="utf-8") for module in modules)
+    codes = set(re.findall(r'(?:Unreadable|Unparsed|Left)\("(\w+)"|"code": "(\w+)"|name, "(\w+)", ', source))
     found = {code for group in codes for code in group if code}
-    assert {"damaged", "too_big", "too_slow", "not_fetched"} <= found
+    assert {"damaged", "too_big", "too_slow", "not_fetched", "hidden_sheet"} <= found
     assert [code for code in sorted(found) if set(catalogue().get(f"index.unparsed.{code}", {})) != {"ja", "en"}] == []

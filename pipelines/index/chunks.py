@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pipelines.index.blocks import CJK, Block
 from pipelines.index.cutting import Piece, packed
 from pipelines.index.documents import Document
+from pipelines.index.duplicates import group_of
 from pipelines.index.tokens import CONTEXT, TARGET, cut, most_tokens
 
 #: Stands in the manifest: another cut is another content.
@@ -24,8 +25,8 @@ class Chunk:
 
     ``acl`` are the principals of its scope and ``field_acl`` those of the narrower scope of a restricted field (the same list where there is
     none): a reader must be in both. Both are empty where a scope is unresolved. ``lang`` is ``ja``, ``en`` or "" where the text is neither
-    (figures, codes); ``media`` and ``changed_at`` are the document's; ``canonical`` is the id of the chunk whose text this one repeats
-    nearly word for word, its own id where it repeats none.
+    (figures, codes); ``media`` and ``changed_at`` are the document's; ``canonical`` names the group of near-copies that its words put it in
+    (see ``duplicates``): chunks of one group say the same, and an answer shows one of those that its reader may see.
     """
 
     id: str
@@ -165,7 +166,7 @@ def chunks(document: Document, principals: Mapping[str, tuple[str, ...]], size: 
                 lang=language(piece.text),
                 media=document.media,
                 changed_at=document.changed_at,
-                canonical=id,
+                canonical=group_of(document.title, path, piece.text),
             )
 
 

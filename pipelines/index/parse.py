@@ -144,4 +144,5 @@ class Parser:
 
 
 def _block(raw: dict[str, Any]) -> Block:
-    return Block(**{**raw, "rows": tuple(tuple(row) for row in raw["rows"]), "lines": tuple(raw["lines"])})
+    rows = tuple(tuple(row) for row in raw["rows"])
+    return Block(raw["kind"], raw["text"], raw["level"], rows, raw["page"], raw["span"], tuple(raw["lines"]))

@@ -11,7 +11,8 @@ _MARKS = re.compile(rf"[{re.escape(_OPEN)}{re.escape(_CLOSE)}。！？!?.\n]")
 _END = "。！？!?"
 #: Words whose full stop ends no sentence.
 _ABBREVIATIONS = frozenset(
-    "fig figs no nos dr mr mrs ms prof st vs e.g i.e cf co ltd inc corp dept approx p pp vol ed eq ref tel max min temp qty".split()
+    {"fig", "figs", "no", "nos", "dr", "mr", "mrs", "ms", "prof", "st", "vs", "e.g", "i.e", "cf", "co", "ltd", "inc", "corp", "dept"}
+    | {"approx", "p", "pp", "vol", "ed", "eq", "ref", "tel", "max", "min", "temp", "qty"}
 )
 _WORD_BEFORE = re.compile(r"([A-Za-z][A-Za-z.]*)$")
 
@@ -33,7 +34,11 @@ def sentences(text: str) -> list[str]:
             depth = max(0, depth - 1)
             continue
         after = text[at + 1 : at + 2]
-        ends = mark == "\n" or (mark in _END and after not in tuple(_END)) or (mark == "." and after.isspace() and not _abbreviated(text[start:at]))
+        ends = (
+            mark == "\n"
+            or (mark in _END and after not in tuple(_END))
+            or (mark == "." and after.isspace() and not _abbreviated(text[start:at]))
+        )
         # A bracket nobody closes must not swallow the rest of the text.
         if ends and (depth == 0 or at - start > 2 * TARGET):
             found.append(text[start : at + 1].strip())

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pipelines.index.blocks import Block
 from pipelines.index.readers.reading import Left, Reading, Unreadable
@@ -61,7 +61,7 @@ def _check_sizes(data: bytes) -> None:
         raise Unreadable("damaged", "zip") from error
 
 
-def _check_sheet(stream: zipfile.ZipExtFile) -> None:
+def _check_sheet(stream: IO[bytes]) -> None:
     rows, held = 0, b""
     lowest = furthest = 0
     widths: set[bytes] = set()

@@ -58,6 +58,8 @@ def _beside(archive: zipfile.ZipFile) -> dict[str, list[str]]:
 
 def _paragraphs(element: ElementTree.Element) -> Iterator[str]:
     for paragraph in element.iter(f"{_W}p"):
-        text = "".join(run.text or "" if run.tag == f"{_W}t" else " " for run in paragraph.iter() if run.tag in (f"{_W}t", f"{_W}tab")).strip()
+        text = "".join(
+            run.text or "" if run.tag == f"{_W}t" else " " for run in paragraph.iter() if run.tag in (f"{_W}t", f"{_W}tab")
+        ).strip()
         if text:
             yield text

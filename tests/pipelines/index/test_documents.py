@@ -161,7 +161,9 @@ def test_bytes_that_do_not_match_their_hash_are_not_indexed(parser: Parser) -> N
 
 def test_every_reason_for_leaving_a_file_out_has_a_sentence_in_both_languages() -> None:
     folder = Path(documents_module.__file__).parent
-    modules = [folder / name for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py")] + list((folder / "readers").glob("*.py"))
+    modules = [folder / name for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py")] + list(
+        (folder / "readers").glob("*.py")
+    )
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     codes = set(re.findall(r'(?:Unreadable|Unparsed|Left)\("(\w+)"|"code": "(\w+)"|name, "(\w+)", ', source))
     found = {code for group in codes for code in group if code}

@@ -60,7 +60,8 @@ def test_a_copy_under_other_rights_is_grouped_and_keeps_its_own_text_and_rights(
         chunk
         for scope in rights
         for chunk in chunks(
-            Document(f"s/t#{scope}", f"s/t#{scope}", "s/t", "題", "", "record", scope, "", (), "1", "h", "p", (Block("paragraph", RULE),)), rights
+            Document(f"s/t#{scope}", f"s/t#{scope}", "s/t", "題", "", "record", scope, "", (), "1", "h", "p", (Block("paragraph", RULE),)),
+            rights,
         )
     ]
     assert [(one.acl, one.text) for one in made] == [((EVERYONE,), RULE), ((QUALITY,), RULE)]

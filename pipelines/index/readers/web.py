@@ -8,37 +8,24 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from pipelines.index.blocks import markdown_blocks
 from pipelines.index.readers.encodings import decode
-from pipelines.index.readers.markdown import extract
+from pipelines.index.readers.markup import html_blocks
 from pipelines.index.readers.reading import Reading, Unreadable
 
-#: Deeper than any page a person wrote; readers that walk a tree by calling themselves die of it.
-MAX_DEPTH = 400
-_HEAD = re.compile(r"(?is)<head\b.*?</head\s*>|<!--.*?-->")
-_UNSEEN = re.compile(r"(?is)<(script|style|template|noscript)\b.*?</\1\s*>")
 #: Where SharePoint keeps what a page says: modern canvas, wiki page, publishing page. The value is escaped HTML.
 _CONTENT = re.compile(r"(?is)<mso:(CanvasContent1|WikiField|PublishingPageContent)\b[^>]*>(.*?)</mso:\1\s*>")
 _PART = re.compile(r'(?is)<\w+\b(?:[^>"]|"[^"]*")*?\bdata-sp-webpartdata="([^"]*)"(?:[^>"]|"[^"]*")*>')
 _COMPONENT = re.compile(r"(?is)<div\b[^>]*\bdata-sp-componentid\b[^>]*>[^<]*</div\s*>")
-#: Elements that must have an end tag: those whose end may be left out (``p``, ``li``, ``td``) are no sign of depth.
-_TAG = re.compile(r"<(/?)(?:div|span|table|ul|ol|dl|blockquote|section|article|center|b|i|u|em|strong|font|a)\b[^>]*>", re.IGNORECASE)
 
 
 def read_page(data: bytes) -> Reading:
-    """Raises Unreadable for a page nested beyond ``MAX_DEPTH``."""
+    """Raises Unreadable for a page that is nested too deeply or holds no text."""
     text = decode(data, html=True)
     if "\0" in text:
         raise Unreadable("undecodable", "NUL")
     if parts := list(_CONTENT.finditer(text)):
         text = "\n".join(canvas(html.unescape(found[2])) for found in parts)
-    else:
-        # The head's title and meta would come out as front matter, its charset is no longer true.
-        text = _HEAD.sub("", text)
-    text = _UNSEEN.sub("", text)
-    if depth(text) > MAX_DEPTH:
-        raise Unreadable("too_deep", f"{MAX_DEPTH}")
-    return Reading(tuple(markdown_blocks(extract(f'<meta charset="utf-8">{text}'.encode(), "text/html").markdown)))
+    return Reading(tuple(html_blocks(text)))
 
 
 def canvas(content: str) -> str:
@@ -66,12 +53,3 @@ def _texts(part: Any) -> Iterator[str]:
         for text in cast("dict[str, Any]", held).values() if isinstance(held, dict) else ():
             if isinstance(text, str) and text.strip():
                 yield html.escape(text) if kind == "searchablePlainTexts" else text
-
-
-def depth(text: str) -> int:
-    """How deep elements are nested at most, counting those that must have an end tag."""
-    deepest = now = 0
-    for found in _TAG.finditer(text):
-        now = max(0, now - 1) if found[1] else now + 1
-        deepest = max(deepest, now)
-    return deepest

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.office import pdf, report
 from pipelines.index.blocks import Block
 from pipelines.index.readers.pdf import RuledTable, continued, on_pages, ranges, read_pdf, with_table
 from pipelines.index.readers.reading import Left, Unreadable
-
-from ..office import pdf, report
 
 TORQUE = [["品番", "名称", "トルク"], ["SX-1", "六角ボルト 長", "10"], ["SX-2", "", "12"]]
 

@@ -8,11 +8,10 @@ from datetime import date, datetime, time
 import pytest
 from openpyxl import Workbook
 
+from index.compound import xls
+from index.hostile import sheet
 from pipelines.index.readers.reading import Left, Unreadable
 from pipelines.index.readers.sheets import read_workbook
-
-from ..compound import xls
-from ..hostile import sheet
 
 
 def saved(book: Workbook) -> bytes:

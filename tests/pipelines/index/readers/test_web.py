@@ -7,11 +7,10 @@ import json
 
 import pytest
 
+from index.compound import msg
 from pipelines.index.readers.mail import read_mail
 from pipelines.index.readers.reading import Unreadable
 from pipelines.index.readers.web import read_page
-
-from ..compound import msg
 
 
 def aspx(canvas: str) -> bytes:

@@ -7,10 +7,9 @@ import io
 import docx
 import pytest
 
+from index.hostile import edited
 from pipelines.index.readers.reading import Reading
 from pipelines.index.readers.word import read_word
-
-from ..hostile import edited
 
 _BOX = (
     '<w:p><w:r><w:pict><v:shape xmlns:v="urn:schemas-microsoft-com:vml"><v:textbox><w:txbxContent><w:p><w:r><w:t>枠の中の注意</w:t></w:r></w:p>'

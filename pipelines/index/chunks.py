@@ -79,13 +79,13 @@ def search_form(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
-_KANA_KANJI = re.compile(rf"[{CJK}]")
-_LATIN = re.compile(r"[A-Za-z]")
+_KANA_KANJI = re.compile(rf"[{CJK}]+")
+_LATIN = re.compile(r"[A-Za-z]+")
 
 
 def language(text: str) -> str:
     """``ja`` where a fifth of the letters or more are kana or kanji, ``en`` where the rest are Latin letters, "" where there are hardly any."""
-    japanese, latin = len(_KANA_KANJI.findall(text)), len(_LATIN.findall(text))
+    japanese, latin = (sum(map(len, pattern.findall(text))) for pattern in (_KANA_KANJI, _LATIN))
     if japanese + latin < 8:
         return "ja" if japanese else ""
     return "ja" if japanese * 5 >= japanese + latin else "en"
@@ -166,7 +166,7 @@ def chunks(document: Document, principals: Mapping[str, tuple[str, ...]], size: 
                 lang=language(piece.text),
                 media=document.media,
                 changed_at=document.changed_at,
-                canonical=group_of(document.title, path, piece.text),
+                canonical=group_of(document.title, path, piece.text, record=document.kind == "record"),
             )
 
 

@@ -18,22 +18,23 @@ _GRAM, _BINS = 5, 10
 #: Figures, codes and dates: texts that differ in one of them tell two things (error E-101 is not E-102).
 _CODE = re.compile(r"[a-z0-9]*[0-9](?:[a-z0-9./:%+-]*[a-z0-9%])?")
 #: Words that turn a sentence round: what is needed in one edition and not in the next is no copy.
-_TURN = re.compile(r"ない|なく|ません|ずに|不|無|未|非|禁|可|否|要|以上|以下|超|before|after|\b(?:not|no|never|without|un\w+|more|less)\b")
+_TURN = re.compile(r"[不無未非禁可否要超]|な[いく]|ません|ずに|以[上下]|\b(?:not?|never|without|un\w+|more|less|before|after)\b")
 _COPY_MARK = re.compile(r"(?:[\s_-]*(?:\(\d+\)|のコピー|コピー|copy))+(?=\.\w+$|$)|\.\w{2,5}$", re.IGNORECASE)
 _UNSAID = re.compile(r"[\s。、，．,.・:;!?\"'「」『』()\[\]|_-]+")
 
 
-def group_of(title: str, heading_path: Sequence[str], text: str) -> str:
+def group_of(title: str, heading_path: Sequence[str], text: str, *, record: bool = False) -> str:
     """The name of the group of near-copies that these words belong to, 32 hex digits.
 
     It depends on nothing else in the index: not on order, nor on what is deleted, nor on texts a reader may not see, of which it therefore
     tells nothing. Equal are texts that differ in spaces, widths and punctuation; small edits mostly keep the group (a sketch of ten minima,
     Broder 1997). Texts whose figures, codes or turning words differ are never in one group, nor those under titles with other codes
-    (``SX-200``, ``SX-300``); the mark of a copied file (``(1)``, ``コピー``) is no code.
+    (``SX-200``, ``SX-300``); the mark of a copied file (``(1)``, ``コピー``) is no code. Of a ``record`` the whole title counts: two defects
+    with one cause are two defects.
     """
     said = unicodedata.normalize("NFKC", text).lower()
     around = unicodedata.normalize("NFKC", " ".join((_COPY_MARK.sub("", unicodedata.normalize("NFKC", title)), *heading_path))).lower()
-    exact = (_CODE.findall(said), sorted(Counter(_TURN.findall(said)).items()), sorted(set(_CODE.findall(around))))
+    exact = (_CODE.findall(said), sorted(Counter(_TURN.findall(said)).items()), sorted(set(_CODE.findall(around))), title if record else "")
     digest = hashlib.sha256(repr(exact).encode("utf-8", "surrogatepass"))
     digest.update(_sketch(_UNSAID.sub("", said)))
     return digest.hexdigest()[:32]

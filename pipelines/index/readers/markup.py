@@ -18,7 +18,28 @@ _UNSEEN = frozenset(
     {"script", "style", "template", "noscript", "head", "title", "nav", "svg", "object", "iframe", "select", "button", "input", "textarea"}
 )
 _INLINE = frozenset(
-    {"a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "ruby", "rb"}
+    {
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "q",
+        "ruby",
+        "rb",
+    }
     | {"s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"}
 )
 _NOT_SHOWN = re.compile(r"(?i)display\s*:\s*none|visibility\s*:\s*hidden")
@@ -30,7 +51,7 @@ def html_blocks(text: str) -> list[Block]:
 
     Raises Unreadable for elements nested deeper than ``MAX_DEPTH``.
     """
-    from lxml import etree
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
     if not text.strip():
         return []
@@ -43,7 +64,7 @@ def html_blocks(text: str) -> list[Block]:
 
 
 def _check_depth(root: Element) -> None:
-    from lxml import etree
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # compiled, without stubs
 
     # Not by calling itself: such a walk would die of what it looks for.
     depth = 0
@@ -77,7 +98,7 @@ class _Walk:
 
     def _one(self, element: Element, kind: str) -> Iterator[Block]:
         tag = element.tag if isinstance(element.tag, str) else ""
-        if not tag or tag in _UNSEEN or element.get("hidden") is not None or _NOT_SHOWN.search(element.get("style") or ""):
+        if not _shown(element, tag):
             return
         if tag == "br":
             self._held.append("\n")
@@ -106,6 +127,10 @@ class _Walk:
             yield from self._flush(kind)
 
 
+def _shown(element: Element, tag: str) -> bool:
+    return bool(tag) and tag not in _UNSEEN and element.get("hidden") is None and not _NOT_SHOWN.search(element.get("style") or "")
+
+
 def _joined(text: str) -> str:
     return join_lines([_SPACES.sub(" ", line) for line in text.split("\n")])
 
@@ -119,9 +144,8 @@ def _words(element: Element) -> Iterator[str]:
             yield "\n"
         if tag == "img":
             yield child.get("alt") or ""
-        elif tag and tag not in _UNSEEN and tag not in ("rt", "rp") and child.get("hidden") is None:
-            if not _NOT_SHOWN.search(child.get("style") or ""):
-                yield from _words(child)
+        elif _shown(child, tag) and tag not in ("rt", "rp"):
+            yield from _words(child)
         yield child.tail or ""
 
 
@@ -155,4 +179,3 @@ def _rows(table: Element) -> tuple[tuple[str, ...], ...]:
 def _span(cell: Element, name: str) -> int:
     told = cell.get(name) or "1"
     return min(max(1, int(told)), 200) if told.isdecimal() else 1
-

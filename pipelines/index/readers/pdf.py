@@ -1,4 +1,7 @@
-"""PDF files: headings and text through kreuzberg, ruled tables through pdfplumber on the pages that have rulings, put where their text stood."""
+"""PDF files: lines through PDFium, ruled tables through pdfplumber on the pages that have rulings, put where their text stood.
+
+kreuzberg finds no ruled table, takes prose for one, and then drops what stood above it; so it does not read PDFs here.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.index.blocks import Block, join_broken_paragraphs, join_lines, markdown_blocks
-from pipelines.index.readers.markdown import extract
+from pipelines.index.blocks import Block, join_broken_paragraphs, join_lines
 from pipelines.index.readers.reading import Left, Reading, Unreadable
+from pipelines.index.readers.typeset import Line, blocks_of, lines_of, without_running
 
 MAX_PAGES = 5_000
 #: Fewer drawn paths make no ruled table of two rows.
@@ -27,20 +30,19 @@ class RuledTable:
 
 def read_pdf(data: bytes) -> Reading:
     """Blocks with their page numbers. Pages without text (scans) are named as left out; with no other page, it is Unreadable."""
-    ruled = _ruled_pages(data)
-    found = extract(data, "application/pdf", pages=True)
-    blank = [number for number, text in enumerate(found.pages, 1) if not text.strip()]
-    if len(blank) == len(found.pages):
+    pages, ruled = _typeset(data)
+    blank = [number for number, lines in enumerate(pages, 1) if not lines]
+    if len(blank) == len(pages):
         raise Unreadable("no_text")
-    blocks = on_pages(list(markdown_blocks(found.markdown)), found.pages)
+    blocks = blocks_of(without_running(pages))
     for table in _tables(data, ruled):
         blocks = with_table(blocks, table)
     left = (Left("pages_without_text", ranges(blank)),) if blank else ()
     return Reading(tuple(join_broken_paragraphs(continued(blocks))), left)
 
 
-def _ruled_pages(data: bytes) -> list[int]:
-    """Numbers of the pages with rulings, from 1. pdfplumber takes hundreds of milliseconds for a page, PDFium's list of paths hardly any."""
+def _typeset(data: bytes) -> tuple[list[list[Line]], list[int]]:
+    """The lines of all pages, and the numbers of those with rulings: pdfplumber takes tenths of a second for a page, PDFium hardly any time."""
     import pypdfium2
     import pypdfium2.raw as pdfium
 
@@ -48,8 +50,12 @@ def _ruled_pages(data: bytes) -> list[int]:
         document = pypdfium2.PdfDocument(data)
         if len(document) > MAX_PAGES:
             raise Unreadable("too_many_pages", str(len(document)))
-        drawn = ((number, page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH])) for number, page in enumerate(document, 1))
-        return [number for number, paths in drawn if len(list(itertools.islice(paths, _FEWEST_PATHS))) == _FEWEST_PATHS]
+        ruled: list[int] = []
+        for number, page in enumerate(document, 1):
+            paths = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH])
+            if len(list(itertools.islice(paths, _FEWEST_PATHS))) == _FEWEST_PATHS:
+                ruled.append(number)
+        return list(lines_of(document)), ruled
     except pypdfium2.PdfiumError as error:
         raise Unreadable("encrypted" if "password" in str(error).lower() else "damaged", "PDF") from error
 
@@ -78,22 +84,6 @@ def _tables(data: bytes, pages: Sequence[int]) -> Iterator[RuledTable]:
 
 def _bare(text: str) -> str:
     return "".join(text.split())
-
-
-def on_pages(blocks: Sequence[Block], pages: Sequence[str]) -> list[Block]:
-    """Each block with the number of the page on which its first words stand, looked for from the page of the block before it."""
-    bare = [_bare(text) for text in pages]
-    placed: list[Block] = []
-    at, start = 0, 0
-    for block in blocks:
-        words = _bare(block.text or " ".join(cell for row in block.rows[:1] for cell in row))[:20]
-        for page in range(at, len(bare)):
-            found = bare[page].find(words, start if page == at else 0)
-            if found >= 0:
-                at, start = page, found + 1
-                break
-        placed.append(replace(block, page=at + 1))
-    return placed
 
 
 def with_table(blocks: Sequence[Block], table: RuledTable) -> list[Block]:

@@ -110,6 +110,10 @@ def _sheet(sheet: CalamineSheet) -> Iterator[Block]:
     numbered = numbered[table:]
     if not numbered:
         return
+    end = len(numbered)
+    while end > 2 and _remark(numbered[end - 1][1]) and len(numbered[0][1]) > 1:
+        end -= 1
+    numbered, below = numbered[:end], numbered[end:]
     used = [at for at in range(len(numbered[0][1])) if any(row[at] for _, row in numbered)]
     yield Block(
         "table",
@@ -117,6 +121,13 @@ def _sheet(sheet: CalamineSheet) -> Iterator[Block]:
         span=f"{_letters(first + used[0])}:{_letters(first + used[-1])}",
         lines=tuple(number for number, _ in numbered),
     )
+    yield from (Block("paragraph", next(cell for cell in row if cell)) for _, row in below)
+
+
+def _remark(row: Sequence[str]) -> bool:
+    """Whether a row is a sentence below a table: one cell, and more than a name or a figure in it."""
+    cells = {cell for cell in row if cell}
+    return len(cells) == 1 and (len(text := cells.pop()) > 20 or text.endswith(("。", ".")))
 
 
 def _spread(rows: Sequence[list[str]], sheet: CalamineSheet, top: int, first: int) -> None:

@@ -54,6 +54,12 @@ def test_the_same_words_in_the_manual_of_another_machine_are_two_things_and_in_a
     assert first == copied != other
 
 
+def test_two_records_with_one_cause_are_two_records() -> None:
+    first, other = (group_of(title, (), RULE, record=True) for title in ("耐熱スピンドルの異音", "防塵スピンドルの異音"))
+    assert first != other
+    assert first == group_of("耐熱スピンドルの異音", (), RULE, record=True)
+
+
 def test_a_copy_under_other_rights_is_grouped_and_keeps_its_own_text_and_rights() -> None:
     rights = {"all": (EVERYONE,), "few": (QUALITY,)}
     made = [

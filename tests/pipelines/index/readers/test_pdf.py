@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from index.office import pdf, report
 from pipelines.index.blocks import Block
-from pipelines.index.readers.pdf import RuledTable, continued, on_pages, ranges, read_pdf, with_table
+from pipelines.index.readers.pdf import RuledTable, continued, ranges, read_pdf, with_table
 from pipelines.index.readers.reading import Left, Unreadable
 
 TORQUE = [["品番", "名称", "トルク"], ["SX-1", "六角ボルト 長", "10"], ["SX-2", "", "12"]]
@@ -71,14 +71,6 @@ def test_a_table_in_the_middle_of_what_was_taken_for_one_paragraph_parts_it() ->
 def test_a_table_of_another_width_overleaf_is_another_table() -> None:
     tables = [Block("table", rows=(("a", "b"), ("1", "2")), page=1), Block("table", rows=(("a", "b", "c"), ("1", "2", "3")), page=2)]
     assert continued(tables) == tables
-
-
-@given(st.lists(st.lists(st.text("主軸を止めて点検する。", min_size=12, max_size=40), min_size=1, max_size=4), min_size=1, max_size=5))
-def test_pages_never_run_backwards(pages: list[list[str]]) -> None:
-    blocks = [Block("paragraph", text) for page in pages for text in page]
-    numbers = [block.page for block in on_pages(blocks, ["\r\n".join(page) for page in pages])]
-    assert numbers == sorted(numbers)
-    assert len(numbers) == len(blocks)
 
 
 @given(st.sets(st.integers(1, 60), min_size=1))

@@ -81,6 +81,17 @@ def test_rows_beyond_a_dimension_tag_are_read() -> None:
     assert len(read_workbook(sheet(lambda _: _of(b"", rows, dimension=b'<dimension ref="A1:A2"/>'))).blocks[1].rows) == 40
 
 
+def test_a_sentence_below_a_table_is_a_paragraph_and_a_row_of_one_cell_is_none() -> None:
+    book = Workbook()
+    made = book.active
+    assert made is not None
+    for row in (["品番", "最少数"], ["SX-1", 8], ["SX-2"], ["最少数を割ったら、購買部へ依頼する。"]):
+        made.append(row)
+    table, below = read_workbook(saved(book)).blocks[1:]
+    assert table.rows == (("品番", "最少数"), ("SX-1", "8"), ("SX-2", ""))
+    assert below.text == "最少数を割ったら、購買部へ依頼する。"
+
+
 def test_an_old_workbook_is_read_like_a_new_one() -> None:
     found = read_workbook(xls("点検", [["号機", "値"], ["1号機", 2.5]]))
     assert [block.text or block.rows for block in found.blocks] == ["点検", (("号機", "値"), ("1号機", "2.5"))]

@@ -11,7 +11,6 @@ import sys
 from typing import Any, BinaryIO
 
 from pipelines.index.formats import read_file
-from pipelines.index.readers.markdown import unpack
 from pipelines.index.readers.reading import Unreadable
 
 LENGTH = struct.Struct(">I")
@@ -59,8 +58,6 @@ def _answer(task: dict[str, Any], data: bytes) -> bytes:
 
 def main() -> None:
     memory = int(sys.argv[1])
-    # Before no file may be written any more. Where it fails, this process ends and every file says so.
-    unpack()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

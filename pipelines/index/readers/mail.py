@@ -8,4 +8,4 @@ from pipelines.index.readers.reading import Reading
 
 
 def read_mail(data: bytes) -> Reading:
-    return Reading(tuple(markdown_blocks(extract(data, "application/vnd.ms-outlook").markdown)))
+    return Reading(tuple(markdown_blocks(extract(data, "application/vnd.ms-outlook"))))

@@ -29,6 +29,11 @@ def reading() -> Reading:
         section.header.is_linked_to_previous = False
         section.header.paragraphs[0].text = "規程 QM-12 社外秘"
         section.footer.paragraphs[0].text = "3 / 12"
+    made.add_paragraph("GR&R は < 10 % で良い。a * b * c")
+    made.add_paragraph("# 見出しではない")
+    made.add_paragraph("工具を揃える", style="List Bullet")
+    made.add_table(1, 1).cell(0, 0).text = "枠で囲んだ注意"
+    made.add_paragraph("見える").add_run("隠した指示").font.hidden = True
     table = made.add_table(2, 2)
     table.cell(0, 0).merge(table.cell(0, 1)).text = "結合した見出し"
     table.cell(1, 0).text, table.cell(1, 1).text = "甲", "乙"
@@ -62,6 +67,19 @@ def test_text_boxes_and_what_was_inserted_are_text_and_what_was_deleted_is_not(r
 
 def test_comments_stand_under_a_heading_of_their_own(reading: Reading) -> None:
     assert texts(reading)[-2:] == ["コメント", "図を足すこと"]
+
+
+def test_signs_that_mean_something_in_markup_are_letters_like_others(reading: Reading) -> None:
+    assert {"GR&R は < 10 % で良い。a * b * c", "# 見出しではない"} <= set(texts(reading))
+
+
+def test_items_of_a_list_are_items_and_a_frame_around_text_is_no_table(reading: Reading) -> None:
+    kinds = {block.text: block.kind for block in reading.blocks}
+    assert (kinds["工具を揃える"], kinds["枠で囲んだ注意"]) == ("item", "paragraph")
+
+
+def test_hidden_text_is_not_read(reading: Reading) -> None:
+    assert "隠した指示" not in str(reading)
 
 
 def test_a_merged_cell_stands_in_each_cell_it_covers(reading: Reading) -> None:

@@ -67,7 +67,7 @@ def wrapped(text: str, size: float) -> list[str]:
 def pieces(text: str, size: float) -> list[str]:
     """Runs of whole sentences of at most ``size`` tokens each."""
     if most_tokens(text) <= size:
-        return [text]
+        return [whole] if (whole := text.strip()) else []
     found: list[str] = []
     held, used = "", 0.0
     for sentence in sentences(text):

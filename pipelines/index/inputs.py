@@ -10,6 +10,7 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
+from pipelines.index.parents import ABOVE, under_parents
 from pipelines.index.releases import Input
 from pipelines.landing.families import Families
 from pipelines.landing.provenance import vouch, vouch_rows
@@ -18,6 +19,8 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipelines.index.embedding import CachedEmbedder, Progress
 
 
@@ -34,7 +37,8 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         field = fields[name]
         # A page whose only text is its HTML needs no label before it.
         label = "" if named == (name,) and name in spec.html else field.label or field.source
-        return BodyColumn(name, label, name in spec.html, {inner.name: inner.label or inner.source for inner in field.fields})
+        inner = {one.name: f"{one.label or one.source} ({one.unit})" if one.unit else one.label or one.source for one in field.fields}
+        return BodyColumn(name, label, name in spec.html, field.unit, inner)
 
     content = contract.content
     return DocumentShape(
@@ -47,7 +51,15 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         kind="file" if content and content.kind == "file" else "record",
         timezone=project.file.timezone,
         changed=_changed(contract),
+        template=spec.template,
+        above=ABOVE if _parent(project, contract) else "",
     )
+
+
+def _parent(project: Project, contract: Contract) -> Contract | None:
+    """The contract of the stream whose rows this one's are parts of, where those are documents too."""
+    parent = project.contract(contract.parent.stream) if contract.parent else None
+    return parent if parent is not None and parent.document is not None else None
 
 
 def _changed(contract: Contract) -> str:
@@ -74,6 +86,9 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         vouch_rows(warehouse.store, record, rows)
         torn = families.torn(stream, rows)
         rows = families.whole(stream, rows)
+        orphans: tuple[str, ...] = ()
+        if contract.parent and (parent := _parent(project, contract)):
+            rows, orphans = _under(warehouse, index, parent, contract, rows)
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(
@@ -85,10 +100,21 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
-                torn=torn,
+                torn=(*torn, *orphans),
             )
         )
     return found
+
+
+def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, rows: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    pin = snapshot(warehouse, parent.stream)
+    parents = pin.live() if pin is not None else None
+    if pin is None or parents is None:
+        raise AnswerIsNo("index.not_published", index=index, stream=parent.stream)
+    assert parent.document is not None and part.document is not None and part.parent is not None
+    vouch_rows(warehouse.store, pin.record, parents)
+    title = next(field for field in part.fields if field.name == part.document.title)
+    return under_parents(rows, part.parent.key, parents, parent.document.title, pin.record.restricted, title.label or title.source)
 
 
 def embedder_of(project: Project, progress: Progress | None = None) -> CachedEmbedder:

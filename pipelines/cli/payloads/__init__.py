@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, quarantine, source_map, streams, tables
+from pipelines.cli.payloads import access, indexes, local, omitted, quarantine, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -42,6 +42,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         indexes.IndexBuild,
         indexes.IndexEmbed,
         indexes.Releases,
+        omitted.Omissions,
         indexes.Search,
         access.AccessReport,
         access.AccessExplained,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pipelines.index.chunks import Chunk, search_form
+from pipelines.index.chunks import Chunk
 from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import FIELDS, chunk_of
+from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
@@ -20,6 +21,8 @@ EXACT_LIMIT = 20_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
 _REFINE = 5
+#: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
+_DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
@@ -97,7 +100,7 @@ class LanceStore:
         if not visible:
             return Found((), 0, 0, "none")
         exact = visible <= self._exact_limit
-        depth, allowed = max(3 * k, 30), dict[str, bool]()
+        depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
             words, near = self._words(text, where, depth), self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
             looked = {chunk.id: chunk for chunk, _ in (*words, *near)}
@@ -141,10 +144,10 @@ class LanceStore:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
     def _words(self, text: str, where: str, depth: int) -> list[Row]:
-        form = search_form(text).strip()
-        if not form:
+        asked = " ".join(dict.fromkeys(terms(text)))
+        if not asked:
             return []
-        query = self._table().search(form, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
+        query = self._table().search(asked, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
         rows = query.select([*FIELDS, "_score"]).limit(depth).to_arrow().to_pylist()
         return _best_first([(chunk_of(row), float(row["_score"])) for row in rows])
 

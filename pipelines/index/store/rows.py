@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk
+from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +57,7 @@ def table_of(chunks: Sequence[Chunk], vectors: Vectors, dim: int) -> pa.Table:
 
     schema = chunk_schema(dim)
     columns: dict[str, Any] = {name: pa.array([getattr(chunk, name) for chunk in chunks], schema.field(name).type) for name in FIELDS}
-    columns["search_text"] = pa.array([chunk.search_text for chunk in chunks], pa.string())
+    columns["search_text"] = pa.array([" ".join(terms(chunk.passage)) for chunk in chunks], pa.string())
     places: Counter[str] = Counter()
     positions: list[int] = []
     for chunk in chunks:

@@ -74,7 +74,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
         try:
-            embedder = embedder_of(files)
+            embedder = embedder_of(files, index=name)
             with Parser() as parser:
                 made = build_candidate(
                     files.root,

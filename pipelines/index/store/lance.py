@@ -26,7 +26,11 @@ _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
-Row = tuple[Chunk, float]
+#: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
+_HELD = 8_192
+
+#: Where a row lies in this version, and its score in one list.
+Hit = tuple[int, float]
 
 
 class LanceStore:
@@ -39,6 +43,7 @@ class LanceStore:
         self._exact_limit = exact_limit
         self._version = version
         self._open: Any = None
+        self._held: dict[int, Chunk] = {}
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
 
@@ -57,6 +62,7 @@ class LanceStore:
         Generation(self._uri, self._name, self._exact_limit).begin(table_of(chunks, vectors, self._dim))
         self._open = self._version = None
         self._counted.cache_clear()
+        self._held.clear()
 
     def count(self) -> int:
         return self._counted("true")
@@ -103,7 +109,8 @@ class LanceStore:
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
             words, near = self._words(text, where, depth), self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
-            looked = {chunk.id: chunk for chunk, _ in (*words, *near)}
+            chunks = self._chunks([place for place, _ in (*words, *near)])
+            looked = {chunk.id: chunk for chunk in chunks.values()}
             for name in looked.keys() - allowed.keys():
                 allowed[name] = allow(looked[name])
             passed = {name: chunk for name, chunk in looked.items() if allowed[name]}
@@ -112,7 +119,10 @@ class LanceStore:
             if len(set(group.values())) >= k or depth >= visible:
                 break
             depth = min(depth * 4, visible)
-        lists = [[(chunk.id, score) for chunk, score in found if chunk.id in passed] for found in (words, near)]
+        lists = [
+            sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
+            for found in (words, near)
+        ]
         best = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
@@ -143,24 +153,33 @@ class LanceStore:
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
-    def _words(self, text: str, where: str, depth: int) -> list[Row]:
+    def _words(self, text: str, where: str, depth: int) -> list[Hit]:
         asked = " ".join(dict.fromkeys(terms(text)))
         if not asked:
             return []
         query = self._table().search(asked, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
-        rows = query.select([*FIELDS, "_score"]).limit(depth).to_arrow().to_pylist()
-        return _best_first([(chunk_of(row), float(row["_score"])) for row in rows])
+        found = query.select(["_score"]).with_row_id(True).limit(depth).to_arrow()
+        return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
-    def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Row]:
+    def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
         query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
         query = query.where(where, prefilter=True)
         query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE)
-        rows = query.select([*FIELDS, "_distance"]).limit(depth).to_arrow().to_pylist()
-        if not exact and len(rows) < min(depth, visible):
+        found = query.select(["_distance"]).with_row_id(True).limit(depth).to_arrow()
+        if not exact and found.num_rows < min(depth, visible):
             # The graph gave fewer than there are: a short list is a wrong one.
             return self._vectors(vector, where, depth, visible, True)
-        return _best_first([(chunk_of(row), 1.0 - float(row["_distance"])) for row in rows])
+        return [(at, 1.0 - far) for at, far in zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True)]
 
-
-def _best_first(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-row[1], row[0].id))
+    def _chunks(self, places: list[int]) -> dict[int, Chunk]:
+        """The chunks at these places, each read once."""
+        found = {at: self._held[at] for at in places if at in self._held}
+        missing = sorted(set(places) - found.keys())
+        if missing:
+            rows = self._table().take_row_ids(missing).select(list(FIELDS)).with_row_id().to_arrow().to_pylist()
+            read = {int(row["_rowid"]): chunk_of(row) for row in rows}
+            if len(self._held) + len(read) > _HELD:
+                self._held.clear()
+            self._held.update(read)
+            found |= read
+        return found

@@ -72,6 +72,11 @@ class LanceStore:
         query = self._table().search().where(f"stream = {quoted(stream)}").select(["row"]).limit(max(1, self.count()))
         return set(query.to_arrow()["row"].to_pylist())
 
+    def row_hashes(self) -> dict[str, str]:
+        """By row id, the hash of the row as it was when its chunks were made."""
+        found = self._table().search().select(["row", "row_hash"]).limit(max(1, self.count())).to_arrow()
+        return dict(zip(found["row"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
+
     def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
         return self._counted(condition(principals, filters))
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from connectors.messages import told
 from pipelines.index.documents import row_id
+from pipelines.index.inputs import stream_inputs
 from pipelines.index.releases import Manifest, newest_candidate, open_release
-from pipelines.landing.families import Families
-from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Check
@@ -35,18 +34,17 @@ class Reconciled:
 
 
 def reconcile(project: Project, index: str, warehouse: Warehouse) -> Reconciled | None:
-    """Compare by id and row hash; None where nothing was built."""
+    """Compare by id and row hash with the rows as a build would read them now; None where nothing was built.
+
+    Raises AnswerIsNo where a stream was never published or nothing vouches for its rows.
+    """
     manifest = newest_candidate(project.root, index)
     if manifest is None:
         return None
     held = open_release(project.root, manifest).row_hashes()
     today: dict[str, str] = {}
-    families = Families(project.contracts, warehouse)
-    for stream in project.index(index).streams:
-        pin = snapshot(warehouse, stream)
-        rows = pin.live() if pin is not None else None
-        if rows is not None:
-            today |= _hashes(stream, families.whole(stream, rows))
+    for stream in stream_inputs(project, index, warehouse):
+        today |= _hashes(stream.stream, stream.rows)
     stale = sorted(row for row, found in held.items() if today.get(row) != found)
     return Reconciled(index, manifest.number, len(held), tuple(stale), tuple(sorted(_absent(manifest, held, today))))
 

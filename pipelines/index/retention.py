@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def kept(root: str, index: str, since: datetime) -> set[int]:
     found = {manifest.number for manifest in made if manifest.created_at >= since}
     found |= {manifest.number for manifest in made[-1:]}
     # A position is in force until the next one is taken.
-    found |= {position.release for position, after in zip(history, history[1:], strict=False) if after.at >= since}
+    found |= {position.release for position, after in itertools.pairwise(history) if after.at >= since}
     found |= {position.release for position in history[-1:]}
     # Rollback goes to the last release that is another than the present one.
     return found | set(list(dict.fromkeys(position.release for position in reversed(history)))[:2])

@@ -10,7 +10,7 @@ from pipelines.index.chunks import Chunk
 from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
-from pipelines.index.store.rows import FIELDS, chunk_of
+from pipelines.index.store.rows import unpacked
 from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EXACT_LIMIT = 20_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
-_REFINE = 5
+#: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``.
+_REFINE = 2
 #: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
 _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
@@ -119,7 +120,7 @@ class LanceStore:
             for name in looked.keys() - allowed.keys():
                 allowed[name] = allow(looked[name])
             passed = {name: chunk for name, chunk in looked.items() if allowed[name]}
-            # An old table may hold no group: then each chunk is its own.
+            # One without a group is its own.
             group = {name: chunk.canonical or name for name, chunk in passed.items()}
             if len(set(group.values())) >= k or depth >= visible:
                 break
@@ -139,12 +140,12 @@ class LanceStore:
 
     def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:
         """One chunk by id, if these principals may read it: an id is not a permission."""
-        rows = self._read(f"id = {quoted(chunk)} AND {condition(principals)}", list(FIELDS), 1)
-        return chunk_of(rows[0]) if rows else None
+        rows = self._read(f"id = {quoted(chunk)} AND {condition(principals)}", ["chunk"], 1)
+        return unpacked(rows[0]["chunk"]) if rows else None
 
     def neighbours(self, chunk: str, principals: frozenset[str], reach: int = 1) -> tuple[Chunk, ...]:
         """The chunks around one, filtered like any other: the document's next paragraph may stand under a narrower scope."""
-        if reach < 1 or "position" not in self._table().schema.names:
+        if reach < 1:
             return ()
         access = condition(principals)
         here = self._read(f"id = {quoted(chunk)} AND {access}", ["document", "position"], 1)
@@ -152,8 +153,8 @@ class LanceStore:
             return ()
         at = int(here[0]["position"])
         where = f"document = {quoted(here[0]['document'])} AND position >= {at - reach} AND position <= {at + reach} AND {access}"
-        rows = self._read(where, [*FIELDS, "position"], 2 * reach + 1)
-        return tuple(chunk_of(row) for row in sorted(rows, key=lambda row: row["position"]) if row["position"] != at)
+        rows = self._read(where, ["chunk", "position"], 2 * reach + 1)
+        return tuple(unpacked(row["chunk"]) for row in sorted(rows, key=lambda row: row["position"]) if row["position"] != at)
 
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
@@ -181,8 +182,8 @@ class LanceStore:
         found = {at: self._held[at] for at in places if at in self._held}
         missing = sorted(set(places) - found.keys())
         if missing:
-            rows = self._table().take_row_ids(missing).select(list(FIELDS)).with_row_id().to_arrow().to_pylist()
-            read = {int(row["_rowid"]): chunk_of(row) for row in rows}
+            rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
+            read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
             if len(self._held) + len(read) > _HELD:
                 self._held.clear()
             self._held.update(read)

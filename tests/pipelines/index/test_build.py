@@ -33,6 +33,7 @@ from pipelines.index.releases import (
 from pipelines.index.retention import is_kept, retain
 from pipelines.index.store import Weights
 from pipelines.index.store.generation import Generation, open_at
+from pipelines.index.store.rows import unpacked
 
 from .world import EVERYONE, NOW, QUALITY, SALES, Hashed, record, stream
 
@@ -70,7 +71,8 @@ class Root:
     def rows(self, made: Manifest) -> list[dict[str, Any]]:
         """The whole table of a release, pull ids and all, in the order of ids."""
         table = open_at(generation_uri(self.root, "support"), made.table, made.version)
-        return sorted(table.search().limit(100_000).to_arrow().to_pylist(), key=lambda row: row["id"])
+        rows = table.search().limit(100_000).to_arrow().to_pylist()
+        return sorted((row | {"text": unpacked(row["chunk"]).text} for row in rows), key=lambda row: row["id"])
 
 
 @pytest.fixture

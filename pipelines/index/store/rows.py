@@ -81,4 +81,5 @@ def packed(chunk: Chunk) -> str:
 def unpacked(text: str) -> Chunk:
     """The chunk that was packed."""
     values: list[Any] = json.loads(text)
-    return Chunk(*(tuple(value) if type(value) is list else value for value in values))
+    told: list[Any] = [tuple(value) if type(value) is list else value for value in values]
+    return Chunk(*told)

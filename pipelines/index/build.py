@@ -234,10 +234,11 @@ def _make(
         skipped[item.document if item.document in changes.anew else item.document.rpartition("#")[0]].append(item)
     rows: list[Known] = []
     for row, told in changes.told.items():
-        own, known = by_row[row], changes.known.get(row)
+        known = changes.known.get(row)
         if known is not None and row not in changes.anew and row not in changes.readers:
             rows.append(known)
             continue
+        own = by_row[row]
         digests = sorted((chunk.id, digest(chunk)) for chunk in own)
         rows.append(
             replace(

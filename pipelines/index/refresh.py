@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectors.access import UNRESOLVED, column_scope
@@ -86,8 +86,9 @@ def fingerprints(stream: StreamInput) -> Iterator[tuple[str, str, str]]:
             key, scope = key_of(values, stream.shape.key), values.get(SCOPE) or UNRESOLVED
             if scope not in readers:
                 readers[scope] = _digest([scope, principals.get(scope), _narrow(stream.restricted, scope, principals)])
-            told = [common, values.get("_row_hash"), values.get(SOURCE_VERSION), scope if stream.restricted else "", of_files.get(key)]
-            yield row_id(stream.stream, key), _digest(told) if values.get("_row_hash") else "", readers[scope]
+            told = (common, values.get("_row_hash"), values.get(SOURCE_VERSION), scope if stream.restricted else "", of_files.get(key))
+            source = hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:32] if told[1] else ""
+            yield row_id(stream.stream, key), source, readers[scope]
 
 
 def _narrow(restricted: Mapping[str, str], scope: str, principals: Principals) -> list[Any]:
@@ -121,7 +122,10 @@ def put_state(root: str, index: str, content_hash: str, rows: Sequence[Known]) -
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_schema())
+    schema = _schema()
+    columns: list[Any] = [[getattr(row, name) for row in rows] for name in schema.names[:-1]]
+    columns.append([[vars(item) for item in row.skipped] for row in rows])
+    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     obstore.put(open_objects(root), state_path(index, content_hash), sink.getvalue())
@@ -138,14 +142,14 @@ def read_state(root: str, index: str, content_hash: str) -> dict[str, Known]:
         data = bytes(obstore.get(open_objects(root), state_path(index, content_hash)).bytes())
     except FileNotFoundError:
         return {}
+    # By columns: this is read at every build, for every row there is.
+    table = pq.read_table(io.BytesIO(data))
+    names = _schema().names
+    columns = [table[name].to_pylist() for name in names]
     found: dict[str, Known] = {}
-    for values in pq.read_table(io.BytesIO(data)).to_pylist():
-        read: dict[str, Any] = {
-            **values,
-            "scopes": tuple(values["scopes"]),
-            "skipped": tuple(Skipped(**item) for item in values["skipped"]),
-        }
-        found[values["row"]] = Known(**read)
+    for *values, scopes, skipped in zip(*columns, strict=True):
+        told: list[Any] = [*values, tuple(scopes), tuple(Skipped(**item) for item in skipped) if skipped else ()]
+        found[told[0]] = Known(*told)
     return found
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
+#: The pointer that serving follows, and the one that drills move: the same records, side by side.
+PRODUCTION, DRILL = "production", "drill"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -154,15 +158,32 @@ def record_candidate(root: str, manifest: Manifest) -> None:
 
 def production_history(root: str, index: str) -> list[Production]:
     """Every position of the pointer, oldest first."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{PRODUCTION}"
     return [Production.model_validate_json(_read(store, f"{folder}/{number}.json")) for number in _numbers(store, folder)]
 
 
 def production(root: str, index: str) -> Production | None:
     """Where the pointer stands now; None before the first promotion."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    return _position(root, index, PRODUCTION)
+
+
+def drill_position(root: str, index: str) -> Production | None:
+    """Where the drill's own pointer stands; None before the first drill. Nobody is served by it."""
+    return _position(root, index, DRILL)
+
+
+def _position(root: str, index: str, pointer: str) -> Production | None:
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     numbers = _numbers(store, folder)
     return Production.model_validate_json(_read(store, f"{folder}/{numbers[-1]}.json")) if numbers else None
+
+
+def is_stored(root: str, manifest: Manifest) -> bool:
+    """Whether anything of the release's table is still there: retention takes tables away and leaves their manifests. Opens no table."""
+    import obstore
+
+    folder = release_uri("", manifest.index, manifest.number).lstrip("/")
+    return any(len(chunk) for chunk in obstore.list(open_objects(root), prefix=folder))
 
 
 def point_production(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
@@ -170,8 +191,17 @@ def point_production(root: str, index: str, release: int, *, at: datetime, actor
 
     Raises FixConfiguration for a release that does not exist, AnswerIsNo when the pointer moved meanwhile.
     """
+    return _point(root, index, PRODUCTION, release, at, actor, reason, after)
+
+
+def point_drill(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
+    """Move the drill's pointer, exactly as production's is moved."""
+    return _point(root, index, DRILL, release, at, actor, reason, after)
+
+
+def _point(root: str, index: str, pointer: str, release: int, at: datetime, actor: str, reason: str, after: int) -> Production:
     manifest = candidate(root, index, release)
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     now_at = max(_numbers(store, folder), default=0)
     record = Production(
         index=index, number=after + 1, release=release, content_hash=manifest.content_hash, at=at, actor=actor, reason=reason

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, quarantine, source_map, streams, tables
+from pipelines.cli.payloads import access, evaluation, indexes, local, quarantine, releases, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -43,6 +43,14 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         indexes.IndexEmbed,
         indexes.Releases,
         indexes.Search,
+        releases.IndexRollback,
+        releases.IndexHistory,
+        releases.IndexDrill,
+        releases.IndexReplay,
+        evaluation.IndexEvaluate,
+        evaluation.IndexCompare,
+        evaluation.IndexTune,
+        evaluation.EvalAdd,
         access.AccessReport,
         access.AccessExplained,
         access.AccessRefresh,

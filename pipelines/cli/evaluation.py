@@ -84,9 +84,9 @@ def compare(
         row(word("comparison.split", lang, won=len(found.won), lost=len(found.lost), p=f"{found.p:.4f}"))
         row(word("comparison.mrr", lang, mrr=f"{found.mrr:+.4f}", low=f"{found.interval.low:+.4f}", high=f"{found.interval.high:+.4f}"))
         for one in found.won:
-            row(word("comparison.won", lang, id=one.question.id, question=one.question.question))
+            row("+", one.question.id, one.question.question, indent=4)
         for one in found.lost:
-            row(word("comparison.lost", lang, id=one.question.id, question=one.question.question))
+            row("-", one.question.id, one.question.question, indent=4)
         if found.leaks:
             row(word("evaluation.forbidden", lang, forbidden=len(found.leaks), leaks=len(found.leaks)))
         line("comparison.worse" if found.worse else "comparison.not_worse", lang, after=after)
@@ -206,9 +206,9 @@ def _numbered(name: str) -> tuple[str, int]:
 def _table(found: Summary, lang: str | None) -> None:
     line("evaluation.head", lang, release=found.release, part=found.part, model=found.model, asked=found.asked, target=found.target)
     row(word("evaluation.columns", lang))
-    _figures(word("evaluation.all", lang), found.figures, lang)
+    _figures(word("evaluation.all", lang), found.figures)
     for name, figures in found.slices.items():
-        _figures(name, figures, lang)
+        _figures(name, figures)
     verdict = word("evaluation.verdict.surely" if found.figures.lower >= found.target else "evaluation.verdict.below", lang)
     row(word("evaluation.bound", lang, lower=f"{found.figures.lower:.3f}", verdict=verdict))
     row(word("evaluation.forbidden", lang, forbidden=found.forbidden, leaks=found.leaks))
@@ -232,16 +232,9 @@ def _table(found: Summary, lang: str | None) -> None:
         line("evaluation.reaches" if found.surely else "evaluation.reaches.barely", lang)
 
 
-def _figures(name: str, found: Figures, lang: str | None) -> None:
-    shares = {
-        "at1": f"{found.recall_at_1:6.3f}",
-        "at5": f"{found.recall_at_5:6.3f}",
-        "at10": f"{found.recall_at_10:6.3f}",
-        "mrr": f"{found.mrr_at_10:6.3f}",
-        "low": f"{found.low:.3f}",
-        "high": f"{found.high:.3f}",
-    }
-    row(word("evaluation.row", lang, name=cell(name, 14), n=f"{found.questions:>4}", **shares))
+def _figures(name: str, found: Figures) -> None:
+    shares = (found.recall_at_1, found.recall_at_5, found.recall_at_10, found.mrr_at_10)
+    row(cell(name, 14), f"{found.questions:>4}", *(f"{share:6.3f}" for share in shares), "", f"{found.low:.3f}–{found.high:.3f}")
 
 
 def _bad(one: Bad, lang: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.index import IndexArgument, hit_payload, show_hit
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, mark, open_project, row, spoken, word
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, line, mark, open_project, row, spoken, word
 
 if TYPE_CHECKING:
     from pipelines.index.releases import Production
@@ -60,8 +60,8 @@ def history(index: IndexArgument, project: ProjectOption = None, json_: JsonOpti
 
     def text() -> None:
         for position in found:
-            told = _position(position)
-            row(word("rollback.position", lang, **(told | {"at": f"{position.at:%Y-%m-%d %H:%M}Z"})))
+            release = f"{position.index}/{position.release}"
+            row(f"{position.number:>3}", cell(release, 24), f"{position.at:%Y-%m-%d %H:%M}Z", f"{position.actor}: {position.reason}")
         if not found:
             line("rollback.nothing_in_production", lang, index=index)
 

@@ -101,7 +101,7 @@ def test_one_line_that_is_no_question_fails_the_set_and_is_named(tmp_path: Path,
 
 def test_questions_that_nothing_answers_or_that_must_not_be_answered_are_questions_too(tmp_path: Path) -> None:
     nothing = question(1, kind="unanswerable", expect=[])
-    closed = question(2, kind="forbidden", expect=[], forbidden=["kintone/faq#9"])
+    closed = question(3, kind="forbidden", expect=[], forbidden=["kintone/faq#9"])
     found = evaluated(tmp_path, [nothing, closed, question(2), question(2, **{"as": MORI})])
     assert found.value == 4 and "line" not in found.evidence, "the same words asked as somebody else are another question"
 

@@ -101,7 +101,7 @@ def questions_of(path: Path) -> tuple[int, int]:
     """
     asked: set[tuple[str, str]] = set()
     broken = 0
-    for number, line in enumerate((_text(path) or "").splitlines(), start=1):
+    for number, line in enumerate((_text(path) or "").split("\n"), start=1):
         if not line.strip():
             continue
         try:

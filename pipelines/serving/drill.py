@@ -211,12 +211,13 @@ def _words(title: str, text: str) -> str:
 def _struck(examiner: Examiner, probe: _Probe) -> list[Proof]:
     """What was just found, deleted and then closed in a copy of today's overlay: it must not come, by search or by id."""
     overlay = examiner.access.overlay
-    scope = overlay.live[probe.row]
+    # An overlay that holds no such row is broken: the proofs then say so.
+    scope = overlay.live.get(probe.row, "")
     stream = probe.row.partition("#")[0]
     found = examiner.ask(probe.words, probe.person, _DEPTH)
     there = any(piece.row == probe.row for piece in found.pieces)
     deleted: Overlay = replace(overlay, live={row: at for row, at in overlay.live.items() if row != probe.row})
-    closed: Overlay = replace(overlay, scopes={**overlay.scopes, stream: {**overlay.scopes[stream], scope: frozenset[str]()}})
+    closed: Overlay = replace(overlay, scopes={**overlay.scopes, stream: {**overlay.scopes.get(stream, {}), scope: frozenset[str]()}})
     proofs: list[Proof] = []
     for code, other in (("drill.check.deletion", deleted), ("drill.check.revocation", closed)):
         under = examiner.under(other)

@@ -108,7 +108,7 @@ def parse_questions(text: str, path: Path) -> QuestionSet:
     """``read_questions`` for what stands, or is to stand, at ``path``."""
     found: list[Question] = []
     lines: dict[tuple[str, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

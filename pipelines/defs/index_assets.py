@@ -13,6 +13,7 @@ from connectors.errors import FortnightError
 from connectors.messages import sentence
 from pipelines.clock import Clock
 from pipelines.defs.checks import table_schema
+from pipelines.defs.evaluation_assets import evaluation_check, evaluation_specs
 from pipelines.defs.keys import LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
@@ -54,7 +55,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 asset=candidate_key,
                 partitions_def=partitions,
                 description="Whether this index may serve production: every stream green for the required days in a row, and every readiness fact.",
-            )
+            ),
+            *evaluation_specs(project, name, candidate_key, partitions),
         ],
         partitions_def=partitions,
         group_name="index",
@@ -107,6 +109,9 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 "content_hash": dg.MetadataValue.text(made.content_hash),
             },
         )
+        # Before the gate is read: what the examination finds is one of the facts it reads.
+        if files.index(name).evaluation is not None:
+            yield evaluation_check(project_files, name, made, candidate_key, embedder)
         yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(

@@ -138,7 +138,12 @@ def evaluate(
 
 
 def examine_candidate(
-    project: Project, index: str, manifest: Manifest, clock: Clock, embedder: Embedder | None = None
+    project: Project,
+    index: str,
+    manifest: Manifest,
+    clock: Clock,
+    embedder: Embedder | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Summary, bool]:
     """The test part put to today's candidate, unless nothing it depends on has changed: then what was found before, and True."""
     used = bench(project, index, clock, embedder)
@@ -146,7 +151,7 @@ def examine_candidate(
     if known is not None and known.basis == used.basis(manifest, "test"):
         _push(project, index, [recall_fact(known, known.examined_at)], clock)
         return known, True
-    found = _summed(used, manifest, "test", used.examined(manifest, "test", "evaluation"))
+    found = _summed(used, manifest, "test", used.examined(manifest, "test", "evaluation", progress=progress))
     _remember(project, found, clock)
     return found, False
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from examined import INDEX, READERS, ROWS, House, house
+from index.world import Hashed
 
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.facts import Fact, latest_facts
@@ -19,8 +21,6 @@ from pipelines.serving import examiner
 from pipelines.serving.audit import AuditLog
 from pipelines.serving.drill import Drill, drill
 
-from .examined import INDEX, READERS, ROWS, House, house
-
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Parser]:
@@ -31,7 +31,7 @@ def parser() -> Iterator[Parser]:
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory, parser: Parser) -> Path:
     """Two candidates: in the second one a row was deleted, one was closed to sales, one is new. Production is the second."""
-    made = house(tmp_path_factory.mktemp("twice"))
+    made = house(tmp_path_factory.mktemp("twice"), Hashed())
     made.publish()
     made.build(parser)
     after = made.later(hours=1)
@@ -45,7 +45,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory, parser: Parser) -> Path:
 
 @pytest.fixture
 def here(twice: Path, tmp_path: Path) -> House:
-    return House(Path(shutil.copytree(twice, tmp_path / "project"))).later(hours=2)
+    return House(Path(shutil.copytree(twice, tmp_path / "project")), Hashed()).later(hours=2)
 
 
 def drilled(here: House) -> Drill:
@@ -130,16 +130,16 @@ def test_an_answer_from_the_wrong_release_fails_the_drill(here: House, parser: P
 
 
 def test_one_candidate_is_no_drill_and_none_of_another_model_counts(tmp_path: Path, parser: Parser, here: House) -> None:
-    alone = house(tmp_path / "alone")
+    alone = house(tmp_path / "alone", Hashed())
     alone.publish()
     alone.build(parser)
     with pytest.raises(AnswerIsNo, match="1 candidate") as few:
         drilled(alone)
     assert fact(alone) is None and "{" not in few.value.say("ja")
-    other = here.embedder.__class__()
+    other = Hashed()
     other.revision = "2"  # type: ignore[misc]
     with pytest.raises(AnswerIsNo, match="test/hashed@2"):
-        drilled(House(here.folder, here.at, other))
+        drilled(House(here.folder, other, here.at))
 
 
 def test_where_nobody_may_read_anything_a_drill_would_prove_nothing(here: House) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from examined import FAQ, INDEX, MORI, QUESTIONS, READERS, ROWS, SALES, SATO, House, house, question
+from index.world import Hashed
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.facts import Fact, latest_facts
@@ -22,8 +24,6 @@ from pipelines.serving.audit import AuditLog
 from pipelines.serving.evaluate import compare, evaluate, examine_candidate, tune, unexamined
 from pipelines.serving.reasons import AnswerWithheld, Reason
 
-from .examined import FAQ, INDEX, MORI, QUESTIONS, READERS, ROWS, SALES, SATO, House, house, question
-
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Parser]:
@@ -34,7 +34,7 @@ def parser() -> Iterator[Parser]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, parser: Parser) -> Path:
     """A project with one candidate. Tests work on copies of it."""
-    made = house(tmp_path_factory.mktemp("built"))
+    made = house(tmp_path_factory.mktemp("built"), Hashed())
     made.publish()
     made.build(parser)
     return made.folder
@@ -42,7 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, parser: Parser) -> Path:
 
 @pytest.fixture
 def here(built: Path, tmp_path: Path) -> House:
-    return House(Path(shutil.copytree(built, tmp_path / "project")))
+    return House(Path(shutil.copytree(built, tmp_path / "project")), Hashed())
 
 
 def examined(here: House, part: str = "test", number: int | None = None) -> Summary:
@@ -149,7 +149,7 @@ def test_an_examination_that_could_not_be_made_is_a_fact_that_fails(here: House)
 
 
 def test_an_index_without_a_set_or_without_a_candidate_says_so(tmp_path: Path, here: House) -> None:
-    empty = house(tmp_path / "empty")
+    empty = house(tmp_path / "empty", Hashed())
     empty.publish()
     with pytest.raises(AnswerIsNo) as nothing:
         examined(empty)
@@ -203,7 +203,7 @@ def test_access_that_is_too_old_refuses_an_examination_as_it_refuses_a_reader(he
 
 
 def test_an_embedder_of_another_model_may_not_examine(here: House) -> None:
-    other = here.embedder.__class__()
+    other = Hashed()
     other.model_id = "test/other"  # type: ignore[misc]
     with pytest.raises(AnswerWithheld) as withheld:
         examined(replace(here, embedder=other))

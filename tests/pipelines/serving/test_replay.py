@@ -8,6 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from examined import INDEX, MORI, MORNING, READERS, ROWS, SATO, House, house
+from index.world import Hashed
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.index.parse import Parser
@@ -17,15 +19,13 @@ from pipelines.serving.audit import AuditLog
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.replay import Replayed, instant_of, replay
 
-from .examined import INDEX, MORI, MORNING, READERS, ROWS, SATO, House, house
-
 WORDS = "主軸の温度が上がったときは運転を止めて冷却水を確認"
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Release 1 from five o'clock, 2 from seven, back at 1 from nine; at ten a row is deleted and one is closed, with its modified time unchanged."""
-    made = house(tmp_path_factory.mktemp("replayed"))
+    made = house(tmp_path_factory.mktemp("replayed"), Hashed())
     with Parser() as parser:
         made.publish()
         made.build(parser)

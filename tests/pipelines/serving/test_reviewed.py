@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examined import FAQ, INDEX, MORI, SATO, House, house
+from index.world import Hashed
 
 from connectors.errors import FortnightError
 from pipelines.index.evaluation.questions import read_questions
@@ -16,13 +18,11 @@ from pipelines.index.releases import point_production
 from pipelines.serving.replay import replay
 from pipelines.serving.reviewed import Added, Draft, add_question
 
-from .examined import FAQ, INDEX, MORI, SATO, House, house
-
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A project in whose audit stands one question of Sato's, and its trace."""
-    made = house(tmp_path_factory.mktemp("reviewed"))
+    made = house(tmp_path_factory.mktemp("reviewed"), Hashed())
     made.publish()
     with Parser() as parser:
         made.build(parser)
@@ -33,7 +33,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]
 
 @pytest.fixture
 def here(asked: tuple[Path, str], tmp_path: Path) -> House:
-    return House(Path(shutil.copytree(asked[0], tmp_path / "project")))
+    return House(Path(shutil.copytree(asked[0], tmp_path / "project")), Hashed())
 
 
 def added(here: House, **said: Any) -> Added:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from conformance.live import write_contract, write_yaml
-from index.world import Hashed
 
 from pipelines.clock import FixedClock
 from pipelines.index.build import build_candidate
+from pipelines.index.embedding import Embedder
 from pipelines.index.inputs import stream_inputs
 from pipelines.index.parse import Parser
 from pipelines.index.releases import Manifest
@@ -42,8 +42,8 @@ class House:
     """One project folder. ``publish`` is what a pull leaves, ``build`` what the index job does, ``clock`` where both stand."""
 
     folder: Path
+    embedder: Embedder
     at: datetime = MORNING
-    embedder: Hashed = field(default_factory=Hashed)
 
     @property
     def clock(self) -> FixedClock:
@@ -137,7 +137,7 @@ class House:
         return path
 
     def later(self, **passed: float) -> House:
-        return House(self.folder, self.at + timedelta(**passed), self.embedder)
+        return House(self.folder, self.embedder, self.at + timedelta(**passed))
 
 
 def question(name: str, words: str, person: str, *expect: str, forbidden: Sequence[str] = ()) -> dict[str, Any]:
@@ -168,7 +168,7 @@ QUESTIONS = (
 )
 
 
-def house(folder: Path) -> House:
+def house(folder: Path, embedder: Embedder) -> House:
     """The project's files, nothing published yet."""
     write_yaml(
         folder / "project.yaml",
@@ -179,7 +179,7 @@ def house(folder: Path) -> House:
             "indexes": {INDEX: {"streams": [FAQ], "evaluation": {"questions": f"evaluation/{INDEX}.jsonl", "recall_at_5": 0.9}}},
         },
     )
-    made = House(folder)
+    made = House(folder, embedder)
     fields = [
         {"name": "id", "source": "$id", "type": "int64", "required": True},
         {"name": "title", "source": "題", "type": "string"},

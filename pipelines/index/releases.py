@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -160,6 +160,20 @@ def production_history(root: str, index: str) -> list[Production]:
     """Every position of the pointer, oldest first."""
     store, folder = open_objects(root), f"indexes/{index}/{PRODUCTION}"
     return [Production.model_validate_json(_read(store, f"{folder}/{number}.json")) for number in _numbers(store, folder)]
+
+
+def undo_stack(history: Sequence[Production]) -> list[int]:
+    """The releases that the pointer went forward over, oldest first, the one in production last.
+
+    Going back to a release forgets those that were put there after it: 1, 2, 3, 2 leaves 1, 2.
+    """
+    stack: list[int] = []
+    for position in history:
+        if position.release in stack:
+            del stack[stack.index(position.release) + 1 :]
+        else:
+            stack.append(position.release)
+    return stack
 
 
 def production(root: str, index: str) -> Production | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.errors import AnswerIsNo
-from pipelines.index.releases import Manifest, Production, candidate, is_stored, point_production, production_history
+from pipelines.index.releases import Manifest, Production, candidate, is_stored, point_production, production_history, undo_stack
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,6 @@ class Model:
 
 def model_of(manifest: Manifest) -> Model:
     return Model(manifest.model_id, manifest.revision, manifest.dim)
-
-
-def undo_stack(history: Sequence[Production]) -> list[int]:
-    """The releases that the pointer went forward over, oldest first, the one in production last.
-
-    Going back to a release forgets those that were put there after it: 1, 2, 3, 2 leaves 1, 2.
-    """
-    stack: list[int] = []
-    for position in history:
-        if position.release in stack:
-            del stack[stack.index(position.release) + 1 :]
-        else:
-            stack.append(position.release)
-    return stack
 
 
 def in_production_at(history: Sequence[Production], instant: datetime) -> Production | None:

@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import AnswerIsNo
-from pipelines.index.releases import Coverage, Manifest, Production, drill_position, point_drill, point_production, production_history
+from pipelines.index.releases import (
+    Coverage,
+    Manifest,
+    Production,
+    drill_position,
+    point_drill,
+    point_production,
+    production_history,
+    undo_stack,
+)
 from pipelines.index.releases import record_candidate as record
-from pipelines.index.rollback import Model, in_production_at, roll_back, undo_stack
+from pipelines.index.rollback import Model, in_production_at, roll_back
 
 from .world import NOW
 

@@ -78,9 +78,8 @@ def drill(project: Project, index: str, actor: str, clock: Clock, embedder: Embe
     project.index(index)
     used = embedder or embedder_of(project)
     older, newer = _two(project, index, Model(used.model_id, used.revision, used.dim))
-    access, log, weights = todays_access(project, index), ExaminationLog(project.root, "drill"), weights_of(project, index)
-    before = Examiner(project.root, older, access, used, log, clock, weights)
-    after = Examiner(project.root, newer, access, used, log, clock, weights)
+    access, log = todays_access(project, index), ExaminationLog(project.root, "drill")
+    before, after = (Examiner(project.root, made, access, used, log, clock, weights_of(project, made)) for made in (older, newer))
     probe = _probe(before, after)
     asked = _questions(project, index, probe)
 

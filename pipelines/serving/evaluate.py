@@ -24,7 +24,7 @@ from pipelines.index.inputs import embedder_of
 from pipelines.index.releases import Manifest, candidate, newest_candidate
 from pipelines.index.store import Weights
 from pipelines.project import Project
-from pipelines.serving.examiner import Access, ExaminationLog, Examiner, Purpose, todays_access
+from pipelines.serving.examiner import Access, ExaminationLog, Examiner, Purpose, todays_access, weights_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,16 +50,14 @@ class Bench:
     clock: Clock
 
     @property
-    def weights(self) -> Weights:
-        return self.tuned.weights if self.tuned else Weights()
-
-    @property
     def threshold(self) -> float:
         return self.tuned.threshold if self.tuned else 0.0
 
     def examiner(self, manifest: Manifest, purpose: Purpose, weights: Weights | None = None) -> Examiner:
         log = ExaminationLog(self.project.root, purpose)
-        return Examiner(self.project.root, manifest, self.access, self.embedder, log, self.clock, weights or self.weights)
+        return Examiner(
+            self.project.root, manifest, self.access, self.embedder, log, self.clock, weights or weights_of(self.project, manifest)
+        )
 
     def examined(
         self, manifest: Manifest, part: Part, purpose: Purpose, weights: Weights | None = None, progress: Progress | None = None
@@ -77,7 +75,7 @@ class Bench:
         people = sorted({question.as_ for question in self.questions.part(part)})
         closures = [[who, sorted((stream, sorted(own)) for stream, own in examiner.asker(who).closures.items())] for who in people]
         gone = sorted({f"{row} {who}" for row, who in _expected(self.questions.part(part)) if examiner.standing(row, who) != "readable"})
-        weights = (self.weights.lexical, self.weights.vector, self.threshold)
+        weights = (examiner.weights.lexical, examiner.weights.vector, self.threshold)
         model = (self.embedder.model_id, self.embedder.revision, self.embedder.dim)
         told = [_FORM, manifest.release, manifest.content_hash, part, self.questions.sha256, self.target, weights, model, closures, gone]
         return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
@@ -220,7 +218,7 @@ def _summed(used: Bench, manifest: Manifest, part: Part, report: Report) -> Summ
         questions_sha256=used.questions.sha256,
         basis=used.basis(manifest, part),
         target=used.target,
-        weights=(used.weights.lexical, used.weights.vector),
+        weights=weights_of(used.project, manifest),
         tuned=used.tuned,
     )
 

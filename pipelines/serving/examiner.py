@@ -49,9 +49,9 @@ def todays_access(project: Project, index: str) -> Access:
     return Access(found, read_at, newest_access(project, pins, index))
 
 
-def weights_of(project: Project, index: str) -> Weights:
-    """The weights that were tuned for an index, else equal ones."""
-    tuned = read_tuned(project, index)
+def weights_of(project: Project, manifest: Manifest) -> Weights:
+    """How the hits of a release are fused: as was tuned for its index, else evenly."""
+    tuned = read_tuned(project, manifest.index)
     return tuned.weights if tuned else Weights()
 
 

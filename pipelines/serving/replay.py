@@ -68,8 +68,8 @@ def replay(
         raise AnswerIsNo("replay.nothing_then", index=index, at=at.isoformat(sep=" ", timespec="minutes"))
     used, access = embedder or embedder_of(project), todays_access(project, index)
     asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
-    audit, weights = AuditLog(f"{project.root}/audit/retrieval"), weights_of(project, index)
-    release = open_for(project.root, candidate(project.root, index, position.release))
+    manifest = candidate(project.root, index, position.release)
+    release, audit, weights = open_for(project.root, manifest), AuditLog(f"{project.root}/audit/retrieval"), weights_of(project, manifest)
     answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit, weights=weights), now=clock.now())
     if not asker.principals:
         return Replayed(position, answer, ())

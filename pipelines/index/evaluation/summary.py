@@ -14,6 +14,7 @@ from pipelines.index.evaluation.examination import Asked, Report
 from pipelines.index.evaluation.figures import Score, Separation
 from pipelines.index.evaluation.questions import Kind, Part
 from pipelines.index.releases import Manifest, open_objects
+from pipelines.index.store import Weights
 
 if TYPE_CHECKING:
     from pipelines.index.evaluation.tuning import Tuned
@@ -119,7 +120,7 @@ def summary(
     questions_sha256: str,
     basis: str,
     target: float,
-    weights: tuple[float, float],
+    weights: Weights,
     tuned: Tuned | None,
 ) -> Summary:
     """A report as numbers, rounded to six places."""
@@ -149,8 +150,8 @@ def summary(
             for band in report.bands
         ),
         unanswered=_unanswered(report.unanswered),
-        lexical=weights[0],
-        vector=weights[1],
+        lexical=weights.lexical,
+        vector=weights.vector,
         tuned=tuned is not None,
         speaks=report.speaks,
         reaches=report.reaches(target),

@@ -14,7 +14,7 @@ from pipelines.index.evaluation.examination import Answered, Piece, Standing
 from pipelines.index.evaluation.tuning import read_tuned
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
-from pipelines.index.store import Weights
+from pipelines.index.store import FilterMode, Weights
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.serving.audit import AuditRow, text_hash
@@ -185,6 +185,5 @@ class Examiner:
         # Every answer put its record first: the last one is this answer's.
         kept = self.log.rows[-1]
         pieces = tuple(Piece(hit.chunk, hit.provenance.row, hit.title, hit.score) for hit in answer.hits)
-        return Answered(
-            pieces, kept.visible, self.manifest.chunks, "ann" if kept.mode == "ann" else "exact" if kept.mode == "exact" else "none"
-        )
+        mode: FilterMode = "ann" if kept.mode == "ann" else "exact" if kept.mode == "exact" else "none"
+        return Answered(pieces, kept.visible, self.manifest.chunks, mode, pieces[0].score if pieces else 0.0)

@@ -33,12 +33,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer as the person got it. ``visible`` of ``chunks`` may be read by them; ``mode`` is how they were searched."""
+    """An answer as the person got it. ``visible`` of ``chunks`` may be read by them; ``mode`` is how they were searched.
+
+    ``best`` is what the search has to say of how well it fits: the higher, the likelier something answers. 0.0 where nothing was found.
+    """
 
     pieces: tuple[Piece, ...]
     visible: int
     chunks: int
     mode: FilterMode
+    best: float
 
 
 class Answerer(Protocol):
@@ -65,11 +69,6 @@ class Asked:
     @property
     def counts(self) -> bool:
         return self.question.kind == "answerable" and not self.apart
-
-    @property
-    def best(self) -> float:
-        """The score of the first piece; 0.0 where nothing was found."""
-        return self.answered.pieces[0].score if self.answered.pieces else 0.0
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,8 @@ def report(asked: Sequence[Asked], exact: Mapping[int, Answered], threshold: flo
     counted = [one for one in asked if one.counts]
     names = dict.fromkeys(name for one in counted for name in one.question.named_slices)
     slices = {name: score([one.place for one in counted if name in one.question.named_slices]) for name in sorted(names)}
-    nothing = [one.best for one in asked if one.question.kind == "unanswerable"]
-    something = [one.best for one in counted]
+    nothing = [one.answered.best for one in asked if one.question.kind == "unanswerable"]
+    something = [one.answered.best for one in counted]
     both = separation(something, nothing, threshold) if nothing and something else None
     return Report(tuple(asked), score([one.place for one in counted]), slices, _bands(asked, exact), both)
 

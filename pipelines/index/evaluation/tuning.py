@@ -71,8 +71,8 @@ def tune(ask: Callable[[Weights], Report]) -> tuple[Weights, Mapping[Weights, Re
 
 def threshold_of(report: Report) -> float:
     """The threshold that this report's best scores speak for."""
-    something = [one.best for one in report.asked if one.counts]
-    return best_threshold(something, [one.best for one in report.asked if one.question.kind == "unanswerable"])
+    something = [one.answered.best for one in report.asked if one.counts]
+    return best_threshold(something, [one.answered.best for one in report.asked if one.question.kind == "unanswerable"])
 
 
 def weights_path(project: Project, index: str) -> Path:

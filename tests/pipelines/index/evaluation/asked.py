@@ -42,7 +42,7 @@ class Scripted:
     def _answered(self, rows: Sequence[str], mode: FilterMode, name: str) -> Answered:
         best = self._scores.get(name, 1.0)
         pieces = tuple(Piece(f"c-{row}", f"kintone/faq#{row}", row, best / (at + 1)) for at, row in enumerate(rows))
-        return Answered(pieces, self._visible, 100, mode)
+        return Answered(pieces, self._visible, 100, mode, best if rows else 0.0)
 
     def ask(self, question: str, person: str, k: int) -> Answered:
         name = question.removeprefix("質問 ")

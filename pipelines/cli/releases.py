@@ -120,8 +120,8 @@ def replay(
         opened = open_project(project)
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
-        from pipelines.serving.replay import instant_of
-        from pipelines.serving.replay import replay as run
+        from pipelines.serving.past import instant_of
+        from pipelines.serving.past import replay as run
 
         if not query.strip() or len(query) > 2000:
             raise FixConfiguration("serving.bad_question", length=len(query.strip()))

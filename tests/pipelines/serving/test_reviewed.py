@@ -15,7 +15,7 @@ from connectors.errors import FortnightError
 from pipelines.index.evaluation.questions import read_questions
 from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
-from pipelines.serving.replay import replay
+from pipelines.serving.past import replay
 from pipelines.serving.reviewed import Added, Draft, add_question
 
 

@@ -16,8 +16,8 @@ from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
 from pipelines.index.rollback import Model, roll_back
 from pipelines.serving.audit import AuditLog
+from pipelines.serving.past import Replayed, instant_of, replay
 from pipelines.serving.reasons import AnswerWithheld, Reason
-from pipelines.serving.replay import Replayed, instant_of, replay
 
 WORDS = "主軸の温度が上がったときは運転を止めて冷却水を確認"
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from examined import INDEX, MORI, MORNING, READERS, ROWS, SATO, House, house
+from examined import FAQ, INDEX, MORI, MORNING, ROWS, SATO, House, house
 from index.world import Hashed
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
 from pipelines.index.rollback import Model, roll_back
+from pipelines.landing.warehouse import Warehouse
 from pipelines.serving.audit import AuditLog
 from pipelines.serving.past import Replayed, instant_of, replay
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -78,6 +79,16 @@ def test_a_rollback_past_a_deletion_brings_nothing_back(here: House) -> None:
     assert after_going_back.answer.release == 1 and not {"1", "2"} & rows(after_going_back)
 
 
+@pytest.mark.parametrize("hours", [1, 3, 5])
+def test_a_right_that_was_revoked_while_the_rows_revision_stands_still_is_gone_in_every_release(here: House, hours: float) -> None:
+    words = "過熱の連絡を受けたら営業担当が翌日までに訪問日を回答"
+    now = Warehouse(here.root).read("current", FAQ)
+    assert now is not None
+    assert {row["_source_version"] for row in now.to_pylist()} == {"1"}, "as when the releases were built"
+    found = asked(here, hours, SATO, words)
+    assert "2" not in rows(found) and "scope" in {denied.why for denied in found.denied}
+
+
 def test_a_replay_is_on_record_like_any_question(here: House) -> None:
     found = asked(here, 1)
     (kept,) = AuditLog(f"{here.root}/audit/retrieval").find(found.answer.trace_id)
@@ -111,4 +122,3 @@ def test_in_production_a_replay_as_somebody_else_is_refused(here: House, tmp_pat
     with pytest.raises(FixConfiguration) as refused:
         replay(load(tmp_path), INDEX, WORDS, SATO, MORNING, 5, here.clock, here.embedder)
     assert refused.value.code == "serving.preview_in_production"
-    assert READERS

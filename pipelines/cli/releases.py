@@ -60,8 +60,8 @@ def history(index: IndexArgument, project: ProjectOption = None, json_: JsonOpti
 
     def text() -> None:
         for position in found:
-            release = f"{position.index}/{position.release}"
-            row(f"{position.number:>3}", cell(release, 24), f"{position.at:%Y-%m-%d %H:%M}Z", f"{position.actor}: {position.reason}")
+            release, at = f"{position.index}/{position.release}", f"{position.at:%Y-%m-%d %H:%M}Z"
+            row(f"{position.number:>3}", cell(release, 24), at, f"{position.actor}: {position.reason}")
         if not found:
             line("rollback.nothing_in_production", lang, index=index)
 

@@ -14,6 +14,7 @@ from connectors.messages import sentence
 from pipelines.clock import Clock
 from pipelines.defs import checks
 from pipelines.defs.checks import table_schema
+from pipelines.defs.evaluation_assets import evaluation_check, evaluation_specs
 from pipelines.defs.keys import LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
@@ -63,6 +64,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 partitions_def=partitions,
                 description="Whether every row in the candidate is so in today's tables: nothing deleted, held back or changed is still found.",
             ),
+            *evaluation_specs(project, name, candidate_key, partitions),
         ],
         partitions_def=partitions,
         group_name="index",
@@ -119,6 +121,9 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             },
         )
         yield checks.result(candidate_key, reconcile_check(reconciled))
+        # Before the gate is read: what the examination finds is one of the facts it reads.
+        if files.index(name).evaluation is not None:
+            yield evaluation_check(project_files, name, made, candidate_key, embedder)
         yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(

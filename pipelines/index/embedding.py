@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -103,10 +104,12 @@ class CachedEmbedder:
         self._batch = batch
         self._path = path
         self._progress = progress
-        self._known: dict[str, NDArray[np.float16]] = {}
         self.computed = 0
-        if path is not None and path.exists():
-            self._known = _read(path, inner)
+
+    @cached_property
+    def _known(self) -> dict[str, NDArray[np.float16]]:
+        # Read when first asked: who only wants the model's name does not wait for its vectors.
+        return _read(self._path, self._inner) if self._path is not None and self._path.exists() else {}
 
     @property
     def model_id(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,10 @@ from pipelines.index.store import EXACT_LIMIT, LanceStore, Weights
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+#: The pointer that serving follows, and the one that drills move: the same records, side by side.
+PRODUCTION, DRILL = "production", "drill"
 
 
 class _Record(BaseModel):
@@ -164,15 +168,46 @@ def record_candidate(root: str, manifest: Manifest) -> None:
 
 def production_history(root: str, index: str) -> list[Production]:
     """Every position of the pointer, oldest first."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{PRODUCTION}"
     return [Production.model_validate_json(_read(store, f"{folder}/{number}.json")) for number in _numbers(store, folder)]
+
+
+def undo_stack(history: Sequence[Production]) -> list[int]:
+    """The releases that the pointer went forward over, oldest first, the one in production last.
+
+    Going back to a release forgets those that were put there after it: 1, 2, 3, 2 leaves 1, 2.
+    """
+    stack: list[int] = []
+    for position in history:
+        if position.release in stack:
+            del stack[stack.index(position.release) + 1 :]
+        else:
+            stack.append(position.release)
+    return stack
 
 
 def production(root: str, index: str) -> Production | None:
     """Where the pointer stands now; None before the first promotion."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    return _position(root, index, PRODUCTION)
+
+
+def drill_position(root: str, index: str) -> Production | None:
+    """Where the drill's own pointer stands; None before the first drill. Nobody is served by it."""
+    return _position(root, index, DRILL)
+
+
+def _position(root: str, index: str, pointer: str) -> Production | None:
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     numbers = _numbers(store, folder)
     return Production.model_validate_json(_read(store, f"{folder}/{numbers[-1]}.json")) if numbers else None
+
+
+def is_stored(root: str, manifest: Manifest) -> bool:
+    """Whether anything of the release's table is still there: retention takes tables away and leaves their manifests. Opens no table."""
+    import obstore
+
+    folder = release_uri("", manifest.index, manifest.number).lstrip("/")
+    return any(len(chunk) for chunk in obstore.list(open_objects(root), prefix=folder))
 
 
 def point_production(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
@@ -180,8 +215,17 @@ def point_production(root: str, index: str, release: int, *, at: datetime, actor
 
     Raises FixConfiguration for a release that does not exist, AnswerIsNo when the pointer moved meanwhile.
     """
+    return _point(root, index, PRODUCTION, release, at, actor, reason, after)
+
+
+def point_drill(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
+    """Move the drill's pointer, exactly as production's is moved."""
+    return _point(root, index, DRILL, release, at, actor, reason, after)
+
+
+def _point(root: str, index: str, pointer: str, release: int, at: datetime, actor: str, reason: str, after: int) -> Production:
     manifest = candidate(root, index, release)
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     now_at = max(_numbers(store, folder), default=0)
     record = Production(
         index=index, number=after + 1, release=release, content_hash=manifest.content_hash, at=at, actor=actor, reason=reason

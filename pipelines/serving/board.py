@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from connectors.errors import FixConfiguration, FortnightError
 from pipelines.clock import Clock
@@ -22,7 +23,7 @@ _REFUSED = {"ineligible": Reason.INELIGIBLE, "suspended": Reason.SUSPENDED, "rev
 
 @dataclass(frozen=True)
 class Chosen:
-    """The release that answers and as what. ``standing`` is the gate's word; ``refusal`` why it answers only those with the preview right."""
+    """The release that answers and as what. ``standing`` is the gate's word."""
 
     release: Release
     label: Label
@@ -75,7 +76,7 @@ class Boards:
         finally:
             self._looking.release()
 
-    def choose(self, *, preview: bool, stale: Reason | None, as_of: datetime | None, **facts: object) -> Chosen:
+    def choose(self, *, preview: bool, stale: Reason | None, as_of: datetime | None, facts: Mapping[str, str]) -> Chosen:
         """What answers now. ``stale`` is why the data are too old, ``facts`` what its sentence says.
 
         Raises AnswerWithheld with the fact where the index may not answer and the caller has no preview right.
@@ -84,7 +85,8 @@ class Boards:
         state = board.state
         refusal = _REFUSED.get(state.eligibility) or (Reason.NO_RELEASE if board.production is None else stale)
         if refusal is not None and not preview:
-            raise AnswerWithheld(refusal, index=self._index, green_days=state.green_days, required_days=state.required_days, **facts)
+            params: dict[str, Any] = {"index": self._index, "green_days": state.green_days, "required_days": state.required_days, **facts}
+            raise AnswerWithheld(refusal, **params)
         if as_of is not None:
             then = next((one for one in reversed(board.history) if one.at <= as_of), None)
             if then is None:

@@ -91,7 +91,9 @@ def from_authority(authority: str, tenant: str, issuer: str, options: TransportO
             except ValueError:
                 body = None
             if not isinstance(body, dict):
-                raise SourceUnavailable("source.unavailable", host=urlsplit(url).netloc or authority, reason=f"HTTP {reply.status_code}", attempts=1)
+                raise SourceUnavailable(
+                    "source.unavailable", host=urlsplit(url).netloc or authority, reason=f"HTTP {reply.status_code}", attempts=1
+                )
             return body
 
         configuration = read(".well-known/openid-configuration")

@@ -18,7 +18,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._index = index
         self._answers = Counter(
-            "fortnight_answers", "Questions by how they ended (a code of the catalogue).", ["index", "action", "outcome"], registry=self.registry
+            "fortnight_answers",
+            "Questions by how they ended (a code of the catalogue).",
+            ["index", "action", "outcome"],
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "fortnight_answer_seconds",

@@ -233,7 +233,8 @@ class Reception:
         oldest = min(today.pulled_at.values())
         stale = Reason.STALE if now - oldest > limit else None
         preview = may(roles, Action.PREVIEW)
-        return self._boards.choose(preview=preview, stale=stale, as_of=as_of, oldest=oldest.isoformat(), limit=str(limit))
+        facts = {"oldest": oldest.isoformat(), "limit": str(limit)}
+        return self._boards.choose(preview=preview, stale=stale, as_of=as_of, facts=facts)
 
     def _fresh(self, today: Today, now: datetime) -> None:
         limit = self.project.file.serving.access_kept

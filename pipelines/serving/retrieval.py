@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pipelines.index.chunks import Chunk
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
-from pipelines.index.store import FilterMode, Found, IndexStore, Ranked, Weights
+from pipelines.index.store import FilterMode, Filters, Found, IndexStore, Ranked, Weights
 from pipelines.serving.audit import Audit, AuditHit, AuditRow, keep
 from pipelines.serving.reasons import AnswerWithheld, Reason
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.access import principal
-from connectors.errors import FixConfiguration
 from pipelines.serving.identity import GroupsNow, person_id
 from pipelines.serving.keys import Keys
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -23,6 +19,7 @@ SKEW = timedelta(seconds=60)
 LONGEST = 16_384
 DEVELOPMENT = "fortnight-dev+jwt"
 LONGEST_DEVELOPMENT = timedelta(hours=24)
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -170,6 +167,12 @@ class Tokens:
         return chosen.verify(token, now)
 
 
+def bearer(header: str) -> str:
+    """The token in an Authorization header (RFC 6750, section 2.1), the only place it is looked for: addresses stand in logs. "" for none."""
+    found = _BEARER.fullmatch(header)
+    return found[1] if found else ""
+
+
 def header_of(token: str) -> Mapping[str, Any]:
     import jwt
 
@@ -200,19 +203,3 @@ def in_time(claims: Mapping[str, Any], now: datetime) -> None:
         begins = instant(name)
         if begins is not None and begins - SKEW > now:
             raise refused(name)
-
-
-def secret_file(path: Path) -> bytes:
-    """32 random bytes kept at ``path``, made at first use and readable by their owner alone. Raises FixConfiguration where others may read them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-    kept = path.read_bytes()
-    if path.stat().st_mode & 0o077 or len(kept) != 32:
-        raise FixConfiguration("serving.key_unfit", path=str(path))
-    return kept

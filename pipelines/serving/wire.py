@@ -116,7 +116,9 @@ class AnswerBody(BaseModel):
     trace_id: str
     index: str
     release: int
-    label: Literal["production", "candidate", "as_of"] = Field(description="candidate: not production; only shown to those with the preview right.")
+    label: Literal["production", "candidate", "as_of"] = Field(
+        description="candidate: not production; only shown to those with the preview right."
+    )
     eligibility: str
     reason: str
     message: dict[str, str]

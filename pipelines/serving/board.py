@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -18,6 +18,8 @@ from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Release, open_for
 
 Label = Literal["production", "candidate", "as_of"]
+#: Where an index of a project stands at an instant.
+Gate = Callable[[Project, str, datetime], GateState]
 _REFUSED = {"ineligible": Reason.INELIGIBLE, "suspended": Reason.SUSPENDED, "revoked": Reason.REVOKED}
 
 
@@ -47,8 +49,8 @@ class Board:
 class Boards:
     """Keeps one index's board, and its releases open. Safe to share between threads."""
 
-    def __init__(self, project: Project, index: str, clock: Clock, refresh: timedelta) -> None:
-        self._project, self._index, self._clock, self._refresh = project, index, clock, refresh
+    def __init__(self, project: Project, index: str, clock: Clock, refresh: timedelta, gate: Gate = standing) -> None:
+        self._project, self._index, self._clock, self._refresh, self._gate = project, index, clock, refresh, gate
         self._looking, self._lock = threading.Lock(), threading.Lock()
         self._board: Board | None = None
         self._open: dict[int, Release] = {}
@@ -65,7 +67,7 @@ class Boards:
             assert known is not None
             return known
         try:
-            state = standing(self._project, self._index, now)
+            state = self._gate(self._project, self._index, now)
             newest = newest_candidate(self._project.root, self._index)
             history = tuple(production_history(self._project.root, self._index))
             self._board = Board(state, history, newest.number if newest else 0, now)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import FortnightError
 from pipelines.clock import Clock
+from pipelines.evidence.plan import standing
 from pipelines.landing.published import open_store, read_record
 from pipelines.project import Project
 from pipelines.serving import feedback, retrieval
 from pipelines.serving.audit import AuditRow, keep
 from pipelines.serving.audit_log import AuditLog
-from pipelines.serving.board import Board, Boards, Chosen, Label
+from pipelines.serving.board import Board, Boards, Chosen, Gate, Label
 from pipelines.serving.budgets import Meter
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -75,7 +76,16 @@ class Reception:
     """Serves one index of a project. Safe to share between threads."""
 
     def __init__(
-        self, project: Project, index: str, clock: Clock, *, embedder: Embedder, log: AuditLog, metrics: Metrics, spans: Spans | None = None
+        self,
+        project: Project,
+        index: str,
+        clock: Clock,
+        *,
+        embedder: Embedder,
+        log: AuditLog,
+        metrics: Metrics,
+        spans: Spans | None = None,
+        gate: Gate = standing,
     ) -> None:
         project.index(index)
         block = project.file.serving
@@ -83,7 +93,7 @@ class Reception:
         self._spans = spans or Spans()
         self._embedder = embedder
         self._watch = Watch(project, index, clock, block.refreshes)
-        self._boards = Boards(project, index, clock, block.refreshes)
+        self._boards = Boards(project, index, clock, block.refreshes, gate)
         self._meter = Meter(block.budgets, project.file.timezone)
         self._sources: dict[int, Sources] = {}
         self._draining = False

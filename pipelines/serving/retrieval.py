@@ -146,7 +146,7 @@ def search(
     if asker.principals:
         vector: Sequence[float] = [float(value) for value in service.embedder.embed_query([words])[0]]
         lets = partial(_lets, service, asker)
-        found = release.store.search(words, vector, asker.principals, k, lets, service.weights, filters)
+        found = release.store.search(words, vector, asker.principals, k, lets, release.manifest.weights or service.weights, filters)
     else:
         found = Found((), 0, 0, "none")
     # The engine's filter and this check must agree; a store that fails to filter is caught here.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
+#: How often a row is tried beside whoever deletes in the same table.
+ATTEMPTS = 10
 _APART = ("person", "query", "closures", "params")
 
 
@@ -210,12 +212,21 @@ class AuditLog:
     def _append(self, uri: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         import pyarrow as pa
         from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
 
         data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-        table = self._opened(uri)
-        if table is not None:
-            write_deltalake(table, data, mode="append")
-            return
+        for attempt in range(ATTEMPTS):
+            table = self._opened(uri)
+            if table is None:
+                break
+            try:
+                write_deltalake(table, data, mode="append")
+                return
+            except CommitFailedError:
+                # Somebody is being forgotten at this moment: nothing was written, and the table as it is now takes the row.
+                del self._tables[uri]
+                if attempt + 1 == ATTEMPTS:
+                    raise
         chain = uri == self.answers
         # Statistics in the log would keep a person's address after its rows are gone.
         settings = {"delta.appendOnly": "true"} if chain else {"delta.dataSkippingNumIndexedCols": "0"}
@@ -260,6 +271,7 @@ class AuditLog:
         return self._joined((ds.field("kind") == "answer") & (ds.field("trace_id") == trace_id))
 
     def _joined(self, wanted: Any) -> list[dict[str, Any]]:
+        import pyarrow as pa
         import pyarrow.dataset as ds
 
         table, apart = self.table(self.answers), self.table(self.subjects)
@@ -267,7 +279,7 @@ class AuditLog:
             return []
         rows = table.to_pyarrow_table(filters=wanted).sort_by([("asked_at", "ascending"), ("seq", "ascending")]).to_pylist()
         segments = sorted({row["segment"] for row in rows})
-        found = apart.to_pyarrow_table(filters=ds.field("segment").isin(segments)).to_pylist()
+        found = apart.to_pyarrow_table(filters=ds.field("segment").isin(pa.array(segments, pa.string()))).to_pylist()
         known = {(one["segment"], one["seq"]): one for one in found}
         for row in rows:
             one = known.get((row["segment"], row["seq"]), {})

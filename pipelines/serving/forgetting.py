@@ -14,6 +14,9 @@ from pipelines.serving.identity import person_id
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+#: How often a deletion is tried beside busy writers.
+ATTEMPTS = 10
+
 
 @dataclass(frozen=True)
 class Erased:
@@ -38,6 +41,7 @@ def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Era
 
     The proof is written first: a crash in between leaves texts that a second run takes, never a gap without a proof.
     """
+    import pyarrow as pa
     import pyarrow.dataset as ds
 
     apart, sets = log.table(log.subjects), log.table(log.principals)
@@ -45,12 +49,12 @@ def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Era
     texts = apart.to_pyarrow_table(filters=ds.field("person") == wanted) if apart is not None else None
     # A store that several machines write has as many hashes of a person as it had keys.
     hashes = set(texts["person_hash"].to_pylist()) if texts is not None else set()
-    known = sets.to_pyarrow_table(filters=ds.field("person_hash").isin(sorted(hashes))) if sets is not None else None
+    known = sets.to_pyarrow_table(filters=ds.field("person_hash").isin(pa.array(sorted(hashes), pa.string()))) if sets is not None else None
     done = Erased(texts.num_rows if texts is not None else 0, known.num_rows if known is not None else 0, tuple(sorted(hashes)))
     if done.rows:
         log.note("erasure", at, {"subjects": list(done.subjects), "rows": done.rows, "sets": done.sets, "why": why, "by": by})
-        _forget(apart, _any_of("person_hash", hashes))
-        _forget(sets, _any_of("person_hash", hashes))
+        _forget(log, log.subjects, _any_of("person_hash", hashes))
+        _forget(log, log.principals, _any_of("person_hash", hashes))
     return done
 
 
@@ -74,7 +78,7 @@ def retain(log: AuditLog, *, now: datetime, words: timedelta, rows: timedelta) -
         log.note("retention", now, detail)
         if gone:
             segments = {row["segment"] for row in gone}
-            _forget(apart, _any_of("segment", segments))
+            _forget(log, log.subjects, _any_of("segment", segments))
             _drop_days(log, last_day)
         if old.num_rows and (table := log.table(log.subjects)) is not None:
             older = f"asked_at < to_timestamp_micros({int(words_until.timestamp() * 1_000_000)})"
@@ -115,10 +119,21 @@ def _any_of(column: str, names: Iterable[str]) -> str:
     return f"{column} IN ({quoted})"
 
 
-def _forget(table: DeltaTable | None, where: str) -> None:
-    if table is not None:
-        table.delete(where)
-        _vacuum(table)
+def _forget(log: AuditLog, uri: str, where: str) -> None:
+    """Delete, and take the bytes. A writer that commits at the same moment makes the deletion start over: nothing of it is half done."""
+    from deltalake.exceptions import CommitFailedError
+
+    for attempt in range(ATTEMPTS):
+        table = log.table(uri)
+        if table is None:
+            return
+        try:
+            table.delete(where)
+            _vacuum(table)
+            return
+        except CommitFailedError:
+            if attempt + 1 == ATTEMPTS:
+                raise
 
 
 def _vacuum(table: DeltaTable) -> None:

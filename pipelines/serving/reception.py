@@ -138,7 +138,8 @@ class Reception:
         with self._asking("feedback", caller, trace, 0.0):
             asker = self._watch.today().asker(caller, self._public, trace_id)
             with _standing_on_storage():
-                feedback.say(self.log, self.log.find(trace_id), asker, verdict, chunk, now=self.clock.now())
+                answered = self.log.find(trace_id)
+            feedback.say(self.log, answered, asker, verdict, chunk, now=self.clock.now())
 
     def situation(self, caller: Caller) -> Situation:
         """Whether the caller would be answered now. Raises AnswerWithheld only where nothing at all can be said."""
@@ -303,6 +304,4 @@ def _standing_on_storage() -> Generator[None]:
     except (OSError, RuntimeError, DeltaError, BaseError) as error:
         raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
     except FortnightError as error:
-        if error.exit_code == 3:
-            raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
-        raise
+        raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error

@@ -251,10 +251,11 @@ def test_whatever_dies_refuses_and_no_word_leaves(house: House, what: str, monke
 def test_an_app_without_a_person_reads_what_is_declared_public_and_by_default_nothing(house: House) -> None:
     app = Caller("app:x", "x", app_only=True)
     assert refusal(house.reception(), app) is Reason.APP_ONLY
-    public = with_serving(house, public=("everyone:kintone",)).reception()
+    opened = with_serving(house, public=("everyone:kintone",))
+    public = opened.reception()
     assert titles(public.search(app, QUESTION, 5, trace())) == {"主軸の過熱", "冷却水の交換"}
-    house.eligibility = "suspended"
-    house.later(seconds=10)
+    opened.eligibility = "suspended"
+    opened.later(seconds=10)
     assert refusal(public, app) is Reason.SUSPENDED
 
 

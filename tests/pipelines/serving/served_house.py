@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Words:
             raise self.broken
         found = np.zeros((len(texts), self.dim), np.float32)
         for at, text in enumerate(texts):
-            for pair in zip(text, text[1:], strict=False):
+            for pair in itertools.pairwise(text):
                 found[at, hashlib.sha256("".join(pair).encode()).digest()[0] % self.dim] += 1
             found[at, 0] += 0.1
         return found / np.linalg.norm(found, axis=1, keepdims=True)

@@ -151,6 +151,10 @@ def test_a_storage_that_fails_withholds_the_answer_and_the_chain_goes_on_in_a_se
     assert (found.ok, found.segments, len(log.rows())) == (True, 2, 2)
 
 
+def swapped(rows: list[dict[str, Any]]) -> None:
+    rows[1]["seq"], rows[2]["seq"] = 2, 1
+
+
 CHANGES: dict[str, tuple[Callable[[list[dict[str, Any]]], None], str]] = {
     "decision": (lambda rows: rows[2].update(decision="no_match"), "changed"),
     "hit": (lambda rows: rows[2]["hits"][0].update(chunk="c2"), "changed"),
@@ -158,7 +162,7 @@ CHANGES: dict[str, tuple[Callable[[list[dict[str, Any]]], None], str]] = {
     "taken out": (lambda rows: rows.pop(1), "order"),
     "repeated": (lambda rows: rows.insert(2, rows[1]), "order"),
     "made anew": (lambda rows: rows[1].update(decision="no_match", hash=chain_hash({**rows[1], "decision": "no_match"})), "link"),
-    "swapped": (lambda rows: (rows[1].update(seq=2), rows[2].update(seq=1)) and None, "link"),
+    "swapped": (swapped, "link"),
 }
 
 

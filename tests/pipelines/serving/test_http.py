@@ -190,7 +190,8 @@ def test_every_refusal_has_a_status_of_its_kind_and_a_sentence_with_a_remedy() -
         assert f"serving.{reason.value}.remedy" in catalogue()
 
 
-def test_the_interface_keeps_what_its_openapi_promises_whatever_is_sent(house: House) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.soak)])
+def test_the_interface_keeps_what_its_openapi_promises_whatever_is_sent(house: House, examples: int) -> None:
     """schemathesis sends well and badly formed requests to every operation; each answer has to be one that the document names."""
     block = house.project.file.serving
     roomy = block.model_copy(update={"budgets": block.budgets.model_copy(update={"per_minute": 100_000})})
@@ -208,7 +209,7 @@ def test_the_interface_keeps_what_its_openapi_promises_whatever_is_sent(house: H
     }
     for operation in operations:
 
-        @settings(max_examples=share(4, 200), deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def sent(case: Any) -> None:
             case.call_and_validate(headers=headers)

@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from pipelines.project import load
-from pipelines.serving.mcp import tools
+from pipelines.serving.mcp import server_of, tools
 from pipelines.serving.tokens import Tokens
 
 from .doors import served
@@ -160,3 +160,16 @@ def test_on_stdio_the_token_of_the_environment_says_who_asks(house: House) -> No
     good = asyncio.run(asked(house.token(SATO)))
     assert good.structured_content["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736" and good.structured_content["hits"]
     assert house.log.find(good.structured_content["trace_id"])[0]["person"] == SATO
+
+
+def test_a_token_that_runs_out_ends_a_connection_that_goes_on(house: House) -> None:
+    reception, tokens, token = house.reception(), house.tokens, house.token(SATO)
+
+    async def asked() -> list[Any]:
+        async with Client(server_of(reception, lambda _: tokens.verify(token, house.clock.now()))) as client:
+            first = await client.call_tool("status", {})
+            house.later(hours=2)
+            return [first, await client.call_tool("status", {})]
+
+    good, late = asyncio.run(asked())
+    assert not good.is_error and late.is_error and late.structured_content["code"] == "serving.bad_token"

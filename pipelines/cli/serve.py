@@ -54,6 +54,7 @@ def serve(
         where = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
         url = opened.file.serving.url or where
         reception = reception_of(opened, name, WallClock())
+        reception.warm()
         payload = {"index": name, "url": where, "mcp": f"{where}/mcp", "openapi": f"{where}/openapi.json"}
         emit("serve", payload, json_, lambda: line("serving.started", lang, index=name, url=where))
         run(reception, tokens, bound, url)

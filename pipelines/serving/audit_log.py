@@ -56,7 +56,8 @@ def subjects_schema() -> pa.Schema:
 def principals_schema() -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([(name, pa.string()) for name in ("principals_hash", "person_hash", "closures")])
+    names = ("principals_hash", "person_hash", "closures")
+    return pa.schema([("noted_at", pa.timestamp("us", tz="UTC")), *((name, pa.string()) for name in names)])
 
 
 class _Waiting:
@@ -83,7 +84,7 @@ class AuditLog:
         self._waiting: list[_Waiting] = []
         self._tables: dict[str, DeltaTable] = {}
         self._segment, self._seq, self._prev = "", 0, ROOT
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str, str]] = set()
 
     def person_hash(self, person: str) -> str:
         """What stands for a person in the chain."""
@@ -112,7 +113,7 @@ class AuditLog:
         """Text apart first, then the chain: a row of the chain without its text would be a flaw, a text without a row is nothing."""
         rows: list[dict[str, Any]] = []
         apart: list[dict[str, Any]] = []
-        sets: dict[tuple[str, str], dict[str, Any]] = {}
+        sets: dict[tuple[str, str, str], dict[str, Any]] = {}
         try:
             for one in batch:
                 self._place(one.row, rows, apart, sets)
@@ -129,13 +130,14 @@ class AuditLog:
             for one in batch:
                 one.error = error
         else:
-            self._known.update(sets)
+            hours = {name[0] for name in sets}
+            self._known = {name for name in self._known if name[0] in hours} | set(sets)
         finally:
             for one in batch:
                 one.done = True
 
     def _place(
-        self, row: AuditRow, rows: list[dict[str, Any]], apart: list[dict[str, Any]], sets: dict[tuple[str, str], dict[str, Any]]
+        self, row: AuditRow, rows: list[dict[str, Any]], apart: list[dict[str, Any]], sets: dict[tuple[str, str, str], dict[str, Any]]
     ) -> None:
         person, principals = self.person_hash(row.person), keyed(self._key, f"principals\n{closures_text(row.closures)}")
         person_salt, query_salt = secrets.token_hex(16), secrets.token_hex(16) if self._keep_query else None
@@ -163,8 +165,9 @@ class AuditLog:
                 "query_salt": query_salt,
             }
         )
-        closures = {"principals_hash": principals, "person_hash": person, "closures": closures_text(row.closures)}
-        sets[principals, person] = closures
+        closures = {"noted_at": row.asked_at, "principals_hash": principals, "person_hash": person, "closures": closures_text(row.closures)}
+        # Noted once an hour, not once for all: a set that was forgotten meanwhile is there again for questions asked after that.
+        sets[f"{row.asked_at:%Y-%m-%dT%H}", principals, person] = closures
 
     def _chained(self, kind: Kind, at: datetime, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The row at the end of this writer's segment, behind an opening row where the day (UTC) has begun anew."""

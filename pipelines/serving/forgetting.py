@@ -59,7 +59,7 @@ def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Era
 
 
 def retain(log: AuditLog, *, now: datetime, words: timedelta, rows: timedelta) -> Retained:
-    """Apply the tiers: words older than ``words`` go, leaving their hash; whole days older than ``rows`` go, leaving a proof of their heads.
+    """Apply the tiers: words and principal sets older than ``words`` go, leaving their hashes; whole days older than ``rows`` go, leaving a proof of their heads.
 
     Small files are put together at the end.
     """
@@ -81,9 +81,10 @@ def retain(log: AuditLog, *, now: datetime, words: timedelta, rows: timedelta) -
             _forget(log, log.subjects, _any_of("segment", segments))
             _drop_days(log, last_day)
         if old.num_rows and (table := log.table(log.subjects)) is not None:
-            older = f"asked_at < to_timestamp_micros({int(words_until.timestamp() * 1_000_000)})"
-            table.update({"query": "NULL", "query_salt": "NULL"}, predicate=older)
+            table.update({"query": "NULL", "query_salt": "NULL"}, predicate=_older("asked_at", words_until))
             _vacuum(table)
+            # A set is noted again for every hour in which it is asked with.
+            _forget(log, log.principals, _older("noted_at", words_until - timedelta(hours=1)))
     for uri in (log.answers, log.subjects, log.principals):
         if (table := log.table(uri)) is not None:
             table.optimize.compact()
@@ -111,6 +112,10 @@ def _drop_days(log: AuditLog, before: str) -> None:
     finally:
         table.alter.set_table_properties({"delta.appendOnly": "true"})
     _vacuum(table)
+
+
+def _older(column: str, instant: datetime) -> str:
+    return f"{column} < to_timestamp_micros({int(instant.timestamp() * 1_000_000)})"
 
 
 def _any_of(column: str, names: Iterable[str]) -> str:

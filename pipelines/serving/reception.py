@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -97,6 +97,15 @@ class Reception:
         self._meter = Meter(block.budgets, project.file.timezone)
         self._sources: dict[int, Sources] = {}
         self._draining = False
+
+    def warm(self) -> None:
+        """Load what the first question would wait for. What cannot be read now is no reason not to start: it is said to whoever asks."""
+        with suppress(AnswerWithheld), _standing_on_storage():
+            self._embedder.embed_query(["warm"])
+            self._watch.today()
+            board = self._boards.board()
+            if number := board.production.release if board.production else board.newest:
+                self._boards.release(number).store.count()
 
     def drain(self) -> None:
         """Refuse what comes from now on; what is under way ends."""

@@ -235,7 +235,7 @@ def test_the_proof_says_when_why_by_whom_and_how_many_and_covers_nothing_that_ca
     log.record(ROW)
     erase(log, SATO, at=NOW + timedelta(minutes=1), why="asked to", by="legal")
     log.record(replace(ROW, asked_at=NOW + timedelta(minutes=2)))
-    rows, apart = written(log)
+    rows, _ = written(log)
     proof = next(row for row in rows if row["kind"] == "erasure")
     for part in ('"why": "asked to"', '"by": "legal"', '"rows": 1', log.person_hash(SATO)):
         assert part in proof["detail"]
@@ -290,6 +290,19 @@ def test_words_go_first_and_whole_days_later_each_with_a_proof(tmp_path: Path) -
     retain(log, now=later, words=90 * DAY, rows=400 * DAY)
     log.record(replace(ROW, asked_at=later))
     assert log.verify().ok and len(log.rows()) == 1
+
+
+def test_principals_go_with_the_words_and_those_of_a_forgotten_person_are_kept_anew_when_they_ask_again(tmp_path: Path) -> None:
+    log = log_at(tmp_path)
+    for age in (100, 1):
+        log.record(replace(ROW, asked_at=NOW - age * DAY, closures={"kintone/faq": frozenset({f"user:kintone:{age}"})}))
+    old, new = (row["principals_hash"] for row in log.rows())
+    retain(log, now=NOW, words=90 * DAY, rows=400 * DAY)
+    assert log.closures(old) is None and log.closures(new) is not None
+    erase(log, SATO, at=NOW, why="w", by="b")
+    assert log.closures(new) is None
+    log.record(replace(ROW, asked_at=NOW + timedelta(hours=1)))
+    assert log.closures(log.rows()[-1]["principals_hash"]) == ROW.closures
 
 
 def test_words_that_went_before_their_time_are_missed(tmp_path: Path) -> None:

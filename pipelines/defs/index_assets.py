@@ -12,6 +12,7 @@ import dagster as dg
 from connectors.errors import FortnightError
 from connectors.messages import sentence
 from pipelines.clock import Clock
+from pipelines.defs import checks
 from pipelines.defs.checks import table_schema
 from pipelines.defs.keys import LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
@@ -24,6 +25,7 @@ from pipelines.evidence.plan import environment_of, ledger_of, own_rows, standin
 from pipelines.project import Project
 
 CHECK = "production_eligible"
+RECONCILED = "reconciled"
 _MARK = {"green": "G 🟩", "red": "R 🟥", "missing": "missing ⬜", "excused": "excused 🟦", "unsealed": "not sealed"}
 
 
@@ -54,7 +56,13 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 asset=candidate_key,
                 partitions_def=partitions,
                 description="Whether this index may serve production: every stream green for the required days in a row, and every readiness fact.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                RECONCILED,
+                asset=candidate_key,
+                partitions_def=partitions,
+                description="Whether every row in the candidate is so in today's tables: nothing deleted, held back or changed is still found.",
+            ),
         ],
         partitions_def=partitions,
         group_name="index",
@@ -65,6 +73,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         from pipelines.index.build import build_candidate
         from pipelines.index.inputs import embedder_of, stream_inputs
         from pipelines.index.parse import Parser
+        from pipelines.index.reconcile import reconcile, reconcile_check
         from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.outcome import Progress
 
@@ -74,7 +83,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
         try:
-            embedder = embedder_of(files)
+            embedder = embedder_of(files, index=name)
             with Parser() as parser:
                 made = build_candidate(
                     files.root,
@@ -87,6 +96,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 )
             if embedder.computed:
                 embedder.save()
+            reconciled = reconcile(files, name, Warehouse(files.root))
+            assert reconciled is not None  # it was built just now
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         declare(files, project_files.clock)
@@ -107,6 +118,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 "content_hash": dg.MetadataValue.text(made.content_hash),
             },
         )
+        yield checks.result(candidate_key, reconcile_check(reconciled))
         yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(

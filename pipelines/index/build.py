@@ -21,7 +21,7 @@ from pipelines.index.refresh import Changes, Known, compare, put_state, read_sta
 from pipelines.index.releases import Coverage, Input, Manifest, Omission, generation_uri, newest_candidate, record_candidate
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.lance import EXACT_LIMIT
-from pipelines.index.store.rows import SCHEMA, chunk_of, digest, table_of
+from pipelines.index.store.rows import SCHEMA, digest, table_of, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -215,7 +215,8 @@ def _before(base: _Base | None, changes: Changes) -> Before:
         return {}
     found = base.generation.read(base.manifest.version, changed, base.held)
     vectors: Any = found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(found.num_rows, -1)
-    return {row["id"]: (chunk_of(row), vectors[at]) for at, row in enumerate(found.drop_columns("vector").to_pylist())}
+    held = [unpacked(text) for text in found["chunk"].to_pylist()]
+    return {chunk.id: (chunk, vectors[at]) for at, chunk in enumerate(held)}
 
 
 def _make(

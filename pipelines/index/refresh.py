@@ -140,8 +140,12 @@ def read_state(root: str, index: str, content_hash: str) -> dict[str, Known]:
         return {}
     found: dict[str, Known] = {}
     for values in pq.read_table(io.BytesIO(data)).to_pylist():
-        skipped = tuple(Skipped(**item) for item in values["skipped"])
-        found[values["row"]] = Known(**{**values, "scopes": tuple(values["scopes"]), "skipped": skipped})
+        read: dict[str, Any] = {
+            **values,
+            "scopes": tuple(values["scopes"]),
+            "skipped": tuple(Skipped(**item) for item in values["skipped"]),
+        }
+        found[values["row"]] = Known(**read)
     return found
 
 

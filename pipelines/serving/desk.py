@@ -38,7 +38,7 @@ def preview(project: Project, index: str, query: str, person: str, k: int, clock
         raise AnswerIsNo("serving.no_candidate", index=index)
     pins = pinned(project, index, Warehouse(project.root))
     asker = as_person(person, *directories(project, pins), secrets.token_hex(16), "cli")
-    service = Service(embedder_of(project), newest_access(project, pins, index), audit_of(project))
+    service = Service(embedder_of(project, index=index), newest_access(project, pins, index), audit_of(project))
     return search(open_for(project.root, manifest), query, asker, k, service, now=clock.now())
 
 

@@ -60,7 +60,7 @@ class Queries:
 def reception_of(project: Project, index: str, clock: Clock) -> Reception:
     """Everything a project says of its service, opened."""
     spans = Spans(otlp(project.file.serving.otlp)) if project.file.serving.otlp else Spans()
-    embedder = Queries(lambda: embedder_of(project))
+    embedder = Queries(lambda: embedder_of(project, index=index))
     return Reception(project, index, clock, embedder=embedder, log=audit_of(project), metrics=Metrics(index), spans=spans)
 
 

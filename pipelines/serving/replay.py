@@ -93,7 +93,7 @@ def _again(project: Project, log: AuditLog, row: Mapping[str, Any], clock: Clock
     # The principals are those of that day on purpose, so their age is no reason to refuse.
     asker = Asker(row["person"], closures, now, trace_id, "replay")
     limit = project.file.serving.access_kept
-    service = Service(embedder_of(project), overlay, _Elsewhere(log, by), membership_limit=limit, overlay_limit=limit)
+    service = Service(embedder_of(project, index=row["index"]), overlay, _Elsewhere(log, by), membership_limit=limit, overlay_limit=limit)
     filters = filters_of(row["filters"])
     answer = search(release, row["query"], asker, row["k"], service, now=now, filters=filters, occasion=Occasion(row["standing"] or ""))
     return _compared(row, answer, release, asker, service)

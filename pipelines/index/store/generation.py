@@ -66,11 +66,12 @@ class Generation:
             return
         made = {str(index.name) for index in table.list_indices()}
         if "search_text_idx" not in made:
-            # icu needs no dictionary and finds single kanji; stemming and stop words are English's.
-            table.create_index("search_text", config=FTS(base_tokenizer="icu", stem=False, remove_stop_words=False))
+            # The column holds terms already; the engine's own tokenizers, stemming and stop words are for other languages.
+            words = FTS(base_tokenizer="whitespace", stem=False, remove_stop_words=False, ascii_folding=False, max_token_length=None)
+            table.create_index("search_text", config=words)
             for column, config in (("acl", LabelList()), ("field_acl", LabelList()), ("id", BTree()), ("document", BTree())):
                 table.create_index(column, config=config)
-        elif self._outside(table) > _OUTSIDE * rows or int(table.stats().fragment_stats.num_fragments) > _FRAGMENTS:
+        elif self._outside(table) > _OUTSIDE * rows or int(table.stats()["fragment_stats"]["num_fragments"]) > _FRAGMENTS:
             table.optimize()
         if rows > self._exact_limit and "vector_idx" not in made:
             table.create_index("vector", config=HnswSq(distance_type="cosine", num_partitions=max(1, rows // _PARTITION)))

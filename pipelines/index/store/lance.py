@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pipelines.index.chunks import Chunk, search_form
+from pipelines.index.chunks import Chunk
 from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
-from pipelines.index.store.rows import FIELDS, chunk_of
+from pipelines.index.store.rows import unpacked
+from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 EXACT_LIMIT = 20_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
-_REFINE = 5
+#: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``.
+_REFINE = 2
+#: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
+_DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
-Row = tuple[Chunk, float]
+#: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
+_HELD = 8_192
+
+#: Where a row lies in this version, and its score in one list.
+Hit = tuple[int, float]
 
 
 class LanceStore:
@@ -36,6 +44,7 @@ class LanceStore:
         self._exact_limit = exact_limit
         self._version = version
         self._open: Any = None
+        self._held: dict[int, Chunk] = {}
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
 
@@ -54,6 +63,7 @@ class LanceStore:
         Generation(self._uri, self._name, self._exact_limit).begin(table_of(chunks, vectors, self._dim))
         self._open = self._version = None
         self._counted.cache_clear()
+        self._held.clear()
 
     def count(self) -> int:
         return self._counted("true")
@@ -62,6 +72,11 @@ class LanceStore:
         """The ids of all rows of a stream that some chunk comes from."""
         query = self._table().search().where(f"stream = {quoted(stream)}").select(["row"]).limit(max(1, self.count()))
         return set(query.to_arrow()["row"].to_pylist())
+
+    def row_hashes(self) -> dict[str, str]:
+        """By row id, the hash of the row as it was when its chunks were made."""
+        found = self._table().search().select(["row", "row_hash"]).limit(max(1, self.count())).to_arrow()
+        return dict(zip(found["row"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
 
     def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
         return self._counted(condition(principals, filters))
@@ -97,19 +112,23 @@ class LanceStore:
         if not visible:
             return Found((), 0, 0, "none")
         exact = visible <= self._exact_limit
-        depth, allowed = max(3 * k, 30), dict[str, bool]()
+        depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
             words, near = self._words(text, where, depth), self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
-            looked = {chunk.id: chunk for chunk, _ in (*words, *near)}
+            chunks = self._chunks([place for place, _ in (*words, *near)])
+            looked = {chunk.id: chunk for chunk in chunks.values()}
             for name in looked.keys() - allowed.keys():
                 allowed[name] = allow(looked[name])
             passed = {name: chunk for name, chunk in looked.items() if allowed[name]}
-            # An old table may hold no group: then each chunk is its own.
+            # One without a group is its own.
             group = {name: chunk.canonical or name for name, chunk in passed.items()}
             if len(set(group.values())) >= k or depth >= visible:
                 break
             depth = min(depth * 4, visible)
-        lists = [[(chunk.id, score) for chunk, score in found if chunk.id in passed] for found in (words, near)]
+        lists = [
+            sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
+            for found in (words, near)
+        ]
         best = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
@@ -121,12 +140,12 @@ class LanceStore:
 
     def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:
         """One chunk by id, if these principals may read it: an id is not a permission."""
-        rows = self._read(f"id = {quoted(chunk)} AND {condition(principals)}", list(FIELDS), 1)
-        return chunk_of(rows[0]) if rows else None
+        rows = self._read(f"id = {quoted(chunk)} AND {condition(principals)}", ["chunk"], 1)
+        return unpacked(rows[0]["chunk"]) if rows else None
 
     def neighbours(self, chunk: str, principals: frozenset[str], reach: int = 1) -> tuple[Chunk, ...]:
         """The chunks around one, filtered like any other: the document's next paragraph may stand under a narrower scope."""
-        if reach < 1 or "position" not in self._table().schema.names:
+        if reach < 1:
             return ()
         access = condition(principals)
         here = self._read(f"id = {quoted(chunk)} AND {access}", ["document", "position"], 1)
@@ -134,30 +153,39 @@ class LanceStore:
             return ()
         at = int(here[0]["position"])
         where = f"document = {quoted(here[0]['document'])} AND position >= {at - reach} AND position <= {at + reach} AND {access}"
-        rows = self._read(where, [*FIELDS, "position"], 2 * reach + 1)
-        return tuple(chunk_of(row) for row in sorted(rows, key=lambda row: row["position"]) if row["position"] != at)
+        rows = self._read(where, ["chunk", "position"], 2 * reach + 1)
+        return tuple(unpacked(row["chunk"]) for row in sorted(rows, key=lambda row: row["position"]) if row["position"] != at)
 
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
-    def _words(self, text: str, where: str, depth: int) -> list[Row]:
-        form = search_form(text).strip()
-        if not form:
+    def _words(self, text: str, where: str, depth: int) -> list[Hit]:
+        asked = " ".join(dict.fromkeys(terms(text)))
+        if not asked:
             return []
-        query = self._table().search(form, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
-        rows = query.select([*FIELDS, "_score"]).limit(depth).to_arrow().to_pylist()
-        return _best_first([(chunk_of(row), float(row["_score"])) for row in rows])
+        query = self._table().search(asked, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
+        found = query.select(["_score"]).with_row_id(True).limit(depth).to_arrow()
+        return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
-    def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Row]:
+    def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
         query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
         query = query.where(where, prefilter=True)
         query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE)
-        rows = query.select([*FIELDS, "_distance"]).limit(depth).to_arrow().to_pylist()
-        if not exact and len(rows) < min(depth, visible):
+        found = query.select(["_distance"]).with_row_id(True).limit(depth).to_arrow()
+        if not exact and found.num_rows < min(depth, visible):
             # The graph gave fewer than there are: a short list is a wrong one.
             return self._vectors(vector, where, depth, visible, True)
-        return _best_first([(chunk_of(row), 1.0 - float(row["_distance"])) for row in rows])
+        return [(at, 1.0 - far) for at, far in zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True)]
 
-
-def _best_first(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (-row[1], row[0].id))
+    def _chunks(self, places: list[int]) -> dict[int, Chunk]:
+        """The chunks at these places, each read once."""
+        found = {at: self._held[at] for at in places if at in self._held}
+        missing = sorted(set(places) - found.keys())
+        if missing:
+            rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
+            read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
+            if len(self._held) + len(read) > _HELD:
+                self._held.clear()
+            self._held.update(read)
+            found |= read
+        return found

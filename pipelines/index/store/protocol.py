@@ -25,8 +25,8 @@ class Weights:
     weight and where both are zero: that order would be chance.
     """
 
-    lexical: float = 0.5
-    vector: float = 0.5
+    lexical: float = 0.6
+    vector: float = 0.4
     method: Method = "blend"
 
     def __post_init__(self) -> None:

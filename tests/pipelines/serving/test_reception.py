@@ -346,7 +346,7 @@ def test_the_status_says_whether_one_would_be_answered_and_the_inside_to_those_w
 def test_an_old_answer_asked_again_is_the_same_until_something_was_taken_away_and_then_says_what_and_why(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.serving.replay.embedder_of", lambda _: house.embedder)
+    monkeypatch.setattr("pipelines.serving.replay.embedder_of", lambda *_, **__: house.embedder)
     answer = house.reception().search(by(SATO), QUESTION, 4, trace()).answer
     house.later(hours=1)
     (same,) = replay(house.project, answer.trace_id, house.clock, by="operator")

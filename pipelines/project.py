@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from pipelines.serving_block import Serving
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -156,6 +157,7 @@ class ProjectFile(_Strict):
     quarantine: Quarantine = Quarantine()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
+    serving: Serving = Serving()
 
     @field_validator("timezone")
     @classmethod
@@ -257,8 +259,11 @@ class Project:
             return [self.resolve(item, f"{where}[{number}]") for number, item in enumerate(cast("list[Any]", value))]
         return value
 
-    def connect(self, system: str) -> Connector:
-        """An open connector for a system. Raises FixConfiguration for an unknown system, a bad setting or a missing secret."""
+    def connect(self, system: str, *, hurried: bool = False) -> Connector:
+        """An open connector for a system; ``hurried`` gives up within seconds, for where a person waits.
+
+        Raises FixConfiguration for an unknown system, a bad setting or a missing secret.
+        """
         if system not in self.file.systems:
             raise FixConfiguration("project.unknown_system", system=system, known=", ".join(sorted(self.file.systems)))
         settings = dict(self.resolve(self.file.systems[system], f"systems.{system}"))
@@ -282,6 +287,8 @@ class Project:
         options = TransportOptions(
             ca_file=self.folder / str(ca_file) if ca_file else None, budget=self.file.calls_per_run, state=self.home / "calls"
         )
+        if hurried:
+            options = replace(options, connect_timeout=3.0, read_timeout=8.0, attempts=2, max_wait=2.0)
         return package.connect(system, config, options)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from pipelines.cli import (
     access,
+    audit,
     contract,
     demo,
     dev,
@@ -24,6 +25,7 @@ from pipelines.cli import (
     releases,
     roster,
     sandbox,
+    serve,
     tables,
 )
 
@@ -57,6 +59,8 @@ index.app.command("history")(releases.history)
 index.app.command("rollback")(releases.rollback)
 index.app.command("drill")(releases.drill)
 index.app.command("replay")(releases.replay)
+app.add_typer(serve.app, name="serve")
+app.add_typer(audit.app, name="audit")
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
 access.app.command("versions")(roster.versions)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, evaluation, indexes, local, omitted, quarantine, releases, source_map, streams, tables
+from pipelines.cli.payloads import access, evaluation, indexes, local, omitted, quarantine, releases, serving, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -57,6 +57,15 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         access.AccessRefresh,
         access.AccessAgree,
         access.AccessVersions,
+        serving.Serve,
+        serving.Token,
+        serving.AuditShow,
+        serving.AuditReplay,
+        serving.AuditVerify,
+        serving.AuditErase,
+        serving.AuditRetain,
+        serving.AuditFlagged,
+        serving.AuditCost,
         tables.TablesBooks,
         tables.TablesCompact,
         tables.TablesVacuum,

@@ -112,6 +112,20 @@ def read_people(folder: Path) -> People:
         raise FixConfiguration("people.invalid", path=str(path), place=place, reason=reason) from None
 
 
+def key_files(folder: Path) -> dict[str, Path]:
+    """Where the public key files of people.yaml lie, by the person's id, whether they are there or not."""
+    from ruamel.yaml import YAML
+
+    path = folder / FILE
+    told: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {
+        str(person["id"]): folder / str(key["file"])
+        for person in told.get("people", ())
+        for key in person.get("keys", ())
+        if isinstance(key, Mapping) and "file" in key
+    }
+
+
 def _with_files(told: object, folder: Path) -> object:
     """What the file says, with keys that lie in files of their own put in their place."""
     if not isinstance(told, dict):

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, tables
+from pipelines.cli import access, contract, decide, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, tables
 
 app = typer.Typer(
     name="fortnight",
@@ -24,6 +24,8 @@ app.command("map")(map.map_)
 app.command("pull")(pull.pull)
 app.command("backfill")(pull.backfill)
 app.command("search")(index.search)
+app.command("suspend")(decide.suspend)
+app.command("resume")(decide.resume)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
@@ -31,6 +33,7 @@ app.add_typer(gate.app, name="gate")
 app.add_typer(index.app, name="index")
 app.add_typer(access.app, name="access")
 app.add_typer(tables.app, name="tables")
+index.app.command("promote")(decide.promote)
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
 access.app.command("versions")(roster.versions)

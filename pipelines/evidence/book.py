@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipelines.evidence.claims import Environment
 from pipelines.evidence.columns import SealColumns
 from pipelines.evidence.decisions import Signatures, terms_of, verified
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.ledger import NAMES, Ledger, rows_of
+from pipelines.evidence.ledger import NAMES, Ledger, rows_of, table_of
 from pipelines.evidence.places import Places
 
 #: What the gate decides by. Evidence and findings only explain it.
@@ -68,6 +69,14 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
     seen = {told["seq"] for told in bound if told is not None and isinstance(told["seq"], int)}
     return Book(rows, SealColumns(table.filter(seals)), dict(ledger.hashes(seen)), head)
+
+
+def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
+    """The same from rows in hand: a whole chain, in order."""
+    own = [row for row in rows if row.entry.environment == environment and row.entry.kind in KINDS]
+    seals = table_of([row for row in own if row.entry.kind == "seal"])
+    head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
+    return Book(tuple(row for row in own if row.entry.kind != "seal"), SealColumns(seals), {row.seq: row.hash for row in rows}, head)
 
 
 def _prove(ledger: Ledger, table: pa.Table, head: Head, proof: Path) -> None:

@@ -209,7 +209,9 @@ def _refusal(
         return reason("decision.unknown_key", actor=entry.actor)
     if holder.person != entry.actor or owner.get(key) != holder.person:
         return reason("decision.not_the_actor", actor=entry.actor, holder=owner.get(key, holder.person))
-    written = max(day for day in (places.sealed_before(row.seq), entry.finished_at.date() if entry.finished_at else None, date.min) if day is not None)
+    written = max(
+        day for day in (places.sealed_before(row.seq), entry.finished_at.date() if entry.finished_at else None, date.min) if day is not None
+    )
     if holder.expires is not None and written > holder.expires:
         return reason("decision.key_expired", actor=entry.actor, expires=holder.expires.isoformat())
     if entry.verdict not in get_args(Verb):
@@ -226,9 +228,7 @@ def _roster(row: ChainRow) -> tuple[str, dict[str, Holder]]:
         raise LedgerBroken("ledger.broken", seq=row.seq, why="a row about people without people")
     persons = cast("list[dict[str, Any]]", json.loads(str(told["roster"])))
     return fingerprint(persons), {
-        str(key["key"]): Holder(
-            str(person["id"]), tuple(person["roles"]), date.fromisoformat(key["expires"]) if key["expires"] else None
-        )
+        str(key["key"]): Holder(str(person["id"]), tuple(person["roles"]), date.fromisoformat(key["expires"]) if key["expires"] else None)
         for person in persons
         for key in person["keys"]
     }

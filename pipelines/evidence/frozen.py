@@ -70,7 +70,9 @@ def write_frozen(folder: Path, table: Frozen) -> Path:
 
     path = folder / FILE
     with path.open("w", encoding="utf-8") as target:
-        target.write("# Days without business, frozen by `fortnight gate calendar freeze`. Public holidays are of the years named; company days are yours.\n")
+        target.write(
+            "# Days without business, frozen by `fortnight gate calendar freeze`. Public holidays are of the years named; company days are yours.\n"
+        )
         YAML().dump({"years": dict(table.years), "holidays": dict(table.holidays), "company": list(table.company)}, target)
     return path
 

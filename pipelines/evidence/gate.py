@@ -110,7 +110,9 @@ def decide_spans(
     names = sorted(set(streams))
     rows = {name: walk(name, spans.get(name, ()), today, history) for name in names}
     green_days = min((row.green_days for row in rows.values()), default=0)
-    states = tuple(StreamState(name, row.green_days, window(row.segments, policy.green_days), row.last_reason) for name, row in rows.items())
+    states = tuple(
+        StreamState(name, row.green_days, window(row.segments, policy.green_days), row.last_reason) for name, row in rows.items()
+    )
     short: list[Reason] = [] if names else [reason("gate.no_streams")]
     for state in states:
         # A stream that was never sealed has no day to explain: its history has yet to begin.
@@ -175,14 +177,13 @@ def _people_reasons(rows: Mapping[str, Walked], history: History) -> list[Reason
     """What people have yet to sign: the first week, and every contract that is not the one a stream began with."""
     wrong = [] if history.week_one is not None else [reason("gate.week_one_unsigned")]
     for stream, row in rows.items():
-        if row.contract is not None and row.contract != row.first_contract and (stream, row.contract) not in history.accepted:
-            # From an accepted contract, or the first, additive steps lead on.
-            if not _reached(stream, row, history):
-                wrong.append(reason("gate.contract_not_accepted", stream=stream, fingerprint=row.contract))
+        if row.contract is not None and not _reached(stream, row, history):
+            wrong.append(reason("gate.contract_not_accepted", stream=stream, fingerprint=row.contract))
     return wrong
 
 
 def _reached(stream: str, row: Walked, history: History) -> bool:
+    """Whether additive steps, each accepted by one person, lead from the first contract, or one that two persons accepted, to today's."""
     known = {row.first_contract} | {after for name, after in history.accepted if name == stream}
     steps = [(before, after) for name, before, after in history.additive if name == stream]
     grown = True

@@ -5,7 +5,7 @@ The ledger does not depend on it: two sealers that ran all the same would meet a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ class Lease(BaseModel):
 
 
 @contextmanager
-def leased(root: str, holder: str, clock: Clock, lasts: timedelta = LASTS) -> Iterator[Lease]:
+def leased(root: str, holder: str, clock: Clock, lasts: timedelta = LASTS) -> Generator[Lease]:
     """Hold the lease while a block runs, and give it back. Raises LedgerBusy while another holder's has not run out."""
     store = open_store(root)
     lease = _take(store, holder, clock.now(), lasts)

@@ -94,7 +94,7 @@ class Ledger:
         try:
             write_deltalake(
                 table,
-                pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS),
+                table_of(rows),
                 mode="append",
                 commit_properties=CommitProperties(app_transactions=[Transaction(_WRITER, last.seq)]),
             )
@@ -152,11 +152,15 @@ class Ledger:
         newest = cast(int | None, pc.max(seals["seq"]).as_py())
         return None if newest is None else _row(_rows(table, pc.field("seq") == newest)[0])
 
-    def verify(self, anchor: Head | None = None, after: Head = GENESIS) -> Verification:
+    def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS) -> Verification:
         """Whether every row behind ``after`` hashes to what it says and follows the one before.
 
-        ``anchor`` is a head published earlier: it must still stand in the chain, else rows were cut off or rewritten behind it.
+        ``anchor`` are heads published earlier: each must still stand in the chain, else rows were cut off or rewritten behind it.
         """
+        given = [anchor] if isinstance(anchor, Head) else list(anchor or ())
+        published = dict[int, set[str]]()
+        for one in given:
+            published.setdefault(one.seq, set()).add(one.hash)
         before = after
         try:
             table = self._open()
@@ -171,12 +175,12 @@ class Ledger:
                 if not step.ok:
                     return step
                 before = Head(row.seq, row.hash)
-                if anchor is not None and row.seq == anchor.seq and row.hash != anchor.hash:
+                if published.get(row.seq, {row.hash}) != {row.hash}:
                     return Verification(False, row.seq, reason("ledger.hash_wrong"))
         except (DeltaError, pa.ArrowException, OSError) as problem:
             return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
-        if anchor is not None and before.seq < anchor.seq:
-            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=anchor.seq))
+        if published and before.seq < max(published):
+            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=max(published)))
         return Verification(True)
 
     def hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
@@ -230,6 +234,11 @@ class Ledger:
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
     found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
     return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
+
+
+def table_of(rows: Sequence[ChainRow]) -> pa.Table:
+    """Rows as the ledger's columns."""
+    return pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS)
 
 
 def rows_of(table: pa.Table) -> Iterator[ChainRow]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
-from pipelines.due import WEEKDAYS
+from pipelines.due import WEEKDAYS, StreamSchedule
 from pipelines.evidence.book import Book, open_book
 from pipelines.evidence.calendar import Cadence, Calendar, ClosedDays, StreamPlan, bounds, closed_until
 from pipelines.evidence.chain import ChainRow
@@ -46,7 +46,15 @@ def closed_of(project: Project) -> ClosedDays | None:
 
 def cadence_of(project: Project, stream: str) -> Cadence:
     """When a stream is due, as the project file says."""
-    told = project.file.schedule.of(stream)
+    return _cadence(project.file.schedule.of(stream))
+
+
+def default_cadence(project: Project) -> Cadence:
+    """When streams are due that have no line of their own: indexes are built on these days."""
+    return _cadence(project.file.schedule.of(""))
+
+
+def _cadence(told: StreamSchedule) -> Cadence:
     first, *more = told.clock
     weekdays = tuple(WEEKDAYS.index(day) for day in told.days) if isinstance(told.days, tuple) else ()
     days = told.days if isinstance(told.days, str) else "daily"

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from connectors.errors import FixConfiguration
+from pipelines.people import key_files, public_key
 
 #: What a signature was made for (``ssh-keygen -n``): one made for git or for a mail says nothing here.
 NAMESPACE = "fortnight"
@@ -80,8 +81,6 @@ def public_half(key: Path) -> str:
 
     Raises FixConfiguration when there is none to be read.
     """
-    from pipelines.people import public_key
-
     path = key.expanduser()
     beside = path if path.suffix == ".pub" else path.with_name(path.name + ".pub")
     try:
@@ -108,12 +107,28 @@ def make_key(path: Path, comment: str) -> str:
     return public
 
 
+def sandbox_keys(folder: Path) -> dict[str, Path]:
+    """A private key for each person of the project at ``folder`` whose key file in people.yaml is not there yet, and those that are: by id.
+
+    For the sandbox, whose people are made up; a real person's key is their own and made by them.
+    """
+    found: dict[str, Path] = {}
+    for person, public in key_files(folder).items():
+        private = public.with_suffix("")
+        if not public.exists():
+            make_key(private, person)
+        found[person] = private
+    return found
+
+
 def _by_keygen(message: bytes, key: Path, namespace: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "decision"
         told.write_bytes(message)
         try:
-            done = subprocess.run(["ssh-keygen", "-Y", "sign", "-f", str(key), "-n", namespace, str(told)], check=False, stdout=subprocess.DEVNULL)
+            done = subprocess.run(
+                ["ssh-keygen", "-Y", "sign", "-f", str(key), "-n", namespace, str(told)], check=False, stdout=subprocess.DEVNULL
+            )
         except OSError as error:
             raise FixConfiguration("decision.bad_key", path=str(key)) from error
         made = told.with_suffix(".sig")

@@ -19,7 +19,9 @@ from pipelines.evidence.seals import MaintenanceWindow
 VERDICT = "window"
 
 
-def window_entry(subject: str, starts_at: datetime, ends_at: datetime, why: str, environment: Environment, clock: ClockKind, now: datetime) -> Entry:
+def window_entry(
+    subject: str, starts_at: datetime, ends_at: datetime, why: str, environment: Environment, clock: ClockKind, now: datetime
+) -> Entry:
     """A window of project.yaml, put on record at ``now``. ``subject`` is a system or a stream."""
     return Entry(
         kind="decision",
@@ -28,7 +30,10 @@ def window_entry(subject: str, starts_at: datetime, ends_at: datetime, why: str,
         subject=subject,
         finished_at=now,
         verdict=VERDICT,
-        reasons=(reason("decision.window", starts_at=instant_text(starts_at), ends_at=instant_text(ends_at)), reason("decision.why", why=why)),
+        reasons=(
+            reason("decision.window", starts_at=instant_text(starts_at), ends_at=instant_text(ends_at)),
+            reason("decision.why", why=why),
+        ),
         actor=RECORDER,
     )
 
@@ -68,7 +73,9 @@ def windows_of(rows: Iterable[ChainRow], calendar: Calendar, signed: Signed, pla
 
 
 def _not_before(sealed: date | None, calendar: Calendar) -> list[datetime]:
-    return [datetime.min.replace(tzinfo=UTC)] + ([] if sealed is None else [bounds(sealed, calendar.timezone, calendar.close_hour).closes_at])
+    return [datetime.min.replace(tzinfo=UTC)] + (
+        [] if sealed is None else [bounds(sealed, calendar.timezone, calendar.close_hour).closes_at]
+    )
 
 
 def _covered(subject: str, streams: Sequence[str]) -> list[str]:

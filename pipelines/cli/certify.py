@@ -38,7 +38,7 @@ def certify(
 
     def text() -> None:
         eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
-        line("certificate.made", lang, path=path, index=index, eligibility=eligibility, rows=count, head=book.head.hash)
+        line("certified.made", lang, path=path, index=index, eligibility=eligibility, rows=count, head=book.head.hash)
 
     emit("certified", payload, json_, text)
 
@@ -106,14 +106,14 @@ def _verify_file(file: Path, json_: bool, lang: str | None) -> None:
 
     def text() -> None:
         if faults or state is None:
-            line("certificate.fails", lang)
+            line("certified.fails", lang)
             for each in faults:
                 row("-", each["message"])
             return
         eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
         days = {"green_days": state.green_days, "required_days": state.required_days}
         line(
-            "certificate.holds",
+            "certified.holds",
             lang,
             index=title.index,
             today=title.today,
@@ -124,7 +124,7 @@ def _verify_file(file: Path, json_: bool, lang: str | None) -> None:
         )
         if promotion is not None:
             said = {"release": promotion.release, "content_hash": promotion.content_hash, "actors": ", ".join(promotion.actors)}
-            line("certificate.promoted", lang, **said)
+            line("certified.promoted", lang, **said)
 
     emit("certificate_verified", payload, json_, text)
     if faults:

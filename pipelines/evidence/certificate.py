@@ -90,18 +90,18 @@ def examine(path: Path) -> Examined:
             first, *lines = source.read().splitlines()
         title = Title.model_validate_json(first)
     except (OSError, EOFError, ValueError, ValidationError) as error:
-        raise AnswerIsNo("certificate.unreadable", path=str(path), reason=type(error).__name__) from error
+        raise AnswerIsNo("certified.unreadable", path=str(path), reason=type(error).__name__) from error
     chain = verify_lines(lines)
     if not chain.ok:
         broken = chain.why or Reason("ledger.unreadable", {"detail": "?"})
-        return Examined(title, (Reason("certificate.broken_chain", {"seq": chain.broken_at, "why": broken.say()}),), len(lines))
+        return Examined(title, (Reason("certified.broken_chain", {"seq": chain.broken_at, "why": broken.say()}),), len(lines))
     rows = [row_of(cast("dict[str, Any]", json.loads(line))) for line in lines]
     head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
     if (head.seq, head.hash) != (title.seq, title.head):
-        return Examined(title, (Reason("certificate.other_head", {"named": title.seq, "found": head.seq}),), len(lines))
+        return Examined(title, (Reason("certified.other_head", {"named": title.seq, "found": head.seq}),), len(lines))
     policy = policy_of(title.policy)
     if policy is None:
-        return Examined(title, (Reason("certificate.other_policy", {}),), len(lines))
+        return Examined(title, (Reason("certified.other_policy", {}),), len(lines))
     book = book_from(rows, title.environment)
     history = history_in(book, title.index, policy, title.today)
     state = state_of(book, title.index, policy, title.today, history)
@@ -142,7 +142,7 @@ def row_of(told: Mapping[str, Any]) -> ChainRow:
 def _faults(title: Title, state: GateState, book: Book) -> tuple[Reason, ...]:
     said = (title.eligibility, title.green_days, title.required_days)
     found = (state.eligibility, state.green_days, state.required_days)
-    wrong = [] if said == found else [Reason("certificate.other_answer", {"said": title.eligibility, "found": state.eligibility})]
-    refused = [Reason("certificate.bad_row", {"seq": seq, "why": why.say()}) for seq, why in sorted(book.signatures.refused.items())]
+    wrong = [] if said == found else [Reason("certified.other_answer", {"said": title.eligibility, "found": state.eligibility})]
+    refused = [Reason("certified.bad_row", {"seq": seq, "why": why.say()}) for seq, why in sorted(book.signatures.refused.items())]
     # A refused signature takes nothing from what holds; it is named, and is a fault only where the answer rests on it.
     return tuple(wrong + (refused if wrong else []))

@@ -60,7 +60,7 @@ def seal_closed_days(
     known = recorded(ledger.read(kinds=KINDS), policy.environment, seal_columns(ledger, policy.environment).places)
     head = ledger.head()
     fresh_from = _fresh_from(ledger)
-    of_stream = _Facts(witnessed)
+    of_stream = Facts(witnessed)
     for date in (each.date for each in days):
         day = day_of(known, calendar, date)
         if now < day.closes_at:
@@ -74,7 +74,7 @@ def seal_closed_days(
             if plan.starts > day.date:
                 continue
             due = due_of(known, calendar, plan, day)
-            seals.append(_judge(plan, day, due, claims[plan.stream], of_stream, policy, fresh_from.get(plan.stream)))
+            seals.append(judge(plan, day, due, claims[plan.stream], of_stream, policy, fresh_from.get(plan.stream)))
             late = changed_after(known, calendar, plan, day, due)
             if late is not None:
                 edited[plan.stream] = late
@@ -104,7 +104,7 @@ def seal_of(row: ChainRow) -> Seal:
     )
 
 
-class _Facts:
+class Facts:
     """Witnessed facts by stream, so that a thousand streams do not each look through all of them."""
 
     def __init__(self, witnessed: Witnessed) -> None:
@@ -133,15 +133,16 @@ class _Facts:
         return list(ticks), list(runs.values()), self.checks[stream]
 
 
-def _judge(
+def judge(
     plan: StreamPlan,
     day: Day,
     due: Sequence[datetime],
     claims: Sequence[Claim],
-    facts: _Facts,
+    facts: Facts,
     policy: SealPolicy,
     last_good_at: datetime | None,
 ) -> Seal:
+    """One stream's seal, from the facts of all."""
     ticks, runs, checks = facts.of(plan.stream, day, claims)
     own = replace(
         policy,

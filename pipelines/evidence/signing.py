@@ -18,6 +18,9 @@ from pipelines.people import key_files, public_key
 NAMESPACE = "fortnight"
 _HASHES = (b"sha256", b"sha512")
 _ALGORITHM = b"ssh-ed25519"
+#: The six letters and the version that every signature begins with.
+_HEAD = b"SSHSIG" + (1).to_bytes(4, "big")
+_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 
 
 def sign(message: bytes, key: Path, namespace: str = NAMESPACE) -> str:
@@ -28,7 +31,6 @@ def sign(message: bytes, key: Path, namespace: str = NAMESPACE) -> str:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
-    from sshsig.sshsig import SshsigWrapper
 
     try:
         raw = key.expanduser().read_bytes()
@@ -41,39 +43,42 @@ def sign(message: bytes, key: Path, namespace: str = NAMESPACE) -> str:
     if not isinstance(private, Ed25519PrivateKey):
         raise FixConfiguration("decision.bad_key", path=str(key))
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    digest = hashlib.sha512(message).digest()
-    inner = SshsigWrapper(namespace=namespace.encode(), hash_algo=b"sha512", hash=digest).to_bytes()
-    blob = b"SSHSIG" + (1).to_bytes(4, "big")
-    for part in (
-        _string(_ALGORITHM) + _string(public),
-        namespace.encode(),
-        b"",
-        b"sha512",
-        _string(_ALGORITHM) + _string(private.sign(inner)),
-    ):
-        blob += _string(part)
+    signature = private.sign(_inner(message, namespace, "sha512"))
+    own, made = _string(_ALGORITHM) + _string(public), _string(_ALGORITHM) + _string(signature)
+    blob = _HEAD + b"".join(_string(part) for part in (own, namespace.encode(), b"", b"sha512", made))
     text = base64.b64encode(blob).decode()
     # ssh-keygen breaks lines after 70 characters, so that both give the same text.
     lines = [text[at : at + 70] for at in range(0, len(text), 70)]
-    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])
+    return "\n".join([_BEGIN, *lines, _END, ""])
 
 
 def signed_by(message: bytes, armoured: str, namespace: str = NAMESPACE) -> str | None:
     """The public key (``ssh-ed25519 BASE64``) whose signature over ``message`` this is; None when it is nobody's.
 
-    Only Ed25519 over SHA-256 or SHA-512 is taken.
+    Read by ourselves and strictly: rows of a ledger may carry anything, and what carries no signature must not end in an error. Only Ed25519
+    over SHA-256 or SHA-512 is taken, and no byte is left over.
     """
-    from sshsig import InvalidSignature, check_signature
-    from sshsig.sshsig import SshsigSignature
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    try:
-        if SshsigSignature.from_armored(armoured).hash_algo not in _HASHES:
-            return None
-        key = check_signature(message, armoured, namespace)
-    except (InvalidSignature, NotImplementedError, ValueError, EOFError):
+    lines = armoured.strip().splitlines()
+    if len(lines) < 3 or (lines[0], lines[-1]) != (_BEGIN, _END):
         return None
-    words = key.openssh_str().split()
-    return f"{words[0]} {words[1]}" if words[0] == _ALGORITHM.decode() else None
+    try:
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+    except ValueError:
+        return None
+    outer = _strings(blob[len(_HEAD) :], 5) if blob.startswith(_HEAD) else None
+    if outer is None or outer[1] != namespace.encode() or outer[2] or outer[3] not in _HASHES:
+        return None
+    key, signature = _strings(outer[0], 2), _strings(outer[4], 2)
+    if key is None or signature is None or (key[0], signature[0]) != (_ALGORITHM, _ALGORITHM) or len(key[1]) != 32:
+        return None
+    try:
+        Ed25519PublicKey.from_public_bytes(key[1]).verify(signature[1], _inner(message, namespace, outer[3].decode()))
+    except (InvalidSignature, ValueError):
+        return None
+    return f"{_ALGORITHM.decode()} {base64.b64encode(outer[0]).decode()}"
 
 
 def public_half(key: Path) -> str:
@@ -139,3 +144,21 @@ def _by_keygen(message: bytes, key: Path, namespace: str) -> str:
 
 def _string(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
+
+
+def _strings(data: bytes, count: int) -> list[bytes] | None:
+    """``count`` strings, each behind its length (RFC 4251, section 5), and nothing after them; else None."""
+    found: list[bytes] = []
+    for _ in range(count):
+        length = int.from_bytes(data[:4], "big")
+        if len(data) < 4 + length or len(data) < 4:
+            return None
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return None if data else found
+
+
+def _inner(message: bytes, namespace: str, algorithm: str) -> bytes:
+    """What the key itself signs: the namespace and the message's hash."""
+    digest = hashlib.new(algorithm, message).digest()
+    return b"SSHSIG" + b"".join(_string(part) for part in (namespace.encode(), b"", algorithm.encode(), digest))

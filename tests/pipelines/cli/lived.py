@@ -76,7 +76,9 @@ def lived(folder: Path, days: int = 14, **changes: Any) -> Project:
     now = WallClock().now()
     declare_all(project, now - timedelta(days=days + 1), "wall")
     seal_days(project, days)
-    ledger_of(project).push([fact_entry(Fact(INDEX, name, 1.0, "share", 1.0, True, "measured", now), environment_of(project), "wall") for name in MEASURED])
+    ledger_of(project).push(
+        [fact_entry(Fact(INDEX, name, 1.0, "share", 1.0, True, "measured", now), environment_of(project), "wall") for name in MEASURED]
+    )
     assert set(MEASURED) < set(REQUIRED_FACTS)
     record_candidate(project.root, manifest(1))
     return project

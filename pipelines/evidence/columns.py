@@ -22,6 +22,8 @@ from pipelines.evidence.spans import Span, endpoint_mark, merged, rank
 _NAMES = ("seq", "environment", "subject", "day", "verdict", "contract", "endpoint", "reasons")
 _VERDICTS = ("red", "missing", "excused", "green")
 _EPOCH = date(1970, 1, 1)
+#: Days from any date to one before all of them.
+_BEFORE_ANY = 10_000_000
 _POLICY = r'"policy":"(?P<policy>[^"]*)"'
 
 
@@ -36,7 +38,7 @@ class SealColumns:
         """Where each newly sealed day stands in the chain."""
         seqs, days = self.table["seq"].to_numpy(), self._days()
         highest = np.maximum.accumulate(days) if len(days) else days
-        fresh = np.flatnonzero(np.diff(highest, prepend=np.iinfo(np.int64).min) > 0) if len(days) else np.array([], dtype=np.int64)
+        fresh = np.flatnonzero(np.diff(highest, prepend=-_BEFORE_ANY) > 0) if len(days) else np.array([], dtype=np.int64)
         return Places(seqs[fresh].tolist(), [_EPOCH + timedelta(days=int(day)) for day in highest[fresh]])
 
     def spans(
@@ -121,6 +123,10 @@ def _endpoints(own: pa.Table) -> Any:
 
 def _policies(own: pa.Table) -> Any:
     """What each seal was judged under: its first reason, as the sealer writes it. Any other form is nobody's policy and restarts the count."""
+    lengths = pc.list_value_length(own["reasons"])
+    silent = pc.less(lengths, 1)
+    if pc.any(silent).as_py():
+        raise LedgerBroken("ledger.broken", seq=pc.min(own["seq"].filter(silent)).as_py(), why="a seal without a policy")
     params = pc.struct_field(pc.list_element(own["reasons"], 0), "params")
     return pc.fill_null(pc.struct_field(pc.extract_regex(params, _POLICY), "policy"), "")
 

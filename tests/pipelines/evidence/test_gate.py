@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.evidence.chain import GENESIS, Entry, link
 from pipelines.evidence.claims import ContractRef, Endpoint
-from pipelines.evidence.facts import REQUIRED_FACTS, Fact, fact_entry
 from pipelines.evidence.decisions import decision_entry
+from pipelines.evidence.facts import REQUIRED_FACTS, Fact, fact_entry
 from pipelines.evidence.gate import GatePolicy, GateState, decide, state_entry
 from pipelines.evidence.history import History, effective_seals, history_of, policy_entry
 from pipelines.evidence.ledger import Ledger

@@ -15,9 +15,9 @@ from pipelines.evidence.chain import GENESIS, ChainRow, Entry, link
 from pipelines.evidence.claims import ClaimStore
 from pipelines.evidence.errors import CalendarError
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.places import Places, places_of
 from pipelines.evidence.sealer import seal_closed_days
 from pipelines.evidence.seals import Seal
-from pipelines.evidence.places import Places, places_of
 from pipelines.evidence.timetable import record, recorded
 from pipelines.evidence.witness import Witnessed
 

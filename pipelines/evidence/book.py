@@ -14,14 +14,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind
 from pipelines.evidence.claims import Environment
-from pipelines.evidence.columns import SealColumns
+from pipelines.evidence.columns import NAMES as SEAL_NAMES
+from pipelines.evidence.columns import Seals, seals_of
 from pipelines.evidence.decisions import Signatures, terms_of, verified
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.ledger import NAMES, Ledger, rows_of, table_of
 from pipelines.evidence.places import Places
 
-#: What the gate decides by. Evidence and findings only explain it.
-KINDS: tuple[Kind, ...] = ("seal", "decision", "amendment", "fact")
+#: What the gate decides by, beside seals. Evidence and findings only explain it.
+KINDS: tuple[Kind, ...] = ("decision", "amendment", "fact")
 
 
 class Proven(BaseModel):
@@ -39,7 +40,7 @@ class Book:
     """One environment's part of a ledger. ``rows`` are its decisions, amendments and facts in chain order; ``seals`` its seals by columns."""
 
     rows: tuple[ChainRow, ...]
-    seals: SealColumns
+    seals: Seals
     hashes: dict[int, str]
     head: Head
 
@@ -58,36 +59,36 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     """Read ``ledger`` for the gate. With ``proof``, a file of this machine, it is verified first: in full, or, where the file says how far that was
     done and what was read is to the byte what was read then, from there on. Raises LedgerBroken when it does not hold.
     """
-    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)))
     head = ledger.head()
+    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)))
+    seals = seals_of(ledger.columns(SEAL_NAMES, pc.field("kind") == "seal"))
     if proof is not None:
-        _prove(ledger, table, head, proof)
+        _prove(ledger, table, seals, head, proof)
     if environment is not None:
-        table = table.filter(pc.field("environment") == environment)
-    seals = pc.field("kind") == "seal"
-    rows = tuple(rows_of(table.filter(~seals)))
+        table, seals = table.filter(pc.field("environment") == environment), seals.of(environment)
+    rows = tuple(rows_of(table))
     bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
     seen = {told["seq"] for told in bound if told is not None and isinstance(told["seq"], int)}
-    return Book(rows, SealColumns(table.filter(seals)), dict(ledger.hashes(seen)), head)
+    return Book(rows, seals, dict(ledger.hashes(seen)), head)
 
 
 def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
     """The same from rows in hand: a whole chain, in order."""
-    own = [row for row in rows if row.entry.environment == environment and row.entry.kind in KINDS]
-    seals = table_of([row for row in own if row.entry.kind == "seal"])
+    own = [row for row in rows if row.entry.environment == environment]
+    seals = seals_of(table_of([row for row in own if row.entry.kind == "seal"]))
     head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
-    return Book(tuple(row for row in own if row.entry.kind != "seal"), SealColumns(seals), {row.seq: row.hash for row in rows}, head)
+    return Book(tuple(row for row in own if row.entry.kind in KINDS), seals, {row.seq: row.hash for row in rows}, head)
 
 
-def _prove(ledger: Ledger, table: pa.Table, head: Head, proof: Path) -> None:
+def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
     known = _known(proof)
-    same = known is not None and known.seq <= head.seq and known.digest == _digest(table, known.seq)
+    same = known is not None and known.seq <= head.seq and known.digest == _digest(table, seals, known.seq)
     after = Head(known.seq, known.hash) if known is not None and same else GENESIS
     if after != head:
         found = ledger.verify(after=after)
         if not found.ok:
             raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
-        told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, head.seq))
+        told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq))
         proof.parent.mkdir(parents=True, exist_ok=True)
         waiting = proof.with_suffix(".new")
         waiting.write_text(told.model_dump_json(), encoding="utf-8")
@@ -101,30 +102,9 @@ def _known(proof: Path) -> Proven | None:
         return None
 
 
-class _Digest:
-    """A file that keeps only the hash of what is written to it."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.hash = hashlib.blake2b(digest_size=32)
-
-    def write(self, data: bytes) -> int:
-        self.hash.update(data)
-        return len(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def writable(self) -> bool:
-        return True
-
-
-def _digest(table: pa.Table, seq: int) -> str:
-    """Of the rows up to number ``seq``, as their columns lie in memory."""
-    upto = int(pc.sum(pc.less_equal(table["seq"], seq)).as_py() or 0)
-    sink = _Digest()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-        writer.write_table(table.slice(0, upto))
-    return sink.hash.hexdigest()
+def _digest(table: pa.Table, seals: Seals, seq: int) -> str:
+    """Of the rows up to number ``seq``: seals by what the gate takes from them, the others whole."""
+    told = hashlib.blake2b(seals.digest(seq), digest_size=32)
+    for row in table.filter(pc.field("seq") <= seq).to_pylist():
+        told.update(repr(row).encode())
+    return told.hexdigest()

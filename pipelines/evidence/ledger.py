@@ -69,6 +69,7 @@ class Ledger:
     def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
         self.location = location
         self._options = dict(storage_options) if storage_options else None
+        self._written: tuple[DeltaTable, int, Head] | None = None
 
     def head(self) -> Head:
         """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
@@ -81,8 +82,7 @@ class Ledger:
         The same entries behind the same head are written once: a second call, or a commit whose answer was lost, finds them there.
         Raises HeadMoved, with nothing written, when the head is another or moves meanwhile.
         """
-        table = self._open() or self._create()
-        head = _head(table)
+        table, head = self._behind()
         rows = link(entries, after or head)
         if not rows:
             return after or head
@@ -103,9 +103,12 @@ class Ledger:
             if found is not None and self._holds(found, rows):
                 return Head(last.seq, last.hash)
             raise HeadMoved("ledger.head_moved", expected=head.seq, found=self.head().seq) from conflict
+        made = Head(last.seq, last.hash)
+        self._written = (table, table.version(), made)
         if table.version() % _UPKEEP_EVERY == 0:
+            self._written = None
             self.keep_up()
-        return Head(last.seq, last.hash)
+        return made
 
     def push(self, entries: Iterable[Entry]) -> Head:
         """Append rows that do not depend on what was read before (facts, signed decisions), trying again when another writer was first."""
@@ -200,7 +203,9 @@ class Ledger:
         if table is None:
             return schema.empty_table()
         found = table.to_pyarrow_dataset().to_table(columns=list(names), filter=wanted)
-        return found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")])).cast(schema).combine_chunks()
+        if not _in_order(found["seq"]):
+            found = found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")]))
+        return found.cast(schema)
 
     def keep_up(self) -> None:
         """Compact small files and drop old log files, so that an append stays as cheap at row 10,000 as at row 10. No row changes."""
@@ -211,6 +216,17 @@ class Ledger:
         table.create_checkpoint()
         table.cleanup_metadata()
         table.vacuum(dry_run=False)
+
+    def _behind(self) -> tuple[DeltaTable, Head]:
+        """The table as it is now, and its head. A writer whose own commit is still the last one knows its head without looking."""
+        if self._written is not None:
+            table, version, head = self._written
+            table.update_incremental()
+            if table.version() == version:
+                return table, head
+        self._written = None
+        table = self._open() or self._create()
+        return table, _head(table)
 
     def _holds(self, table: DeltaTable, rows: Sequence[ChainRow]) -> bool:
         """Whether these very rows stand in the table already. The last one's hash covers the others."""
@@ -234,6 +250,11 @@ class Ledger:
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
     found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
     return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
+
+
+def _in_order(seqs: pa.ChunkedArray) -> bool:
+    """Compacted files hold rows as they were written: mostly there is nothing to sort."""
+    return bool(pc.all(pc.greater(seqs[1:], seqs[:-1])).as_py()) if len(seqs) > 1 else True
 
 
 def table_of(rows: Sequence[ChainRow]) -> pa.Table:

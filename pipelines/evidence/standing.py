@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -37,8 +36,3 @@ def state_of(book: Book, index: str, policy: GatePolicy, today: date, history: H
 def read_gate(ledger: Ledger, index: str, policy: GatePolicy, today: date, environment: Environment | None = None) -> GateState:
     """The same from a ledger. Reading proves nothing: ``Ledger.verify`` is a separate question."""
     return state_of(open_book(ledger, environment), index, policy, today)
-
-
-def streams_in(book: Book) -> Sequence[str]:
-    """The streams that were ever sealed."""
-    return sorted(set(book.seals.table["subject"].to_pylist()))

@@ -73,7 +73,9 @@ def _slots(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinitio
         closed = closed_of(project)
         owing = [stream for stream in streams if at.astimezone(UTC) in due_slots(cadences[stream], day, project.file.timezone, closed)]
         if not owing:
-            return dg.SkipReason(f"no stream of {system} is due at {at.astimezone(zone):%Y-%m-%d %H:%M} in the project's calendar")
+            return dg.SkipReason(
+                f"no stream of {system} is due at {at.astimezone(zone):%Y-%m-%d %H:%M} in the project's calendar ({_said(project)})"
+            )
         # All of them: the job's own selection, as a hand-launched run has it.
         selection = None if len(owing) == len(streams) else [stream_key(stream) for stream in owing]
         return dg.RunRequest(partition_key=day.isoformat(), asset_selection=selection)
@@ -116,7 +118,12 @@ def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partition
     def daily_slot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = context.scheduled_execution_time.astimezone(zone).date()
         if partitioned and not due_slots(default_cadence(project), day, project.file.timezone, closed_of(project)):
-            return dg.SkipReason(f"{day} is not due in the project's calendar")
+            return dg.SkipReason(f"{day} is not due in the project's calendar ({_said(project)})")
         return dg.RunRequest(partition_key=day.isoformat() if partitioned else None)
 
     return daily_slot
+
+
+def _said(project: Project) -> str:
+    days = project.file.schedule.days
+    return days if isinstance(days, str) else ", ".join(days)

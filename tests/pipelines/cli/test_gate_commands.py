@@ -13,6 +13,7 @@ from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from pipelines.cli.doctor import closed_days
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.errors import LedgerBroken
@@ -204,3 +205,11 @@ def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
     assert run(project, "gate", "calendar", "freeze", "--years", "2026")[0] == 0
     assert (project.folder / "calendar.yaml").read_bytes() == before
     assert run(project, "gate", "calendar", "freeze", "--years", "soon")[1]["code"] == "decide.bad_instant"
+
+
+@pytest.mark.parametrize(("frozen", "ok"), [((), False), ((0,), True), ((0, 1), None)], ids=["ended", "ends this year", "long enough"])
+def test_doctor_says_a_year_before_that_the_table_of_closed_days_ends(tmp_path: Path, frozen: tuple[int, ...], ok: bool | None):
+    told = YAML(typ="safe").load((lived(tmp_path, days=1).folder / "project.yaml").read_text(encoding="utf-8"))
+    years = [WallClock().now().year + ahead for ahead in frozen] or [2020]
+    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": {"years": years}}})
+    assert [finding.ok for finding in closed_days(load(tmp_path))] == ([] if ok is None else [ok])

@@ -20,6 +20,7 @@ from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from pipelines.due import Maintenance, Schedule
 from pipelines.serving_block import Serving
 
 if TYPE_CHECKING:
@@ -67,8 +68,13 @@ class Evaluation(_Strict):
 
 
 class GatePolicy(_Strict):
+    """What an index must show (``pipelines.evidence.gate``). Any change starts the count of green days again."""
+
     green_days: int = Field(default=FORTNIGHT, ge=1)
     warn_is_green: bool = False
+    drill_valid_days: int = Field(default=90, ge=1)
+    review_days: int = Field(default=10, ge=0)
+    review_misses: int = Field(default=2, ge=1)
 
 
 class Offline(_Strict):
@@ -111,23 +117,6 @@ class IndexSpec(_Strict):
     embedding: Annotated[Offline | Endpoint, Field(discriminator="kind")] = Offline()
 
 
-class Closed(_Strict):
-    """Days without business, frozen from the public calendar and the company's own, and the years they were frozen for."""
-
-    years: tuple[int, ...]
-    days: tuple[date, ...] = ()
-
-
-class Schedule(_Strict):
-    """When every stream is due each day, in the project's time zone, and when the closed day is sealed. ``jp_business`` needs ``closed``."""
-
-    hour: int = Field(default=5, ge=0, le=23)
-    minute: int = Field(default=0, ge=0, le=59)
-    days: Literal["daily", "jp_business"] = "daily"
-    seal_hour: int = Field(default=1, ge=0, le=23)
-    closed: Closed | None = None
-
-
 class Quarantine(_Strict):
     """Rows that left quarantine stay in its history for ``retention`` (ISO 8601 duration). What is held for longer is overdue, and stays."""
 
@@ -154,6 +143,7 @@ class ProjectFile(_Strict):
     calls_per_run: int = Field(default=1_000_000, ge=1)
     start: str = "2026-10-01"
     schedule: Schedule = Schedule()
+    maintenance: tuple[Maintenance, ...] = ()
     quarantine: Quarantine = Quarantine()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
@@ -368,6 +358,9 @@ def load(folder: Path) -> Project:
     for name, settings in file.systems.items():
         if place := _spoken_secret(settings, ("systems", name)):
             raise FixConfiguration("project.literal_secret", path=str(path), place=place)
+    for named in (*file.schedule.streams, *(window.of for window in file.maintenance)):
+        if named.split("/")[0] not in file.systems:
+            raise FixConfiguration("project.unknown_system", system=named.split("/")[0], known=", ".join(sorted(file.systems)))
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

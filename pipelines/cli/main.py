@@ -12,6 +12,7 @@ from pipelines.cli import (
     access,
     audit,
     contract,
+    decide,
     demo,
     dev,
     doctor,
@@ -43,6 +44,8 @@ app.command("map")(map.map_)
 app.command("pull")(pull.pull)
 app.command("backfill")(pull.backfill)
 app.command("search")(index.search)
+app.command("suspend")(decide.suspend)
+app.command("resume")(decide.resume)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
@@ -61,6 +64,7 @@ index.app.command("drill")(releases.drill)
 index.app.command("replay")(releases.replay)
 app.add_typer(serve.app, name="serve")
 app.add_typer(audit.app, name="audit")
+index.app.command("promote")(decide.promote)
 access.app.command("refresh")(roster.refresh)
 access.app.command("agree")(roster.agree)
 access.app.command("versions")(roster.versions)

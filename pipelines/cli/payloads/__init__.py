@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, evaluation, indexes, local, omitted, quarantine, releases, serving, source_map, streams, tables
+from pipelines.cli.payloads import access, decisions, evaluation, indexes, local, omitted, quarantine, releases, serving, source_map, streams, tables
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -39,6 +39,15 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         source_map.SourceMap,
         indexes.Gate,
         indexes.Seals,
+        decisions.Explained,
+        decisions.WhatIf,
+        decisions.Decision,
+        decisions.Stopped,
+        decisions.Certified,
+        decisions.CertificateVerified,
+        decisions.LedgerVerified,
+        decisions.HeadSigned,
+        decisions.CalendarShown,
         indexes.IndexBuild,
         indexes.IndexEmbed,
         indexes.Releases,

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, tables
+from pipelines.cli import access, contract, demo, dev, doctor, gate, index, map, pull, quarantine, roster, sandbox, simulate, tables
 
 app = typer.Typer(
     name="fortnight",
@@ -24,6 +24,7 @@ app.command("map")(map.map_)
 app.command("pull")(pull.pull)
 app.command("backfill")(pull.backfill)
 app.command("search")(index.search)
+app.command("simulate")(simulate.simulate)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")

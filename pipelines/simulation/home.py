@@ -1,0 +1,113 @@
+"""The home of a simulation: a copy of the project with a storage root and a Dagster of its own, and a note of how far it was lived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from connectors.errors import FixConfiguration
+from pipelines.project import Project, load
+
+_NOTE = "simulation.json"
+#: What a project keeps on its own machine, and what it was loaded with: none of it goes along.
+_LEFT = (".fortnight", ".env", "data")
+
+
+@dataclass(frozen=True)
+class Note:
+    """How far a home was lived. ``cursor`` is the instant (ISO) of the last slot or step that was done, ``done`` the steps by number,
+    ``happened`` what is to be told of each day, ``lived`` the days that were told."""
+
+    start: str
+    days: int
+    script: str
+    cursor: str
+    done: tuple[int, ...] = ()
+    happened: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    lived: tuple[Mapping[str, object], ...] = ()
+    complete: bool = False
+
+    @property
+    def first(self) -> date:
+        return date.fromisoformat(self.start)
+
+
+def note_of(home: Path) -> Note | None:
+    """The note of a home, or None where no simulation was begun."""
+    try:
+        kept = json.loads((home / _NOTE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    happened = {day: tuple(said) for day, said in kept.pop("happened").items()}
+    return Note(**{**kept, "done": tuple(kept["done"]), "lived": tuple(kept["lived"]), "happened": happened})
+
+
+def keep(home: Path, note: Note) -> None:
+    """Write the note, whole or not at all."""
+    part = home / f".{_NOTE}.new"
+    part.write_text(json.dumps(asdict(note), ensure_ascii=False), encoding="utf-8")
+    os.replace(part, home / _NOTE)
+
+
+def make(project: Project, home: Path, start: date) -> None:
+    """Make ``home`` anew from the project's files. A folder that holds anything but a simulation is left alone: FixConfiguration."""
+    if home.exists() and any(home.iterdir()) and note_of(home) is None:
+        raise FixConfiguration("simulate.no_home", home=str(home))
+    shutil.rmtree(home, ignore_errors=True)
+
+    def left(folder: str, names: list[str]) -> set[str]:
+        inside = {name for name in names if (Path(folder) / name).resolve() == home.resolve()}
+        return inside | ({name for name in names if name in _LEFT} if Path(folder).resolve() == project.folder.resolve() else set())
+
+    shutil.copytree(project.folder, home, ignore=left)
+    _rewritten(home / "project.yaml", start)
+
+
+def _rewritten(path: Path, start: date) -> None:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    # What is simulated is the sandbox's, whatever the project is: evidence never crosses environments.
+    content |= {"environment": "sandbox", "start": start.isoformat(), "storage": {"root": "./data"}, "env_file": ".env"}
+    content["ca_file"] = {"env": "FORTNIGHT_CA_FILE"}
+    with path.open("w", encoding="utf-8") as target:
+        yaml.dump(content, target)
+
+
+def opened(home: Path) -> Project:
+    """The project of a home. Raises FixConfiguration where a variable of this shell would lead its pulls to another place than the sandbox."""
+    found = load(home)
+    wanted = {}
+    for line in (home / ".env").read_text(encoding="utf-8").splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not name.startswith("#"):
+            wanted[name] = value
+    wrong = sorted(name for name, value in wanted.items() if found.variables.get(name) != value)
+    if wrong:
+        raise FixConfiguration("simulate.other_place", variables=", ".join(wrong))
+    return found
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def resumable(home: Path, script: str, days: int | None) -> Note:
+    """The note to go on from. Raises FixConfiguration where there is none, or it was begun with another script or another number of days."""
+    note = note_of(home)
+    if note is None:
+        raise FixConfiguration("simulate.nothing_to_resume", home=str(home))
+    if note.script != fingerprint(script):
+        raise FixConfiguration("simulate.other_script", home=str(home))
+    return (
+        note
+        if days is None or days == note.days
+        else replace(note, days=max(days, note.days), complete=note.complete and days <= note.days)
+    )

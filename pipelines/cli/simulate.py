@@ -74,10 +74,10 @@ def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
         if not json_:
             first, last = run.note.first, run.note.first + timedelta(days=run.note.days - 1)
             line("simulate.begins", lang, home=run.home, days=run.note.days, first=first, last=last)
-        told: list[dict[str, Any]] = []
+        told: list[dict[str, Any]] = list(run.note.lived)
         gates: tuple[GateState, ...] = ()
         for day in live(run):
-            told.append(_payload(day, lang))
+            told.append(day.told())
             gates = day.gates
             if not json_:
                 _line(day, lang)
@@ -133,7 +133,7 @@ def _prepared(asked: Asked, script: Script, text: str, stopped: Callable[[], boo
             raise FixConfiguration("simulate.future", last=first + timedelta(days=days - 1), newest=newest)
         zone = ZoneInfo(project.file.timezone)
         origin = datetime(first.year, first.month, first.day, tzinfo=zone)
-        note = homes.Note(first.isoformat(), days, homes.fingerprint(text), origin.isoformat())
+        note = homes.Note(start=first.isoformat(), days=days, script=homes.fingerprint(text), cursor=origin.isoformat())
         if homes.note_of(home) is not None:
             world.gone(home)
         homes.make(project, home, first)
@@ -169,20 +169,6 @@ def _stoppable() -> Generator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _payload(day: Lived, lang: str | None) -> dict[str, Any]:
-    return {
-        "day": day.day,
-        "date": day.date.isoformat(),
-        "seals": dict(day.seals),
-        "happened": list(day.happened),
-        "gate": [
-            {"index": g.index, "eligibility": g.eligibility, "green_days": g.green_days, "required_days": g.required_days}
-            for g in day.gates
-        ],
-        "seconds": day.seconds,
-    }
-
-
 def _line(day: Lived, lang: str | None) -> None:
     """One line a day: date, a letter per stream by system, the gates, what happened."""
     systems: dict[str, str] = {}
@@ -198,7 +184,7 @@ def _line(day: Lived, lang: str | None) -> None:
 
 
 def _met(script: Script, days: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The script's expectations of the days that were lived now."""
+    """The script's expectations of the days that were lived."""
     found: list[dict[str, Any]] = []
     for one in script.expect:
         lived = next((day for day in days if day["day"] == one.day), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from unittest import mock
 import dagster as dg
 
 # The daemon package must come before the scheduler: they import each other.
-import dagster._daemon.daemon  # isort: skip
+import dagster._daemon.daemon  # isort: skip  # pyright: ignore[reportUnusedImport]
 from dagster._core.execution import context_creation_job
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.execution.plan import active
@@ -274,7 +274,7 @@ def _kept_open() -> Generator[None]:
 
 
 @contextmanager
-def outside() -> Iterator[None]:
+def outside() -> Generator[None]:
     """The machine's own time for as long as the block lasts."""
     import time_machine
 

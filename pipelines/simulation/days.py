@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time as stopwatch
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from connectors.errors import Interrupted
@@ -28,7 +28,7 @@ _AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Lived:
-    """One day: the verdict of each stream, the numbers of the script's steps on it, and where each index stands the night after."""
+    """One day: the verdict of each stream, what the script did on it, and where each index stands the night after."""
 
     day: int
     date: date
@@ -36,6 +36,20 @@ class Lived:
     happened: tuple[str, ...]
     gates: tuple[GateState, ...]
     seconds: float
+
+    def told(self) -> dict[str, Any]:
+        """The day as plain JSON values, as ``fortnight.simulation/1`` has it."""
+        return {
+            "day": self.day,
+            "date": self.date.isoformat(),
+            "seals": dict(self.seals),
+            "happened": list(self.happened),
+            "gate": [
+                {"index": at.index, "eligibility": at.eligibility, "green_days": at.green_days, "required_days": at.required_days}
+                for at in self.gates
+            ],
+            "seconds": self.seconds,
+        }
 
 
 @dataclass(frozen=True)
@@ -97,8 +111,7 @@ class _Walk:
                 self._travelled.look()
             self._kept(cursor=at.isoformat())
         lived = self._told(number, today, stopwatch.monotonic() - began)
-        told = {"day": number, "date": today.isoformat(), "seals": dict(lived.seals), "seconds": lived.seconds}
-        self._kept(lived=(*self._note.lived, told))
+        self._kept(lived=(*self._note.lived, lived.told()))
         return lived
 
     def complete(self) -> None:
@@ -128,7 +141,7 @@ class _Walk:
         return Lived(number, today, dict(sorted(seals.items())), said, gates, round(seconds, 2))
 
     def _kept(self, **changes: object) -> None:
-        self._note = replace(self._note, **changes)  # type: ignore[arg-type]
+        self._note = self._note.model_copy(update=changes)
         keep(self._run.home, self._note)
 
 

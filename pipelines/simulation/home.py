@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from connectors.errors import FixConfiguration
 from pipelines.project import Project, load
@@ -19,18 +19,18 @@ _NOTE = "simulation.json"
 _LEFT = (".fortnight", ".env", "data")
 
 
-@dataclass(frozen=True)
-class Note:
-    """How far a home was lived. ``cursor`` is the instant (ISO) of the last slot or step that was done, ``done`` the steps by number,
-    ``happened`` what is to be told of each day, ``lived`` the days that were told."""
+class Note(BaseModel):
+    """How far a home was lived. ``cursor`` is the instant (ISO) of the last slot or step that was done, ``done`` the steps by number, ``lived``
+    what was told of each day."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     start: str
     days: int
     script: str
     cursor: str
     done: tuple[int, ...] = ()
-    happened: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    lived: tuple[Mapping[str, object], ...] = ()
+    lived: tuple[dict[str, Any], ...] = ()
     complete: bool = False
 
     @property
@@ -41,17 +41,15 @@ class Note:
 def note_of(home: Path) -> Note | None:
     """The note of a home, or None where no simulation was begun."""
     try:
-        kept = json.loads((home / _NOTE).read_text(encoding="utf-8"))
+        return Note.model_validate_json((home / _NOTE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    happened = {day: tuple(said) for day, said in kept.pop("happened").items()}
-    return Note(**{**kept, "done": tuple(kept["done"]), "lived": tuple(kept["lived"]), "happened": happened})
 
 
 def keep(home: Path, note: Note) -> None:
     """Write the note, whole or not at all."""
     part = home / f".{_NOTE}.new"
-    part.write_text(json.dumps(asdict(note), ensure_ascii=False), encoding="utf-8")
+    part.write_text(note.model_dump_json(), encoding="utf-8")
     os.replace(part, home / _NOTE)
 
 
@@ -84,7 +82,7 @@ def _rewritten(path: Path, start: date) -> None:
 def opened(home: Path) -> Project:
     """The project of a home. Raises FixConfiguration where a variable of this shell would lead its pulls to another place than the sandbox."""
     found = load(home)
-    wanted = {}
+    wanted: dict[str, str] = {}
     for line in (home / ".env").read_text(encoding="utf-8").splitlines():
         name, separator, value = line.partition("=")
         if separator and not name.startswith("#"):
@@ -106,8 +104,6 @@ def resumable(home: Path, script: str, days: int | None) -> Note:
         raise FixConfiguration("simulate.nothing_to_resume", home=str(home))
     if note.script != fingerprint(script):
         raise FixConfiguration("simulate.other_script", home=str(home))
-    return (
-        note
-        if days is None or days == note.days
-        else replace(note, days=max(days, note.days), complete=note.complete and days <= note.days)
-    )
+    if days is None or days <= note.days:
+        return note
+    return note.model_copy(update={"days": days, "complete": False})

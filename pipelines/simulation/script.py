@@ -150,7 +150,9 @@ def read_script(path: Path | None) -> tuple[Script, str]:
     where = str(path or "default.yaml")
     try:
         text = (
-            path.read_text(encoding="utf-8") if path else resources.files(__package__).joinpath("default.yaml").read_text(encoding="utf-8")
+            path.read_text(encoding="utf-8")
+            if path
+            else resources.files("pipelines.simulation").joinpath("default.yaml").read_text(encoding="utf-8")
         )
         content: Any = YAML(typ="safe").load(text)
     except (OSError, UnicodeDecodeError, MarkedYAMLError) as error:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from connectors.errors import FixConfiguration
 from infra.sandbox import process
 from pipelines.simulation.home import Note
-from pipelines.simulation.script import WORLD, Break, Heal, Outage, Script, System
+from pipelines.simulation.script import WORLD, Break, Heal, Script, System
 
 _EVER = 1_000_000
 #: How each system says that it is down; a caller is told to come back later than it can wait.
@@ -44,7 +44,7 @@ def events(script: Script, note: Note, zone: ZoneInfo) -> list[Event]:
             found.append(Event(at, number, step.system, "break", {**step.given, "name": step.name}))
         elif isinstance(step, Heal):
             found.append(Event(at, number, step.system, "heal", {} if step.name is None else {"name": step.name}))
-        elif isinstance(step, Outage):
+        else:
             name, bodies = _DOWN[step.system]
             found += [Event(at, number, step.system, "break", {**body, "name": name}) for body in bodies]
             found.append(Event(at + timedelta(minutes=step.minutes), number, step.system, "heal", {"name": name}))

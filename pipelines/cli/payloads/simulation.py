@@ -39,8 +39,7 @@ class Why(Part):
 
 
 class Simulation(Payload):
-    """``fortnight simulate``. ``days`` are those lived by this command: after ``--resume`` only the ones that were left; ``reasons`` say what
-    keeps each index from being eligible now."""
+    """``fortnight simulate``. ``days`` are all days of the home; ``reasons`` say what keeps each index from being eligible after the last one."""
 
     schema_: Literal["fortnight.simulation/1"] = Field(alias="schema")
     home: str

@@ -96,7 +96,13 @@ def test_the_days_that_were_left_are_lived_and_each_is_what_the_rules_make_of_it
     assert lived.resumed.returncode == 0, lived.resumed.stderr
     told = json.loads(lived.resumed.stdout)
     assert (told["clock"], told["environment"]) == ("simulated", "sandbox")
-    assert [(day["day"], day["seals"][STREAM]) for day in told["days"]] == [(2, "red"), (3, "green"), (4, "missing"), (5, "green")]
+    assert [(day["day"], day["seals"][STREAM]) for day in told["days"]] == [
+        (1, "green"),
+        (2, "red"),
+        (3, "green"),
+        (4, "missing"),
+        (5, "green"),
+    ]
 
 
 def test_a_forged_check_leaves_the_day_of_the_rename_red(lived: Told) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,7 +19,9 @@ start: "2026-01-01"
 storage: {root: s3://elsewhere/data}
 systems: {kintone: {kind: kintone, base_url: {env: KINTONE_URL}, auth: {api_tokens: [{env: KINTONE_TOKEN}]}}}
 """
-NOTE = Note("2026-11-01", 5, homes.fingerprint("steps: []"), "2026-11-02T05:00:00+09:00", (0, 2), {}, ({"day": 1},))
+NOTE = Note(
+    start="2026-11-01", days=5, script=homes.fingerprint("steps: []"), cursor="2026-11-02T05:00:00+09:00", done=(0, 2), lived=({"day": 1},)
+)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_only_the_script_it_was_begun_with_goes_on_and_more_days_may_be_asked_fo
     assert nothing.value.code == "simulate.nothing_to_resume"
     homes.keep(tmp_path, NOTE)
     assert homes.resumable(tmp_path, "steps: []", None) == NOTE
-    assert homes.resumable(tmp_path, "steps: []", 9) == replace(NOTE, days=9)
+    assert homes.resumable(tmp_path, "steps: []", 9) == NOTE.model_copy(update={"days": 9})
     with pytest.raises(FixConfiguration) as other:
         homes.resumable(tmp_path, "steps: [1]", None)
     assert other.value.code == "simulate.other_script"

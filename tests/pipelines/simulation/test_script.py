@@ -14,7 +14,7 @@ from pipelines.simulation.script import Outage, Script, Switch, read_script
 from pipelines.simulation.world import events
 
 TOKYO = ZoneInfo("Asia/Tokyo")
-NOTE = Note("2026-11-01", 5, "", "2026-11-01T00:00:00+09:00")
+NOTE = Note(start="2026-11-01", days=5, script="", cursor="2026-11-01T00:00:00+09:00")
 
 
 def written(folder: Path, text: str) -> Script:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -210,11 +211,17 @@ class _Naps:
 
 @contextmanager
 def travel(
-    project: Project, clock: SimulatedClock, *, report: Report = silent, passing: Callable[[datetime], None] = lambda at: None
+    project: Project,
+    clock: SimulatedClock,
+    definitions: ModuleType,
+    *,
+    report: Report = silent,
+    passing: Callable[[datetime], None] = lambda at: None,
 ) -> Generator[Travelled]:
     """Open the project's Dagster in this process at the instant of ``clock``, until the end of the block.
 
-    The code location is loaded once. Not for a process that does anything else meanwhile: all of it travels.
+    ``definitions`` is the module ``pipelines.definitions``, which lies above this one: what it builds for ``project`` is what Dagster loads
+    here, once. Not for a process that does anything else meanwhile: all of it travels.
     """
     import time_machine
 
@@ -222,8 +229,6 @@ def travel(
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     home = dagster_home(project)
     os.environ["DAGSTER_HOME"] = str(home)
-    import pipelines.definitions as definitions
-
     resource = ProjectResource(str(project.folder), clock, report, outside)
     definitions.defs = definitions.build(project, resource)
     # Dagster keeps what it loaded by module and working folder: the project's folder, so that each has its own.

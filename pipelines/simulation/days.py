@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time as stopwatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from connectors.errors import Interrupted
 from pipelines.clock import SimulatedClock
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, standing
-from pipelines.project import Project
+from pipelines.project import PROJECT_VARIABLE, Project
 from pipelines.simulation.home import Note, keep
 from pipelines.simulation.script import WORLD, Script
 from pipelines.simulation.world import World, events, released, sandbox_of
@@ -65,13 +66,16 @@ class Run:
 
 def live(run: Run) -> Iterator[Lived]:
     """Live the days that are left. Raises Interrupted between two slots when asked to stop; the home can be gone on with from there."""
+    # The module builds a project's definitions when it is imported, so one must be named first.
+    os.environ[PROJECT_VARIABLE] = str(run.home)
+    import pipelines.definitions as definitions
     from pipelines.defs.travel import travel
 
     zone = ZoneInfo(run.project.file.timezone)
     since = datetime.fromisoformat(run.note.cursor)
     world = World(sandbox_of(run.home), events(run.script, run.note, zone), since)
     world.passing(since)
-    with travel(run.project, SimulatedClock(since), passing=world.passing) as travelled:
+    with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
         walk = _Walk(run, travelled, zone)
         if not run.note.done and since <= _midnight(run.note.first, zone):
             walk.arm()

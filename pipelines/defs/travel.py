@@ -7,13 +7,13 @@ partitions of the same code location, so the witness and the sealer read it with
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -183,7 +183,8 @@ class Travelled:
         """One request to Dagster's GraphQL, in this process. An answer that is no success is a RuntimeError with it."""
         from dagster_graphql.schema import create_schema
 
-        result = create_schema().execute(mutation, context_value=self._context.create_request_context(), variable_values=variables)
+        request = create_schema().execute_async(mutation, context_value=self._context.create_request_context(), variable_values=variables)
+        result = asyncio.run(request)
         if result.errors or result.data is None:
             raise RuntimeError(f"Dagster answered: {result.errors}")
         answer = dict(result.data["answer"])
@@ -213,7 +214,7 @@ class _Naps:
 def travel(
     project: Project,
     clock: SimulatedClock,
-    definitions: ModuleType,
+    definitions: Any,
     *,
     report: Report = silent,
     passing: Callable[[datetime], None] = lambda at: None,

@@ -17,6 +17,7 @@ from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit
 
 if TYPE_CHECKING:
     from pipelines.evidence.gate import GateState
+    from pipelines.project import Project
     from pipelines.simulation.days import Lived, Run
     from pipelines.simulation.script import Script
 
@@ -65,12 +66,15 @@ class Asked:
 def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
     """Live the days, a line each, and give what ``fortnight.simulation/1`` says of them."""
     from pipelines.simulation.days import live
+    from pipelines.simulation.home import alone
     from pipelines.simulation.script import read_script
 
     began = time.monotonic()
     script, text = read_script(asked.script)
-    with _stoppable() as stopped:
-        run = _prepared(asked, script, text, stopped)
+    project = open_project(asked.project)
+    home = (asked.home or project.home / "simulated").resolve()
+    with alone(home), _stoppable() as stopped:
+        run = _prepared(asked, project, home, script, text, stopped)
         if not json_:
             first, last = run.note.first, run.note.first + timedelta(days=run.note.days - 1)
             line("simulate.begins", lang, home=run.home, days=run.note.days, first=first, last=last)
@@ -108,7 +112,7 @@ def closing(found: dict[str, Any], lang: str | None) -> None:
     line("simulate.look", lang, home=found["home"])
 
 
-def _prepared(asked: Asked, script: Script, text: str, stopped: Callable[[], bool]) -> Run:
+def _prepared(asked: Asked, project: Project, home: Path, script: Script, text: str, stopped: Callable[[], bool]) -> Run:
     from zoneinfo import ZoneInfo
 
     from connectors.errors import FixConfiguration
@@ -117,8 +121,6 @@ def _prepared(asked: Asked, script: Script, text: str, stopped: Callable[[], boo
     from pipelines.simulation import world
     from pipelines.simulation.days import Run, last_day
 
-    project = open_project(asked.project)
-    home = (asked.home or project.home / "simulated").resolve()
     if asked.resume:
         note = homes.resumable(home, text, asked.days)
         world.still_up(home)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,19 @@ def keep(home: Path, note: Note) -> None:
     part = home / f".{_NOTE}.new"
     part.write_text(note.model_dump_json(), encoding="utf-8")
     os.replace(part, home / _NOTE)
+
+
+@contextmanager
+def alone(home: Path) -> Generator[None]:
+    """No other process lives days in ``home`` until the end of the block. Raises FixConfiguration where one does."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the home, which may be made anew.
+    with home.with_name(f".{home.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FixConfiguration("simulate.busy", home=str(home)) from None
+        yield
 
 
 def make(project: Project, home: Path, start: date) -> None:

@@ -64,10 +64,16 @@ class World:
         while self._waiting and self._waiting[0].at <= at:
             event = self._waiting.pop(0)
             self._done(event)
-        process.stand_at(self._home, at)
+        self._stand(at)
+
+    def _stand(self, at: datetime) -> None:
+        try:
+            process.stand_at(self._home, at)
+        except process.SandboxError as error:
+            raise FixConfiguration("simulate.sandbox_gone", home=str(self._home.parents[1])) from error
 
     def _done(self, event: Event) -> None:
-        process.stand_at(self._home, event.at)
+        self._stand(event.at)
         try:
             process.control(self._home, event.verb, event.body, server=event.system)
         except process.SandboxError as error:

@@ -25,6 +25,8 @@ from dagster._core.execution import context_creation_job
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.execution.plan import active
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
 from dagster._core.remote_representation.code_location import InProcessCodeLocation
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
@@ -53,7 +55,7 @@ PINNED = "1.13.27"
 MODULE, LOCATION = "pipelines.definitions", "fortnight"
 #: Runs happen at once, in this process, so that the instant they happen at is the one that was travelled to.
 HERE = {
-    "run_launcher": {"module": "dagster._core.launcher.sync_in_memory_run_launcher", "class": "SyncInMemoryRunLauncher"},
+    "run_launcher": {"module": "pipelines.defs.travel", "class": "Launcher"},
     "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
 }
@@ -68,6 +70,22 @@ _LAUNCH = """mutation($params: ExecutionParams!) { answer: launchRun(executionPa
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _BACKFILL = """mutation($params: LaunchBackfillParams!) { answer: launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+
+
+class Launcher(SyncInMemoryRunLauncher):
+    """Launches a run here and now, unless its worker is to die: then the run has failed before any of its steps."""
+
+    def __init__(self, inst_data: Any = None) -> None:
+        super().__init__(inst_data)
+        self.dying: set[str] = set()
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Raises nothing for a worker that dies: what Dagster's run monitoring would find is reported in its place."""
+        run = context.dagster_run
+        if run.job_name not in self.dying:
+            return super().launch_run(context)
+        self.dying.discard(run.job_name)
+        self._instance.report_run_failed(run, "The worker of this run died.")
 
 
 class _Location(InProcessCodeLocation):
@@ -167,6 +185,12 @@ class Travelled:
         tags = [{"key": "dagster/partition", "value": day}]
         params = {"selector": selector, "runConfigData": {}, "mode": "default", "executionMetadata": {"tags": tags}}
         return str(self._ask(_LAUNCH, {"params": params})["run"]["runId"])
+
+    def crash(self, system: str) -> None:
+        """Let the worker of the next run of a system's pulls die as it starts. The daemon sees the failed run, and tries it again."""
+        launcher = self.instance.run_launcher
+        assert isinstance(launcher, Launcher)
+        launcher.dying.add(system_job_name(system))
 
     def backfill(self, stream: str, days: list[str]) -> str:
         """Backfill a stream over days, with the request that the web UI sends, and let the daemon work until it has ended. Returns its id."""

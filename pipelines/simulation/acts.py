@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from connectors.errors import FixConfiguration
-from pipelines.simulation.script import Accept, Backfill, Daemon, ForgeCheck, Launch, Script, Switch
+from pipelines.simulation.script import Accept, Backfill, Crash, Daemon, ForgeCheck, Launch, Script, Switch
 
 if TYPE_CHECKING:
     from pipelines.defs.travel import Travelled
@@ -45,6 +45,8 @@ class Acts:
             self._travelled.forge(step.stream, step.check, self._day(step.day))
         elif isinstance(step, Launch):
             self._travelled.launch(step.system, self._day(step.day))
+        elif isinstance(step, Crash):
+            self._travelled.crash(step.system)
         elif isinstance(step, Backfill):
             self._travelled.backfill(step.stream, [self._day(day) for day in range(step.first, step.last + 1)])
 

@@ -108,6 +108,13 @@ class Launch(_Step):
     system: System
 
 
+class Crash(_Step):
+    """The worker of the next run of a system's pulls dies as it starts."""
+
+    do: Literal["crash"]
+    system: System
+
+
 class Backfill(_Step):
     """Somebody backfills a stream over days of the simulation in the web UI."""
 
@@ -118,7 +125,7 @@ class Backfill(_Step):
 
 
 Step = Annotated[
-    Break | Heal | Outage | Accept | Switch | Daemon | ForgeCheck | Launch | Backfill,
+    Break | Heal | Outage | Accept | Switch | Daemon | ForgeCheck | Launch | Crash | Backfill,
     Field(discriminator="do"),
 ]
 #: Steps of the world outside: they happen while a pull waits, too.

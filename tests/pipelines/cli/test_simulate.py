@@ -34,6 +34,7 @@ steps:
   - {day: 4, at: "09:00", do: switch_on}
   - {day: 4, at: "10:00", do: launch, system: kintone}
   - {day: 4, at: "11:00", do: backfill, stream: kintone/faq, first: 4, last: 4}
+  - {day: 5, at: "03:00", do: crash, system: kintone}
 """
 
 
@@ -117,6 +118,15 @@ def test_an_outage_over_the_slot_is_healed_by_the_runs_own_second_try(lived: Tol
     tries = [claim for claim in claims_of(load(lived.home)).read() if str(claim.day) == "2026-11-04"]
     assert [claim.outcome for claim in tries] == ["failed", "succeeded"]
     assert (tries[1].started_at - tries[0].started_at).total_seconds() >= 300, "the clock passed the wait, nobody sat through it"
+
+
+def test_a_run_whose_worker_died_is_healed_by_the_retry_of_dagsters_daemon(lived: Told) -> None:
+    (seal,) = [row for row in lived.rows("seal") if str(row.day) == "2026-11-06"]
+    assert seal.verdict == "green"
+    assert [(reason.code, reason.params.get("attempts")) for reason in seal.reasons if reason.code == "seal.healed"] == [("seal.healed", 2)]
+    (kept,) = [row for row in lived.rows("evidence") if str(row.day) == "2026-11-06"]
+    assert (kept.trigger, kept.verdict) == ("retry", "counted")
+    assert kept.run_id != kept.root_run_id
 
 
 def test_neither_a_run_by_hand_nor_a_backfill_fills_a_missed_slot(lived: Told) -> None:

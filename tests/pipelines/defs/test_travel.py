@@ -17,6 +17,7 @@ NAMES = {
     "dagster._core.execution.context_creation_job": ("default_system_loggers",),
     "dagster._core.execution.plan.active": ("time",),
     "dagster._core.instance.ref": ("InstanceRef",),
+    "dagster._core.launcher": ("LaunchRunContext",),
     "dagster._core.launcher.sync_in_memory_run_launcher": ("SyncInMemoryRunLauncher",),
     "dagster._core.remote_origin": ("InProcessCodeLocationOrigin", "ManagedGrpcPythonEnvCodeLocationOrigin"),
     "dagster._core.remote_representation.code_location": ("InProcessCodeLocation",),

@@ -27,6 +27,7 @@ from pipelines.cli import (
     roster,
     sandbox,
     serve,
+    simulate,
     tables,
 )
 
@@ -46,6 +47,7 @@ app.command("backfill")(pull.backfill)
 app.command("search")(index.search)
 app.command("suspend")(decide.suspend)
 app.command("resume")(decide.resume)
+app.command("simulate")(simulate.simulate)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")

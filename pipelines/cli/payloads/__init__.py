@@ -9,7 +9,21 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, decisions, evaluation, indexes, local, omitted, quarantine, releases, serving, source_map, streams, tables
+from pipelines.cli.payloads import (
+    access,
+    decisions,
+    evaluation,
+    indexes,
+    local,
+    omitted,
+    quarantine,
+    releases,
+    serving,
+    simulation,
+    source_map,
+    streams,
+    tables,
+)
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -88,6 +102,9 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         local.SandboxClock,
         local.SandboxDown,
         local.SandboxHeal,
+        simulation.Simulation,
+        simulation.SimulationSchema,
+        simulation.DemoDays,
     )
 }
 

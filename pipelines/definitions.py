@@ -7,7 +7,7 @@ import dagster as dg
 from pipelines.defs.access_assets import access_assets
 from pipelines.defs.assets import stream_assets
 from pipelines.defs.index_assets import index_assets
-from pipelines.defs.jobs import jobs
+from pipelines.defs.jobs import IN_PROCESS, jobs
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.schedules import schedules
 from pipelines.defs.seal import seal_asset
@@ -27,6 +27,8 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
         schedules=schedules(project, by_name),
         sensors=sensors(project, by_name),
         resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
+        # What is materialized or backfilled from the web UI belongs to no job of ours, and would start a process for every step.
+        executor=IN_PROCESS,
     )
 
 

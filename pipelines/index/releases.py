@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.errors import AnswerIsNo, FixConfiguration
-from pipelines.index.store import EXACT_LIMIT, LanceStore
+from pipelines.index.embedding import Spent
+from pipelines.index.store import EXACT_LIMIT, LanceStore, Weights
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -53,7 +54,11 @@ class Omission(_Record):
 
 
 class Manifest(_Record):
-    """What a release is made of. ``reused`` is not stored: it says that a build found nothing new and hands back this earlier candidate."""
+    """What a release is made of. ``reused`` is not stored: it says that a build found nothing new and hands back this earlier candidate.
+
+    Its chunks are ``version`` of ``table``, which other candidates of the same ``generation`` (form of a row, model, chunker) share. A manifest of
+    before there were generations names none: its chunks are in an older form, and the next build begins anew. ``weights`` are how its hits are fused (None: the default), ``embedded`` what its vectors cost.
+    """
 
     schema_: str = Field(default="fortnight.release/1", alias="schema")
     index: str
@@ -70,6 +75,10 @@ class Manifest(_Record):
     access: Coverage
     omitted: tuple[Omission, ...]
     content_hash: str
+    generation: str = ""
+    version: int = 0
+    weights: Weights | None = None
+    embedded: Spent = Spent()
     reused: bool = Field(default=False, exclude=True)
 
     @property
@@ -97,13 +106,14 @@ def open_objects(root: str) -> ObjectStore:
     return from_url(root) if "://" in root else LocalStore(prefix=root, mkdir=True)
 
 
-def release_uri(root: str, index: str, number: int) -> str:
-    return f"{root.rstrip('/')}/indexes/{index}/releases/{number}"
+def generation_uri(root: str, index: str) -> str:
+    """Where the tables of an index lie."""
+    return f"{root.rstrip('/')}/indexes/{index}/generations"
 
 
 def open_release(root: str, manifest: Manifest, exact_limit: int = EXACT_LIMIT) -> LanceStore:
     """The chunks of a build, ready to be searched."""
-    return LanceStore(release_uri(root, manifest.index, manifest.number), manifest.table, manifest.dim, exact_limit)
+    return LanceStore(generation_uri(root, manifest.index), manifest.table, manifest.dim, exact_limit, manifest.version)
 
 
 def _numbers(store: ObjectStore, folder: str) -> list[int]:

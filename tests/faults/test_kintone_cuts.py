@@ -115,8 +115,8 @@ def cuts(world: World, examples: int) -> None:
     assert world.struck - struck >= 0.8 * (world.made - made)
 
 
-def test_an_answer_cut_at_any_of_thirty_places_is_never_taken_for_the_end(world: World) -> None:
-    cuts(world, 22)
+def test_an_answer_cut_at_any_of_fourteen_places_is_never_taken_for_the_end(world: World) -> None:
+    cuts(world, 6)
 
 
 @pytest.mark.soak

@@ -1,0 +1,81 @@
+"""The part of project.yaml that says when streams are due, when days close, and when a source is under maintenance."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Days = Literal["daily", "jp_business"] | tuple[Weekday, ...]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Closed(_Strict):
+    """Days without business, frozen from the public calendar and the company's own, and the years they were frozen for."""
+
+    years: tuple[int, ...]
+    days: tuple[date, ...] = ()
+
+
+class StreamSchedule(_Strict):
+    """When one stream, or every stream of a system, is due instead: each of ``times`` (HH:MM in the project's zone), on ``days``."""
+
+    times: tuple[str, ...] = Field(min_length=1)
+    days: Days = "daily"
+
+    @field_validator("times")
+    @classmethod
+    def _clock(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", one):
+                raise ValueError(f"{one} is no time of the form HH:MM")
+        return value
+
+    @property
+    def clock(self) -> tuple[time, ...]:
+        """The times, earliest first."""
+        return tuple(sorted({time.fromisoformat(one) for one in self.times}))
+
+
+class Schedule(_Strict):
+    """When every stream is due each day, in the project's time zone, at which hour (1 to 24) that day closes, and when it is sealed.
+
+    ``streams`` holds, by stream or system, what is due otherwise. ``jp_business`` needs closed days: calendar.yaml, or ``closed``.
+    """
+
+    hour: int = Field(default=5, ge=0, le=23)
+    minute: int = Field(default=0, ge=0, le=59)
+    days: Days = "daily"
+    close_hour: int = Field(default=24, ge=1, le=24)
+    seal_hour: int = Field(default=1, ge=0, le=23)
+    closed: Closed | None = None
+    streams: dict[str, StreamSchedule] = {}
+
+    def of(self, stream: str) -> StreamSchedule:
+        """What holds for a stream: its own line, else its system's, else the project's."""
+        own = self.streams.get(stream) or self.streams.get(stream.split("/")[0])
+        return own or StreamSchedule(times=(f"{self.hour:02d}:{self.minute:02d}",), days=self.days)
+
+
+class Maintenance(_Strict):
+    """A maintenance window of a system or stream, in the project's time zone: its slots are excused, if this was on record before it began."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    of: str
+    from_: datetime = Field(alias="from")
+    until: datetime
+    why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _forward(self) -> Maintenance:
+        if (self.from_.tzinfo is None) != (self.until.tzinfo is None) or self.until <= self.from_:
+            raise ValueError("until must lie after from, both with a time zone or both without")
+        return self

@@ -77,7 +77,7 @@ def drill(project: Project, index: str, actor: str, clock: Clock, embedder: Embe
     """
     started = time.perf_counter()
     project.index(index)
-    used = embedder or embedder_of(project)
+    used = embedder or embedder_of(project, index=index)
     older, newer = _two(project, index, Model(used.model_id, used.revision, used.dim))
     access, log = todays_access(project, index), ExaminationLog(project.root, "drill")
     before, after = (Examiner(project.root, made, access, used, log, clock, weights_of(project, made)) for made in (older, newer))

@@ -66,7 +66,7 @@ def replay(
     position = in_production_at(production_history(project.root, index), at)
     if position is None:
         raise AnswerIsNo("replay.nothing_then", index=index, at=at.isoformat(sep=" ", timespec="minutes"))
-    used, access = embedder or embedder_of(project), todays_access(project, index)
+    used, access = embedder or embedder_of(project, index=index), todays_access(project, index)
     asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
     manifest = candidate(project.root, index, position.release)
     release, audit, weights = open_for(project.root, manifest), audit_of(project), weights_of(project, manifest)

@@ -163,10 +163,6 @@ class Reception:
                 refusal = error
             return Situation(board, today, roles, refusal, now)
 
-    def inspector(self, caller: Caller, action: Action) -> None:
-        """Raises AnswerWithheld unless the caller may do ``action``."""
-        demand(self._roles(caller, self._watch.today().asker(caller, self._public, "")), action)
-
     def cost(self) -> feedback.CostOfUse:
         now = self.clock.now()
         since = now - COST_SPAN

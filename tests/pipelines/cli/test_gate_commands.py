@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,6 @@ def test_bad_input_is_a_sentence_and_writes_nothing(promoted: Project, arguments
 @pytest.fixture
 def project(promoted: Project, tmp_path: Path) -> Project:
     """A copy that a test may change."""
-    import shutil
-
     return load(Path(shutil.copytree(promoted.folder, tmp_path / "project")))
 
 
@@ -196,6 +195,16 @@ def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_name
         standing(project, INDEX, WallClock().now())
     code, proof = run(project, "gate", "verify")
     assert (code, proof["broken_at"]) == (1, bad + 1)
+
+
+def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project: Project, tmp_path: Path):
+    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    assert standing(project, INDEX, WallClock().now()).eligibility == "suspended"
+    shutil.rmtree(ledger_of(project).location)
+    shutil.copytree(backup, ledger_of(project).location)
+    code, said = run(project, "gate", "status", INDEX)
+    assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
 
 
 def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):

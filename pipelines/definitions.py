@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.defs.access_assets import access_assets
+from pipelines.defs.alerts import alert_sensors
 from pipelines.defs.assets import stream_assets
 from pipelines.defs.index_assets import index_assets
 from pipelines.defs.jobs import jobs
@@ -25,7 +26,8 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
         assets=[*stream_assets(project), *access_assets(project), *upkeep_assets(project), *index_assets(project), seal_asset(project)],
         jobs=list(by_name.values()),
         schedules=schedules(project, by_name),
-        sensors=sensors(project, by_name),
+        # Changes at sources between slots; what people must be told.
+        sensors=[*sensors(project, by_name), *alert_sensors(project)],
         resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
     )
 

@@ -20,6 +20,7 @@ from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from pipelines.operations import Alerts, Watch
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -126,6 +127,8 @@ class ProjectFile(_Strict):
     start: str = "2026-10-01"
     schedule: Schedule = Schedule()
     quarantine: Quarantine = Quarantine()
+    alerts: Alerts = Alerts()
+    watch: Watch = Watch()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
 

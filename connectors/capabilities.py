@@ -204,3 +204,12 @@ class WeighsVersions(Protocol):
     def weigh(self, stream: Stream, keys: Sequence[str]) -> Iterator[Weight]:
         """The files of these rows, in no order; one that is gone is left out, and a stream without files gives none."""
         ...
+
+
+@runtime_checkable
+class KnowsMemberships(Protocol):
+    """A connector that can be asked now, of one person, which groups they are in, through whatever groups."""
+
+    def memberships(self, id: str) -> frozenset[str]:
+        """The principals of all groups of the person with this id in the directory. Raises SourceError where it does not say."""
+        ...

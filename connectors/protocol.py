@@ -281,7 +281,7 @@ class Connector(Protocol):
         ...
 
     def count(self, stream: Stream) -> int:
-        """How many live rows the source itself says there are."""
+        """How many live rows the source itself says there are. Raises CannotSay where it has no way to say."""
         ...
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, cast
 from connectors.errors import FixConfiguration
 from connectors.protocol import LiveField, Schema
 from expectations.changes import Change
+from expectations.comments import dump, load, put, take_key, take_out
 from expectations.contract import RESERVED, Contract
 from expectations.reading import parse_contract
 from expectations.rules import check_rule
@@ -45,7 +45,7 @@ def amend(text: str, contract: Contract, live: Schema, changes: Iterable[Change]
     A field that is new at the source is left out by name, or comes to the fields where ``take`` maps its path to a name. A renamed field
     keeps its own name. Nothing is accepted by this: it is only written.
     """
-    writer = _Writer(_yaml().load(text), contract, live, dict(take or {}))
+    writer = _Writer(load(text), contract, live, dict(take or {}))
     stated: list[Change] = []
     unstated: list[Change] = []
     left: list[Change] = []
@@ -57,30 +57,14 @@ def amend(text: str, contract: Contract, live: Schema, changes: Iterable[Change]
 
 def signed(text: str, version: int, accepted: Mapping[str, Any]) -> str:
     """The text with its version and who accepted it, and of what that acceptance is. Raises FixConfiguration where the text is no contract."""
-    document = _yaml().load(text)
+    document = load(text)
     document["version"] = version
     said = {key: value for key, value in accepted.items() if value and key != "promise"}
     # What was accepted by name is part of what is promised.
-    document["accepted"] = _flow(said)
-    promise = parse_contract(_dump(document), Path("contract.yaml")).fingerprint()
-    document["accepted"] = _flow(said | {"promise": promise})
-    return _dump(document)
-
-
-def _yaml() -> Any:
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 10**6
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
-
-
-def _dump(document: Any) -> str:
-    out = io.StringIO()
-    _yaml().dump(document, out)
-    return out.getvalue()
+    put(document, "accepted", _flow(said))
+    promise = parse_contract(dump(document), Path("contract.yaml")).fingerprint()
+    put(document, "accepted", _flow(said | {"promise": promise}))
+    return dump(document)
 
 
 def _flow(values: Mapping[str, Any]) -> Any:
@@ -96,7 +80,9 @@ def _said(value: Any) -> Any:
     if isinstance(value, dict):
         return _flow(cast("Mapping[str, Any]", value))
     if isinstance(value, list):
-        return [_said(one) for one in cast("list[Any]", value)]
+        from ruamel.yaml.comments import CommentedSeq
+
+        return CommentedSeq(_said(one) for one in cast("list[Any]", value))
     return _quoted(value) if isinstance(value, str) else value
 
 
@@ -108,7 +94,7 @@ class _Writer:
         self.fields = dict(_live_paths(live.fields, ""))
 
     def text(self) -> str:
-        return _dump(self.document)
+        return dump(self.document)
 
     def has_no_word(self, change: Change) -> bool:
         """Whether the contract as it stands says nothing that the change is against: an option of a list that it doesn't keep, or a source
@@ -165,11 +151,11 @@ class _Writer:
         node, holder = self._node(change.path), self._holder(change.path)
         if node is None or holder is None or (holder is self.document["fields"] and self._needed(str(node["name"]))):
             return False
-        holder.remove(node)
+        take_out(holder, next(at for at, one in enumerate(holder) if one is node))
         if holder is self.document["fields"]:
             rules = self.document.get("expectations")
-            for rule in [rule for rule in rules or () if rule.get("column") == node["name"]]:
-                rules.remove(rule)
+            for at in reversed([at for at, rule in enumerate(rules or ()) if rule.get("column") == node["name"]]):
+                take_out(rules, at)
         return bool(holder)
 
     def _needed(self, name: str) -> bool:
@@ -232,7 +218,7 @@ class _Writer:
             if node.merge:
                 node["required"] = False
             else:
-                del node["required"]
+                take_key(node, "required")
         return True
 
     def _options(self, change: Change) -> bool:
@@ -241,7 +227,7 @@ class _Writer:
         if node is None or not isinstance(listed, tuple):
             return node is None
         if "options" in node:
-            node["options"] = _flow_list(listed)
+            put(node, "options", _flow_list(listed))
         for rule in self._sets(str(node["name"])):
             # What was stored under a choice that is gone stays stored.
             before = {str(one) for one in rule["value_set"]}

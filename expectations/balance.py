@@ -11,22 +11,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Balance:
-    """Row counts after a pull. ``source`` is the source's own count of live rows, ``landed`` the live rows of the current table."""
+    """Row counts after a pull. ``source`` is the source's own count of live rows, None where it has no way to tell; ``landed`` are the live
+    rows of the current table."""
 
-    source: int
+    source: int | None
     landed: int
     quarantined: int
     excluded: int = 0
-    verified: bool = True
 
     @property
-    def difference(self) -> int:
-        """Rows the source has and we cannot account for; negative when we hold rows it no longer has."""
-        return self.source - self.landed - self.quarantined - self.excluded
+    def verified(self) -> bool:
+        return self.source is not None
+
+    @property
+    def difference(self) -> int | None:
+        """Rows the source has and we cannot account for, negative when we hold rows it no longer has; None where nobody knows."""
+        return None if self.source is None else self.source - self.landed - self.quarantined - self.excluded
 
     @property
     def balanced(self) -> bool:
-        return self.verified and self.difference == 0
+        return self.difference == 0
 
 
 @dataclass(frozen=True)

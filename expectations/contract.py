@@ -7,6 +7,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -113,10 +114,11 @@ class Owners(_Strict):
 
 
 class Seconded(_Strict):
-    """The second person who accepted a version that breaks readers, and when."""
+    """The second person who accepted a version that breaks readers, when, and why where a reason was given."""
 
     by: str = Field(min_length=1)
     at: str
+    why: str = ""
 
 
 class Acceptance(_Strict):
@@ -160,13 +162,29 @@ def _letters(name: str) -> list[str]:
 
 
 class DocumentSpec(_Strict):
-    """How a row becomes a document for the index. ``files`` joins the row's files; ``html`` names columns that hold HTML."""
+    """How a row becomes a document for the index. ``files`` joins the row's files; ``html`` names columns that hold HTML. ``template`` is text with
+    columns' names in braces, each line a paragraph before the body's labelled lines.
+    """
 
     title: str
+    template: str = ""
     body: tuple[str, ...] = ()
     html: tuple[str, ...] = ()
     url: str | None = None
     files: bool = False
+
+    @field_validator("template")
+    @classmethod
+    def _plain_names(cls, value: str) -> str:
+        for _, name, spec, conversion in Formatter().parse(value):
+            if name is not None and (not name or spec or conversion or any(mark in name for mark in ".[]\n")):
+                raise ValueError(f"{{{name}}} is no column's name; a brace that is text is written twice")
+        return value
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that the template names, each once."""
+        return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.template) if name))
 
 
 def _one_or_more(value: Any) -> Any:
@@ -293,6 +311,8 @@ class Contract(_Strict):
             del body["content"]["version"]
         if body["parent"] is None:
             del body["parent"]
+        if body["document"] and not body["document"]["template"]:
+            del body["document"]["template"]
         _without_words(body["fields"])
         return body
 

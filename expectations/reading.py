@@ -74,6 +74,7 @@ def _named(contract: Contract) -> Iterator[tuple[str, str]]:
     yield from ((f"bands.columns.{name}", name) for name in contract.bands.columns)
     if shown := contract.document:
         yield "document.title", shown.title
+        yield from (("document.template", name) for name in shown.named)
         yield from (("document.body", name) for name in shown.body)
         yield from (("document.html", name) for name in shown.html)
         yield from (("document.url", name) for name in (shown.url,) if name)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from connectors.protocol import LiveField, Schema
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+#: Verdicts that a process remembers: of the same types, and of the same numbers within the same bounds, there is but one.
+_KEPT = 1_024
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -48,10 +51,6 @@ class Verdict:
 
 def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
     """The live types against the contract's, on an empty typed frame: every contract column is there, with its type."""
-    import great_expectations.expectations as gxe
-    import pandas as pd
-    import pyarrow as pa
-
     names = {field.source: field.name for field in contract.fields}
     wanted = {field.name: _promised_type(field) for field in contract.fields}
 
@@ -59,15 +58,27 @@ def judge_schema(contract: Contract, live: Schema) -> tuple[Verdict, ...]:
         """What a source's field is called in the frame. One that the contract leaves out may have the name of a column."""
         return names.get(source) or (f"{source} (source)" if source in wanted else source)
 
-    types = [(column(field.source), _live_type(field)) for field in live.fields]
-    empty = pa.schema(types).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
-    present = set(empty.columns)
     exact = contract.drift.added in ("ask", "stop")
     columns = [*wanted, *map(column, contract.exclude)] if exact else list(wanted)
-    by_dtype: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=columns, exact_match=exact)]
+    types = tuple((column(field.source), _live_type(field)) for field in live.fields)
+    return _judged_types(types, tuple(wanted.items()), tuple(columns), exact)
+
+
+@lru_cache(maxsize=_KEPT)
+def _judged_types(
+    types: tuple[tuple[str, pa.DataType], ...], wanted: tuple[tuple[str, pa.DataType], ...], columns: tuple[str, ...], exact: bool
+) -> tuple[Verdict, ...]:
+    """The verdicts on these types. A process that lives many days asks again only where something changed."""
+    import great_expectations.expectations as gxe
+    import pandas as pd
+    import pyarrow as pa
+
+    empty = pa.schema(list(types)).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
+    present = set(empty.columns)
+    by_dtype: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=list(columns), exact_match=exact)]
     by_text: list[Any] = []
     shown: dict[str, str] = {}
-    for name, kind in wanted.items():
+    for name, kind in wanted:
         if name not in present:
             continue  # named as missing by the set rule above
         if _pandas_reads(kind):
@@ -159,13 +170,16 @@ def judge_values(contract: Contract, profile: Profile, live_rows: int, *, whole:
     return (*asked.judged(), *beside)
 
 
+#: A number, the bounds that it is to lie between, and whether each is one that it may not touch. None is no number, and lies nowhere.
+_Bounded = tuple[float | None, float | None, float | None, bool, bool]
+
+
 class _Asked:
-    """Numbers to be judged: each lies in a column of its own of a frame with one row, and belongs to the verdict named last."""
+    """Numbers to be judged: each belongs to the verdict named last."""
 
     def __init__(self) -> None:
         self._verdicts: list[Verdict] = []
-        self._frame: dict[str, Any] = {}
-        self._rules: list[Any] = []
+        self._numbers: list[_Bounded] = []
         self._of: list[int] = []
 
     def verdict(self, verdict: Verdict) -> None:
@@ -176,25 +190,31 @@ class _Asked:
         self, value: float | None, low: float | None, high: float | None, *, strict_min: bool = False, strict_max: bool = False
     ) -> None:
         """The number lies between these. None is no number, and lies nowhere."""
-        import great_expectations.expectations as gxe
-
-        name = f"{len(self._of):03d}"
-        self._frame[name] = value
-        self._rules.append(
-            gxe.ExpectColumnMaxToBeBetween(column=name, min_value=low, max_value=high, strict_min=strict_min, strict_max=strict_max)
-        )
+        self._numbers.append((value, low, high, strict_min, strict_max))
         self._of.append(len(self._verdicts) - 1)
 
     def judged(self) -> tuple[Verdict, ...]:
         """Every verdict, passed where Great Expectations found each of its numbers where it should be."""
-        import pandas as pd
-
-        if not self._rules:
+        if not self._numbers:
             return tuple(self._verdicts)
         passed = [verdict.passed for verdict in self._verdicts]
-        for number, result in zip(self._of, _validate(pd.DataFrame([self._frame], dtype="float64"), self._rules), strict=True):
-            passed[number] = passed[number] and result["success"]
+        for number, holds in zip(self._of, _judged_numbers(tuple(self._numbers)), strict=True):
+            passed[number] = passed[number] and holds
         return tuple(replace(verdict, passed=ok) for verdict, ok in zip(self._verdicts, passed, strict=True))
+
+
+@lru_cache(maxsize=_KEPT)
+def _judged_numbers(numbers: tuple[_Bounded, ...]) -> tuple[bool, ...]:
+    """Whether each number lies where it should, as Great Expectations finds it on a frame of one row with a column for each."""
+    import great_expectations.expectations as gxe
+    import pandas as pd
+
+    frame = {f"{at:03d}": value for at, (value, *_) in enumerate(numbers)}
+    rules = [
+        gxe.ExpectColumnMaxToBeBetween(column=name, min_value=low, max_value=high, strict_min=strict_min, strict_max=strict_max)
+        for name, (_, low, high, strict_min, strict_max) in zip(frame, numbers, strict=True)
+    ]
+    return tuple(result["success"] for result in _validate(pd.DataFrame([frame], dtype="float64"), rules))
 
 
 def _distance(value: Any, bound: Any) -> float:

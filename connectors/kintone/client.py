@@ -26,6 +26,7 @@ from connectors.kintone.config import Config
 from connectors.kintone.pace import Pace, Places
 from connectors.kintone.replies import Asked, judge_file, judge_json, judge_nothing
 from connectors.kintone.shapes import UNREADABLE, read_object, why
+from connectors.kintone.standing import Doubts
 from connectors.redaction import Redactor
 from connectors.transport import Again, Classify, Transport, TransportOptions
 
@@ -95,6 +96,7 @@ class Client:
         )
         self.host = urlsplit(config.base_url).netloc
         self.budget = Budget(config.budget, self.host, options.state)
+        self.doubts = Doubts(self.host, options.state)
 
         def wait(seconds: float) -> None:
             self._sleep(seconds)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from connectors.access import Access, Scope
 from connectors.capabilities import Deployed, Preview
-from connectors.errors import BrokenReply, SourceError
+from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError
 from connectors.kintone.access import read_access, resolve_scopes
 from connectors.kintone.address import deployed_of, resolve
 from connectors.kintone.client import Client
@@ -158,13 +158,12 @@ class KintoneConnector:
         self._runs.pop(stream.id, None)
         workers, counted = self._config.concurrency, self._counted.pop(stream.id, None)
         if run.spec.table:
-            yield from pull_table(self._client, stream, run, run.spec.table, window, cursor, known, workers=workers)
-            return
-        if run.spec.part:
-            yield from pull_comments(self._client, stream, run, window, cursor, known, counted=counted)
-            return
-        reader = Reader(self._client, stream, run)
-        yield from pull(reader, run, window, cursor, known, workers=workers)
+            pages = pull_table(self._client, stream, run, run.spec.table, window, cursor, known, workers=workers)
+        elif run.spec.part:
+            pages = pull_comments(self._client, stream, run, window, cursor, known, counted=counted)
+        else:
+            pages = _read(self._client, stream, run, window, cursor, known, workers)
+        yield from self._doubting(run, pages)
 
     def reread(self, stream: Stream, rows: Sequence[Reject]) -> Iterator[Page] | None:
         """Records by their numbers, a hundred a call. Of a record's parts kintone counts none, so only a whole reading balances them: None."""
@@ -173,7 +172,7 @@ class KintoneConnector:
         if run.spec.table or run.spec.part or numbers is None:
             return None
         self._runs.pop(stream.id, None)
-        return reread(self._client, stream, run, numbers)
+        return self._doubting(run, reread(self._client, stream, run, numbers))
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         run = begin(self._client, stream, self._config.guest_space)
@@ -244,9 +243,32 @@ class KintoneConnector:
             return run
         return begin(self._client, stream, self._config.guest_space)
 
+    def _doubting(self, run: Run, pages: Iterator[Page]) -> Iterator[Page]:
+        """The pages; where they speak against a form that was believed unasked, the next run asks for it."""
+
+        def doubt() -> None:
+            if run.believed:
+                self._client.doubts.add(run.app.id, self._client.transport.server_time or self._client.now())
+
+        try:
+            for page in pages:
+                if page.rejects:
+                    doubt()
+                yield page
+        except (BrokenReply, FixConfiguration, AddressUnknown, AccessRefused):
+            doubt()
+            raise
+
     def _bare(self, number: int) -> Stream:
         """A configured app as a stream of nothing but its records' numbers."""
         return Stream(self.system, f"app-{number}", {"app_id": number}, ("$id",), (Column("$id", "$id", pa.int64()),))
+
+
+def _read(
+    client: Client, stream: Stream, run: Run, window: Window, cursor: Cursor | None, known: Known | None, workers: int
+) -> Iterator[Page]:
+    """The app's records. Raises what making their reader raises with the first page, as every other way of reading does."""
+    yield from pull(Reader(client, stream, run), run, window, cursor, known, workers=workers)
 
 
 def _shown(spec: SourceSpec, schema: Schema) -> Schema:

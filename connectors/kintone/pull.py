@@ -195,6 +195,7 @@ def _cursor(reader: Reader, run: Run, progress: Progress) -> Cursor:
             "revision": reader.form.revision,
             "fingerprint": run.fingerprint,
             "precision": list(reader.form.precision) if reader.form.precision_known else None,
+            "look": run.look.stored() if run.look else None,
         }
     )
 

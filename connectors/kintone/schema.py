@@ -6,6 +6,7 @@ system fields are known by type, because their codes depend on the language of w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from connectors.protocol import LiveField, Schema
 #: How a cell's value looks on the wire, and so how it is decoded.
 Shape = Literal["text", "number", "timestamp", "date", "time", "minutes", "texts", "entity", "entities", "files", "table"]
 
+#: Taken for the numbers of an app whose settings may not be read.
+_WIDEST = (38, 10)
 #: Field types without a value in records.
 VALUELESS = frozenset({"REFERENCE_TABLE", "GROUP", "LABEL", "HR", "SPACER"})
 #: Keyed in records by a localised name, and absent while the feature is off: found by type.
@@ -100,7 +103,8 @@ class Field:
 class Form:
     """The deployed form of an app at one settings revision. ``precision`` is (digits, decimal places).
 
-    ``related`` are its fields of related records, which have no value, each as ``code: app and field it looks into``.
+    ``related`` are its fields of related records, which have no value, each as ``code: app and field it looks into``. ``properties`` is
+    what all of it was made of, as fields.json gave it.
     """
 
     revision: str
@@ -108,6 +112,7 @@ class Form:
     precision: tuple[int, int]
     precision_known: bool
     related: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any], repr=False, compare=False)
 
     def system_field(self, vendor_type: str) -> Field | None:
         return next((field for field in self.fields.values() if field.vendor_type == vendor_type), None)
@@ -130,14 +135,22 @@ def read_form(client: Client, app: App, *, remembered: tuple[str, tuple[int, int
         precision, known = remembered[1], True
     else:
         precision, known = _precision(client, app, preview=preview)
+    return form_of(reply["properties"], str(reply["revision"]), precision if known else None, app)
+
+
+def form_of(found: Mapping[str, Any], revision: str, precision: tuple[int, int] | None, app: App) -> Form:
+    """The form that fields.json describes by these properties. ``precision`` is None where nobody may know it: the widest decimal then.
+
+    Raises BrokenReply for a field type this connector does not know.
+    """
     fields: dict[str, Field] = {"$id": ID, "$revision": REVISION}
-    properties = cast("dict[str, dict[str, Any]]", reply["properties"])
+    properties = cast("Mapping[str, dict[str, Any]]", found)
     for code, settings in properties.items():
         if settings.get("type") in VALUELESS or (settings.get("type") in BY_TYPE and settings.get("enabled") is False):
             continue
         fields[code] = _field(code, settings, app)
     related = tuple(f"{code}: {_related(one)}" for code, one in sorted(properties.items()) if one.get("type") == "REFERENCE_TABLE")
-    return Form(revision=str(reply["revision"]), fields=fields, precision=precision, precision_known=known, related=related)
+    return Form(revision, fields, precision or _WIDEST, precision is not None, related, found)
 
 
 def revision_now(client: Client, app: App) -> str:
@@ -196,7 +209,7 @@ def _precision(client: Client, app: App, *, preview: bool = False) -> tuple[tupl
     try:
         settings = _settings_call(client, app, "app/settings", preview)
     except AccessRefused:
-        return (38, 10), False
+        return _WIDEST, False
     found = settings.get("numberPrecision")
     try:
         digits, places = int(found["digits"]), int(found["decimalPlaces"])  # type: ignore[index]

@@ -21,7 +21,7 @@ from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
 from connectors.sharepoint.closed import closing
 from connectors.sharepoint.config import Config
-from connectors.sharepoint.directory import Directory
+from connectors.sharepoint.directory import Directory, memberships
 from connectors.sharepoint.discover import discover, identity, reachable
 from connectors.sharepoint.download import WORKERS, Hosts, download
 from connectors.sharepoint.effective import may_read
@@ -116,6 +116,9 @@ class SharePoint:
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         return pulling.keys(self._at, stream)
+
+    def memberships(self, id: str) -> frozenset[str]:
+        return memberships(self._tenant, id)
 
     def access(self, stream: Stream) -> Access:
         spec = pulling.spec_of(stream)

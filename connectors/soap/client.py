@@ -20,7 +20,7 @@ from connectors.redaction import Redactor
 from connectors.soap.address import Origin, origin, within
 from connectors.soap.arriving import Arriving, named, received
 from connectors.soap.aside import Aside
-from connectors.soap.bundle import MAX_DOCUMENT, Bundle, fetch
+from connectors.soap.bundle import MAX_DOCUMENT, Bundle
 from connectors.soap.components import Contract, Operation
 from connectors.soap.config import Config
 from connectors.soap.decode import IncompleteXml, Reply, Sink
@@ -33,13 +33,13 @@ from connectors.soap.redact import masked
 from connectors.soap.request import Requests, merged, with_credentials
 from connectors.soap.schema import operation as operation_of
 from connectors.soap.security import ACTION_HEADER, WireSecurity
+from connectors.soap.served import Served
 from connectors.soap.session import PLACE, Held, Session, carried, header
 from connectors.soap.sources import Faults, Header, Ok
 from connectors.soap.steps import Plan
 from connectors.soap.store import Store
 from connectors.soap.template import envelope, values_of
 from connectors.soap.verdict import Terms, judge
-from connectors.soap.wsdl import read
 from connectors.timed import TooSlow
 from connectors.transport import Again, Transport, TransportOptions, busy_or_broken
 
@@ -94,13 +94,10 @@ class SoapClient:
         self._trusted = {origin(config.wsdl), origin(config.endpoint or config.wsdl)}
         self._transports: dict[tuple[Origin, bool], Transport] = {}
         self._opening = threading.Lock()
-        self._bundle: Bundle | None = None
-        self._contract: Contract | None = None
-        self._fetched = False
-        self._requests: Requests | None = None
+        self._requests: tuple[Bundle, Requests] | None = None
         self._pace = pace or Pace(config.budget)
         folder = config.bundle_dir or (options.state / "soap" if options.state is not None else None)
-        self._store = Store(folder) if folder is not None else None
+        self._served = Served(config, Store(folder) if folder is not None else None, self._get, lambda: self.server_time)
 
     def transport(self, url: str | None = None) -> Transport:
         """The transport for a URL's origin (the WSDL's when none is given)."""
@@ -146,30 +143,12 @@ class SoapClient:
         return self.server_time is None and any(transport.calls for transport in self._transports.values())
 
     def contract(self, *, refresh: bool = False) -> Contract:
-        """The contract as served now (``refresh``), else the one in use, else the one that was kept, else as served.
-
-        With ``offline`` nothing is ever fetched; FixConfiguration then says that none was kept.
-        """
-        if self._contract is None and self._store is not None and (self.config.offline or not refresh):
-            kept = self._store.find(self.config.wsdl)
-            if kept is not None:
-                self._bundle, self._contract = kept
-            elif self.config.offline:
-                raise FixConfiguration("soap.bundle_missing", wsdl=self.config.wsdl, folder=self._store.folder.name)
-        if (refresh and not self.config.offline) or self._contract is None:
-            bundle = fetch(self.config.wsdl, self._get, self.config.hosts)
-            self._fetched = True
-            if self._bundle is None or bundle.digest != self._bundle.digest:
-                self._contract, self._requests = read(bundle), None
-            assert self._contract is not None
-            if self._store is not None:
-                self._store.keep(bundle, self._contract)
-            self._bundle = bundle
-        return self._contract
+        """The contract, as ``Served.contract`` gives it."""
+        return self._served.contract(refresh=refresh)
 
     def latest(self) -> Contract:
-        """The contract as this client fetched it, which it does now if it did not yet: for what no drift is looked for beforehand."""
-        return self.contract(refresh=not self._fetched)
+        """The contract, as ``Served.latest`` gives it."""
+        return self._served.latest()
 
     def endpoint(self, operation: Operation) -> str:
         """Where requests go: the configured endpoint, else the WSDL's, which must be on the WSDL's own origin."""
@@ -324,11 +303,10 @@ class SoapClient:
             raise SourceUnavailable("soap.silent", operation=what, host=host, seconds=f"{self.config.wait_seconds:g}") from error
 
     def _zeep(self) -> Requests:
-        self.contract()
-        if self._requests is None:
-            assert self._bundle is not None and self._contract is not None
-            self._requests = Requests(self._bundle, self._contract)
-        return self._requests
+        bundle, contract = self._served.both()
+        if self._requests is None or self._requests[0] is not bundle:
+            self._requests = bundle, Requests(bundle, contract)
+        return self._requests[1]
 
     def _addressing(self, operation: Operation) -> str:
         """The wsa:Action to send, empty for none."""

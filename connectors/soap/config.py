@@ -124,6 +124,8 @@ class SourceSpec(BaseModel):
     ``{now}`` in a body, a header or an argument is the instant at which the pull began, the same on all its pages, as a dateTime in UTC.
     ``max_attachment`` is the most bytes that one value or file may have, in megabytes. ``expect_nonempty`` says that there always are rows:
     none at all, where nothing narrows a pull in time, is an error, for a server that misreads a filter answers well and gives nothing.
+    ``complete: false`` says that nothing tells whether what comes is every row: an operation that ends without a word at a limit, or gives
+    only what is open or recent, in a service that counts nothing. What does not come is then not gone, and no books of it are verified.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -158,6 +160,7 @@ class SourceSpec(BaseModel):
     fingerprint: str | None = None
     revision: str | None = None
     expect_nonempty: bool = False
+    complete: bool = True
 
     @field_validator("timezone")
     @classmethod
@@ -181,6 +184,8 @@ class SourceSpec(BaseModel):
             known = template.names(self.body)
             if "position" not in known:
                 raise ValueError("paging needs a place {position?} in the body")
+        if not self.complete and (self.count is not None or self.total is not None):
+            raise ValueError("the service counts its rows (count, total), so what is complete is known; leave `complete` out")
         if self.chunks is not None and self.body is None and not self.chunks.field:
             raise ValueError("chunks needs `field`, or a body with {from?} and {to?}")
         if self.chunks is not None and self.paging.kind == "handles":

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.access import Access, Scope, unknown_scope
 from connectors.capabilities import OperationShape
-from connectors.errors import FixConfiguration
+from connectors.errors import CannotSay, FixConfiguration
 from connectors.messages import Said
 from connectors.pages import empty
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Schema, Stream, Window
@@ -41,6 +41,7 @@ class SoapConnector:
         self._system = system
         self._services = Services(config, options, handler)
         self._newest: dict[str, datetime] = {}
+        self._clock: datetime | None = None
 
     @property
     def endpoint(self) -> str:
@@ -64,6 +65,7 @@ class SoapConnector:
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)
         contract = client.contract(refresh=True)
+        self._clock = self._services.server_time
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
         if spec.files is not None:
             files.plan_of(contract, stream, spec.files, client.config.wsdl)
@@ -84,8 +86,9 @@ class SoapConnector:
         return examine(client, row_stream(stream, spec.table) if spec.table else stream, spec)
 
     def count(self, stream: Stream) -> int:
-        """By the declared count operation; without one, by reading the key of every row."""
+        """By the declared count operation; without one, by reading the key of every row. Raises CannotSay where that may not be every row."""
         spec, client = self._of(stream)
+        _must_list(stream, spec)
         if spec.table:
             # Counted as they are pulled: a row that can't be typed holds its items back and counts as one.
             return sum(page.source_rows for page in self.pull(stream, Window()))
@@ -113,7 +116,9 @@ class SoapConnector:
             del page
 
     def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        """The key of every row, by reading all of them. Raises CannotSay where that may not be every row."""
         spec, client = self._of(stream)
+        _must_list(stream, spec)
         if not spec.table:
             return pull.keys(client, stream, spec)
         return table_keys(stream, spec.table, pull.pages(client, row_stream(stream, spec.table), spec, Window(), None, ""))
@@ -134,9 +139,13 @@ class SoapConnector:
         return files.content(client, stream, spec, blob)
 
     def watermark(self) -> datetime:
-        """The ``Date`` header of a fresh answer. Where a server sends none, the newest update time that this connector saw in every stream
-        it pulled (the smallest of them: it stands on the source's own clock and is never too late), else 1970: read everything again.
+        """The ``Date`` header of a fresh answer; right after ``describe`` that of its documents, which came before any row. Where a server
+        sends none, the newest update time that this connector saw in every stream it pulled (the smallest of them: it stands on the
+        source's own clock and is never too late), else 1970: read everything again.
         """
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            return clock
         for client in self._services.used():
             client.contract(refresh=True)
         return self._services.server_time or min(self._newest.values(), default=_KNOWS_NOTHING)
@@ -159,3 +168,8 @@ class SoapConnector:
         # A window without rows still proves that nothing before its start is unread.
         known = self._newest.get(stream.id, window.since or _KNOWS_NOTHING)
         self._newest[stream.id] = max(known, newest.astimezone(UTC)) if newest else known
+
+
+def _must_list(stream: Stream, spec: SourceSpec) -> None:
+    if not spec.complete:
+        raise CannotSay("soap.not_complete", stream=stream.id, operation=spec.operation)

@@ -35,6 +35,18 @@ class _Compiled(msgspec.Struct, frozen=True):
     declared: str
 
 
+class Flat(msgspec.Struct, frozen=True):
+    """What is known of the one document that says what a bundle's many say.
+
+    ``digest`` is the bundle's, ``sha256`` the one document's, empty where the server has none that says the same; ``at`` is the server's
+    time of the comparison (ISO 8601, UTC).
+    """
+
+    digest: str
+    sha256: str
+    at: str
+
+
 @dataclass(frozen=True)
 class Store:
     """Bundles of any number of WSDLs under one folder."""
@@ -63,6 +75,17 @@ class Store:
             contract = read(bundle)
             _write(folder / "compiled.msgpack", _encoded(bundle, contract))
         return bundle, contract
+
+    def flat(self, wsdl: str) -> Flat | None:
+        """What was last noted of a WSDL's one-document form; None where nothing was, or nothing legible."""
+        try:
+            return msgspec.json.decode(self._pointer(wsdl).with_suffix(".flat").read_bytes(), type=Flat)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def note(self, wsdl: str, flat: Flat) -> None:
+        """Make this what ``flat`` gives for a WSDL whose bundle is kept."""
+        _write(self._pointer(wsdl).with_suffix(".flat"), msgspec.json.encode(flat))
 
     def _pointer(self, wsdl: str) -> Path:
         return self.folder / f"{hashlib.sha256(wsdl.encode()).hexdigest()[:16]}.current"

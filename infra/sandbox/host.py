@@ -6,7 +6,7 @@ import asyncio
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class MarkedApp:
 
 
 def control_routes(settings: Settings, verbs: dict[str, Verb]) -> list[Route]:
-    """``POST /_sandbox/<verb>`` with a JSON body, guarded by the admin token. ``advance`` and ``clock`` are always there.
+    """``POST /_sandbox/<verb>`` with a JSON body, guarded by the admin token. ``advance``, ``stand``, ``run_on`` and ``clock`` are always there.
 
     A verb takes the body as a dict and returns what is JSON; ValueError and KeyError become 400 with the sentence.
     """
@@ -60,10 +60,20 @@ def control_routes(settings: Settings, verbs: dict[str, Verb]) -> list[Route]:
             verbs["advanced"](body)
         return {"now": now.isoformat()}
 
+    def stand(body: dict[str, Any]) -> dict[str, str]:
+        now = settings.clock.stand_at(datetime.fromisoformat(str(body["at"])))
+        if "advanced" in verbs:
+            verbs["advanced"](body)
+        return {"now": now.isoformat()}
+
+    def run_on(_: dict[str, Any]) -> dict[str, str]:
+        return {"now": settings.clock.run_on().isoformat()}
+
     def clock(_: dict[str, Any]) -> dict[str, str]:
         return {"now": settings.clock.now().isoformat(), "origin": settings.clock.origin.isoformat()}
 
-    table: dict[str, Verb] = {"advance": advance, "clock": clock, **{k: v for k, v in verbs.items() if k != "advanced"}}
+    own: dict[str, Verb] = {"advance": advance, "stand": stand, "run_on": run_on, "clock": clock}
+    table: dict[str, Verb] = {**own, **{k: v for k, v in verbs.items() if k != "advanced"}}
 
     async def control(request: Request) -> Response:
         if request.headers.get("X-Sandbox-Admin") != settings.admin_token:

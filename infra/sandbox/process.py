@@ -83,6 +83,16 @@ def advance(home: Path, days: float) -> datetime:
     return datetime.fromisoformat(str(control(home, "advance", {"days": days})["now"]))
 
 
+def stand_at(home: Path, at: datetime) -> datetime:
+    """Let every server's clock stand still at ``at`` (aware), with all that happened until then lived. Returns the sandbox time, aware UTC."""
+    return datetime.fromisoformat(str(control(home, "stand", {"at": at.isoformat()})["now"]))
+
+
+def run_on(home: Path) -> datetime:
+    """Let clocks that stand still run on. Returns the sandbox time, aware UTC."""
+    return datetime.fromisoformat(str(control(home, "run_on", {})["now"]))
+
+
 def control(home: Path, verb: str, body: dict[str, Any], *, server: str | None = None) -> dict[str, Any]:
     """Call one control verb on one server, or on all; returns the (last) answer. Raises SandboxError with the server's own sentence."""
     known = _running(home)

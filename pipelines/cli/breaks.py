@@ -75,7 +75,7 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "empty-reply": _CALLS,
         "fault-500": _CALLS,
         "fault-200": _CALLS,
-        "storm-503": _CALLS,
+        "storm-503": (*_CALLS, "--ms N"),
         "business-error": _CALLS,
         "ignore-filter": _CALLS,
         "repeat-page": _CALLS,

@@ -49,6 +49,12 @@ def demo(
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Leave Dagster's web UI running and print its address.")] = True,
     port: Annotated[int, typer.Option("--port", min=0, max=65520, help="First of seven sandbox ports; 0 takes any free ones.")] = 18080,
     ui_port: Annotated[int, typer.Option("--ui-port", min=1, max=65535, help="Port of Dagster's web UI.")] = 3000,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days", min=1, max=366, help="Live so many days by script instead; the gate opens after day 22.", show_default=False
+        ),
+    ] = None,
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
@@ -59,11 +65,16 @@ def demo(
 
         folder = project or str(Path(__file__).resolve().parents[2] / "infra" / "project")
         if ui:
-            _stop_earlier_ui(open_project(folder).home / "webserver.pid")
+            home = open_project(folder).home
+            _stop_earlier_ui((home / "simulated" / ".fortnight" if days else home) / "webserver.pid")
             if not port_is_free(ui_port):
                 raise FixConfiguration("dev.port_taken", port=ui_port)
         started = time.monotonic()
         stage = Stage(folder, port, ui_port if ui else None, lang, json_)
+        if days is not None:
+            from pipelines.cli.demo_days import demo_days
+
+            return demo_days(stage, days)
         for number, (title, act) in enumerate(_steps(stage), start=1):
             stage.show(f"\n{number}. {title}", indent=0)
             act(stage)
@@ -82,11 +93,11 @@ def _steps(stage: Stage) -> Iterator[tuple[str, Callable[[Stage], None]]]:
     yield word("demo.pull", stage.lang), _pull
     yield word("demo.report", stage.lang), _report
     yield word("demo.index", stage.lang), _index
-    yield word("demo.ask", stage.lang, question=QUESTION), _ask
+    yield word("demo.ask", stage.lang, question=QUESTION), ask
     yield word("demo.gate", stage.lang), _gate
     stage.found["ui"] = None
     if stage.ui_port is not None:
-        yield word("demo.ui", stage.lang), _ui
+        yield word("demo.ui", stage.lang), show_ui
 
 
 def _sandbox(stage: Stage) -> None:
@@ -207,7 +218,7 @@ def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = 
         return run_job(opened, job, clock, bars, partition=today if daily else None, instance=instance).success
 
 
-def _ask(stage: Stage) -> None:
+def ask(stage: Stage) -> None:
     from connectors.errors import AnswerIsNo
     from pipelines.clock import WallClock
     from pipelines.serving.desk import preview
@@ -250,7 +261,7 @@ def _gate(stage: Stage) -> None:
             raise AnswerIsNo("demo.too_early", index=name)
 
 
-def _ui(stage: Stage) -> None:
+def show_ui(stage: Stage) -> None:
     import subprocess
     import urllib.error
     import urllib.request

@@ -62,7 +62,7 @@ def doctor(
                     connector.close()
             except FortnightError as error:
                 found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
-        found += stored(opened, system)
+        found += stored(opened, system) + ([] if system else closed_days(opened))
     worst = max((one.exit for one in found), default=0)
     payload = {
         "findings": [
@@ -84,6 +84,23 @@ def doctor(
 
     emit("doctor", payload, json_, text)
     raise typer.Exit(worst)
+
+
+def closed_days(project: Project) -> list[Finding]:
+    """Whether the table of closed days, where streams keep business days, ends within a year; it fails once it has ended."""
+    from connectors.messages import told
+    from pipelines.clock import WallClock
+    from pipelines.evidence.frozen import FILE, ending
+    from pipelines.evidence.plan import cadence_of, closed_of, today_of
+
+    if not any(cadence_of(project, stream).days == "jp_business" for stream in project.contracts):
+        return []
+    today = today_of(project, WallClock().now())
+    ends = ending(closed_of(project), today)
+    if ends is None:
+        return []
+    still = ends.params["next"] != today.year
+    return [Finding(FILE, still, told(ends.code, **ends.params), 0 if still else NO)]
 
 
 def stored(project: Project, system: str | None = None) -> list[Finding]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.cli.output import NO, Bars, JsonOption, LangOption, ProjectOption, cell, emit, line, open_project, row, spoken, word
+
+if TYPE_CHECKING:
+    from pipelines.serving.retrieval import Hit
 
 app = typer.Typer(help="Candidates of a search index.", no_args_is_help=True)
 IndexArgument = Annotated[str, typer.Argument(help="The index's name in project.yaml.")]
@@ -139,31 +142,38 @@ def search(
         "eligibility": state.eligibility,
         "trace_id": answer.trace_id,
         "reason": answer.reason.value,
-        "hits": [
-            {
-                "rank": hit.rank,
-                "score": round(hit.score, 6),
-                "title": hit.title,
-                "heading_path": list(hit.heading_path),
-                "snippet": hit.snippet,
-                "stream": hit.stream,
-                "document": hit.document,
-                "chunk": hit.chunk,
-                "url": hit.url,
-                "provenance": {"row": hit.provenance.row, "version": hit.provenance.version, "pull_id": hit.provenance.pull_id},
-            }
-            for hit in answer.hits
-        ],
+        "hits": [hit_payload(hit) for hit in answer.hits],
     }
 
     def text() -> None:
         for hit in answer.hits:
-            where = " › ".join(part for part in (hit.title, *hit.heading_path) if part)
-            row(f"{hit.rank}. {where}  [{hit.stream}]")
-            row(" ".join(hit.snippet.split())[:110], indent=5)
+            show_hit(hit)
         if not answer.hits:
             row(word("search.nothing", lang, person=as_, reason=answer.reason.value))
         eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
         row(word("search.from", lang, release=f"{answer.index}/{answer.release}", eligibility=eligibility, trace_id=answer.trace_id))
 
     emit("search", payload, json_, text)
+
+
+def hit_payload(hit: Hit) -> dict[str, Any]:
+    """One hit as ``--json`` prints it."""
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "title": hit.title,
+        "heading_path": list(hit.heading_path),
+        "snippet": hit.snippet,
+        "stream": hit.stream,
+        "document": hit.document,
+        "chunk": hit.chunk,
+        "url": hit.url,
+        "provenance": {"row": hit.provenance.row, "version": hit.provenance.version, "pull_id": hit.provenance.pull_id},
+    }
+
+
+def show_hit(hit: Hit) -> None:
+    """One hit in two lines."""
+    where = " › ".join(part for part in (hit.title, *hit.heading_path) if part)
+    row(f"{hit.rank}. {where}  [{hit.stream}]")
+    row(" ".join(hit.snippet.split())[:110], indent=5)

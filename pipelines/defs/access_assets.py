@@ -51,7 +51,8 @@ def _roster(system: str) -> dg.AssetsDefinition:
         from pipelines.pull.roster import refresh, roster_check
 
         try:
-            found = refresh(project_files.project, system, project_files.clock)
+            with project_files.outside():
+                found = refresh(project_files.project, system, project_files.clock)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         numbers = {name: getattr(found, name) for name in ("accounts", "members", "came", "left", "groups", "asked")}
@@ -85,7 +86,8 @@ def _agreement(system: str) -> dg.AssetsDefinition:
         from pipelines.serving.agreement import agree, agreement_check
 
         try:
-            found = agree(project_files.project, system, project_files.clock, context.run.run_id)
+            with project_files.outside():
+                found = agree(project_files.project, system, project_files.clock, context.run.run_id)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         check = agreement_check(found)
@@ -115,7 +117,8 @@ def _versions(system: str) -> dg.AssetsDefinition:
         from pipelines.pull.versions import weigh
 
         try:
-            found = weigh(project_files.project, system, project_files.clock)
+            with project_files.outside():
+                found = weigh(project_files.project, system, project_files.clock)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         names = ("asked", "files", "versions", "bytes", "current_bytes")

@@ -57,7 +57,8 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
     def stream_asset(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         request = _request(context, project_files, contract.stream)
         try:
-            result = pull(project_files.project, request, project_files.clock, project_files.report)
+            with project_files.outside():
+                result = pull(project_files.project, request, project_files.clock, project_files.report)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         # Only a source that was down, or a person's pull in the way, is worth another try; wrong credentials or drift would only be hammered.

@@ -10,18 +10,22 @@ import dagster as dg
 
 from connectors.errors import FortnightError
 from pipelines.clock import Clock
+from pipelines.defs import checks
+from pipelines.defs.evaluation_assets import evaluation_check, evaluation_specs
 from pipelines.defs.gate_page import calendar_metadata, state_metadata
-from pipelines.defs.keys import LEDGER, index_keys, stream_key
+from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.seal import declare
+from pipelines.evidence.declare import record_standing
 from pipelines.evidence.declared import access_fact, changed
 from pipelines.evidence.facts import fact_entry, latest_facts
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, own_rows, standing
 from pipelines.project import Project
 
-CHECK = "production_eligible"
+CHECK = ELIGIBLE
+RECONCILED = "reconciled"
 
 
 def index_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -51,7 +55,14 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 asset=candidate_key,
                 partitions_def=partitions,
                 description="Whether this index may serve production: every stream green for the required days in a row, and every readiness fact.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                RECONCILED,
+                asset=candidate_key,
+                partitions_def=partitions,
+                description="Whether every row in the candidate is so in today's tables: nothing deleted, held back or changed is still found.",
+            ),
+            *evaluation_specs(project, name, candidate_key, partitions),
         ],
         partitions_def=partitions,
         group_name="index",
@@ -62,6 +73,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         from pipelines.index.build import build_candidate
         from pipelines.index.inputs import embedder_of, stream_inputs
         from pipelines.index.parse import Parser
+        from pipelines.index.reconcile import reconcile, reconcile_check
         from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.outcome import Progress
 
@@ -71,7 +83,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
         try:
-            embedder = embedder_of(files)
+            embedder = embedder_of(files, index=name)
             with Parser() as parser:
                 made = build_candidate(
                     files.root,
@@ -84,6 +96,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 )
             if embedder.computed:
                 embedder.save()
+            reconciled = reconcile(files, name, Warehouse(files.root))
+            assert reconciled is not None  # it was built just now
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         declare(files, project_files.clock)
@@ -106,6 +120,10 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 **calendar_metadata(gate_state(files, name, project_files.clock)),
             },
         )
+        yield checks.result(candidate_key, reconcile_check(reconciled))
+        # Before the gate is read: what the examination finds is one of the facts it reads.
+        if files.index(name).evaluation is not None:
+            yield evaluation_check(project_files, name, made, candidate_key, embedder)
         yield eligibility_check(files, candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(
@@ -119,10 +137,10 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         description=f"Reads ledger and readiness facts and decides about {name}. Asks nobody, builds nothing.",
     )
     def gate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
-        state = gate_state(project_files.project, name, project_files.clock)
-        return dg.MaterializeResult(
-            metadata=state_metadata(project_files.project, state), tags={"gate/eligible": str(state.eligibility == "eligible").lower()}
-        )
+        clock = project_files.clock
+        state = record_standing(project_files.project, name, clock.now(), clock.kind)
+        eligible = str(state.eligibility == "eligible").lower()
+        return dg.MaterializeResult(metadata=state_metadata(project_files.project, state), tags={"gate/eligible": eligible})
 
     @dg.asset(
         key=production_key,
@@ -133,19 +151,27 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         group_name="index",
         owners=owners,
         backfill_policy=single_run,
-        description=f"The production pointer of {name}. It moves only when the gate says eligible; until then this step is skipped.",
+        description=f"The production pointer of {name}. It moves when the gate says eligible and two persons signed for this very release; until then this step is skipped.",
     )
     def production(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
-        state = gate_state(project_files.project, name, project_files.clock)
-        if state.eligibility != "eligible":
-            context.log.info(f"{name} is {state.eligibility} ({state.green_days} of {state.required_days}): the pointer stays where it is")
+        from pipelines.index.promotion import promote_decided
+
+        try:
+            moved = promote_decided(project_files.project, name, project_files.clock.now())
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        if moved.record is None:
+            context.log.info(moved.why.say())
             return
-        # Eligible is necessary and not enough: two people must have signed for this release, and the ledger holds no such row yet.
-        raise dg.Failure(
-            description=f"{name} is eligible; the pointer moves only with two people's signed decisions for a release, and the ledger holds none",
-            allow_retries=False,
+        yield dg.MaterializeResult(
+            asset_key=production_key,
+            metadata={
+                "release": dg.MetadataValue.text(f"{name}/{moved.record.release}"),
+                "content_hash": dg.MetadataValue.text(moved.record.content_hash),
+                "signed_by": dg.MetadataValue.text(moved.record.actor),
+                "reason": dg.MetadataValue.text(moved.record.reason),
+            },
         )
-        yield  # a generator, so that a skipped step needs no output
 
     return [candidate, gate, production]
 

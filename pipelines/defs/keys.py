@@ -5,6 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 LEDGER = dg.AssetKey(["evidence", "ledger"])
+#: The check on an index's candidate that shows where it stands.
+ELIGIBLE = "production_eligible"
 
 
 def stream_key(stream: str) -> dg.AssetKey:

@@ -5,6 +5,8 @@ https://docs.dagster.io/guides/build/external-resources
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +26,8 @@ class ProjectResource:
     folder: str
     clock: Clock = field(default_factory=WallClock)
     report: Report = silent
+    #: Where a source is spoken to. Certificates and tokens know one time, the machine's: a process that travels steps out of it here.
+    outside: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def watched(self, clock: Clock, report: Report) -> ProjectResource:
         """The same project under another clock, telling ``report`` of each step."""

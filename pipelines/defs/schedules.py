@@ -4,6 +4,7 @@ When a slot is due is the calendar's to say.
 https://docs.dagster.io/guides/automate/schedules
 """
 
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -20,8 +21,10 @@ from pipelines.defs.jobs import (
     tables_job_name,
     versions_job_name,
 )
-from pipelines.evidence.calendar import Cadence, due_slots
-from pipelines.evidence.plan import closed_of
+from pipelines.defs.keys import stream_key
+from pipelines.defs.tags import launch_tags
+from pipelines.evidence.calendar import due_slots
+from pipelines.evidence.plan import cadence_of, closed_of, default_cadence
 from pipelines.project import Project
 
 #: How late a right taken away by a group shows.
@@ -35,7 +38,7 @@ _SUNDAY_LATER = "10 3 * * 0"
 def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleDefinition]:
     """One schedule per job. Those of streams launch only on days the project's calendar makes due, and say so when they skip."""
     due = project.file.schedule
-    made = [_daily(project, found[system_job_name(system)], due.hour, due.minute) for system in by_system(project)]
+    made = [_slots(project, system, found[system_job_name(system)]) for system in by_system(project)]
     later = due.hour * 60 + due.minute + 90
     made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60) for name in project.file.indexes]
     for system in roster_systems(project):
@@ -50,6 +53,35 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
         made.append(_once_pulled(project, system, found[tables_job_name(system)], "weekly", _SUNDAY_LATER))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     return made
+
+
+def _slots(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinition:
+    """A tick at every time of day at which some stream of the system is due; it launches those that are due on that very slot."""
+    zone, streams = ZoneInfo(project.file.timezone), by_system(project)[system]
+    cadences = {stream: cadence_of(project, stream) for stream in streams}
+    times = sorted({at for cadence in cadences.values() for at in cadence.times})
+
+    @dg.schedule(
+        job=job,
+        name=f"{job.name}_daily",
+        cron_schedule=[f"{at.minute} {at.hour} * * *" for at in times] if len(times) > 1 else f"{times[0].minute} {times[0].hour} * * *",
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def slot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        at = context.scheduled_execution_time
+        day = at.astimezone(zone).date()
+        closed = closed_of(project)
+        owing = [stream for stream in streams if at.astimezone(UTC) in due_slots(cadences[stream], day, project.file.timezone, closed)]
+        if not owing:
+            return dg.SkipReason(
+                f"no stream of {system} is due at {at.astimezone(zone):%Y-%m-%d %H:%M} in the project's calendar ({_said(project)})"
+            )
+        # All of them: the job's own selection, as a hand-launched run has it.
+        selection = None if len(owing) == len(streams) else [stream_key(stream) for stream in owing]
+        return dg.RunRequest(partition_key=day.isoformat(), asset_selection=selection, tags=launch_tags("schedule", day.isoformat()))
+
+    return slot
 
 
 def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: str) -> dg.ScheduleDefinition:
@@ -69,7 +101,7 @@ def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: s
         warehouse = Warehouse(project.root)
         if not any(warehouse.published(stream) for stream in streams):
             return dg.SkipReason(f"no stream of {system} was published yet: there is nothing to ask about")
-        return dg.RunRequest()
+        return dg.RunRequest(tags=launch_tags("schedule"))
 
     return waiting
 
@@ -86,9 +118,13 @@ def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partition
     )
     def daily_slot(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = context.scheduled_execution_time.astimezone(zone).date()
-        cadence = Cadence(hour, minute, project.file.schedule.days)
-        if partitioned and not due_slots(cadence, day, project.file.timezone, closed_of(project)):
-            return dg.SkipReason(f"{day} is not due in the project's calendar ({project.file.schedule.days})")
-        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None)
+        if partitioned and not due_slots(default_cadence(project), day, project.file.timezone, closed_of(project)):
+            return dg.SkipReason(f"{day} is not due in the project's calendar ({_said(project)})")
+        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None, tags=launch_tags("schedule", day.isoformat()))
 
     return daily_slot
+
+
+def _said(project: Project) -> str:
+    days = project.file.schedule.days
+    return days if isinstance(days, str) else ", ".join(days)

@@ -1,52 +1,44 @@
 """The seal asset: once a day, after midnight, joins claims with what the witness saw and freezes every closed day. Sole writer of the chain."""
 
+import os
+import socket
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from connectors.errors import FortnightError
 from pipelines.clock import Clock
 from pipelines.defs.checks import table_schema
 from pipelines.defs.keys import LEDGER
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.witness import witness
-from pipelines.evidence.declared import changed, declared_facts
-from pipelines.evidence.facts import fact_entry, latest_facts
-from pipelines.evidence.history import history_of, policy_entry
-from pipelines.evidence.plan import calendar_of, claims_of, gate_policy, ledger_of, own_rows, seal_policy
-from pipelines.evidence.plan import environment_of as environment
+from pipelines.evidence.declare import declare_all, windows_known
+from pipelines.evidence.lease import leased
+from pipelines.evidence.plan import book_of, calendar_of, claims_of, ledger_of, seal_policy
 from pipelines.evidence.sealer import seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
-from pipelines.evidence.timetable import record
 from pipelines.project import Project
 
 
 def declare(project: Project, clock: Clock) -> None:
-    """Put into the ledger what it does not know yet: calendar, gate policies, and the facts the project file declares.
-
-    Called by every build and every seal, so that an edited calendar is known before the day it is to hold for.
-    """
-    ledger, now = ledger_of(project), clock.now()
-    record(ledger, calendar_of(project, now), environment(project), clock.kind, now)
-    rows = own_rows(project, ledger.read(kinds=("decision", "fact")))
-    for index in project.file.indexes:
-        news = changed(declared_facts(project, index, now), latest_facts(rows, index))
-        if news:
-            ledger.push([fact_entry(fact, environment(project), clock.kind) for fact in news])
-        policy = gate_policy(project, index).fingerprint()
-        if history_of(rows, index).policy != policy:
-            ledger.push([policy_entry(index, policy, environment(project), clock.kind, now)])
+    """Put into the ledger what it does not know yet (``pipelines.evidence.declare``)."""
+    declare_all(project, clock.now(), clock.kind)
 
 
 def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
-    """Note what is declared, then seal every closed day that has no seal yet."""
-    declare(project, clock)
+    """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy."""
     ledger, now = ledger_of(project), clock.now()
-    calendar = calendar_of(project, now)
-    days = unsealed_days(ledger, calendar, now)
-    since = days[0].opens_at if days else now - timedelta(days=1)
-    seen = witness(project, instance, since)
-    return seal_closed_days(ledger, claims_of(project), seen, calendar, seal_policy(project), now, clock.kind)
+    # Before anything is written: a clock that went back must not even take the lease.
+    days = unsealed_days(ledger, calendar_of(project, now), now)
+    with leased(project.root, f"{socket.gethostname()}:{os.getpid()}", clock):
+        declare(project, clock)
+        calendar = calendar_of(project, now)
+        since = days[0].opens_at if days else now - timedelta(days=1)
+        seen = witness(project, instance, since)
+        policy = replace(seal_policy(project), windows=windows_known(project, calendar))
+        return seal_closed_days(ledger, claims_of(project), seen, calendar, policy, now, clock.kind)
 
 
 def seal_asset(project: Project) -> dg.AssetsDefinition:
@@ -59,11 +51,11 @@ def seal_asset(project: Project) -> dg.AssetsDefinition:
         description="Append-only, hash-chained ledger: evidence and one seal per stream and closed day. Written by the seal job alone.",
     )
     def ledger(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
-        seals = seal_project(project_files.project, context.instance, project_files.clock)
-        table = ledger_of(project_files.project)
-        checked = table.verify()
-        if not checked.ok:
-            raise dg.Failure(description=f"the ledger does not verify: row {checked.broken_at}: {checked.why}", allow_retries=False)
+        try:
+            seals = seal_project(project_files.project, context.instance, project_files.clock)
+            head = book_of(project_files.project).head
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
         rows = [
             dg.TableRecord(
                 {"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict, "reasons": ", ".join(r.code for r in s.reasons)}
@@ -73,7 +65,7 @@ def seal_asset(project: Project) -> dg.AssetsDefinition:
         metadata: dict[str, dg.MetadataValue] = {
             "sealed": dg.MetadataValue.int(len(seals)),
             "green": dg.MetadataValue.int(sum(1 for s in seals if s.verdict == "green")),
-            "head": dg.MetadataValue.text(table.head().hash),
+            "head": dg.MetadataValue.text(head.hash),
         }
         if rows:
             metadata["table"] = dg.MetadataValue.table(rows, schema=table_schema(["stream", "day", "verdict", "reasons"]))

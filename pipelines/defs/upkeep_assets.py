@@ -51,7 +51,8 @@ def _books(stream: str) -> dg.AssetsDefinition:
 
         project, clock = project_files.project, project_files.clock
         try:
-            found = compare(project, stream, clock, settle=lambda: pull(project, Request(stream), clock))
+            with project_files.outside():
+                found = compare(project, stream, clock, settle=lambda: pull(project, Request(stream), clock))
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         check = books_check(found)

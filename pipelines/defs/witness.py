@@ -16,8 +16,8 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG
 from pipelines.defs.jobs import by_system, system_job_name
-from pipelines.defs.keys import stream_key
-from pipelines.evidence.witness import CheckFact, CheckStatus, Run, RunStatus, Tick, Witnessed
+from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
+from pipelines.evidence.witness import CheckFact, CheckStatus, Run, Runless, RunStatus, Tick, Witnessed
 from pipelines.project import Project
 from pipelines.pull.outcome import CHECKS
 
@@ -42,9 +42,37 @@ _CHECK_LIMIT = 500
 def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
     """Everything since ``since`` (aware UTC) that may bear on the days to be sealed."""
     runs = {run.run_id: run for run in _runs(project, instance, since)}
+    checks = tuple(_checks(project, instance, since))
+    posted = [Runless("check", fact.stream, fact.name, fact.recorded_at) for fact in checks if not fact.run_id]
     return Witnessed(
-        ticks=tuple(_ticks(project, instance, since)), runs=tuple(runs.values()), checks=tuple(_checks(project, instance, since))
+        ticks=tuple(_ticks(project, instance, since)),
+        runs=tuple(runs.values()),
+        checks=tuple(fact for fact in checks if fact.run_id),
+        runless=(*posted, *_posted(project, instance, since)),
     )
+
+
+def _posted(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Runless]:
+    """What names no run: materializations of streams, and everything of indexes and the ledger. The webserver takes such posts from anybody."""
+    for stream in project.contracts:
+        yield from _materializations(instance, stream_key(stream), stream, since)
+    for index in project.file.indexes:
+        candidate = index_keys(index)[0]
+        for key in index_keys(index):
+            yield from _materializations(instance, key, key.to_user_string(), since)
+        check = dg.AssetCheckKey(candidate, ELIGIBLE)
+        for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_CHECK_LIMIT):
+            at = datetime.fromtimestamp(record.create_timestamp, UTC)
+            if not record.run_id and at >= since:
+                yield Runless("check", candidate.to_user_string(), ELIGIBLE, at)
+    yield from _materializations(instance, LEDGER, LEDGER.to_user_string(), since)
+
+
+def _materializations(instance: dg.DagsterInstance, key: dg.AssetKey, subject: str, since: datetime) -> Iterable[Runless]:
+    wanted = dg.AssetRecordsFilter(asset_key=key, after_timestamp=since.timestamp())
+    for record in instance.fetch_materializations(wanted, limit=_CHECK_LIMIT).records:
+        if not record.run_id:
+            yield Runless("materialization", subject, key.to_user_string(), datetime.fromtimestamp(record.timestamp, UTC))
 
 
 def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Run]:

@@ -15,11 +15,19 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Cadence:
-    """When a stream is due: one slot at ``hour:minute`` of the project's time zone, every day or on Japanese business days."""
+    """When a stream is due: at ``hour:minute`` of the project's time zone and at each of ``more`` (hour, minute), every day or on Japanese
+    business days; ``weekdays`` (0 is Monday) narrows that further where it is not empty."""
 
     hour: int
     minute: int = 0
     days: Literal["daily", "jp_business"] = "daily"
+    more: tuple[tuple[int, int], ...] = ()
+    weekdays: tuple[int, ...] = ()
+
+    @property
+    def times(self) -> tuple[time, ...]:
+        """Each time of a due day, earliest first."""
+        return tuple(sorted({time(hour, minute) for hour, minute in ((self.hour, self.minute), *self.more)}))
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,13 @@ def is_business_day(day: date, closed: ClosedDays | None) -> bool:
 
 def due_slots(cadence: Cadence, day: date, tz: str, closed: ClosedDays | None = None) -> tuple[datetime, ...]:
     """The instants (UTC) at which ``cadence`` owes a pull on the civil ``day`` of ``tz``; none on a closed day."""
+    if cadence.weekdays and day.weekday() not in cadence.weekdays:
+        return ()
     if cadence.days == "jp_business" and not is_business_day(day, closed):
         return ()
-    return (datetime.combine(day, time(cadence.hour, cadence.minute), tzinfo=ZoneInfo(tz)).astimezone(UTC),)
+    zone = ZoneInfo(tz)
+    # Where clocks go forward two times may fall on one instant.
+    return tuple(sorted({datetime.combine(day, at, tzinfo=zone).astimezone(UTC) for at in cadence.times}))
 
 
 def bounds(day: date, tz: str, close_hour: int = 24) -> Day:

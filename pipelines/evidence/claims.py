@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal, cast
@@ -34,7 +34,7 @@ class CheckVerdict:
 @dataclass(frozen=True)
 class Balance:
     """The books of one pull in rows: source = landed + quarantined + excluded. ``source`` is None when the source could not be counted;
-    ``verified`` says the numbers were read back from what was published, not carried along."""
+    ``verified`` says the numbers were read back from what was published, not carried along, and held against a count of the source's."""
 
     source: int | None
     landed: int
@@ -141,7 +141,11 @@ class ClaimStore:
 
     def append(self, claim: Claim) -> None:
         """Write one claim. Commit conflicts are tried again; deltalake's CommitFailedError is raised when they do not end."""
-        rows = pa.Table.from_pylist([{"schema": SCHEMA, **asdict(claim)}], schema=_COLUMNS)
+        self.append_all([claim])
+
+    def append_all(self, claims: Iterable[Claim]) -> None:
+        """Write claims in one commit."""
+        rows = pa.Table.from_pylist([{"schema": SCHEMA, **asdict(claim)} for claim in claims], schema=_COLUMNS)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 # Creating first keeps two first writers from racing for version 0 with data in hand.

@@ -95,11 +95,13 @@ def named_owners(project: Project, owners: Iterable[str]) -> frozenset[str]:
 def questions_of(path: Path) -> tuple[int, int]:
     """How many different questions a JSONL file asks, and the number of the first line that is none (0: all are).
 
-    A line is an object with ``question`` (text) and ``expected`` (text, list or object), neither empty.
+    A line is an object with ``question`` and ``as`` (text), and what should come of it: ``expect`` (row ids) where ``kind`` is answerable,
+    ``forbidden`` (row ids) where it is forbidden, nothing where it is unanswerable. The same words asked as somebody else are another
+    question. An examination reads each line more closely (``fortnight index evaluate``).
     """
-    asked: set[str] = set()
+    asked: set[tuple[str, str]] = set()
     broken = 0
-    for number, line in enumerate((_text(path) or "").splitlines(), start=1):
+    for number, line in enumerate((_text(path) or "").split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -107,9 +109,9 @@ def questions_of(path: Path) -> tuple[int, int]:
         except (ValueError, RecursionError):
             found = None
         told = cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
-        question, expected = told.get("question"), told.get("expected")
-        if isinstance(question, str) and question.strip() and isinstance(expected, str | list | dict) and _says_something(expected):
-            asked.add(_folded(question))
+        question, person = told.get("question"), told.get("as")
+        if isinstance(question, str) and question.strip() and isinstance(person, str) and person.strip() and _says_what_should_come(told):
+            asked.add((_folded(question), _folded(person)))
         else:
             broken = broken or number
     return len(asked), broken
@@ -148,8 +150,13 @@ def _people(path: Path) -> frozenset[str] | None:
     return frozenset(_folded(str(name)) for person in each for name in (person.get("mail"), person.get("id")) if name)
 
 
-def _says_something(expected: str | list[Any] | dict[str, Any]) -> bool:
-    return bool(expected.strip() if isinstance(expected, str) else expected)
+def _says_what_should_come(told: Mapping[str, Any]) -> bool:
+    kind = told.get("kind")
+    rows: object = told.get({"answerable": "expect", "forbidden": "forbidden"}.get(str(kind), ""))
+    if kind == "unanswerable":
+        return not told.get("expect")
+    named = cast("list[object]", rows) if isinstance(rows, list) else []
+    return bool(named) and all(isinstance(row, str) and "#" in row for row in named)
 
 
 def _folded(name: str) -> str:

@@ -4,6 +4,7 @@ FixConfiguration ── CalendarError   the frozen calendar does not cover the d
                  └─ ClockWentBack   now lies before the last sealed instant: a clock is wrong
 AnswerIsNo       ── LedgerBroken    the chain does not hold: nothing may be built on it
 Interrupted      ── HeadMoved       someone else wrote first: read again, then write
+                 └─ LedgerBusy      another sealer is at work: wait for it
 """
 
 from __future__ import annotations
@@ -24,4 +25,8 @@ class LedgerBroken(AnswerIsNo):
 
 
 class HeadMoved(Interrupted):
+    pass
+
+
+class LedgerBusy(Interrupted):
     pass

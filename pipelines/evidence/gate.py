@@ -5,50 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
 from zoneinfo import ZoneInfo
 
+from pipelines.evidence.budget import bad_days, overspent, reviews_missed
 from pipelines.evidence.calendar import DAY
 from pipelines.evidence.chain import Entry, fingerprint
 from pipelines.evidence.claims import ClockKind, Environment
-from pipelines.evidence.facts import REQUIRED_FACTS, Fact, latest_facts
-from pipelines.evidence.history import GATE, Eligibility, History, Signed, effective_seals, history_of, nobody_signed
-from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.facts import REQUIRED_FACTS, Fact
+from pipelines.evidence.history import GATE, Eligibility, History
 from pipelines.evidence.reasons import Reason, reason
-from pipelines.evidence.seals import Seal, Verdict
+from pipelines.evidence.seals import Seal
+from pipelines.evidence.spans import DayVerdict, Span, spans_of
+from pipelines.evidence.walk import Walked, walk, window
 
-DayVerdict = Verdict | Literal["unsealed"]
+__all__ = ["DayVerdict", "GatePolicy", "GateState", "StreamState", "decide", "decide_spans", "state_entry"]
 #: Nothing known of an index: not even a recorded policy, so never eligible.
 NO_HISTORY = History()
-_WORST_FIRST: tuple[Verdict, ...] = ("red", "missing", "excused", "green")
 
 
 @dataclass(frozen=True)
 class GatePolicy:
     """What an index must show. ``fact_valid_days`` says after how many days a fact must have been measured again (others do not age);
     ``timezone`` is the project's, in which ``today`` and the ages of facts are counted. ``streams`` are those the index is built from: taking
-    a red one out is a change of policy."""
+    a red one out is a change of policy. ``review_days`` working days after promotion ask for the operator's sign-off; as many missing as
+    ``review_misses`` suspend."""
 
     green_days: int = 14
     fact_valid_days: tuple[tuple[str, int], ...] = (("rollback_drill", 90),)
     timezone: str = "Asia/Tokyo"
     streams: tuple[str, ...] = ()
+    review_days: int = 10
+    review_misses: int = 2
 
     def __post_init__(self) -> None:
         if self.green_days < 1:
             raise ValueError(f"a gate needs at least one green day, not {self.green_days}")
 
+    def terms(self) -> dict[str, object]:
+        """All that is decided by, as JSON types."""
+        return {
+            "green_days": self.green_days,
+            "fact_valid_days": [[name, days] for name, days in sorted(self.fact_valid_days)],
+            "timezone": self.timezone,
+            "required_facts": sorted(REQUIRED_FACTS),
+            "streams": sorted(self.streams),
+            "review_days": self.review_days,
+            "review_misses": self.review_misses,
+        }
+
     def fingerprint(self) -> str:
         """Recorded in the ledger; a gate whose policy differs from the recorded one starts again."""
-        return fingerprint(
-            {
-                "green_days": self.green_days,
-                "fact_valid_days": [[name, days] for name, days in sorted(self.fact_valid_days)],
-                "timezone": self.timezone,
-                "required_facts": sorted(REQUIRED_FACTS),
-                "streams": sorted(self.streams),
-            }
-        )
+        return fingerprint(self.terms())
 
 
 @dataclass(frozen=True)
@@ -74,17 +81,6 @@ class GateState:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True)
-class _Row:
-    """The walk over one stream's days: verdicts and running count of each day up to yesterday, and the days that restarted it."""
-
-    green_days: int
-    days: tuple[tuple[date, DayVerdict], ...]
-    last_reason: Reason | None
-    restarts: tuple[date, ...]
-    counts: Mapping[date, int]
-
-
 def decide(
     index: str,
     streams: Sequence[str],
@@ -98,10 +94,25 @@ def decide(
 
     Seals are those ``effective_seals`` gives. Without a recorded policy in ``history`` the answer is never eligible.
     """
+    return decide_spans(index, streams, spans_of(seals), facts, policy, today, history)
+
+
+def decide_spans(
+    index: str,
+    streams: Sequence[str],
+    spans: Mapping[str, Sequence[Span]],
+    facts: Sequence[Fact],
+    policy: GatePolicy,
+    today: date,
+    history: History = NO_HISTORY,
+) -> GateState:
+    """``decide`` over spans: the same days, told by their runs."""
     names = sorted(set(streams))
-    rows = {name: _walk(name, [seal for seal in seals if seal.stream == name], today, history) for name in names}
+    rows = {name: walk(name, spans.get(name, ()), today, history) for name in names}
     green_days = min((row.green_days for row in rows.values()), default=0)
-    states = tuple(StreamState(name, row.green_days, _window(row.days, policy.green_days), row.last_reason) for name, row in rows.items())
+    states = tuple(
+        StreamState(name, row.green_days, window(row.segments, policy.green_days), row.last_reason) for name, row in rows.items()
+    )
     short: list[Reason] = [] if names else [reason("gate.no_streams")]
     for state in states:
         # A stream that was never sealed has no day to explain: its history has yet to begin.
@@ -111,28 +122,9 @@ def decide(
             short.append(reason("gate.streak_short", stream=state.stream, green_days=state.green_days, required_days=policy.green_days))
             if state.last_reason is not None and state.last_reason.code.startswith("gate."):
                 short.append(state.last_reason)
-    unready = _policy_reasons(policy, history) + _fact_reasons(index, facts, policy, today)
-    eligibility, why = _standing(rows, short, unready, policy.green_days, today, history)
+    unready = _policy_reasons(policy, history) + _fact_reasons(index, facts, policy, today) + _people_reasons(rows, history)
+    eligibility, why = _standing(rows, short, unready, policy, today, history)
     return GateState(index, eligibility, green_days, policy.green_days, states, tuple(dict.fromkeys(why)))
-
-
-def read_gate(
-    ledger: Ledger,
-    index: str,
-    streams: Sequence[str],
-    policy: GatePolicy,
-    today: date,
-    signed: Signed = nobody_signed,
-    environment: Environment | None = None,
-) -> GateState:
-    """``decide`` over what stands in the ledger for ``environment``: evidence never crosses from one to another.
-
-    Reading proves nothing: ``Ledger.verify`` is a separate question.
-    """
-    rows = ledger.read(kinds=("seal", "amendment", "decision", "fact"))
-    rows = [row for row in rows if environment is None or row.entry.environment == environment]
-    seals = effective_seals([row for row in rows if row.entry.subject in set(streams)], signed)
-    return decide(index, streams, seals, latest_facts(rows, index), policy, today, history_of(rows, index, signed))
 
 
 def state_entry(state: GateState, environment: Environment, clock: ClockKind, now: datetime) -> Entry:
@@ -148,84 +140,6 @@ def state_entry(state: GateState, environment: Environment, clock: ClockKind, no
         reasons=state.reasons,
         actor=GATE,
     )
-
-
-def _walk(stream: str, seals: Sequence[Seal], today: date, history: History) -> _Row:
-    """Count forward from the first seal to yesterday; every day in between must be sealed. Without a seal no day was ever owed: no days."""
-    by_day: dict[date, Seal] = {}
-    for seal in seals:
-        other = by_day.get(seal.day)
-        # The sealer writes one seal a day; should two stand there, the worse is believed.
-        if seal.day < today and (other is None or _WORST_FIRST.index(seal.verdict) < _WORST_FIRST.index(other.verdict)):
-            by_day[seal.day] = seal
-    yesterday = today - DAY
-    count, last_reason = 0, None
-    days: list[tuple[date, DayVerdict]] = []
-    restarts: list[date] = []
-    counts: dict[date, int] = {}
-    before: Seal | None = None
-    day = min(by_day, default=today)
-    while day <= yesterday:
-        seal = by_day.get(day)
-        if seal is None:
-            count, last_reason = 0, reason("gate.day_not_sealed", stream=stream, day=day.isoformat())
-            days.append((day, "unsealed"))
-        else:
-            changed = _changed(before, seal, history)
-            if changed is not None:
-                count, last_reason = 0, changed
-                restarts.append(day)
-            if seal.verdict == "green":
-                if history.count_from is None or day >= history.count_from:
-                    count += 1
-                else:
-                    last_reason = reason("gate.policy_since", day=history.count_from.isoformat())
-            elif seal.verdict != "excused":
-                count, last_reason = 0, seal.reasons[0] if seal.reasons else None
-            days.append((day, seal.verdict))
-            before = _known(before, seal)
-        counts[day] = count
-        day += DAY
-    return _Row(count, tuple(days), last_reason, tuple(restarts), counts)
-
-
-def _known(before: Seal | None, seal: Seal) -> Seal:
-    """The newest seal, with the contract and endpoint last seen where the day itself had no good pull."""
-    if before is None:
-        return seal
-    return Seal(
-        seal.stream,
-        seal.day,
-        seal.verdict,
-        seal.reasons,
-        seal.policy,
-        seal.contract or before.contract,
-        seal.endpoint or before.endpoint,
-    )
-
-
-def _changed(before: Seal | None, seal: Seal, history: History) -> Reason | None:
-    """What restarts the count on this day. A contract change nobody accepted as additive is taken for a breaking one."""
-    if before is None:
-        return None
-    at = seal.day.isoformat()
-    if before.endpoint and seal.endpoint and before.endpoint != seal.endpoint:
-        return reason("gate.endpoint_changed", stream=seal.stream, day=at)
-    old = before.contract.fingerprint if before.contract else None
-    new = seal.contract.fingerprint if seal.contract else None
-    if old is not None and new is not None and old != new and (seal.stream, old, new) not in history.additive:
-        return reason("gate.contract_changed", stream=seal.stream, day=at)
-    if before.policy != seal.policy:
-        return reason("gate.seal_policy_changed", stream=seal.stream, day=at)
-    return None
-
-
-def _window(days: Sequence[tuple[date, DayVerdict]], wanted: int) -> tuple[tuple[date, DayVerdict], ...]:
-    seen, start = 0, len(days)
-    while start > 0 and seen < wanted:
-        start -= 1
-        seen += days[start][1] != "excused"
-    return tuple(days[start:])
 
 
 def _policy_reasons(policy: GatePolicy, history: History) -> list[Reason]:
@@ -259,8 +173,29 @@ def _fact_reasons(index: str, facts: Sequence[Fact], policy: GatePolicy, today: 
     return wrong
 
 
+def _people_reasons(rows: Mapping[str, Walked], history: History) -> list[Reason]:
+    """What people have yet to sign: the first week, and every contract that is not the one a stream began with."""
+    wrong = [] if history.week_one is not None else [reason("gate.week_one_unsigned")]
+    for stream, row in rows.items():
+        if row.contract is not None and not _reached(stream, row, history):
+            wrong.append(reason("gate.contract_not_accepted", stream=stream, fingerprint=row.contract))
+    return wrong
+
+
+def _reached(stream: str, row: Walked, history: History) -> bool:
+    """Whether additive steps, each accepted by one person, lead from the first contract, or one that two persons accepted, to today's."""
+    known = {row.first_contract} | {after for name, after in history.accepted if name == stream}
+    steps = [(before, after) for name, before, after in history.additive if name == stream]
+    grown = True
+    while grown:
+        more = {after for before, after in steps if before in known} - known
+        known |= more
+        grown = bool(more)
+    return row.contract in known
+
+
 def _standing(
-    rows: Mapping[str, _Row], short: list[Reason], unready: list[Reason], required: int, today: date, history: History
+    rows: Mapping[str, Walked], short: list[Reason], unready: list[Reason], policy: GatePolicy, today: date, history: History
 ) -> tuple[Eligibility, list[Reason]]:
     """From the open reasons to the one word, with the error budget once an index has been eligible."""
     open_reasons = short + unready
@@ -268,46 +203,18 @@ def _standing(
         return "revoked", [reason("gate.revoked_by", actor=history.revoked_by), *open_reasons]
     if history.suspended_by is not None:
         return "suspended", [reason("gate.suspended_by", actor=history.suspended_by), *open_reasons]
+    missed = reviews_missed(history, policy.review_misses, today)
+    if missed is not None:
+        return "suspended", [missed, *open_reasons]
     if not open_reasons:
         return "eligible", []
     since = history.eligible_since
     restarted = since is not None and any(day >= since for row in rows.values() for day in row.restarts)
-    if since is None or restarted or unready or not _had_earned_it(rows, since, required):
+    if since is None or restarted or unready or not all(row.count_on(since - DAY) >= policy.green_days for row in rows.values()):
+        # A decision row alone opens nothing: the seals themselves must say that it was earned.
         return "ineligible", open_reasons
-    bad = _bad_days(rows, max(since, history.resumed_on or since), today)
-    spent = _overspent(bad)
+    bad = bad_days([row.segments for row in rows.values()], max(since, history.resumed_on or since))
+    spent = overspent(bad, [row.segments for row in rows.values()])
     if spent is not None:
         return "suspended", [spent, *open_reasons]
-    return "eligible", [reason("gate.budget_spent", bad_days=sum(is_bad for _, is_bad in bad))]
-
-
-def _had_earned_it(rows: Mapping[str, _Row], since: date, required: int) -> bool:
-    """Whether the seals themselves say so: a decision row alone opens nothing."""
-    return all(row.counts.get(since - DAY, 0) >= required for row in rows.values())
-
-
-def _bad_days(rows: Mapping[str, _Row], since: date, today: date) -> list[tuple[date, bool]]:
-    """Each day since ``since`` that is not excused for every stream, and whether any stream was not green on it."""
-    found: list[tuple[date, bool]] = []
-    verdicts = [dict(row.days) for row in rows.values()]
-    day = since
-    while day < today:
-        own = [verdict.get(day, "unsealed") for verdict in verdicts]
-        if any(each != "excused" for each in own):
-            found.append((day, any(each not in ("green", "excused") for each in own)))
-        day += DAY
-    return found
-
-
-def _overspent(days: Sequence[tuple[date, bool]]) -> Reason | None:
-    """Two bad days in a row, or three in fourteen."""
-    bad: list[date] = []
-    for at, (day, is_bad) in enumerate(days):
-        if not is_bad:
-            continue
-        bad.append(day)
-        if at > 0 and days[at - 1][1]:
-            return reason("gate.two_bad_in_a_row", day=day.isoformat())
-        if len(bad) >= 3 and (day - bad[-3]).days < 14:
-            return reason("gate.three_bad_in_fourteen", day=day.isoformat())
-    return None
+    return "eligible", [reason("gate.budget_spent", bad_days=len(bad))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from typing import Any, cast
@@ -52,12 +52,15 @@ _COLUMNS = pa.schema(
         ("signature", _STRING),
     ]
 )
+#: Every column, in the order of a row.
+NAMES = tuple(_COLUMNS.names)
 # Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
 # writing behind it; compaction carries none and does not disturb a writer.
 _WRITER = "fortnight.ledger"
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50"}
 _UPKEEP_EVERY = 250
 _PUSH_ATTEMPTS = 8
+_SLICE = 10_000
 
 
 class Ledger:
@@ -66,6 +69,7 @@ class Ledger:
     def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
         self.location = location
         self._options = dict(storage_options) if storage_options else None
+        self._written: tuple[DeltaTable, int, Head] | None = None
 
     def head(self) -> Head:
         """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
@@ -75,28 +79,36 @@ class Ledger:
     def append(self, entries: Iterable[Entry], after: Head | None = None) -> Head:
         """Add ``entries`` in one commit behind ``after`` (by default behind the head of this moment) and return the new head.
 
+        The same entries behind the same head are written once: a second call, or a commit whose answer was lost, finds them there.
         Raises HeadMoved, with nothing written, when the head is another or moves meanwhile.
         """
-        table = self._open() or self._create()
-        head = _head(table)
-        if after is not None and head != after:
-            raise HeadMoved("ledger.head_moved", expected=after.seq, found=head.seq)
-        rows = link(entries, head)
+        table, head = self._behind()
+        rows = link(entries, after or head)
         if not rows:
-            return head
+            return after or head
         last = rows[-1]
+        if after is not None and head != after:
+            if self._holds(table, rows):
+                return Head(last.seq, last.hash)
+            raise HeadMoved("ledger.head_moved", expected=after.seq, found=head.seq)
         try:
             write_deltalake(
                 table,
-                pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS),
+                table_of(rows),
                 mode="append",
                 commit_properties=CommitProperties(app_transactions=[Transaction(_WRITER, last.seq)]),
             )
         except CommitFailedError as conflict:
+            found = self._open()
+            if found is not None and self._holds(found, rows):
+                return Head(last.seq, last.hash)
             raise HeadMoved("ledger.head_moved", expected=head.seq, found=self.head().seq) from conflict
+        made = Head(last.seq, last.hash)
+        self._written = (table, table.version(), made)
         if table.version() % _UPKEEP_EVERY == 0:
+            self._written = None
             self.keep_up()
-        return Head(last.seq, last.hash)
+        return made
 
     def push(self, entries: Iterable[Entry]) -> Head:
         """Append rows that do not depend on what was read before (facts, signed decisions), trying again when another writer was first."""
@@ -132,13 +144,7 @@ class Ledger:
         ):
             if condition is not None:
                 wanted = condition if wanted is None else wanted & condition
-        rows: list[ChainRow] = []
-        for columns in _rows(table, wanted):
-            try:
-                rows.append(_row(columns))
-            except (ValueError, TypeError, KeyError) as problem:
-                raise LedgerBroken("ledger.broken", seq=columns.get("seq"), why=type(problem).__name__) from problem
-        return tuple(rows)
+        return tuple(_parsed(_rows(table, wanted)))
 
     def last_seal(self) -> ChainRow | None:
         """The newest seal row, which tells the last sealed day and the instant it was sealed."""
@@ -149,31 +155,57 @@ class Ledger:
         newest = cast(int | None, pc.max(seals["seq"]).as_py())
         return None if newest is None else _row(_rows(table, pc.field("seq") == newest)[0])
 
-    def verify(self, anchor: Head | None = None) -> Verification:
-        """Whether every row hashes to what it says and follows the one before.
+    def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS) -> Verification:
+        """Whether every row behind ``after`` hashes to what it says and follows the one before.
 
-        ``anchor`` is a head published earlier: it must still stand in the chain, else rows were cut off or rewritten behind it.
+        ``anchor`` are heads published earlier: each must still stand in the chain, else rows were cut off or rewritten behind it.
         """
+        given = [anchor] if isinstance(anchor, Head) else list(anchor or ())
+        published = dict[int, set[str]]()
+        for one in given:
+            published.setdefault(one.seq, set()).add(one.hash)
+        before = after
         try:
             table = self._open()
-            found = [] if table is None else _rows(table, None)
+            if table is not None and after != GENESIS and self.hashes([after.seq]).get(after.seq) != after.hash:
+                return Verification(False, after.seq, reason("ledger.hash_wrong"))
+            for columns in () if table is None else _slices(table, None if after == GENESIS else pc.field("seq") > after.seq):
+                try:
+                    row = _row(columns)
+                except (ValueError, TypeError, KeyError) as problem:
+                    return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
+                step = verify_rows([row], before)
+                if not step.ok:
+                    return step
+                before = Head(row.seq, row.hash)
+                if published.get(row.seq, {row.hash}) != {row.hash}:
+                    return Verification(False, row.seq, reason("ledger.hash_wrong"))
         except (DeltaError, pa.ArrowException, OSError) as problem:
             return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
-        before = GENESIS
-        for columns in found:
-            try:
-                row = _row(columns)
-            except (ValueError, TypeError, KeyError) as problem:
-                return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
-            step = verify_rows([row], before)
-            if not step.ok:
-                return step
-            before = Head(row.seq, row.hash)
-            if anchor is not None and row.seq == anchor.seq and row.hash != anchor.hash:
-                return Verification(False, row.seq, reason("ledger.hash_wrong"))
-        if anchor is not None and before.seq < anchor.seq:
-            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=anchor.seq))
+        if published and before.seq < max(published):
+            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=max(published)))
         return Verification(True)
+
+    def hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
+        """The hashes of the rows with these numbers, as far as there are such rows. Of two rows under one number the hash is neither's."""
+        table = self._open()
+        if table is None or not seqs:
+            return {}
+        found = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq").isin(sorted(seqs)))
+        pairs = list(zip(found["seq"].to_pylist(), found["hash"].to_pylist(), strict=True))
+        known = {cast(int, seq): cast(str, own) for seq, own in pairs}
+        return known if len(pairs) == len(known) else {}
+
+    def columns(self, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
+        """Some columns of some rows, in chain order: for readers to whom a row is too dear."""
+        table = self._open()
+        schema = pa.schema([_COLUMNS.field(name) for name in names])
+        if table is None:
+            return schema.empty_table()
+        found = table.to_pyarrow_dataset().to_table(columns=list(names), filter=wanted)
+        if not _in_order(found["seq"]):
+            found = found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")]))
+        return found.cast(schema)
 
     def keep_up(self) -> None:
         """Compact small files and drop old log files, so that an append stays as cheap at row 10,000 as at row 10. No row changes."""
@@ -184,6 +216,22 @@ class Ledger:
         table.create_checkpoint()
         table.cleanup_metadata()
         table.vacuum(dry_run=False)
+
+    def _behind(self) -> tuple[DeltaTable, Head]:
+        """The table as it is now, and its head. A writer whose own commit is still the last one knows its head without looking."""
+        if self._written is not None:
+            table, version, head = self._written
+            table.update_incremental()
+            if table.version() == version:
+                return table, head
+        self._written = None
+        table = self._open() or self._create()
+        return table, _head(table)
+
+    def _holds(self, table: DeltaTable, rows: Sequence[ChainRow]) -> bool:
+        """Whether these very rows stand in the table already. The last one's hash covers the others."""
+        found = table.to_pyarrow_dataset().to_table(columns=["hash"], filter=pc.field("seq") == rows[-1].seq)
+        return found["hash"].to_pylist() == [rows[-1].hash]
 
     def _open(self) -> DeltaTable | None:
         try:
@@ -202,6 +250,37 @@ class Ledger:
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
     found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
     return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
+
+
+def _in_order(seqs: pa.ChunkedArray) -> bool:
+    """Compacted files hold rows as they were written: mostly there is nothing to sort."""
+    return bool(pc.all(pc.greater(seqs[1:], seqs[:-1])).as_py()) if len(seqs) > 1 else True
+
+
+def table_of(rows: Sequence[ChainRow]) -> pa.Table:
+    """Rows as the ledger's columns."""
+    return pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS)
+
+
+def rows_of(table: pa.Table) -> Iterator[ChainRow]:
+    """The rows of ``Ledger.columns`` with all ``NAMES``. One that does not even parse raises LedgerBroken."""
+    yield from _parsed(cast(list[dict[str, Any]], table.to_pylist()))
+
+
+def _parsed(listed: Iterable[Mapping[str, Any]]) -> Iterator[ChainRow]:
+    for columns in listed:
+        try:
+            yield _row(columns)
+        except (ValueError, TypeError, KeyError) as problem:
+            raise LedgerBroken("ledger.broken", seq=columns.get("seq"), why=type(problem).__name__) from problem
+
+
+def _slices(table: DeltaTable, wanted: pc.Expression | None) -> Iterator[dict[str, Any]]:
+    """All columns of the rows in chain order, as Python values a slice at a time: a year of a thousand streams does not fit as such."""
+    found = table.to_pyarrow_dataset().to_table(filter=wanted)
+    order = pc.sort_indices(found, sort_keys=[("seq", "ascending")])
+    for start in range(0, len(order), _SLICE):
+        yield from cast(list[dict[str, Any]], found.take(order.slice(start, _SLICE)).to_pylist())
 
 
 def _head(table: DeltaTable) -> Head:
@@ -244,8 +323,13 @@ def _row(columns: Mapping[str, Any]) -> ChainRow:
     rest["balance"] = Balance(**rest["balance"]) if rest["balance"] else None
     rest["contract"] = ContractRef(**rest["contract"]) if rest["contract"] else None
     rest["endpoint"] = Endpoint(**rest["endpoint"]) if rest["endpoint"] else None
-    rest["reasons"] = tuple(Reason(each["code"], _params(each["params"])) for each in rest["reasons"])
+    rest["reasons"] = reasons_of(rest["reasons"])
     return ChainRow(Entry(**rest), seq, prev, own)
+
+
+def reasons_of(listed: Iterable[Mapping[str, str]]) -> tuple[Reason, ...]:
+    """Reasons as the table holds them."""
+    return tuple(Reason(each["code"], _params(each["params"])) for each in listed)
 
 
 def _params(text: str) -> dict[str, Any]:

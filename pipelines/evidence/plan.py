@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
+from pipelines.due import WEEKDAYS, StreamSchedule
+from pipelines.evidence.book import Book, open_book
 from pipelines.evidence.calendar import Cadence, Calendar, ClosedDays, StreamPlan, bounds, closed_until
 from pipelines.evidence.chain import ChainRow
 from pipelines.evidence.claims import ClaimStore, Environment
-from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.gate import GatePolicy, GateState, read_gate
+from pipelines.evidence.frozen import read_frozen
+from pipelines.evidence.gate import GatePolicy, GateState
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import SealPolicy
+from pipelines.evidence.standing import state_of
 from pipelines.evidence.witness import STREAM_CHECKS
 from pipelines.landing.published import store_options
 from pipelines.project import Project
@@ -33,21 +37,39 @@ def environment_of(project: Project) -> Environment:
 
 
 def closed_of(project: Project) -> ClosedDays | None:
-    """The closed days frozen into the project file, or None when it is due every day and needs none."""
+    """The closed days frozen into the project (calendar.yaml, else the project file's own list), or None where there are none."""
+    if (table := read_frozen(project.folder)) is not None:
+        return table.closed
     frozen = project.file.schedule.closed
     return ClosedDays(tuple(frozen.years), frozenset(frozen.days)) if frozen else None
 
 
+def cadence_of(project: Project, stream: str) -> Cadence:
+    """When a stream is due, as the project file says."""
+    return _cadence(project.file.schedule.of(stream))
+
+
+def default_cadence(project: Project) -> Cadence:
+    """When streams are due that have no line of their own: indexes are built on these days."""
+    return _cadence(project.file.schedule.of(""))
+
+
+def _cadence(told: StreamSchedule) -> Cadence:
+    first, *more = told.clock
+    weekdays = tuple(WEEKDAYS.index(day) for day in told.days) if isinstance(told.days, tuple) else ()
+    days = told.days if isinstance(told.days, str) else "daily"
+    return Cadence(first.hour, first.minute, days, tuple((at.hour, at.minute) for at in more), weekdays)
+
+
 def calendar_of(project: Project, now: datetime) -> Calendar:
-    """Every stream with a contract owes its slot from its first day: a stream nobody ever pulled has no history to judge."""
-    due = project.file.schedule
+    """Every stream with a contract owes its slots from its first day: a stream nobody ever pulled has no history to judge."""
     today = now.astimezone(ZoneInfo(project.file.timezone)).date()
     first = first_days(project)
     plans = tuple(
-        StreamPlan(stream, Cadence(due.hour, due.minute, due.days), first.get(stream, today), required_checks=STREAM_CHECKS)
+        StreamPlan(stream, cadence_of(project, stream), first.get(stream, today), required_checks=STREAM_CHECKS)
         for stream in sorted(project.contracts)
     )
-    return Calendar(project.file.timezone, plans, 24, closed_of(project))
+    return Calendar(project.file.timezone, plans, project.file.schedule.close_hour, closed_of(project))
 
 
 def first_days(project: Project) -> dict[str, date]:
@@ -84,7 +106,14 @@ def seal_policy(project: Project) -> SealPolicy:
 
 def gate_policy(project: Project, index: str) -> GatePolicy:
     spec = project.index(index)
-    return GatePolicy(green_days=spec.gate.green_days, timezone=project.file.timezone, streams=tuple(spec.streams))
+    return GatePolicy(
+        green_days=spec.gate.green_days,
+        fact_valid_days=(("rollback_drill", spec.gate.drill_valid_days),),
+        timezone=project.file.timezone,
+        streams=tuple(spec.streams),
+        review_days=spec.gate.review_days,
+        review_misses=spec.gate.review_misses,
+    )
 
 
 def own_rows(project: Project, rows: Iterable[ChainRow]) -> list[ChainRow]:
@@ -92,12 +121,21 @@ def own_rows(project: Project, rows: Iterable[ChainRow]) -> list[ChainRow]:
     return [row for row in rows if row.entry.environment == project.environment]
 
 
+def proof_of(project: Project) -> Path:
+    """Where this machine remembers how far it verified the ledger. Without it everything is verified anew."""
+    return project.home / "ledger-proven.json"
+
+
+def book_of(project: Project) -> Book:
+    """The project's ledger as the gate reads it, verified. Raises LedgerBroken when it does not hold."""
+    return open_book(ledger_of(project), environment_of(project), proof_of(project))
+
+
 def standing(project: Project, index: str, now: datetime) -> GateState:
     """Where an index stands at ``now`` (aware), from a ledger that verifies. Raises LedgerBroken when it does not."""
-    ledger = ledger_of(project)
-    proof = ledger.verify()
-    if not proof.ok:
-        raise LedgerBroken("ledger.broken", seq=proof.broken_at, why=proof.why)
-    today = now.astimezone(ZoneInfo(project.file.timezone)).date()
-    streams = project.index(index).streams
-    return read_gate(ledger, index, streams, gate_policy(project, index), today, environment=environment_of(project))
+    return state_of(book_of(project), index, gate_policy(project, index), today_of(project, now))
+
+
+def today_of(project: Project, now: datetime) -> date:
+    """The project's civil date at ``now`` (aware)."""
+    return now.astimezone(ZoneInfo(project.file.timezone)).date()

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from pipelines.evidence.calendar import DAY, Calendar, Day, StreamPlan, bounds, closed_until
 from pipelines.evidence.chain import ChainRow, Entry, Head, instant_text
 from pipelines.evidence.claims import Claim, ClaimStore, ClockKind
+from pipelines.evidence.columns import seal_columns
 from pipelines.evidence.errors import ClockWentBack
 from pipelines.evidence.examine import FINDINGS, Examined
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal, SealPolicy, judge_day
 from pipelines.evidence.timetable import KINDS, changed_after, day_of, due_of, record, recorded
-from pipelines.evidence.witness import CheckFact, Run, Tick, Witnessed
+from pipelines.evidence.witness import CheckFact, Run, Runless, Tick, Witnessed
 
 SEALER = "sealer"
 
@@ -56,10 +57,10 @@ def seal_closed_days(
     days = unsealed_days(ledger, calendar, now)
     if days:
         record(ledger, calendar, policy.environment, clock, now)
-    known = recorded(ledger.read(kinds=KINDS), policy.environment)
+    known = recorded(ledger.read(kinds=KINDS), policy.environment, seal_columns(ledger, policy.environment).places)
     head = ledger.head()
     fresh_from = _fresh_from(ledger)
-    of_stream = _Facts(witnessed)
+    of_stream = Facts(witnessed)
     for date in (each.date for each in days):
         day = day_of(known, calendar, date)
         if now < day.closes_at:
@@ -73,11 +74,12 @@ def seal_closed_days(
             if plan.starts > day.date:
                 continue
             due = due_of(known, calendar, plan, day)
-            seals.append(_judge(plan, day, due, claims[plan.stream], of_stream, policy, fresh_from.get(plan.stream)))
+            seals.append(judge(plan, day, due, claims[plan.stream], of_stream, policy, fresh_from.get(plan.stream)))
             late = changed_after(known, calendar, plan, day, due)
             if late is not None:
                 edited[plan.stream] = late
-        head = _write(ledger, seals, edited, head, policy, now, clock)
+        posted = [each for each in witnessed.runless if day.opens_at <= each.at < day.closes_at]
+        head = _write(ledger, seals, [*_posted(posted, day, policy, now, clock)], edited, head, policy, now, clock)
         fresh_from.update({seal.stream: seal.last_good_at for seal in seals})
         written += seals
     return tuple(written)
@@ -102,7 +104,7 @@ def seal_of(row: ChainRow) -> Seal:
     )
 
 
-class _Facts:
+class Facts:
     """Witnessed facts by stream, so that a thousand streams do not each look through all of them."""
 
     def __init__(self, witnessed: Witnessed) -> None:
@@ -131,15 +133,16 @@ class _Facts:
         return list(ticks), list(runs.values()), self.checks[stream]
 
 
-def _judge(
+def judge(
     plan: StreamPlan,
     day: Day,
     due: Sequence[datetime],
     claims: Sequence[Claim],
-    facts: _Facts,
+    facts: Facts,
     policy: SealPolicy,
     last_good_at: datetime | None,
 ) -> Seal:
+    """One stream's seal, from the facts of all."""
     ticks, runs, checks = facts.of(plan.stream, day, claims)
     own = replace(
         policy,
@@ -159,13 +162,14 @@ def _fresh_from(ledger: Ledger) -> dict[str, datetime | None]:
 def _write(
     ledger: Ledger,
     seals: Sequence[Seal],
+    posted: Sequence[Entry],
     edited: Mapping[str, Reason],
     head: Head,
     policy: SealPolicy,
     now: datetime,
     clock: ClockKind,
 ) -> Head:
-    entries: list[Entry] = []
+    entries: list[Entry] = list(posted)
     for seal in seals:
         entries += [_evidence(each, policy) for each in seal.evidence]
         entries += _findings(seal, edited.get(seal.stream), policy, now, clock)
@@ -228,6 +232,23 @@ def _findings(seal: Seal, edited: Reason | None, policy: SealPolicy, now: dateti
     rest = [r for r in seal.reasons if r.code in FINDINGS and not any(r in reasons for reasons, _ in found)]
     rest += [edited] if edited else []
     return [*entries, finding(rest, None)] if rest else entries
+
+
+def _posted(found: Sequence[Runless], day: Day, policy: SealPolicy, now: datetime, clock: ClockKind) -> list[Entry]:
+    """Events that name no run: they change nothing, and somebody should ask who posted them."""
+    return [
+        Entry(
+            kind="finding",
+            environment=policy.environment,
+            clock=clock,
+            subject=each.subject,
+            day=day.date,
+            finished_at=now,
+            reasons=(reason("seal.runless_event", kind=each.kind, name=each.name, at=instant_text(each.at)),),
+            actor=SEALER,
+        )
+        for each in sorted(found, key=lambda each: (each.at, each.subject, each.name))
+    ]
 
 
 def _seal_entry(seal: Seal, policy: SealPolicy, now: datetime, clock: ClockKind) -> Entry:

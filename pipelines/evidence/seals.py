@@ -208,7 +208,8 @@ def _wrong_with(
     if _skewed(claim, run, slot_at, policy.max_skew):
         wrong.append(reason("seal.clock_skew", slot=slot, run_id=claim.run_id))
     wrong += _check_faults(claim, slot, checks, policy)
-    if not claim.balance.exact:
+    # Of a source that can't count nobody knows whether the books balance: the reason after this one says so.
+    if not claim.balance.exact and (claim.balance.verified or claim.balance.source is not None):
         wrong.append(reason("seal.unbalanced", slot=slot, source=claim.balance.source, accounted=claim.balance.accounted))
     if not claim.balance.verified:
         wrong.append(reason("seal.balance_unverified", slot=slot))

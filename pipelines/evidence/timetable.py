@@ -18,12 +18,13 @@ from pipelines.evidence.chain import ChainRow, Entry, Kind, canonical, fingerpri
 from pipelines.evidence.claims import ClockKind, Environment
 from pipelines.evidence.errors import CalendarError, LedgerBroken
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.places import Places
 from pipelines.evidence.reasons import Reason, reason
 
 #: Subject and verdict of the rows this module writes and reads; ``RECORDER`` is their actor.
 SUBJECT, VERDICT, RECORDER = "calendar", "calendar", "sealer"
 #: The kinds of rows ``recorded`` needs.
-KINDS: tuple[Kind, ...] = ("decision", "seal")
+KINDS: tuple[Kind, ...] = ("decision",)
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ def terms(calendar: Calendar) -> dict[str, Any]:
         "timezone": calendar.timezone,
         "close_hour": calendar.close_hour,
         "closed": None if closed is None else {"years": sorted(closed.years), "days": sorted(day.isoformat() for day in closed.days)},
-        "cadences": {plan.stream: [plan.cadence.hour, plan.cadence.minute, plan.cadence.days] for plan in calendar.streams},
+        "cadences": {plan.stream: _told(plan.cadence) for plan in calendar.streams},
     }
 
 
 def record(ledger: Ledger, calendar: Calendar, environment: Environment, clock: ClockKind, now: datetime) -> bool:
     """Write the calendar into the chain where the newest one there says something else. Returns whether a row was written."""
-    known = recorded(ledger.read(kinds=KINDS), environment)
+    known = recorded(ledger.read(kinds=KINDS), environment, Places())
     own = terms(calendar)
     if not calendar.streams or (known and known[-1].fingerprint == fingerprint(own)):
         return False
@@ -80,22 +81,17 @@ def record(ledger: Ledger, calendar: Calendar, environment: Environment, clock: 
     return True
 
 
-def recorded(rows: Iterable[ChainRow], environment: Environment) -> tuple[Recorded, ...]:
-    """The calendars of an environment in chain order, out of its decision and seal rows.
+def recorded(rows: Iterable[ChainRow], environment: Environment, places: Places) -> tuple[Recorded, ...]:
+    """The calendars of an environment in chain order, out of its decision rows.
 
     A row holds from the first day that begins after it was written. Its own date could be set back, so its place counts too: a row
     written before day D began stands before the seal of the day before D.
     """
     found: list[Recorded] = []
-    sealed: date | None = None
     for row in rows:
         entry = row.entry
-        if entry.environment != environment:
-            continue
-        if entry.kind == "seal" and entry.day is not None:
-            sealed = entry.day if sealed is None else max(sealed, entry.day)
-        elif entry.kind == "decision" and entry.subject == SUBJECT and entry.verdict == VERDICT:
-            found.append(_recorded(row, sealed, found[-1].timezone if found else None))
+        if (entry.environment, entry.kind, entry.subject, entry.verdict) == (environment, "decision", SUBJECT, VERDICT):
+            found.append(_recorded(row, places.sealed_before(row.seq), found[-1].timezone if found else None))
     return tuple(found)
 
 
@@ -127,6 +123,24 @@ def changed_after(known: Sequence[Recorded], calendar: Calendar, plan: StreamPla
     return (
         None if not known or tuple(due) == now_due else reason("seal.calendar_changed_late", in_force=_slots(due), edited=_slots(now_due))
     )
+
+
+def _told(cadence: Cadence) -> list[Any]:
+    plain: list[Any] = [cadence.hour, cadence.minute, cadence.days]
+    return [*plain, [list(each) for each in cadence.more], list(cadence.weekdays)] if cadence.more or cadence.weekdays else plain
+
+
+def _cadence(told: Sequence[Any]) -> Cadence:
+    hour, minute, days, *rest = told
+    more, weekdays = rest or ((), ())
+    known = cast(Literal["daily", "jp_business"], days)
+    return Cadence(int(hour), int(minute), known, tuple((int(at), int(past)) for at, past in more), tuple(int(day) for day in weekdays))
+
+
+def is_working_day(known: Sequence[Recorded], day: date) -> bool:
+    """Monday to Friday and not closed, by the calendar in force on ``day``; closed days that nobody froze are not known here."""
+    said = _for_day(known, day)
+    return day.weekday() < 5 and (said is None or said.closed is None or day not in said.closed.days)
 
 
 def _slots(due: Sequence[datetime]) -> str:
@@ -162,9 +176,6 @@ def _recorded(row: ChainRow, sealed: date | None, timezone_before: str | None) -
         str(own["timezone"]),
         int(own["close_hour"]),
         None if closed is None else ClosedDays(tuple(closed["years"]), frozenset(date.fromisoformat(day) for day in closed["days"])),
-        tuple(
-            (stream, Cadence(int(hour), int(minute), cast(Literal["daily", "jp_business"], days)))
-            for stream, (hour, minute, days) in own["cadences"].items()
-        ),
+        tuple((stream, _cadence(told)) for stream, told in own["cadences"].items()),
         fingerprint(own),
     )

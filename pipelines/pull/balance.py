@@ -8,27 +8,28 @@ from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check
 
 
-def balance(source: int, fetched: Fetched, landed: int) -> tuple[Balance, Check]:
+def balance(source: int | None, fetched: Fetched, landed: int) -> tuple[Balance, Check]:
     """The balance of a pull, and its check as a one-row table. ``landed`` was counted in the table that was written.
 
-    Held rows count once, however many of their values are wrong.
+    Held rows count once, however many of their values are wrong. Where the source has no way to count (None) the check warns: nothing is
+    wrong, and nothing is proven.
     """
     held = {reject.key for reject in fetched.rejects}
     books = Balance(source=source, landed=landed, quarantined=len(held), excluded=fetched.outside)
     row = {
-        "source": str(books.source),
+        "source": "?" if books.source is None else str(books.source),
         "landed": str(books.landed),
         "quarantined": str(books.quarantined),
         "excluded": str(books.excluded),
-        "difference": str(books.difference),
+        "difference": "?" if books.difference is None else str(books.difference),
         "missed before": str(fetched.missed),
     }
     numbers = {
-        "source": float(books.source),
         "landed": float(books.landed),
         "quarantined": float(books.quarantined),
-        "difference": float(books.difference),
         "missed": float(fetched.missed),
     }
-    summary = told("check.balance" if books.balanced else "check.unbalanced", **row)
-    return books, Check("balance", books.balanced, "critical", summary, (row,), numbers)
+    if books.source is not None and books.difference is not None:
+        numbers |= {"source": float(books.source), "difference": float(books.difference)}
+    code = "check.balance" if books.balanced else "check.unbalanced" if books.verified else "check.balance_unverified"
+    return books, Check("balance", books.balanced, "critical" if books.verified else "warning", told(code, **row), (row,), numbers)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.access import UNRESOLVED
+from connectors.errors import CannotSay
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION, Connector, Cursor, Note, Page, Reject, Stream, Window
 from expectations.contract import Contract
 from expectations.profile import Profile, add
@@ -32,7 +33,7 @@ class Fetched:
     the source no longer shows (``absent``: of them, those the connector did not name either).
     ``held`` are the rejects of rows that were live and go to quarantine by this pull, ``judged`` the keys of ``rejects`` that came in it.
     ``missed`` are rows that an earlier pull should have brought, ``rights_missed`` scopes that came to let in others without a word of the feed.
-    ``total`` is the source's own count, where reading told it. ``scopes`` are the scope ids of the rows read;
+    ``total`` is the source's own count, where reading told it; ``uncounted``: it has no way to count. ``scopes`` are the scope ids of the rows read;
     ``silent`` are keys of rows whose values differ from those held although the source calls them the same version. ``notes`` count what the
     connector met that was odd, all pages together; a note's own count is 1 there. ``restated`` are scopes whose rules may have moved.
     """
@@ -56,6 +57,7 @@ class Fetched:
     live_after: int = 0
     outside: int = 0
     total: int | None = None
+    uncounted: bool = False
     scopes: set[str] = field(default_factory=set[str])
     silent: list[str] = field(default_factory=list[str])
     notes: Counter[Note] = field(default_factory=Counter[Note])
@@ -118,7 +120,7 @@ def fetch(
 
     Rows whose hash and scope are held are not landed again. What the source no longer has becomes a tombstone: by absence when
     everything was read, by what the connector finds where the contract leaves it to it, else by listing the source's keys when its count
-    differs from ours. Rows in quarantine that a window does not bring again stay there. ``count`` is what the source counted before, None
+    differs from ours. Of a source that can't say how many rows it has, what does not come is not gone. Rows in quarantine that a window does not bring again stay there. ``count`` is what the source counted before, None
     to ask afterwards. ``watermark`` is up to when all that happened should be held, where everything is read to see whether it is: what
     lies before it and still is news was missed. With ``resume`` that goes for what the feed tells, which is read first.
     With ``again`` only those held rows are read, and the window says nothing.
@@ -139,10 +141,19 @@ def fetch(
             reading.take(sieve.sift(page), writer)
             report(Progress(stream.id, "fetch", found.read, found.total if count is None else count))
         if found.total is None:
-            found.total = connector.count(stream) if count is None else count
+            found.total = counted(connector, stream) if count is None else count
+            found.uncounted = found.total is None
         reading.settle(connector, writer)
     found.keeping.close()
     return found
+
+
+def counted(connector: Connector, stream: Stream) -> int | None:
+    """How many live rows the source says there are; None where it has no way to say."""
+    try:
+        return connector.count(stream)
+    except CannotSay:
+        return None
 
 
 def finds_out(contract: Contract) -> bool:
@@ -225,7 +236,10 @@ class _Reading:
     def settle(self, connector: Connector, writer: Any) -> None:
         """After the last page: what is gone without a word, and what stays in quarantine."""
         found = self.found
-        found.absent = self._drop(self._absent(connector), writer)
+        if found.uncounted:
+            # Nobody knows whether what came was everything: what is held and did not come stays held.
+            self.waiting |= {key: row for key, row in self.memory.waiting.items() if key not in self.now and key not in self.waiting}
+        found.absent = 0 if found.uncounted else self._drop(self._absent(connector), writer)
         found.vanished += found.absent
         found.missed += found.absent if self.listed is not None else 0
         found.live_after = self.live

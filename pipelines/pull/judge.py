@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from connectors.access import Access
 from connectors.messages import joined, told
 from connectors.protocol import Reject
 from expectations.contract import Contract
 from expectations.quarantine import Fault
-from expectations.suite import judge_values
+from expectations.suite import Verdict, judge_values
+from pipelines.landing.numbers import Warned
 from pipelines.pull.fetch import Fetched
 from pipelines.pull.outcome import Check, in_short
 
@@ -27,11 +31,25 @@ def _why(reject: Reject) -> tuple[str, str]:
     return reject.column, Fault(reject.column, reject.reason.partition(" = ")[0].partition(" (")[0]).code
 
 
-def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) -> Check:
+def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True, stood: Sequence[Warned] = ()) -> Check:
     """The contract's rules on the profile of what came; ``whole``: that is all there is. Warnings show and do not block; quarantined rows show
-    as numbers.
+    as numbers. Of what ``stood`` before, a warning stands until everything was read: the rows that it is of may not have come.
     """
     verdicts = judge_values(contract, fetched.profile, fetched.live_after, whole=whole)
+    missed = {_rule(v) for v in verdicts if not v.passed}
+    left = {_rule(one): one for one in stood if _rule(one) not in missed and not whole and fetched.live_after}
+    told_now = {_rule(v) for v in verdicts}
+    verdicts = (
+        *(
+            replace(v, observed=_since(left[_rule(v)]), passed=False, later=False) if _rule(v) in left and v.severity != "critical" else v
+            for v in verdicts
+        ),
+        *(
+            Verdict(one.expectation, one.column, one.expected, _since(one), False, "warning")
+            for rule, one in left.items()
+            if rule not in told_now
+        ),
+    )
     failed = [v for v in verdicts if not v.passed]
     critical = [v for v in failed if v.severity == "critical"]
     rows = tuple(
@@ -84,6 +102,26 @@ def values_check(contract: Contract, fetched: Fetched, *, whole: bool = True) ->
         )  # FAIL before warn
         summary = told("check.not_held", summary=summary, wrong=in_short(wrong))
     return Check("values", not failed and not odd, "critical" if critical else "warning", summary, rows, numbers)
+
+
+def warned(check: Check, stood: Sequence[Warned], at: datetime) -> tuple[Warned, ...]:
+    """The warnings of a ``values_check`` that the next pull has to go on with. What is told of the table as a whole is judged anew each time."""
+    before = {_rule(one): one for one in stood}
+    found: list[Warned] = []
+    for row in check.rows:
+        if row["verdict"] == "warn" and row["expectation"] != "noted" and not row["expectation"].startswith("expect_table_"):
+            now = Warned(row["expectation"], row["column"], row["expected"], row["observed"], at)
+            then = before.get(_rule(now))
+            found.append(then if then is not None and now.observed == _since(then) else now)
+    return tuple(found)
+
+
+def _rule(one: Verdict | Warned) -> tuple[str, str, str]:
+    return one.expectation, one.column, one.expected
+
+
+def _since(one: Warned) -> str:
+    return f"{one.observed} (read {one.at:%Y-%m-%d}; stands until everything is read)"
 
 
 def access_check(contract: Contract, access: Access, fetched: Fetched) -> Check:

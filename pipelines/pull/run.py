@@ -33,12 +33,12 @@ from pipelines.pull.bands import bands_check
 from pipelines.pull.claim import claim
 from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved, schema_check, stops
 from pipelines.pull.evolve import evolve
-from pipelines.pull.fetch import Fetched, fetch, finds_out
+from pipelines.pull.fetch import Fetched, counted, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
 from pipelines.pull.green import taught
 from pipelines.pull.guard import guard, guard_columns, guard_held
 from pipelines.pull.hide import hide
-from pipelines.pull.judge import access_check, values_check
+from pipelines.pull.judge import access_check, values_check, warned
 from pipelines.pull.land import land
 from pipelines.pull.numbers import closed_of, numbers_of
 from pipelines.pull.outcome import Check, Progress, Report, Request, Result, failing, silent
@@ -158,7 +158,7 @@ class _Walk:
         # Counted beforehand where everything is read: it is what progress is measured against. A feed is read to its end before its first
         # page comes, and counting would walk it once more.
         counts = plan.window.full and not finds_out(self.contract) and not follows_feed(self.contract)
-        count = connector.count(stream) if counts else None
+        count = counted(connector, stream) if counts else None
         if watermark is None and (plan.resume is None or plan.reconciles):
             watermark = connector.watermark()
         asked = (self.request.window is not None and before is not None) or some is not None
@@ -197,8 +197,12 @@ class _Walk:
             fetched.rights_missed = unannounced(held, stream, warehouse, fetched.restated) if goes_on else 0
             self.checks.append(access_check(self.contract, held.access, fetched))
             self.step("judge")
-            self.demand(values_check(self.contract, fetched, whole=plan.window.full))
-            kept = self._numbers(fetched, plan, before, warehouse, asked=asked)
+            earlier = numbers.get(warehouse.store, self.stream.id, before.pull_id) if before else None
+            stood = earlier.warned if earlier else ()
+            values = values_check(self.contract, fetched, whole=plan.window.full, stood=stood)
+            self.demand(values)
+            kept = self._numbers(fetched, plan, earlier, warehouse, asked=asked)
+            kept = replace(kept, warned=warned(values, stood, self.started))
             content = None
             if self.contract.content is not None:
                 content = fetch_files(connector, stream, self.contract, list(fetched.changed_rows.values()), warehouse, self.report, folder)
@@ -265,13 +269,13 @@ class _Walk:
             return error.say()
         return ", ".join(f"{use.index} ({len(use.questions)}/{use.asked})" for use in used)
 
-    def _numbers(self, fetched: Fetched, plan: Reading, before: Published | None, warehouse: Warehouse, *, asked: bool) -> Kept:
+    def _numbers(self, fetched: Fetched, plan: Reading, earlier: Kept | None, warehouse: Warehouse, *, asked: bool) -> Kept:
         """What this pull showed in numbers, held to what the stream's green days showed."""
         kept = numbers_of(
             self.contract,
             fetched,
             plan,
-            numbers.get(warehouse.store, self.stream.id, before.pull_id) if before else None,
+            earlier,
             pull_id=self.pull_id,
             at=self.started,
             accepted=self.request.accept_gone,
@@ -284,13 +288,13 @@ class _Walk:
 
     def _balance(self, connector: Connector, stream: Stream, warehouse: Warehouse, fetched: Fetched) -> None:
         landed = warehouse.live_count(stream.id)
-        books, check = balance(fetched.total or 0, fetched, landed)
-        if not books.balanced:
+        books, check = balance(None if fetched.uncounted else fetched.total or 0, fetched, landed)
+        if not books.balanced and books.verified:
             # Rows come and go while a live source is read: what it counts once the reading is over decides.
-            books, check = balance(connector.count(stream), fetched, landed)
+            books, check = balance(counted(connector, stream), fetched, landed)
         self.partial["balance"] = books
         self.checks.append(check)
-        if not books.balanced:
+        if not books.balanced and books.verified:
             raise AnswerIsNo(
                 "pull.unbalanced",
                 stream=stream.id,

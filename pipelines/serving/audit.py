@@ -1,18 +1,16 @@
-"""The append-only record of every retrieval, written before a word of the answer leaves."""
+"""What is on record of every retrieval, and the one place where an answer passes from decided to allowed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from connectors.errors import FortnightError
 from pipelines.serving.reasons import AnswerWithheld, Reason
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,12 @@ class AuditHit:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One question and what was decided. ``asked_at`` and the two ages' instants are aware UTC; ``refused`` counts chunks today's access took out."""
+    """One question and what was decided.
+
+    ``asked_at`` and the two ages' instants are aware UTC; ``refused`` counts chunks today's access took out. ``person`` and ``query`` are kept
+    apart from the rest (see audit_log). ``closures`` are the principals asked with, by stream. ``latency_us`` is the time in microseconds until
+    the decision, ``cost_jpy`` what the question is taken to cost, ``standing`` the gate's word at that moment, ``as_of`` the past instant asked for.
+    """
 
     asked_at: datetime
     trace_id: str
@@ -36,10 +39,9 @@ class AuditRow:
     client: str
     action: str
     query: str
-    query_hash: str
     k: int
     principals: int
-    principals_hash: str
+    closures: Mapping[str, frozenset[str]]
     membership_read_at: datetime
     overlay_read_at: datetime
     index: str
@@ -50,6 +52,12 @@ class AuditRow:
     refused: int
     decision: str
     hits: tuple[AuditHit, ...]
+    latency_us: int = 0
+    cost_jpy: float = 0.0
+    filters: str = ""
+    as_of: str = ""
+    standing: str = ""
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Audit(Protocol):
@@ -62,76 +70,9 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def principals_hash(principals: Iterable[str]) -> str:
-    """One hash for a set of principals, whatever its order."""
-    return text_hash("\n".join(sorted(principals)))
-
-
-def audit_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    instant, text, number = pa.timestamp("us", tz="UTC"), pa.string(), pa.int64()
-    hit = pa.struct([("rank", number), ("chunk", text), ("document", text), ("version", text), ("row_hash", text)])
-    return pa.schema(
-        [
-            ("asked_at", instant),
-            ("trace_id", text),
-            ("person", text),
-            ("client", text),
-            ("action", text),
-            ("query", text),
-            ("query_hash", text),
-            ("k", number),
-            ("principals", number),
-            ("principals_hash", text),
-            ("membership_read_at", instant),
-            ("overlay_read_at", instant),
-            ("index", text),
-            ("release", number),
-            ("content_hash", text),
-            ("mode", text),
-            ("visible", number),
-            ("refused", number),
-            ("decision", text),
-            ("hits", pa.list_(hit)),
-        ]
-    )
-
-
-class AuditLog:
-    """The audit as a Delta table with ``delta.appendOnly`` at ``uri``. ``keep_query=False`` keeps the hash of a question, not its words."""
-
-    def __init__(self, uri: str, *, keep_query: bool = True) -> None:
-        self.uri = uri
-        self._keep_query = keep_query
-
-    def record(self, row: AuditRow) -> None:
-        """Append one row. Raises AnswerWithheld (``audit_unavailable``) when it could not be written."""
-        import pyarrow as pa
-        from deltalake import write_deltalake
-        from deltalake.exceptions import DeltaError
-
-        values = asdict(row)
-        if not self._keep_query:
-            values["query"] = ""
-        try:
-            write_deltalake(
-                self.uri, pa.Table.from_pylist([values], schema=audit_schema()), mode="append", configuration={"delta.appendOnly": "true"}
-            )
-        except (DeltaError, OSError) as error:
-            raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what=type(error).__name__) from error
-
-    def rows(self) -> list[dict[str, Any]]:
-        """All rows, oldest first."""
-        from deltalake import DeltaTable
-
-        if not DeltaTable.is_deltatable(self.uri):
-            return []
-        return DeltaTable(self.uri).to_pyarrow_table().sort_by("asked_at").to_pylist()
-
-    def find(self, trace_id: str) -> list[dict[str, Any]]:
-        """What was answered under a trace."""
-        return [row for row in self.rows() if row["trace_id"] == trace_id]
+def closures_text(closures: Mapping[str, frozenset[str]]) -> str:
+    """The principals of every stream as one text, whatever the order they came in."""
+    return json.dumps({stream: sorted(found) for stream, found in sorted(closures.items())}, ensure_ascii=False, separators=(",", ":"))
 
 
 def keep(audit: Audit, row: AuditRow) -> None:

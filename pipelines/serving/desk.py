@@ -17,7 +17,7 @@ from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import edges, known_roster
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.identity import Directory, Person, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
 
@@ -38,7 +38,7 @@ def preview(project: Project, index: str, query: str, person: str, k: int, clock
         raise AnswerIsNo("serving.no_candidate", index=index)
     pins = pinned(project, index, Warehouse(project.root))
     asker = as_person(person, *directories(project, pins), secrets.token_hex(16), "cli")
-    service = Service(embedder_of(project), newest_access(project, pins, index), AuditLog(f"{project.root}/audit/retrieval"))
+    service = Service(embedder_of(project, index=index), newest_access(project, pins, index), audit_of(project))
     return search(open_for(project.root, manifest), query, asker, k, service, now=clock.now())
 
 

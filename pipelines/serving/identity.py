@@ -101,14 +101,30 @@ def _named(account: Mapping[str, Any]) -> str:
     return mail if login and "@" not in login else ""
 
 
-def closure_of(person: Person, members: pa.Table) -> frozenset[str]:
+@dataclass(frozen=True)
+class GroupsNow:
+    """Which groups of a tenant ``user`` is in at this moment, by principal, those above included: what a token or the directory itself says."""
+
+    user: str
+    groups: frozenset[str]
+
+    def denies(self, name: str) -> bool:
+        """Whether this is a group of the tenant that the person is not in. A group's owners are nobody's word but the directory's."""
+        tenant = self.user.removeprefix("user:entra:").partition("/")[0]
+        return name.startswith(f"group:entra:{tenant}/") and not name.endswith("_o") and name not in self.groups
+
+
+def closure_of(person: Person, members: pa.Table, now_in: GroupsNow | None = None) -> frozenset[str]:
     """All principals the person acts under: their own, ``everyone:<system>`` where linked, and every group above, over edges ``group, member``.
 
     Groups within groups and circles of groups are followed. A person linked nowhere gets the empty set, which reads nothing.
     """
     above: dict[str, list[str]] = {}
     for edge in members.to_pylist():
-        above.setdefault(edge["member"], []).append(edge["group"])
+        if now_in is None or not now_in.denies(edge["group"]):
+            above.setdefault(edge["member"], []).append(edge["group"])
+    if now_in is not None and now_in.user in person.links.values():
+        above.setdefault(now_in.user, []).extend(now_in.groups)
     return _reached(person, above)
 
 
@@ -123,19 +139,21 @@ def _reached(person: Person, above: Mapping[str, list[str]]) -> frozenset[str]:
     return frozenset(reached)
 
 
-def closures(person: Person, directories: Sequence[Directory]) -> Mapping[str, frozenset[str]]:
+def closures(person: Person, directories: Sequence[Directory], now_in: GroupsNow | None = None) -> Mapping[str, frozenset[str]]:
     """By stream, the principals under which the person may read *its* rows. Each directory is walked once.
 
     Rows of a stream are judged by what its own pull read: somebody taken out of a group loses the group's rows with the first pull that
     saw it, however long the other streams still remember them. A stream that says nothing of itself, and another system's principals
     (where a contract names them), count only as far as every stream of that system agrees. So a stale directory takes away, never gives.
+
+    ``now_in`` is the newest word on groups of one tenant: of those, whatever the directories remember, the person is in these and no others.
     """
     own: dict[str, frozenset[str]] = {}
     of_system: dict[str, list[frozenset[str]]] = {}
     for found in directories:
         if found.silent:
             continue
-        own[found.stream] = closure_of(_within(person, found), found.members)
+        own[found.stream] = closure_of(_within(person, found), found.members, now_in)
         of_system.setdefault(found.system, []).append(own[found.stream])
     agreed = {system: reduce(frozenset.intersection, each) for system, each in of_system.items()}
     reached: dict[str, frozenset[str]] = {}
@@ -165,3 +183,18 @@ def people(accounts: pa.Table) -> list[Person]:
         login = person_id(account["login"] or "")
         names.update(name for name in (login if _GUEST not in login else "", _named(account)) if "@" in name)
     return [person for name in sorted(names) if (person := link(name, accounts)).known]
+
+
+def proven(user: str, accounts: pa.Table) -> Person:
+    """The person whom a token proved to be the account ``user`` (a principal), and whatever else is linked to that account's login.
+
+    The token's own mail or name is never asked. An account that some stream knows as closed, or none knows, is nobody. Where the login leads
+    to another account of the same system, only the proven one counts.
+    """
+    rows = [account for account in accounts.to_pylist() if account["principal"] == user]
+    if not rows or any(account["active"] is not True for account in rows):
+        return Person(user, "", {})
+    system, login = rows[0]["system"], person_id(rows[0]["login"] or "")
+    found = link(login, accounts) if login else Person(user, rows[0]["name"] or "", {})
+    mine = {system: user}
+    return Person(found.id, found.name, {**found.links, **mine} if found.links.get(system, user) == user else mine)

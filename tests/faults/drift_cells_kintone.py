@@ -147,8 +147,13 @@ CELLS: list[Cell] = [
         for name, body in (("set-app-code", {"to": "ANOTHER{}"}), ("recreate-app", {}), ("delete-app", {}))
     ],
     # It leads to another app: no policy lets that pass, only the contract that names its number.
-    *cells_of("recreate-app same code", "identity", ("address", "app_id"), PLAIN, {"code": "{code}"}),
-    *cells_of("renumber-app", "identity", ("address", "app_id"), PLAIN, {}),
+    *[
+        one
+        for name, body in (("recreate-app same code", {"code": "{code}"}), ("renumber-app", {}))
+        for one in cells_of(
+            name, "identity", ("address", "app_id"), PLAIN, body, report=stops(("address", "app_id"), settled="ask")
+        )
+    ],
     *[Cell("move-app", "identity", one, End(), {}) for one in PLAIN],
     # A field that the service user may not see is one that is gone, whoever asks.
     *cells_of(

@@ -140,7 +140,7 @@ BREAKS: dict[str, Break[Erp]] = {
     "empty-reply": Break("200 で空の回答を返す", "Answer nothing with status 200", _wire("empty200")),
     "fault-500": Break("Fault を 500 で返す", "Answer a Fault with status 500", _wire("fault500")),
     "fault-200": Break("Fault を 200 で返す", "Answer a Fault with status 200", _wire("fault200")),
-    "storm-503": Break("503 を返し続ける", "Answer 503 again and again", _wire("503", count=20)),
+    "storm-503": Break("503 を返し続ける", "Answer 503 again and again", _wire("503", count=20, milliseconds=1_000)),
     "business-error": Break(
         "業務エラー（DB_ERROR）を 200 で返す", "Answer the service's own error, DB_ERROR, inside a 200", _wire("app_error")
     ),

@@ -10,7 +10,7 @@ from infra.sandbox.faults import Spell
 
 #: Kind → what it does.
 KINDS = {
-    "503": "text with Retry-After",
+    "503": "text with a Retry-After of so many seconds",
     "truncate": "a reply whose bytes end early",
     "html200": "a login page with status 200",
     "fault500": "a Fault of the server's",
@@ -102,6 +102,6 @@ def asked(body: dict[str, Any], service: str) -> Mishap:
         skip=int(body.get("after", 0)),
         on=str(body.get("on", "service")),
         at=float(body.get("at", 0.5)),
-        seconds=float(body.get("seconds", 3.0)),
+        seconds=float(body.get("seconds", 1.0 if body.get("kind") == "503" else 3.0)),
         bytes=None if body.get("bytes") is None else int(body["bytes"]),
     )

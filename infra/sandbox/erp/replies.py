@@ -49,9 +49,11 @@ def page(text: str, status: int) -> Response:
 
 def instead(mishap: Mishap | None) -> Response | None:
     """The answer of a mishap that keeps the request from the service."""
-    match mishap.kind if mishap else "":
+    if mishap is None:
+        return None
+    match mishap.kind:
         case "503":
-            return PlainTextResponse("Service Unavailable", 503, {"Retry-After": "1"})
+            return PlainTextResponse("Service Unavailable", 503, {"Retry-After": str(max(1, round(mishap.seconds)))})
         case "html200":
             return page(LOGIN_PAGE, 200)
         case _:

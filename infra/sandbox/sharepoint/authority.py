@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from starlette.responses import JSONResponse, Response
 
-from infra.sandbox.company.people import DOMAIN, TENANT_ID, stable_id
+from infra.sandbox.company.people import DOMAIN, TENANT_ID, Person, stable_id
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint.consent import ROLES
 
@@ -33,6 +33,9 @@ CLIENT_ID = stable_id("app", "fortnight")
 MANAGED_ID = stable_id("app", "fortnight-managed")
 GRAPH_AUDIENCES = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
 LIFETIME = timedelta(minutes=60)
+#: The program people sign in at, and the most groups that a JWT names (Entra: groups overage claim).
+USER_CLIENT = stable_id("app", "assistant")
+MOST_GROUPS = 200
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_LIFETIME = timedelta(minutes=11)
 
@@ -334,6 +337,38 @@ class Authority:
         token = jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
         self._given.add(token)
         return token
+
+    def sign_in(
+        self, someone: Person, *, audience: str, scope: str, groups: list[str] | None, graph: str, client: str = USER_CLIENT
+    ) -> str:
+        """A delegated access token (version 2.0), as a person's own sign-in at a client would end in, for an API of the tenant.
+
+        ``groups``: their object ids for the groups claim, in whose place beyond 200 only a pointer is given; None: the API asks for none.
+        """
+        now = datetime.now(UTC)
+        claims: dict[str, Any] = {
+            "aud": audience,
+            "iss": f"{self._settings.https_url}/{TENANT_ID}/v2.0",
+            "iat": now,
+            "nbf": now - timedelta(minutes=5),
+            "exp": now + LIFETIME,
+            "tid": TENANT_ID,
+            "oid": someone.entra_id,
+            "sub": stable_id("pairwise", f"{audience}:{someone.login}"),
+            "name": someone.name,
+            "preferred_username": someone.login,
+            "azp": client,
+            "azpacr": "0",
+            "scp": scope,
+            "ver": "2.0",
+            "uti": uuid.uuid4().hex[:22],
+        }
+        if groups is not None and len(groups) <= MOST_GROUPS:
+            claims["groups"] = groups
+        elif groups is not None:
+            claims["_claim_names"] = {"groups": "src1"}
+            claims["_claim_sources"] = {"src1": {"endpoint": f"{graph}/v1.0/users/{someone.entra_id}/getMemberObjects"}}
+        return jwt.encode(claims, self._kept.signing_key, algorithm="RS256", headers={"kid": self._kid})
 
     def claims(self, authorization: str, audiences: tuple[str, ...]) -> dict[str, Any] | None:
         """Claims of a bearer token for one of ``audiences``; None when it is missing, foreign, spoilt, revoked or over."""

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from infra.sandbox.breaks import Breakage
-from infra.sandbox.company.people import PEOPLE, person
+from infra.sandbox.company.people import PEOPLE, person, stable_id
 from infra.sandbox.settings import Settings
 from infra.sandbox.sharepoint import bulk, control_doings, life, tenancy
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.breaks import BREAKS, Tenant
 from infra.sandbox.sharepoint.effective import may_find
 from infra.sandbox.sharepoint.finding import asked, row
+from infra.sandbox.sharepoint.graph_directory import everybody_in
 from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.throttle import Limit, Meter
 from infra.sandbox.sharepoint.world import World
@@ -56,6 +57,21 @@ def verbs(
     def tokens_given(_: dict[str, Any]) -> dict[str, Any]:
         """How many access tokens the authority has given out so far, how often it was asked, and the last assertion's header."""
         return {"count": authority.given, "asked": authority.asked, "assertion": authority.assertion}
+
+    def sign_in(body: dict[str, Any]) -> dict[str, Any]:
+        """{"login", "audience", "scope"?, "groups"?: "all" | "too_many" | "none"}: a person's own access token for an API of the tenant."""
+        someone = person(body["login"])
+        flat = everybody_in(world)
+        inside = [world.group(code).entra_id for code in world.groups if someone.login in flat[code]]
+        ways = {"all": inside, "too_many": inside + [stable_id("group", f"far-{n}") for n in range(201)], "none": None}
+        token = authority.sign_in(
+            someone,
+            audience=str(body["audience"]),
+            scope=str(body.get("scope", "access_as_user")),
+            groups=ways[body.get("groups", "none")],
+            graph=settings.https_url,
+        )
+        return {"token": token}
 
     def challenge(body: dict[str, Any]) -> dict[str, Any]:
         """{"nonce", "in_vain"?}: every token is taken back, and a 401 asks for one with these claims; without a nonce that is over."""
@@ -126,6 +142,7 @@ def verbs(
         "expire_tokens": expire_tokens,
         "tokens_given": tokens_given,
         "challenge": challenge,
+        "sign_in": sign_in,
         "set_certificate_expired": set_certificate_expired,
         "set_secret_expired": set_secret_expired,
         "inherited_from": inherited_from,

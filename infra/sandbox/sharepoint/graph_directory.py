@@ -78,13 +78,13 @@ class Directory:
         members, nested = self._world.groups[one.code]
         logins, inner = list(members), list(nested)
         if transitive:
-            logins, inner = sorted(_closure(self._world)[one.code]), self._below(one.code)
+            logins, inner = sorted(everybody_in(self._world)[one.code]), self._below(one.code)
         rows = [user_json(person(login)) for login in logins] + [self.json(code) for code in inner]
         return page(ask, _only(rows, ask), default=100, most=999)
 
     def member_of(self, someone: Person, ask: Ask, *, transitive: bool) -> dict[str, Any]:
         """Groups a user is in."""
-        closure = _closure(self._world)
+        closure = everybody_in(self._world)
         codes = [
             code
             for code, (members, _) in self._world.groups.items()
@@ -110,7 +110,7 @@ class Directory:
         return found
 
 
-def _closure(world: World) -> dict[str, frozenset[str]]:
+def everybody_in(world: World) -> dict[str, frozenset[str]]:
     """Group code → logins of everybody in it, nested groups followed to a fixed point."""
     flat = {code: set(members) for code, (members, _) in world.groups.items()}
     grew = True

@@ -9,7 +9,21 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipelines.cli.payloads import access, indexes, local, quarantine, source_map, streams, tables
+from pipelines.cli.payloads import (
+    access,
+    decisions,
+    evaluation,
+    indexes,
+    local,
+    omitted,
+    quarantine,
+    releases,
+    serving,
+    simulation,
+    source_map,
+    streams,
+    tables,
+)
 from pipelines.cli.payloads.parts import Error, Payload
 
 __all__ = ["PAYLOADS", "as_promised", "json_schema"]
@@ -39,15 +53,42 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         source_map.SourceMap,
         indexes.Gate,
         indexes.Seals,
+        decisions.Explained,
+        decisions.WhatIf,
+        decisions.Decision,
+        decisions.Stopped,
+        decisions.Certified,
+        decisions.CertificateVerified,
+        decisions.LedgerVerified,
+        decisions.HeadSigned,
+        decisions.CalendarShown,
         indexes.IndexBuild,
         indexes.IndexEmbed,
         indexes.Releases,
+        omitted.Omissions,
         indexes.Search,
+        releases.IndexRollback,
+        releases.IndexHistory,
+        releases.IndexDrill,
+        releases.IndexReplay,
+        evaluation.IndexEvaluate,
+        evaluation.IndexCompare,
+        evaluation.IndexTune,
+        evaluation.EvalAdd,
         access.AccessReport,
         access.AccessExplained,
         access.AccessRefresh,
         access.AccessAgree,
         access.AccessVersions,
+        serving.Serve,
+        serving.Token,
+        serving.AuditShow,
+        serving.AuditReplay,
+        serving.AuditVerify,
+        serving.AuditErase,
+        serving.AuditRetain,
+        serving.AuditFlagged,
+        serving.AuditCost,
         tables.TablesBooks,
         tables.TablesCompact,
         tables.TablesVacuum,
@@ -61,6 +102,9 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         local.SandboxClock,
         local.SandboxDown,
         local.SandboxHeal,
+        simulation.Simulation,
+        simulation.SimulationSchema,
+        simulation.DemoDays,
     )
 }
 

@@ -23,8 +23,29 @@ class StreamState(Part):
     days: tuple[Day, ...]
 
 
+class FactShown(Part):
+    """A readiness fact as it was last measured; ``evidence`` says where to look it up."""
+
+    name: str
+    passed: bool
+    value: str | int | float | bool | None
+    unit: str
+    limit: str | int | float | bool | None
+    evidence: str
+    measured_at: AwareDatetime
+
+
+class ProposalShown(Part):
+    """A decision one person signed, in ledger row ``row``, that waits for a second."""
+
+    verb: str
+    subject: str
+    actor: str
+    row: int
+
+
 class Gate(Payload):
-    """``fortnight gate status``. ``green_days`` is the least of the streams'; days come oldest first."""
+    """``fortnight gate status``. ``green_days`` is the least of the streams'; days come oldest first. ``head`` is the ledger's."""
 
     schema_: Literal["fortnight.gate/1"] = Field(alias="schema")
     index: str
@@ -33,6 +54,11 @@ class Gate(Payload):
     required_days: int
     streams: tuple[StreamState, ...]
     reasons: tuple[Cause, ...]
+    facts: tuple[FactShown, ...] = ()
+    proposals: tuple[ProposalShown, ...] = ()
+    week_one: str | None = None
+    promoted_on: datetime.date | None = None
+    head: str = ""
 
 
 class Sealed(Part):

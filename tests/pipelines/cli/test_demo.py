@@ -96,10 +96,10 @@ def test_two_people_get_different_answers_and_a_stranger_gets_none(lived: tuple[
 def test_every_question_is_in_the_audit_before_its_answer_is_printed(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     project, _ = lived
     from pipelines.project import load
-    from pipelines.serving.audit import AuditLog
+    from pipelines.serving.audit_log import audit_of
 
     answer = asked(project, HR)
-    kept = AuditLog(f"{load(project).root}/audit/retrieval").find(answer["trace_id"])
+    kept = audit_of(load(project)).find(answer["trace_id"])
     assert len(kept) == 1 and kept[0]["person"] == HR
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,9 @@ from pipelines.clock import FixedClock, WallClock
 from pipelines.defs.instance import instance_of
 from pipelines.defs.seal import seal_project
 from pipelines.defs.witness import witness
-from pipelines.evidence.plan import claims_of, ledger_of
+from pipelines.evidence.errors import ClockWentBack, LedgerBusy
+from pipelines.evidence.lease import leased
+from pipelines.evidence.plan import book_of, claims_of, ledger_of
 from pipelines.evidence.seals import Seal
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
@@ -327,6 +330,59 @@ def test_the_witness_counts_a_planned_check_as_planned_and_never_as_passed(tmp_p
         "bands": ("planned", None),
         "balance": ("planned", None),
     }
+
+
+def test_posts_to_the_webserver_without_any_run_change_nothing_and_stand_in_the_ledger_as_findings(
+    tmp_path: Path, kintone: Path, today: Today
+) -> None:
+    """The webserver takes them from anybody: that is its own code here, over the project's instance."""
+    from dagster_webserver.app import create_app_from_workspace_process_context
+    from starlette.testclient import TestClient
+
+    folder = write_project(tmp_path, CUSTOMERS, FAQ, home=kintone, indexes={"support": {"streams": ["kintone/faq"]}}, **today.project)
+    with daemon_of(folder) as daemon:
+        browser = TestClient(create_app_from_workspace_process_context(daemon))
+        for name in ("drift", "schema", "access", "values", "bands", "balance"):
+            assert browser.post("/report_asset_check/kintone/customers", params={"check_name": name, "passed": "true"}).status_code == 200
+        for asset in ("kintone/customers", "production/support", "evidence/ledger"):
+            assert browser.post(f"/report_asset_materialization/{asset}", params={"partition": today.key}).status_code == 200
+        tick_schedules(daemon, today.opens_at - timedelta(seconds=30), today.opens_at + timedelta(seconds=1))
+    project = load(folder)
+    found = sealed(project, today)
+    assert {stream: seal.verdict for stream, seal in found.items()} == {"kintone/customers": "green", "kintone/faq": "green"}
+    findings = [row.entry for row in ledger_of(project).read(kinds=("finding",))]
+    assert {entry.reasons[0].code for entry in findings} == {"seal.runless_event"}
+    assert sorted((entry.subject, entry.reasons[0].params["kind"]) for entry in findings) == [
+        ("evidence/ledger", "materialization"),
+        *[("kintone/customers", "check")] * 6,
+        ("kintone/customers", "materialization"),
+        ("production/support", "materialization"),
+    ]
+
+
+def test_a_second_sealer_is_refused_and_a_clock_set_back_a_year_writes_nothing(tmp_path: Path, kintone: Path, today: Today) -> None:
+    project = live_the_slot(write_project(tmp_path, CUSTOMERS, home=kintone, **today.project), today)
+    with leased(project.root, "another:1", today.after_it_closed), pytest.raises(LedgerBusy, match="another:1 is sealing"):
+        sealed(project, today)
+    assert sealed(project, today)["kintone/customers"].verdict == "green"
+    head = ledger_of(project).head()
+    with instance_of(project) as instance, pytest.raises(ClockWentBack, match="before the last seal"):
+        seal_project(project, instance, FixedClock(today.after_it_closed.at - timedelta(days=365), kind="wall"))
+    assert ledger_of(project).head() == head
+
+
+def test_evidence_outlives_every_run_of_dagster_and_the_machine_it_was_made_on(tmp_path: Path, kintone: Path, today: Today) -> None:
+    project = live_the_slot(write_project(tmp_path / "here", CUSTOMERS, home=kintone, **today.project), today)
+    sealed(project, today)
+    with instance_of(project) as instance:
+        for run in instance.get_runs():
+            instance.delete_run(run.run_id)
+    other = tmp_path / "there"
+    shutil.copytree(project.folder, other, ignore=shutil.ignore_patterns(".fortnight"))
+    moved = load(other)
+    assert book_of(moved).head == ledger_of(project).head()
+    assert sealed(moved, today) == {}, "what is sealed stays sealed, though the new instance knows no run of it"
+    assert [row.entry.verdict for row in ledger_of(moved).read(kinds=("seal",))] == ["green"]
 
 
 def step_failure(project: Project, run: dg.DagsterRun) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from small_project import CUSTOMERS, FAQ, definitions_of, write_project
+from small_project import CUSTOMERS, FAQ, definitions_of, write_project, write_yaml
 
 from pipelines.evidence.errors import CalendarError
 
@@ -57,6 +57,32 @@ def test_the_business_day_after_a_holiday_asks_again(tmp_path: Path) -> None:
     folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
     said = tick(folder, "pull_kintone_daily", datetime(2026, 11, 24, 5, tzinfo=TOKYO))
     assert [request.partition_key for request in said.run_requests] == ["2026-11-24"]
+
+
+def test_a_stream_of_its_own_hours_and_weekdays_is_asked_for_then_and_its_neighbour_as_ever(tmp_path: Path) -> None:
+    """The customers at five every day; the FAQ at nine and five in the afternoon of Mondays and Thursdays."""
+    own = {"kintone/faq": {"times": ["09:00", "17:00"], "days": ["mon", "thu"]}}
+    folder = write_project(tmp_path, CUSTOMERS, FAQ, schedule={"hour": 5, "streams": own})
+
+    def asked(day: int, hour: int) -> list[Any]:
+        said = tick(folder, "pull_kintone_daily", datetime(2026, 11, day, hour, tzinfo=TOKYO))
+        return [[key.to_user_string() for key in request.asset_selection] for request in said.run_requests]
+
+    assert definitions_of(folder).get_repository_def().get_schedule_def("pull_kintone_daily").cron_schedule == [
+        "0 5 * * *",
+        "0 9 * * *",
+        "0 17 * * *",
+    ]
+    assert asked(23, 5) == asked(24, 5) == [["kintone/customers"]]
+    assert asked(23, 9) == asked(23, 17) == asked(26, 9) == [["kintone/faq"]], "Monday and Thursday"
+    assert asked(24, 9) == asked(24, 17) == []
+
+
+def test_the_frozen_table_decides_over_the_project_files_own_list(tmp_path: Path) -> None:
+    folder = write_project(tmp_path, CUSTOMERS, schedule=BUSINESS_DAYS)
+    write_yaml(folder / "calendar.yaml", {"years": {2026: "holidays 0.1"}, "holidays": {date(2026, 11, 24): "x"}, "company": []})
+    assert tick(folder, "pull_kintone_daily", datetime(2026, 11, 24, 5, tzinfo=TOKYO)).run_requests == []
+    assert tick(folder, "pull_kintone_daily", datetime(2026, 11, 23, 5, tzinfo=TOKYO)).run_requests != []
 
 
 def test_a_year_nobody_froze_is_an_error_and_not_a_holiday(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def test_a_list_of_people_that_cannot_be_read_lists_nobody(tmp_path: Path, text:
 
 
 def question(number: int, **changes: Any) -> str:
-    return json.dumps({"question": f"質問{number}", "expected": ["kintone/faq#1"]} | changes, ensure_ascii=False)
+    line = {"question": f"質問{number}", "as": SUZUKI, "kind": "answerable", "expect": ["kintone/faq#1"]}
+    return json.dumps(line | changes, ensure_ascii=False)
 
 
 def evaluated(folder: Path, lines: list[str]) -> Fact:
@@ -77,11 +78,32 @@ def test_two_hundred_lines_of_anything_are_no_evaluation(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", "3", question(1, question=" "), question(1, expected=""), question(1, expected=[]), '{"question": "q"}']
+    "line",
+    [
+        "{",
+        "[]",
+        "3",
+        '{"question": "q"}',
+        question(1, question=" "),
+        question(1, expect="kintone/faq#1"),
+        question(1, expect=[]),
+        question(1, expect=["somewhere"]),
+        question(1, **{"as": ""}),
+        question(1, kind="perhaps"),
+        question(1, kind="forbidden"),
+        question(1, kind="unanswerable"),
+    ],
 )
 def test_one_line_that_is_no_question_fails_the_set_and_is_named(tmp_path: Path, line: str) -> None:
     found = evaluated(tmp_path, [*(question(number) for number in range(2, 250)), line])
     assert not found.passed and "line 249" in found.evidence
+
+
+def test_questions_that_nothing_answers_or_that_must_not_be_answered_are_questions_too(tmp_path: Path) -> None:
+    nothing = question(1, kind="unanswerable", expect=[])
+    closed = question(3, kind="forbidden", expect=[], forbidden=["kintone/faq#9"])
+    found = evaluated(tmp_path, [nothing, closed, question(2), question(2, **{"as": MORI})])
+    assert found.value == 4 and "line" not in found.evidence, "the same words asked as somebody else are another question"
 
 
 def runbook(folder: Path, text: str) -> Fact:

@@ -12,26 +12,21 @@ from hypothesis import strategies as st
 
 from pipelines.evidence.chain import GENESIS, Entry, link
 from pipelines.evidence.claims import ContractRef, Endpoint
+from pipelines.evidence.decisions import decision_entry
 from pipelines.evidence.facts import REQUIRED_FACTS, Fact, fact_entry
-from pipelines.evidence.gate import GatePolicy, GateState, decide, read_gate, state_entry
-from pipelines.evidence.history import (
-    History,
-    acceptance_entry,
-    amendment_entry,
-    effective_seals,
-    history_of,
-    policy_entry,
-)
+from pipelines.evidence.gate import GatePolicy, GateState, decide, state_entry
+from pipelines.evidence.history import History, effective_seals, history_of, policy_entry
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.seals import Seal
+from pipelines.evidence.standing import read_gate
 
 from .worlds import CONTRACT, DATE, STREAM, at, ready, seal
 
 INDEX = "product-support"
 FAQ = "kintone/faq"
 POLICY = GatePolicy()
-RECORDED = History(policy=POLICY.fingerprint())
+RECORDED = History(policy=POLICY.fingerprint(), week_one="suzuki")
 ONE = timedelta(days=1)
 
 
@@ -132,7 +127,7 @@ def test_a_fact_from_the_future_is_not_believed():
 
 
 def test_an_unrecorded_or_different_policy_keeps_the_gate_closed():
-    assert codes(gate("g" * 14, history=History())) == ["gate.policy_not_recorded"]
+    assert codes(gate("g" * 14, history=replace(RECORDED, policy=None))) == ["gate.policy_not_recorded"]
     assert codes(gate("g" * 14, policy=GatePolicy(green_days=3))) == ["gate.policy_changed"]
 
 
@@ -147,7 +142,8 @@ def test_an_unrecorded_or_different_policy_keeps_the_gate_closed():
 def test_a_new_contract_endpoint_or_seal_policy_starts_the_count_again(change: dict, code: str):
     after = [replace(each, **change) for each in run("g" * 5, first=14)]
     state = decide(INDEX, (STREAM,), [*run("g" * 14), *after], ready(), POLICY, day(19), RECORDED)
-    assert state.green_days == 5 and codes(state) == ["gate.streak_short", code]
+    unaccepted = ["gate.contract_not_accepted"] if code == "gate.contract_changed" else []
+    assert state.green_days == 5 and codes(state) == ["gate.streak_short", code, *unaccepted]
     assert state.streams[0].last_reason == reason(code, stream=STREAM, day=day(14).isoformat())
 
 
@@ -157,14 +153,17 @@ def test_a_change_hidden_behind_an_excused_day_is_seen():
     assert state.green_days == 1
 
 
+def acceptance(actor: str, change: str, after: str = "sha256:wider") -> Entry:
+    terms = reason("decision.contract_accepted", before=CONTRACT.fingerprint, after=after, change=change)
+    return decision_entry("accept", STREAM, terms, "agreed with sales", GENESIS, "production", "wall", at(DATE), actor)
+
+
 def test_an_additive_contract_change_that_was_signed_does_not_restart_the_count():
     after = replace(seal(day(14)), contract=ContractRef(4, "sha256:wider"))
     seals = [*run("g" * 14), after]
-    rows = link(
-        [acceptance_entry(STREAM, CONTRACT.fingerprint, "sha256:wider", "additive", "production", "wall", at(DATE), "tanaka")], GENESIS
-    )
-    signed = replace(history_of(rows, INDEX, lambda row: True), policy=POLICY.fingerprint())
-    unsigned = replace(history_of(rows, INDEX), policy=POLICY.fingerprint())
+    rows = link([acceptance("tanaka", "additive")], GENESIS)
+    signed = replace(history_of(rows, INDEX, lambda row: True), policy=POLICY.fingerprint(), week_one="suzuki")
+    unsigned = replace(history_of(rows, INDEX), policy=POLICY.fingerprint(), week_one="suzuki")
     assert decide(INDEX, (STREAM,), seals, ready(), POLICY, day(15), signed).green_days == 15
     assert decide(INDEX, (STREAM,), seals, ready(), POLICY, day(15), unsigned).green_days == 1
 
@@ -320,7 +319,7 @@ def test_a_changed_policy_counts_from_the_day_after_the_last_sealed_one_and_the_
     assert told(policy(14), sealed(0), policy(14)).count_from is None
     history = told(policy(13), *(sealed(n) for n in range(14)), policy(14))
     assert history.count_from == day(14)
-    state = gate("g" * 14, history=history)
+    state = gate("g" * 14, history=replace(history, week_one="suzuki"))
     assert (state.eligibility, state.green_days) == ("ineligible", 0)
     assert codes(state) == ["gate.streak_short", "gate.policy_since"]
     assert gate("g" * 20, history=history).green_days == 6
@@ -337,14 +336,18 @@ def test_eligibility_begins_where_it_was_first_written_not_where_it_was_repeated
     assert told(sealed(0), decision("eligible"), decision("suspended"), sealed(5), decision("eligible")).eligible_since == day(6)
 
 
-def test_suspending_needs_no_signature_and_resuming_does():
+def test_suspending_needs_no_signature_and_resuming_two_persons():
+    both = (decision("resume"), decision("resume", "tanaka"))
     assert told(decision("suspend"), signed=False).suspended_by == "sato"
-    assert told(decision("suspend"), decision("resume"), signed=False).suspended_by == "sato"
-    assert told(decision("suspend"), decision("resume")).suspended_by is None
+    assert told(decision("suspend"), *both, signed=False).suspended_by == "sato"
+    assert told(decision("suspend"), decision("resume"), decision("resume")).suspended_by == "sato", "one person twice"
+    assert told(*both, decision("suspend")).suspended_by == "sato", "signed before"
+    assert told(both[0], decision("suspend"), both[1]).suspended_by == "sato", "one of them before"
+    assert told(decision("suspend"), *both).suspended_by is None
 
 
 def test_a_revoked_index_counts_from_the_revocation_on():
-    history = told(policy(14), sealed(13), decision("revoke"), decision("resume"))
+    history = told(policy(14), sealed(13), decision("revoke"), decision("resume"), decision("resume", "tanaka"))
     assert gate("g" * 14, history=history).green_days == 0
 
 
@@ -353,7 +356,7 @@ def test_decisions_about_another_index_change_nothing():
 
 
 def amendment(actor: str, signature: str | None = "sig") -> Entry:
-    made = amendment_entry(STREAM, DATE, "工場停電", "production", "wall", at(day(3)), actor)
+    made = decision_entry("exclude", STREAM, None, "工場停電", GENESIS, "production", "wall", at(day(3)), actor, day=DATE)
     return replace(made, signature=signature)
 
 
@@ -381,15 +384,15 @@ def test_without_known_keys_nobody_sets_a_red_day_aside():
 
 def test_the_gate_reads_all_of_it_from_the_ledger(tmp_path: Path):
     ledger = Ledger(str(tmp_path / "ledger"))
-    ledger.append([policy(14), *(sealed(n) for n in range(14))])
+    pinned = GatePolicy(streams=(STREAM,))
+    ledger.append([policy_entry(INDEX, pinned.fingerprint(), "production", "wall", at(DATE)), *(sealed(n) for n in range(14))])
     ledger.push(fact_entry(fact, "production", "wall") for fact in ready())
-    state = read_gate(ledger, INDEX, (STREAM,), POLICY, day(14))
-    assert state.eligibility == "eligible"
-    ledger.push([state_entry(state, "production", "wall", at(day(14)))])
+    unsigned = read_gate(ledger, INDEX, pinned, day(14))
+    assert (unsigned.eligibility, codes(unsigned)) == ("ineligible", ["gate.week_one_unsigned"])
+    ledger.push([state_entry(unsigned, "production", "wall", at(day(14)))])
     ledger.append([sealed(14, "red")])
-    assert read_gate(ledger, INDEX, (STREAM,), POLICY, day(15)).eligibility == "eligible"
     failing = Fact(INDEX, "recall_at_5", 0.82, "share", 0.9, False, "fortnight index evaluate", at(day(15)))
     ledger.push([fact_entry(failing, "production", "wall")])
-    closed = read_gate(ledger, INDEX, (STREAM,), POLICY, day(15))
-    assert closed.eligibility == "ineligible" and "gate.fact_failed" in codes(closed)
+    closed = read_gate(ledger, INDEX, pinned, day(15))
+    assert closed.green_days == 0 and "gate.fact_failed" in codes(closed)
     assert ledger.verify().ok

@@ -66,30 +66,35 @@ def test_a_writer_whose_head_moved_is_refused_and_writes_nothing(ledger: Ledger)
     head = ledger.append(entries(1))
     ledger.append(entries(1), after=head)
     with pytest.raises(HeadMoved):
-        ledger.append(entries(1), after=head)
+        ledger.append(entries(2), after=head)
     assert len(ledger.read()) == 2
+
+
+def test_the_same_entries_behind_the_same_head_are_written_once(ledger: Ledger):
+    head = ledger.append(entries(1))
+    assert ledger.append(entries(2), after=head) == ledger.append(entries(2), after=head) == ledger.head()
+    assert len(ledger.read()) == 3 and ledger.verify().ok
 
 
 def test_two_writers_that_read_the_same_head_do_not_both_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
     ledger.append(entries(1))
-    stale = DeltaTable(ledger.location)
+    stale = (DeltaTable(ledger.location), ledger.head())
     ledger.append(entries(1))
-    monkeypatch.setattr(ledger, "_open", lambda: stale)
+    monkeypatch.setattr(ledger, "_behind", lambda: stale)
     with pytest.raises(HeadMoved):
-        ledger.append(entries(1))
+        ledger.append(entries(2))
     monkeypatch.undo()
     assert len(ledger.read()) == 2 and ledger.verify().ok
 
 
 def test_a_pusher_tries_again_behind_whoever_was_first(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
     ledger.append(entries(1))
-    stale = DeltaTable(ledger.location)
+    answers = [(DeltaTable(ledger.location), ledger.head())]
     ledger.append(entries(1))
-    answers = [stale]
-    real = ledger._open
-    monkeypatch.setattr(ledger, "_open", lambda: answers.pop() if answers else real())
-    ledger.push(entries(1))
-    assert len(ledger.read()) == 3 and ledger.verify().ok
+    real = ledger._behind
+    monkeypatch.setattr(ledger, "_behind", lambda: answers.pop() if answers else real())
+    ledger.push(entries(2))
+    assert len(ledger.read()) == 4 and ledger.verify().ok
 
 
 def test_compaction_keeps_every_row_and_does_not_disturb_a_writer(ledger: Ledger):

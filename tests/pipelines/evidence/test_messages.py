@@ -16,7 +16,7 @@ from pipelines.evidence.reasons import CODES, Reason, reason
 
 SENTENCES = tomllib.loads(resources.files("connectors.messages").joinpath("gate.toml").read_text(encoding="utf-8"))
 SOURCE = "".join(path.read_text(encoding="utf-8") for path in Path(pipelines.evidence.__file__).parent.glob("*.py"))
-EMITTED = set(re.findall(r'"((?:seal|gate|ledger|calendar|fact|amendment|decision)\.[a-z_]+)"', SOURCE))
+EMITTED = set(re.findall(r'"((?:seal|gate|ledger|calendar|fact|amendment|decision)\.(?!yaml)[a-z_]+)"', SOURCE))
 
 
 def placeholders(text: str) -> set[str]:

@@ -46,7 +46,7 @@ class Project:
             self.witnessed,
             changes.get("calendar", self.calendar),
             PRODUCTION,
-            at(DATE + morning_of * ONE),
+            at(DATE + morning_of * ONE, minute=changes.get("minute", 10)),
             "wall",
         )
 
@@ -108,8 +108,24 @@ def test_a_second_sealer_that_lost_the_race_writes_nothing(project: Project, mon
 
     monkeypatch.setattr(project.claims, "read", slow)
     with pytest.raises(HeadMoved):
-        project.seal(1)
+        project.seal(1, minute=11)
     assert len(project.ledger.read(kinds=("seal",))) == 1
+
+
+def test_the_same_seal_twice_is_written_once(project: Project, monkeypatch: pytest.MonkeyPatch):
+    """The commit went through and its answer was lost: the second attempt finds the day whole."""
+    project.live(0)
+    real, lost = project.ledger.append, []
+
+    def answer_lost(entries, after=None):
+        entries = tuple(entries)
+        head = real(entries, after=after)
+        lost.append(head)
+        return real(entries, after=after)
+
+    monkeypatch.setattr(project.ledger, "append", answer_lost)
+    assert verdicts(project.seal(1)) == [(0, "green")]
+    assert lost and len(project.ledger.read(kinds=("seal",))) == 1 and project.ledger.verify().ok
 
 
 def test_a_seal_comes_back_from_the_ledger_without_its_evidence(project: Project):

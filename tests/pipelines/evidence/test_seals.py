@@ -296,8 +296,9 @@ def test_a_required_check_that_was_not_made_is_red():
         (Balance(None, 97, 2, 1, True), "seal.unbalanced"),
         (Balance(100, 103, -3, 0, True), "seal.unbalanced"),
         (Balance(100, 97, 2, 1, False), "seal.balance_unverified"),
+        (Balance(None, 97, 2, 1, False), "seal.balance_unverified"),
     ],
-    ids=["one row lost", "the source was not counted", "a negative count", "not read back"],
+    ids=["one row lost", "the source was not counted", "a negative count", "not read back", "the source can not count"],
 )
 def test_books_that_do_not_balance_exactly_are_red(balance: Balance, code: str):
     assert codes(lived(balance=balance).judge()) == [code]

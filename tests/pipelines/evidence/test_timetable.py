@@ -15,6 +15,7 @@ from pipelines.evidence.chain import GENESIS, ChainRow, Entry, link
 from pipelines.evidence.claims import ClaimStore
 from pipelines.evidence.errors import CalendarError
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.places import Places, places_of
 from pipelines.evidence.sealer import seal_closed_days
 from pipelines.evidence.seals import Seal
 from pipelines.evidence.timetable import record, recorded
@@ -110,7 +111,7 @@ def test_a_row_dated_back_holds_no_earlier_than_its_place_in_the_chain(project: 
 def test_a_calendar_that_names_a_zone_further_west_does_not_hold_a_day_earlier(project: Project):
     project.seal(1, plan())
     project.note(plan(DATE + 2 * ONE, timezone="Pacific/Pago_Pago"), 2, hour=0)
-    (_, late) = recorded(project.ledger.read(), "production")
+    (_, late) = recorded(project.ledger.read(), "production", places_of(project.ledger.read()))
     assert late.holds_from == DATE + 3 * ONE
 
 
@@ -135,8 +136,8 @@ def test_a_year_nobody_had_frozen_waits_for_its_holidays_and_then_takes_the_firs
 def test_the_same_calendar_is_written_once_and_one_of_another_environment_counts_for_nothing(project: Project):
     assert project.note(plan(), 0)
     assert not project.note(plan(), 1)
-    assert recorded(project.ledger.read(), "sandbox") == ()
-    assert len(recorded(project.ledger.read(), "production")) == 1
+    assert recorded(project.ledger.read(), "sandbox", Places()) == ()
+    assert len(recorded(project.ledger.read(), "production", places_of(project.ledger.read()))) == 1
 
 
 @given(edits=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 23), st.sets(st.integers(0, 6))), max_size=5))
@@ -147,7 +148,7 @@ def test_no_edit_changes_what_a_day_owes_once_it_has_begun(tmp_path_factory: pyt
         (row,) = _rows_of(plan(*(DATE + n * ONE for n in closed)))
         rows.append(replace(row.entry, finished_at=at(DATE + day * ONE, hour)))
         known.append((day, closed))
-    said = recorded(link(rows, GENESIS), "production")
+    said = recorded(link(rows, GENESIS), "production", places_of(link(rows, GENESIS)))
     for day in range(7):
         before = [closed for written, closed in known if written < day][-1]
         held = [each for each in said if each.holds_from <= DATE + day * ONE]

@@ -79,3 +79,28 @@ def _saved(save: object) -> bytes:
     buffer = io.BytesIO()
     save(buffer)  # type: ignore[operator]
     return buffer.getvalue()
+
+
+def report(*parts: str | list[list[str]], between: int = 20) -> bytes:
+    """A PDF as a word processor lays it out: text set in lines, tables ruled; ``"# …"`` is a heading and ``"---"`` a new page."""
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+    from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
+
+    pdfmetrics.registerFont(UnicodeCIDFont("HeiseiMin-W3"))
+    heading = ParagraphStyle("heading", fontName="HeiseiMin-W3", fontSize=18, leading=22)
+    text = ParagraphStyle("text", fontName="HeiseiMin-W3", fontSize=10.5, leading=16, wordWrap="CJK")
+    ruled = [("GRID", (0, 0), (-1, -1), 0.5, "black"), ("FONT", (0, 0), (-1, -1), "HeiseiMin-W3", 10)]
+    story: list[object] = []
+    for part in parts:
+        if isinstance(part, list):
+            story.append(Table(part, style=ruled))
+        elif part == "---":
+            story.append(PageBreak())
+        else:
+            story.append(Paragraph(part.removeprefix("# "), heading if part.startswith("# ") else text))
+        story.append(Spacer(1, between))
+    buffer = io.BytesIO()
+    SimpleDocTemplate(buffer).build(story)
+    return buffer.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,6 +113,59 @@ def test_html_columns_are_read_as_text_and_instants_in_the_projects_zone(parser:
     assert text(found) == "本文: 一行目\n項目\n更新: 2026-11-02 05:00\n可否: はい"
 
 
+ITEMS = DocumentShape(
+    key=("code",),
+    title="code",
+    template="品番 {code}({spec})は単価 {price} 円。\n仕入先は {supplier}。\n原価は {cost} 円。",
+    body=(BodyColumn("weight", "重さ", unit="kg"), BodyColumn("note", "備考", unit="kg")),
+)
+
+
+def item(**values: Any) -> pa.Table:
+    row = {"code": "SX-1", "spec": "M8", "price": Decimal("1200.00"), "supplier": None, "cost": Decimal(800), "weight": 1.5, "note": "軽い"}
+    return pa.Table.from_pylist([{**row, **values, "_scope": "all"}])
+
+
+def test_a_row_of_an_erp_is_told_by_its_template_and_numbers_keep_their_units(parser: Parser) -> None:
+    (found,) = made(parser, item(supplier="甲商店"), ITEMS)
+    assert text(found) == "品番 SX-1(M8)は単価 1200 円。\n仕入先は 甲商店。\n原価は 800 円。\n重さ: 1.5 kg\n備考: 軽い"
+    assert isinstance(found, Document) and {"code", "spec", "price", "supplier", "cost", "weight", "note"} == set(found.columns)
+
+
+def test_a_line_of_which_nothing_is_known_is_left_out(parser: Parser) -> None:
+    (found,) = made(parser, item(cost=None), ITEMS)
+    assert "仕入先" not in text(found)
+    assert "原価" not in text(found)
+
+
+def test_a_line_with_a_restricted_column_is_for_those_who_may_read_it(parser: Parser) -> None:
+    common, part = made(parser, item(), ITEMS, restricted={"cost": "accounting"})
+    assert "800" not in text(common)
+    assert (text(part), isinstance(part, Document) and part.narrow) == ("原価は 800 円。", "accounting")
+
+
+def test_a_line_that_two_narrower_scopes_guard_is_for_nobody(parser: Parser) -> None:
+    found = [one for one in made(parser, item(), ITEMS, restricted={"spec": "a", "price": "b"}) if isinstance(one, Document)]
+    assert [one.narrow for one in found if "単価" in text(one)] == ["unresolved"]
+
+
+def test_what_a_file_leaves_out_by_rule_is_said_beside_its_document(parser: Parser) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.append(["甲", "乙"])  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    book.create_sheet("裏").sheet_state = "hidden"
+    book["裏"].append(["秘密"])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    table = pa.Table.from_pylist([{"id": 0, "name": "題", "ref": "r", "_scope": "all"}])
+    listed = content({"key": "0", "ref": "r", "name": "a.xlsx", "sha256": digest})
+    document, left = made(parser, table, FILES, content=listed, read_blob={digest: buffer.getvalue()}.__getitem__)
+    assert isinstance(document, Document) and isinstance(left, Skipped)
+    assert (left.document, left.code, left.detail) == (document.id, "hidden_sheet", "裏")
+
+
 FILES = DocumentShape(key=("id",), title="name", files=True, refs="ref", kind="file")
 
 
@@ -161,8 +215,11 @@ def test_bytes_that_do_not_match_their_hash_are_not_indexed(parser: Parser) -> N
 
 def test_every_reason_for_leaving_a_file_out_has_a_sentence_in_both_languages() -> None:
     folder = Path(documents_module.__file__).parent
-    source = "".join((folder / name).read_text(encoding="utf-8") for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py"))
-    codes = set(re.findall(r'(?:Unreadable|Unparsed)\("(\w+)"|"code": "(\w+)"|name, "(\w+)", ', source))
+    modules = [folder / name for name in ("formats.py", "parse.py", "parse_worker.py", "documents.py")] + list(
+        (folder / "readers").glob("*.py")
+    )
+    source = "".join(module.read_text(encoding="utf-8") for module in modules)
+    codes = set(re.findall(r'(?:Unreadable|Unparsed|Left)\("(\w+)"|"code": "(\w+)"|name, "(\w+)", ', source))
     found = {code for group in codes for code in group if code}
-    assert {"damaged", "too_big", "too_slow", "not_fetched"} <= found
+    assert {"damaged", "too_big", "too_slow", "not_fetched", "hidden_sheet"} <= found
     assert [code for code in sorted(found) if set(catalogue().get(f"index.unparsed.{code}", {})) != {"ja", "en"}] == []

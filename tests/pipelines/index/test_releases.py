@@ -22,7 +22,6 @@ from pipelines.index.releases import (
     production_history,
     record_candidate,
 )
-from pipelines.index.store import LanceStore
 
 from .world import EVERYONE, NOW, SALES, Hashed, record, stream
 
@@ -63,12 +62,12 @@ def test_anything_a_reader_could_notice_makes_a_new_candidate(tmp_path: Path, pa
     first = build(tmp_path, parser, stream(row, all=[EVERYONE], few=[SALES]))
     html = tuple(replace(column, html=True) for column in stream(row).shape.body)
     other = {
-        "text": stream({**row, "answer": "二。"}, all=[EVERYONE], few=[SALES]),
+        "text": stream(record(1, "甲", answer="二。", cost="9"), all=[EVERYONE], few=[SALES]),
         "scope": stream({**row, "_scope": "few"}, all=[EVERYONE], few=[SALES]),
         "principals": stream(row, all=[SALES], few=[SALES]),
         "restricted": stream(row, restricted={"cost": "few"}, all=[EVERYONE], few=[SALES]),
         "skipped": replace(
-            stream({**row, "answer": "%PDF-1.4"}, all=[EVERYONE], few=[SALES]),
+            stream(record(1, "甲", answer="%PDF-1.4", cost="9"), all=[EVERYONE], few=[SALES]),
             shape=replace(stream(row).shape, body=html),
         ),
     }[change]
@@ -76,24 +75,6 @@ def test_anything_a_reader_could_notice_makes_a_new_candidate(tmp_path: Path, pa
     assert (second.number, second.reused) == (2, False)
     assert second.content_hash != first.content_hash
     assert open_release(str(tmp_path), first).count() == first.chunks
-
-
-def test_a_build_that_dies_before_its_record_is_seen_by_nobody_and_built_again(
-    tmp_path: Path, parser: Parser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = LanceStore.write
-
-    def dies(self: LanceStore, *args: object) -> None:
-        written(self, *args)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(LanceStore, "write", dies)
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, parser, stream(record(1, "甲", answer="一。")))
-    assert newest_candidate(str(tmp_path), "support") is None
-    monkeypatch.setattr(LanceStore, "write", written)
-    made = build(tmp_path, parser, stream(record(1, "甲", answer="一。")))
-    assert (made.number, open_release(str(tmp_path), made).count()) == (1, 1)
 
 
 def test_two_builds_cannot_take_one_number(tmp_path: Path, parser: Parser) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import AnswerIsNo
+from connectors.errors import AnswerIsNo, BrokenReply
 from connectors.keys import key_text
 from pipelines.landing.published import Published
 from pipelines.landing.rows import Stamp, keys_of, landed_schema, row_hashes, stamped, tombstones
@@ -165,6 +165,31 @@ def test_the_hash_of_a_row_is_that_of_its_values_not_of_its_page() -> None:
     one, two = batch({1: "櫻井", 2: "渡邊"}), batch({2: "渡邊"}, "other")
     assert one.column("_row_hash")[1] == two.column("_row_hash")[0]
     assert one.column("_row_hash")[0] != one.column("_row_hash")[1]
+
+
+FLOATS = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+NESTED = pa.struct([("a", pa.float64()), ("b", pa.list_(pa.float32()))])
+
+
+@given(st.lists(st.tuples(FLOATS, FLOATS), min_size=2, max_size=2))
+def test_numbers_that_are_none_are_told_apart_at_any_depth(pairs: list[tuple[float | None, float | None]]) -> None:
+    held = [{"size": {"a": one, "b": [other]}} for one, other in pairs]
+    rows = pa.RecordBatch.from_pylist(held, schema=pa.schema([("size", NESTED)]))
+    left, right = row_hashes(rows, ["size"])
+    # NaN is no equal of itself; its text is.
+    said = [str(row) for row in rows.to_pylist()]
+    assert (left == right) == (said[0] == said[1])
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_a_part_of_a_key_that_is_no_number_is_not_one_that_is_missing(odd: float) -> None:
+    assert len({key_text(["a", odd]), key_text(["a", None]), key_text(["a", str(odd)])}) == 3
+
+
+def test_a_row_without_its_only_key_is_refused_and_not_called_none() -> None:
+    with pytest.raises(BrokenReply) as caught:
+        keys_of(pa.record_batch({"id": pa.array(["None", None])}), ["id"])
+    assert caught.value.code == "source.key_missing" and "`key`" in caught.value.say("en")
 
 
 def pulled(warehouse: Warehouse, number: int, rows: dict[int, str]) -> None:

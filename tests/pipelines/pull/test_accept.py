@@ -116,6 +116,17 @@ def test_a_renamed_field_goes_on_under_its_old_column_once_two_people_said_yes(p
     said = load(project.folder).contract(STREAM).accepted
     assert said is not None and said.seconded is not None
     assert (said.by, said.at, said.why, said.seconded.by) == ("Akari Mori", "2026-06-02", "the app's owner renamed it", "Riku Ikeda")
+    assert said.seconded.why == ""
+
+
+def test_the_reasons_of_both_people_are_kept(project: Project, source: Moving) -> None:
+    source.rename("name", "名称")
+    accepted(project, source, why="the app's owner renamed it")
+    accepted(project, source, by="Riku Ikeda", why="asked the sales office: on purpose")
+    said = load(project.folder).contract(STREAM).accepted
+    assert said is not None and said.seconded is not None
+    assert (said.why, said.seconded.why) == ("the app's owner renamed it", "asked the sales office: on purpose")
+    assert run(project, source).succeeded
 
 
 def test_the_version_before_stays_readable_in_the_history(project: Project, source: Moving) -> None:

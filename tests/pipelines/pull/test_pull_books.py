@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted import START, STREAM, Row, Source, held, names, project_of, run
 
 from connectors.access import UNRESOLVED, Scope
-from connectors.errors import AnswerIsNo, BrokenReply, Interrupted, SourceUnavailable
+from connectors.errors import AnswerIsNo, BrokenReply, CannotSay, Interrupted, SourceUnavailable
+from connectors.protocol import Stream
 from expectations.quarantine import Fault
 from pipelines.evidence.plan import claims_of
 from pipelines.landing.quarantine import history
@@ -33,6 +35,43 @@ def rows(count: int) -> dict[int, Row]:
 
 def numbers(source: Source) -> dict[int, str]:
     return {number: row.name for number, row in source.rows.items() if not row.bad}
+
+
+# --- a source that can't say ----------------------------------------------------------------------------------------------------
+
+
+class Silent(Source):
+    """It gives rows and says neither how many it has nor which."""
+
+    def count(self, stream: Stream) -> int:
+        raise CannotSay("soap.not_complete", stream=stream.id, operation="ReadNews")
+
+    def keys(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        raise CannotSay("soap.not_complete", stream=stream.id, operation="ReadNews")
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_a_source_that_can_not_say_leaves_out_stays_live_or_held(project: Project, full: bool) -> None:
+    source = Silent(rows(25) | {7: Row(bad=True)})
+    assert run(project, source).succeeded
+    source.later()
+    source.rows = {3: replace(source.rows[3], name="新しい名前", at=source.now), 30: Row("部品30", at=source.now)}
+    result = run(project, source, full=full)
+    assert result.succeeded, result.error
+    assert result.counts["deleted"] == 0
+    assert set(names(project)) == {*range(1, 7), *range(8, 26), 30} and names(project)[3] == "新しい名前" and held(project) == ["7"]
+
+
+def test_the_books_of_a_source_that_can_not_say_are_unverified_and_nobody_calls_them_balanced(project: Project) -> None:
+    result = run(project, Silent(rows(3)))
+    books = result.balance
+    assert result.succeeded and books is not None
+    assert (books.source, books.landed, books.difference, books.verified, books.balanced) == (None, 3, None, False, False)
+    check = next(one for one in result.checks if one.name == "balance")
+    assert (check.passed, check.severity, check.rows[0]["source"]) == (False, "warning", "?") and "UNVERIFIED" in check.summary
+    assert "source" not in check.numbers
+    (claim,) = claims_of(project).read()
+    assert (claim.balance.source, claim.balance.verified) == (None, False)
 
 
 # --- quarantine -----------------------------------------------------------------------------------------------------------------

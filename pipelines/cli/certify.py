@@ -1,0 +1,165 @@
+"""``fortnight gate certify · verify · sign-head``: the proof that leaves the house, and how anyone checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken, word
+
+
+def certify(
+    index: Annotated[str, typer.Argument(help="The index's name in project.yaml.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; default: INDEX-DAY.certificate.gz here.", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Write a certificate: the ledger's chain, the policy and the gate's answer, in one file that proves itself offline."""
+    with spoken(lang, json_):
+        opened = open_project(project)
+        from pipelines.clock import WallClock
+        from pipelines.evidence.certificate import title_of, write_certificate
+        from pipelines.evidence.plan import book_of, environment_of, gate_policy, ledger_of, today_of
+        from pipelines.evidence.standing import state_of
+
+        now = WallClock().now()
+        policy, book, today = gate_policy(opened, index), book_of(opened), today_of(opened, now)
+        state = state_of(book, index, policy, today)
+        path = out or Path(f"{index}-{today.isoformat()}.certificate.gz")
+        rows = [each for each in ledger_of(opened).read() if each.seq <= book.head.seq]
+        title = title_of(opened.name, environment_of(opened), state, policy, today, book.head, now)
+        count = write_certificate(path, title, rows)
+    payload = {"index": index, "eligibility": state.eligibility, "file": str(path), "rows": count, "head": book.head.hash}
+
+    def text() -> None:
+        eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
+        line("certified.made", lang, path=path, index=index, eligibility=eligibility, rows=count, head=book.head.hash)
+
+    emit("certified", payload, json_, text)
+
+
+def verify(
+    file: Annotated[Path | None, typer.Argument(help="A certificate; without it, the project's own ledger.", show_default=False)] = None,
+    anchor: Annotated[
+        list[Path] | None, typer.Option("--anchor", help="A head signed by sign-head; repeatable.", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Prove a certificate from itself alone, or the project's ledger from its first row on, and name the first bad row. Exit 1 when it fails."""
+    if file is not None:
+        _verify_file(file, json_, lang)
+    else:
+        _verify_ledger(project, anchor or [], json_, lang)
+
+
+def sign_head_(
+    key: Annotated[Path, typer.Option("--key", help="An SSH key (Ed25519) that the pipeline does not hold.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the signed head; keep it elsewhere.")] = Path("ledger-head.json"),
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Sign the ledger's head: whoever rewrites the ledger afterwards is found out by `gate verify --anchor`."""
+    with spoken(lang, json_):
+        opened = open_project(project)
+        from pipelines.evidence.heads import NAMESPACE, sign_head
+        from pipelines.evidence.plan import book_of
+        from pipelines.evidence.signing import public_half, sign
+        from pipelines.evidence.taking import Signer
+
+        head = book_of(opened).head
+        sign_head(out, opened.name, head, Signer(public_half(key), lambda message: sign(message, key, NAMESPACE)))
+    payload = {"seq": head.seq, "head": head.hash, "file": str(out)}
+    emit("head_signed", payload, json_, lambda: line("gate.head_signed", lang, seq=head.seq, path=out))
+
+
+def _verify_file(file: Path, json_: bool, lang: str | None) -> None:
+    with spoken(lang, json_):
+        from pipelines.evidence.certificate import examine
+
+        found = examine(file)
+    title, state = found.title, found.state
+    promotion = found.history.promotion if found.history else None
+    faults = [{"code": each.code, "message": word(each.code, lang, **each.params)} for each in found.faults]
+    payload: dict[str, Any] = {
+        "ok": not faults,
+        "file": str(file),
+        "project": title.project,
+        "environment": title.environment,
+        "index": title.index,
+        "today": title.today.isoformat(),
+        "eligibility": state.eligibility if state else None,
+        "green_days": state.green_days if state else None,
+        "rows": found.rows,
+        "head": title.head,
+        "release": promotion.release if promotion else None,
+        "signed_by": list(promotion.actors) if promotion else [],
+        "faults": faults,
+    }
+
+    def text() -> None:
+        if faults or state is None:
+            line("certified.fails", lang)
+            for each in faults:
+                row("-", each["message"])
+            return
+        eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
+        days = {"green_days": state.green_days, "required_days": state.required_days}
+        line(
+            "certified.holds",
+            lang,
+            index=title.index,
+            today=title.today,
+            eligibility=eligibility,
+            rows=found.rows,
+            head=title.head,
+            **days,
+        )
+        if promotion is not None:
+            said = {"release": promotion.release, "content_hash": promotion.content_hash, "actors": ", ".join(promotion.actors)}
+            line("certified.promoted", lang, **said)
+
+    emit("certificate_verified", payload, json_, text)
+    if faults:
+        raise typer.Exit(NO)
+
+
+def _verify_ledger(project: str | None, given: list[Path], json_: bool, lang: str | None) -> None:
+    with spoken(lang, json_):
+        opened = open_project(project)
+        from pipelines.evidence.heads import read_head
+        from pipelines.evidence.plan import ledger_of
+        from pipelines.index.promotion import anchors
+
+        ledger = ledger_of(opened)
+        known = [read_head(path, opened.name).head for path in given]
+        known += [head for index in opened.file.indexes for head in anchors(opened.root, index)]
+        checked = ledger.verify(known)
+        head = ledger.head() if checked.ok else None
+    found = sorted({one.seq for one in known}) if checked.ok else []
+    why = word(checked.why.code, lang, **checked.why.params) if checked.why else None
+    payload = {
+        "ok": checked.ok,
+        "rows": head.seq if head else 0,
+        "head": head.hash if head else "",
+        "broken_at": checked.broken_at,
+        "why": why,
+        "anchors": found,
+    }
+
+    def text() -> None:
+        if head is None:
+            line("gate.ledger_broken", lang, seq=checked.broken_at, why=why)
+        else:
+            line("gate.ledger_holds", lang, rows=head.seq, head=head.hash, anchors=", ".join(str(seq) for seq in found) or "-")
+
+    emit("ledger_verified", payload, json_, text)
+    if not checked.ok:
+        raise typer.Exit(NO)

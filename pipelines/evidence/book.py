@@ -1,0 +1,110 @@
+"""The ledger as the gate reads it: everything but evidence and findings, proven once and read by columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind
+from pipelines.evidence.claims import Environment
+from pipelines.evidence.columns import NAMES as SEAL_NAMES
+from pipelines.evidence.columns import Seals, seals_of
+from pipelines.evidence.decisions import Signatures, terms_of, verified
+from pipelines.evidence.errors import LedgerBroken
+from pipelines.evidence.ledger import NAMES, Ledger, rows_of, table_of
+from pipelines.evidence.places import Places
+
+#: What the gate decides by, beside seals. Evidence and findings only explain it.
+KINDS: tuple[Kind, ...] = ("decision", "amendment", "fact")
+
+
+class Proven(BaseModel):
+    """How far the chain was verified, and the digest of all the gate reads up to there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seq: int
+    hash: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """One environment's part of a ledger. ``rows`` are its decisions, amendments and facts in chain order; ``seals`` its seals by columns."""
+
+    rows: tuple[ChainRow, ...]
+    seals: Seals
+    hashes: dict[int, str]
+    head: Head
+
+    @cached_property
+    def places(self) -> Places:
+        seals = self.seals.places
+        return Places(seals.seqs, seals.days, self.hashes)
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """Which signed rows count."""
+        return verified(self.rows, self.places)
+
+
+def open_book(ledger: Ledger, environment: Environment | None = None, proof: Path | None = None) -> Book:
+    """Read ``ledger`` for the gate. With ``proof``, a file of this machine, it is verified first: in full, or, where the file says how far that was
+    done and what was read is to the byte what was read then, from there on. Raises LedgerBroken when it does not hold.
+    """
+    head = ledger.head()
+    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)))
+    seals = seals_of(ledger.columns(SEAL_NAMES, pc.field("kind") == "seal"))
+    if proof is not None:
+        _prove(ledger, table, seals, head, proof)
+    if environment is not None:
+        table, seals = table.filter(pc.field("environment") == environment), seals.of(environment)
+    rows = tuple(rows_of(table))
+    bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
+    seen = {told["seq"] for told in bound if told is not None and isinstance(told["seq"], int)}
+    return Book(rows, seals, dict(ledger.hashes(seen)), head)
+
+
+def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
+    """The same from rows in hand: a whole chain, in order."""
+    own = [row for row in rows if row.entry.environment == environment]
+    seals = seals_of(table_of([row for row in own if row.entry.kind == "seal"]))
+    head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
+    return Book(tuple(row for row in own if row.entry.kind in KINDS), seals, {row.seq: row.hash for row in rows}, head)
+
+
+def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
+    known = _known(proof)
+    same = known is not None and known.seq <= head.seq and known.digest == _digest(table, seals, known.seq)
+    after = Head(known.seq, known.hash) if known is not None and same else GENESIS
+    if after != head:
+        found = ledger.verify(after=after)
+        if not found.ok:
+            raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
+        told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq))
+        proof.parent.mkdir(parents=True, exist_ok=True)
+        waiting = proof.with_suffix(".new")
+        waiting.write_text(told.model_dump_json(), encoding="utf-8")
+        waiting.replace(proof)
+
+
+def _known(proof: Path) -> Proven | None:
+    try:
+        return Proven.model_validate_json(proof.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return None
+
+
+def _digest(table: pa.Table, seals: Seals, seq: int) -> str:
+    """Of the rows up to number ``seq``: seals by what the gate takes from them, the others whole."""
+    told = hashlib.blake2b(seals.digest(seq), digest_size=32)
+    for row in table.filter(pc.field("seq") <= seq).to_pylist():
+        told.update(repr(row).encode())
+    return told.hexdigest()

@@ -1,0 +1,148 @@
+"""The certificate: one file that proves offline where an index stood. It holds the chain, the policy and the answer; nothing else is needed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.errors import AnswerIsNo
+from pipelines.evidence.book import Book, book_from
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, to_line, verify_lines
+from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint, Environment
+from pipelines.evidence.gate import GatePolicy, GateState
+from pipelines.evidence.history import Eligibility, History
+from pipelines.evidence.reasons import Reason
+from pipelines.evidence.standing import history_in, state_of
+
+
+class Title(BaseModel):
+    """The first line: what the certificate says. ``today`` is the civil day it speaks of; ``seq`` and ``head`` are the chain's end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["fortnight.certificate/1"] = Field(default="fortnight.certificate/1", alias="schema")
+    project: str
+    environment: Environment
+    index: str
+    today: date
+    made_at: AwareDatetime
+    policy: Mapping[str, Any]
+    eligibility: Eligibility
+    green_days: int
+    required_days: int
+    seq: int
+    head: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What an examination of a certificate found. ``faults`` are codes of the message catalogue with parameters; without any it holds.
+    ``state`` and ``history`` are judged anew from the rows."""
+
+    title: Title
+    faults: tuple[Reason, ...]
+    rows: int
+    state: GateState | None = None
+    history: History | None = None
+
+
+def title_of(project: str, environment: Environment, state: GateState, policy: GatePolicy, today: date, head: Head, now: datetime) -> Title:
+    return Title(
+        project=project,
+        environment=environment,
+        index=state.index,
+        today=today,
+        made_at=now,
+        policy=policy.terms(),
+        eligibility=state.eligibility,
+        green_days=state.green_days,
+        required_days=state.required_days,
+        seq=head.seq,
+        head=head.hash,
+    )
+
+
+def write_certificate(path: Path, title: Title, rows: Iterable[ChainRow]) -> int:
+    """Write the certificate (gzip, one JSON object a line: the title, then every row of the chain). Returns how many rows it holds."""
+    count = 0
+    with gzip.open(path, "wb") as target:
+        target.write(canonical(title.model_dump(mode="json", by_alias=True)) + b"\n")
+        for row in rows:
+            target.write(to_line(row) + b"\n")
+            count += 1
+    return count
+
+
+def examine(path: Path) -> Examined:
+    """Judge a certificate by itself: the chain from its first row to the head it names, every signature, and the gate's answer anew.
+
+    Raises AnswerIsNo for a file that is no certificate at all.
+    """
+    try:
+        with gzip.open(path, "rb") as source:
+            first, *lines = source.read().splitlines()
+        title = Title.model_validate_json(first)
+    except (OSError, EOFError, ValueError, ValidationError) as error:
+        raise AnswerIsNo("certified.unreadable", path=str(path), reason=type(error).__name__) from error
+    chain = verify_lines(lines)
+    if not chain.ok:
+        broken = chain.why or Reason("ledger.unreadable", {"detail": "?"})
+        return Examined(title, (Reason("certified.broken_chain", {"seq": chain.broken_at, "why": broken.say()}),), len(lines))
+    rows = [row_of(cast("dict[str, Any]", json.loads(line))) for line in lines]
+    head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
+    if (head.seq, head.hash) != (title.seq, title.head):
+        return Examined(title, (Reason("certified.other_head", {"named": title.seq, "found": head.seq}),), len(lines))
+    policy = policy_of(title.policy)
+    if policy is None:
+        return Examined(title, (Reason("certified.other_policy", {}),), len(lines))
+    book = book_from(rows, title.environment)
+    history = history_in(book, title.index, policy, title.today)
+    state = state_of(book, title.index, policy, title.today, history)
+    return Examined(title, _faults(title, state, book), len(lines), state, history)
+
+
+def policy_of(terms: Mapping[str, Any]) -> GatePolicy | None:
+    """The policy whose terms these are; None where this version knows no such policy."""
+    try:
+        valid = tuple((str(name), int(days)) for name, days in terms["fact_valid_days"])
+        policy = GatePolicy(
+            int(terms["green_days"]),
+            valid,
+            str(terms["timezone"]),
+            tuple(terms["streams"]),
+            int(terms["review_days"]),
+            int(terms["review_misses"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return policy if policy.terms() == dict(terms) else None
+
+
+def row_of(told: Mapping[str, Any]) -> ChainRow:
+    """A row of the chain out of its JSON (``chain.row_json``)."""
+    rest = {name: value for name, value in told.items() if name not in ("schema", "seq", "prev", "hash")}
+    for name in ("slot", "started_at", "finished_at"):
+        rest[name] = datetime.fromisoformat(rest[name]) if rest[name] else None
+    rest["day"] = date.fromisoformat(rest["day"]) if rest["day"] else None
+    rest["checks"] = tuple(CheckVerdict(**check) for check in rest["checks"])
+    rest["balance"] = Balance(**rest["balance"]) if rest["balance"] else None
+    rest["contract"] = ContractRef(**rest["contract"]) if rest["contract"] else None
+    rest["endpoint"] = Endpoint(**rest["endpoint"]) if rest["endpoint"] else None
+    rest["reasons"] = tuple(Reason(each["code"], each["params"]) for each in rest["reasons"])
+    return ChainRow(Entry(**rest), told["seq"], told["prev"], told["hash"])
+
+
+def _faults(title: Title, state: GateState, book: Book) -> tuple[Reason, ...]:
+    said = (title.eligibility, title.green_days, title.required_days)
+    found = (state.eligibility, state.green_days, state.required_days)
+    wrong = [] if said == found else [Reason("certified.other_answer", {"said": title.eligibility, "found": state.eligibility})]
+    refused = [Reason("certified.bad_row", {"seq": seq, "why": why.say()}) for seq, why in sorted(book.signatures.refused.items())]
+    # A refused signature takes nothing from what holds; it is named, and is a fault only where the answer rests on it.
+    return tuple(wrong + (refused if wrong else []))

@@ -1,0 +1,87 @@
+"""Maintenance windows of sources: on record before they begin, in project.yaml or by a person's signed decision. Excused, shown, never green."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from pipelines.due import Maintenance
+from pipelines.evidence.calendar import Calendar, bounds
+from pipelines.evidence.chain import ChainRow, Entry, instant_text
+from pipelines.evidence.claims import ClockKind, Environment
+from pipelines.evidence.decisions import RECORDER, terms_of
+from pipelines.evidence.history import Signed
+from pipelines.evidence.places import Places
+from pipelines.evidence.reasons import reason
+from pipelines.evidence.seals import MaintenanceWindow
+
+VERDICT = "window"
+
+
+def window_entry(
+    subject: str, starts_at: datetime, ends_at: datetime, why: str, environment: Environment, clock: ClockKind, now: datetime
+) -> Entry:
+    """A window of project.yaml, put on record at ``now``. ``subject`` is a system or a stream."""
+    return Entry(
+        kind="decision",
+        environment=environment,
+        clock=clock,
+        subject=subject,
+        finished_at=now,
+        verdict=VERDICT,
+        reasons=(
+            reason("decision.window", starts_at=instant_text(starts_at), ends_at=instant_text(ends_at)),
+            reason("decision.why", why=why),
+        ),
+        actor=RECORDER,
+    )
+
+
+def unrecorded(declared: Iterable[Maintenance], rows: Iterable[ChainRow], timezone: str) -> list[tuple[str, datetime, datetime, str]]:
+    """Those windows of project.yaml (system or stream, start, end in UTC, why) that no row tells of yet."""
+    known = {(row.entry.subject, *_span(row)) for row in rows if row.entry.verdict == VERDICT and row.entry.kind == "decision"}
+    zone = ZoneInfo(timezone)
+
+    def instant(given: datetime) -> datetime:
+        return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC)
+
+    found = [(each.of, instant(each.from_), instant(each.until), each.why) for each in declared]
+    return [each for each in found if (each[0], instant_text(each[1]), instant_text(each[2])) not in known]
+
+
+def windows_of(rows: Iterable[ChainRow], calendar: Calendar, signed: Signed, places: Places) -> tuple[MaintenanceWindow, ...]:
+    """The windows the chain knows, one for each stream they cover. A row stands where it stands: behind the seal of a day it was not written
+    before that day had closed, whatever time it names."""
+    found: list[MaintenanceWindow] = []
+    for row in rows:
+        entry = row.entry
+        own = entry.verdict == VERDICT and entry.actor == RECORDER
+        if entry.kind != "decision" or entry.finished_at is None or not (own or (entry.verdict == "excuse" and signed(row))):
+            continue
+        starts, ends = _span(row)
+        if not starts:
+            continue
+        why = terms_of(entry, "decision.why") or {}
+        declared_at = max(entry.finished_at, *_not_before(places.sealed_before(row.seq), calendar))
+        for stream in _covered(entry.subject, [plan.stream for plan in calendar.streams]):
+            window = MaintenanceWindow(
+                stream, datetime.fromisoformat(starts), datetime.fromisoformat(ends), declared_at, str(entry.actor), str(why.get("why", ""))
+            )
+            found.append(window)
+    return tuple(found)
+
+
+def _not_before(sealed: date | None, calendar: Calendar) -> list[datetime]:
+    return [datetime.min.replace(tzinfo=UTC)] + (
+        [] if sealed is None else [bounds(sealed, calendar.timezone, calendar.close_hour).closes_at]
+    )
+
+
+def _covered(subject: str, streams: Sequence[str]) -> list[str]:
+    return [stream for stream in streams if stream == subject or stream.split("/")[0] == subject]
+
+
+def _span(row: ChainRow) -> tuple[str, str]:
+    told = terms_of(row.entry, "decision.window") or {}
+    return str(told.get("starts_at", "")), str(told.get("ends_at", ""))

@@ -1,0 +1,81 @@
+"""From two signatures to the pointer: moves production to the release that two persons signed for, when the gate says eligible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipelines.evidence.chain import Head
+from pipelines.evidence.decisions import OPEN_DAYS
+from pipelines.evidence.plan import book_of, gate_policy, today_of
+from pipelines.evidence.standing import history_in, state_of
+from pipelines.index.releases import Production, candidate, point_production, production_history
+from pipelines.project import Project
+
+_ANCHOR = re.compile(r"rows (\d+) and (\d+); ledger head (\d+) ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why the pointer stays: a code of the message catalogue and its parameters."""
+
+    code: str
+    params: Mapping[str, object]
+
+    def say(self) -> str:
+        from connectors.messages import sentence
+
+        return sentence(self.code, self.params)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The pointer's new position; or None, and why it stays where it is."""
+
+    record: Production | None
+    why: Why
+
+
+def promote_decided(project: Project, index: str, now: datetime) -> Moved:
+    """Move the pointer to the release two persons decided upon, once. A decision is carried out while the index is eligible and no more than
+    a week of days was sealed since. Raises AnswerIsNo when somebody else moved the pointer meanwhile, LedgerBroken for a broken ledger.
+    """
+    book, policy, today = book_of(project), gate_policy(project, index), today_of(project, now)
+    history = history_in(book, index, policy, today)
+    decided, past = history.promotion, production_history(project.root, index)
+    if decided is None:
+        return Moved(None, Why("promotion.undecided", {"index": index}))
+    if any(_rows_of(each) == decided.rows for each in past):
+        return Moved(None, Why("promotion.done", {"index": index, "release": decided.release}))
+    state = state_of(book, index, policy, today, history)
+    if state.eligibility != "eligible":
+        said = {"index": index, "eligibility": state.eligibility, "green_days": state.green_days, "required_days": state.required_days}
+        return Moved(None, Why("promotion.not_eligible", said))
+    if book.places.sealed_between(decided.rows[1], book.head.seq + 1) > OPEN_DAYS:
+        return Moved(None, Why("promotion.lapsed", {"index": index, "days": OPEN_DAYS}))
+    if candidate(project.root, index, decided.release).content_hash != decided.content_hash:
+        return Moved(None, Why("promotion.other_content", {"index": index, "release": decided.release}))
+    record = point_production(
+        project.root,
+        index,
+        decided.release,
+        at=now,
+        actor=", ".join(decided.actors),
+        # Whoever holds this record holds an anchor of the ledger.
+        reason=f"signed in rows {decided.rows[0]} and {decided.rows[1]}; ledger head {book.head.seq} {book.head.hash}",
+        after=past[-1].number if past else 0,
+    )
+    return Moved(record, Why("promotion.moved", {"index": index, "release": decided.release}))
+
+
+def anchors(root: str, index: str) -> tuple[Head, ...]:
+    """The ledger heads that stand in the pointer's records: published when each was made, and to be found in the chain for ever."""
+    found = (_ANCHOR.search(each.reason) for each in production_history(root, index))
+    return tuple(Head(int(each[3]), each[4]) for each in found if each)
+
+
+def _rows_of(record: Production) -> tuple[int, int] | None:
+    found = _ANCHOR.search(record.reason)
+    return (int(found[1]), int(found[2])) if found else None

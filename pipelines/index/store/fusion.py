@@ -1,0 +1,55 @@
+"""Two ordered lists become one: pure functions over ids and scores of rows that the asker may see, and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipelines.index.store.protocol import Weights
+
+#: Reciprocal rank fusion: 1 / (RRF_K + rank), weighted. Cormack, Clarke, Büttcher: SIGIR 2009, with the constant they used.
+RRF_K = 60
+#: Of a fused score so much is shown. More would tell, through how rare a word is in the whole table, of rows that the asker may not see.
+DIGITS = 3
+
+#: An id and its raw score in one list, best first.
+Scored = tuple[str, float]
+
+
+def fuse(words: Sequence[Scored], near: Sequence[Scored], weights: Weights) -> list[Scored]:
+    """All ids of both lists, best first, each with its fused score (0 to 1, rounded). Of equal scores the smaller id comes first.
+
+    An id that a list lacks gets nothing from it. Scores are rounded after the order is made.
+    """
+    share = _by_rank if weights.method == "rrf" else _by_score
+    whole = weights.lexical + weights.vector
+    fused: dict[str, float] = {}
+    for weight, ranked in ((weights.lexical, words), (weights.vector, near)):
+        if weight:
+            for name, value in share(ranked).items():
+                fused[name] = fused.get(name, 0.0) + weight / whole * value
+    order = sorted(fused.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, round(score, DIGITS)) for name, score in order]
+
+
+def _by_rank(ranked: Sequence[Scored]) -> Mapping[str, float]:
+    """1.0 for the first, then less with the rank."""
+    return {name: (RRF_K + 1) / (RRF_K + rank) for rank, (name, _) in enumerate(ranked, start=1)}
+
+
+def _by_score(ranked: Sequence[Scored]) -> Mapping[str, float]:
+    """The list's own best is 1.0 and its worst 0.0, so that raw scores show neither in size nor in kind."""
+    if not ranked:
+        return {}
+    best, worst = max(score for _, score in ranked), min(score for _, score in ranked)
+    return {name: (score - worst) / (best - worst) if best > worst else 1.0 for name, score in ranked}
+
+
+def first_of_each(order: Iterable[Scored], group: Mapping[str, str]) -> list[Scored]:
+    """The first id of each group, in order: near-copies of what stands higher are left out."""
+    seen: set[str] = set()
+    kept: list[Scored] = []
+    for name, score in order:
+        if group[name] not in seen:
+            seen.add(group[name])
+            kept.append((name, score))
+    return kept

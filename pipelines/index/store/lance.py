@@ -1,0 +1,191 @@
+"""LanceDB behind the IndexStore protocol: one version of one table, in a folder or on an object store, read by filter, words and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pipelines.index.chunks import Chunk
+from pipelines.index.store.filters import Filters, condition, quoted
+from pipelines.index.store.fusion import first_of_each, fuse
+from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
+from pipelines.index.store.rows import unpacked
+from pipelines.index.store.terms import terms
+
+if TYPE_CHECKING:
+    from pipelines.index.embedding import Vectors
+
+#: Up to this many visible rows every one is compared; above it the approximate index is asked, all its partitions.
+EXACT_LIMIT = 20_000
+#: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
+_ALL_PARTITIONS = 65_536
+#: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``.
+_REFINE = 2
+#: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
+_DEPTH = 50
+#: Deeper than this, comparing every visible row costs less than asking the graph for so many.
+_DEEP = 2_000
+
+#: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
+_HELD = 8_192
+
+#: Where a row lies in this version, and its score in one list.
+Hit = tuple[int, float]
+
+
+class LanceStore:
+    """Chunks in the LanceDB table ``table`` at ``uri`` (a folder or an object store URI), as of ``version``, or its newest where that is None."""
+
+    def __init__(self, uri: str, table: str, dim: int, exact_limit: int = EXACT_LIMIT, version: int | None = None) -> None:
+        self._uri = uri
+        self._name = table
+        self._dim = dim
+        self._exact_limit = exact_limit
+        self._version = version
+        self._open: Any = None
+        self._held: dict[int, Chunk] = {}
+        # A version never changes: a reader's count of visible rows is told once.
+        self._counted = lru_cache(maxsize=4096)(self._count)
+
+    def _table(self) -> Any:
+        if self._open is None:
+            from pipelines.index.store.generation import open_at
+
+            self._open = open_at(self._uri, self._name, self._version)
+        return self._open
+
+    def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Write the whole table and its indexes; a table of that name is written anew."""
+        from pipelines.index.store.generation import Generation
+        from pipelines.index.store.rows import table_of
+
+        Generation(self._uri, self._name, self._exact_limit).begin(table_of(chunks, vectors, self._dim))
+        self._open = self._version = None
+        self._counted.cache_clear()
+        self._held.clear()
+
+    def count(self) -> int:
+        return self._counted("true")
+
+    def rows(self, stream: str) -> set[str]:
+        """The ids of all rows of a stream that some chunk comes from."""
+        query = self._table().search().where(f"stream = {quoted(stream)}").select(["row"]).limit(max(1, self.count()))
+        return set(query.to_arrow()["row"].to_pylist())
+
+    def row_hashes(self) -> dict[str, str]:
+        """By row id, the hash of the row as it was when its chunks were made."""
+        found = self._table().search().select(["row", "row_hash"]).limit(max(1, self.count())).to_arrow()
+        return dict(zip(found["row"].to_pylist(), found["row_hash"].to_pylist(), strict=True))
+
+    def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
+        return self._counted(condition(principals, filters))
+
+    def _count(self, where: str) -> int:
+        return int(self._table().count_rows(where))
+
+    def plan(self, principals: frozenset[str], filters: Filters | None = None) -> str:
+        """How LanceDB would apply the filter; holds ``ScalarIndexQuery`` when the list indexes are used."""
+        return str(self._table().search().where(condition(principals, filters)).limit(10).explain_plan())
+
+    def search(
+        self,
+        text: str,
+        vector: Sequence[float],
+        principals: frozenset[str],
+        k: int,
+        allow: Allow,
+        weights: Weights | None = None,
+        filters: Filters | None = None,
+    ) -> Found:
+        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies.
+
+        Ranks and scores are given after refused rows are gone, so that neither tells that there was something. Where refusals or copies leave
+        fewer than ``k``, more is looked at, up to everything visible. Raises ValueError for a ``k`` below 1 or a vector of another length.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        if len(vector) != self._dim:
+            raise ValueError(f"the question's vector has {len(vector)} dimensions, the index {self._dim}")
+        where = condition(principals, filters)
+        visible = self._counted(where)
+        if not visible:
+            return Found((), 0, 0, "none")
+        exact = visible <= self._exact_limit
+        depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
+        while True:
+            words, near = self._words(text, where, depth), self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+            chunks = self._chunks([place for place, _ in (*words, *near)])
+            looked = {chunk.id: chunk for chunk in chunks.values()}
+            for name in looked.keys() - allowed.keys():
+                allowed[name] = allow(looked[name])
+            passed = {name: chunk for name, chunk in looked.items() if allowed[name]}
+            # One without a group is its own.
+            group = {name: chunk.canonical or name for name, chunk in passed.items()}
+            if len(set(group.values())) >= k or depth >= visible:
+                break
+            depth = min(depth * 4, visible)
+        lists = [
+            sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
+            for found in (words, near)
+        ]
+        best = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)[:k]
+        return Found(
+            tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
+            visible,
+            len(looked) - len(passed),
+            "exact" if exact else "ann",
+            round(lists[1][0][1], 3) if lists[1] else 0.0,
+        )
+
+    def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:
+        """One chunk by id, if these principals may read it: an id is not a permission."""
+        rows = self._read(f"id = {quoted(chunk)} AND {condition(principals)}", ["chunk"], 1)
+        return unpacked(rows[0]["chunk"]) if rows else None
+
+    def neighbours(self, chunk: str, principals: frozenset[str], reach: int = 1) -> tuple[Chunk, ...]:
+        """The chunks around one, filtered like any other: the document's next paragraph may stand under a narrower scope."""
+        if reach < 1:
+            return ()
+        access = condition(principals)
+        here = self._read(f"id = {quoted(chunk)} AND {access}", ["document", "position"], 1)
+        if not here:
+            return ()
+        at = int(here[0]["position"])
+        where = f"document = {quoted(here[0]['document'])} AND position >= {at - reach} AND position <= {at + reach} AND {access}"
+        rows = self._read(where, ["chunk", "position"], 2 * reach + 1)
+        return tuple(unpacked(row["chunk"]) for row in sorted(rows, key=lambda row: row["position"]) if row["position"] != at)
+
+    def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
+        return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
+
+    def _words(self, text: str, where: str, depth: int) -> list[Hit]:
+        asked = " ".join(dict.fromkeys(terms(text)))
+        if not asked:
+            return []
+        query = self._table().search(asked, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
+        found = query.select(["_score"]).with_row_id(True).limit(depth).to_arrow()
+        return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
+
+    def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
+        query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
+        query = query.where(where, prefilter=True)
+        query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE)
+        found = query.select(["_distance"]).with_row_id(True).limit(depth).to_arrow()
+        if not exact and found.num_rows < min(depth, visible):
+            # The graph gave fewer than there are: a short list is a wrong one.
+            return self._vectors(vector, where, depth, visible, True)
+        return [(at, 1.0 - far) for at, far in zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True)]
+
+    def _chunks(self, places: list[int]) -> dict[int, Chunk]:
+        """The chunks at these places, each read once."""
+        found = {at: self._held[at] for at in places if at in self._held}
+        missing = sorted(set(places) - found.keys())
+        if missing:
+            rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
+            read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
+            if len(self._held) + len(read) > _HELD:
+                self._held.clear()
+            self._held.update(read)
+            found |= read
+        return found

@@ -1,0 +1,314 @@
+"""The audit on storage: an append-only chain that holds no names, and beside it, erasable, who asked what."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pipelines.landing.published import store_options
+from pipelines.project import Project
+from pipelines.serving.audit import AuditRow, closures_text
+from pipelines.serving.audit_chain import ROOT, Kind, Verdict, chain_hash, keyed, newest, seal, verify
+from pipelines.serving.reasons import AnswerWithheld, Reason
+from pipelines.serving.secret import secret_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+#: How often a row is tried beside whoever deletes in the same table.
+ATTEMPTS = 10
+_APART = ("person", "query", "closures", "params")
+
+
+def answers_schema() -> pa.Schema:
+    """One row of the chain. ``detail`` is JSON, for rows that are no answers: anchors of an opening, what an erasure or a retention took."""
+    import pyarrow as pa
+
+    instant, text, number = pa.timestamp("us", tz="UTC"), pa.string(), pa.int64()
+    hit = pa.struct([("rank", number), ("chunk", text), ("document", text), ("version", text), ("row_hash", text)])
+    texts = ("trace_id", "client", "action", "index", "content_hash", "mode", "decision", "filters", "as_of", "standing")
+    hashes = ("person_hash", "query_hash", "principals_hash", "person_seal", "query_seal")
+    return pa.schema(
+        [
+            *((name, text) for name in ("day", "segment", "kind", "prev", "hash", *texts, *hashes, "detail")),
+            *((name, number) for name in ("seq", "k", "principals", "release", "visible", "refused", "latency_us")),
+            *((name, instant) for name in ("asked_at", "membership_read_at", "overlay_read_at")),
+            ("cost_jpy", pa.float64()),
+            ("hits", pa.list_(hit)),
+        ]
+    )
+
+
+def subjects_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    text = pa.string()
+    names = ("segment", "person_hash", "person", "person_salt", "query", "query_salt")
+    return pa.schema([("seq", pa.int64()), ("asked_at", pa.timestamp("us", tz="UTC")), *((name, text) for name in names)])
+
+
+def principals_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    names = ("principals_hash", "person_hash", "closures")
+    return pa.schema([("noted_at", pa.timestamp("us", tz="UTC")), *((name, pa.string()) for name in names)])
+
+
+class _Waiting:
+    """A row on its way to storage, and how that ended."""
+
+    def __init__(self, row: AuditRow) -> None:
+        self.row = row
+        self.done = False
+        self.error: AnswerWithheld | None = None
+
+
+class AuditLog:
+    """The audit under ``uri``. ``keep_query=False`` keeps the keyed hash of a question, not its words. Safe to share between threads.
+
+    Each instance writes one chain a day. Rows that wait while a commit is under way are written together by the next.
+    """
+
+    def __init__(self, uri: str, *, keep_query: bool = True, key: bytes = b"") -> None:
+        self.uri = uri
+        self.answers, self.subjects, self.principals = (f"{uri}/{name}" for name in ("answers", "subjects", "principals"))
+        self._keep_query = keep_query
+        self._key = key
+        self._list, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Waiting] = []
+        self._tables: dict[str, DeltaTable] = {}
+        self._segment, self._seq, self._prev = "", 0, ROOT
+        self._known: set[tuple[str, str, str]] = set()
+
+    def person_hash(self, person: str) -> str:
+        """What stands for a person in the chain."""
+        return keyed(self._key, f"person\n{person}")
+
+    def record(self, row: AuditRow) -> None:
+        """Append one row; returns when it is stored. Raises AnswerWithheld (``audit_unavailable``) when it could not be."""
+        mine = _Waiting(row)
+        with self._list:
+            self._waiting.append(mine)
+        with self._writing:
+            if not mine.done:
+                with self._list:
+                    batch, self._waiting = self._waiting, []
+                self._commit(batch)
+        if mine.error is not None:
+            raise mine.error
+
+    def note(self, kind: Kind, at: datetime, detail: Mapping[str, Any]) -> None:
+        """Append a row that is no answer: what was forgotten, when, why and how much."""
+        with self._writing:
+            made = self._chained(kind, at, {"detail": json.dumps(detail, ensure_ascii=False, sort_keys=True), "hits": []})
+            self._written(lambda: self._append(self.answers, made, answers_schema()))
+
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        """Text apart first, then the chain: a row of the chain without its text would be a flaw, a text without a row is nothing."""
+        rows: list[dict[str, Any]] = []
+        apart: list[dict[str, Any]] = []
+        sets: dict[tuple[str, str, str], dict[str, Any]] = {}
+        try:
+            for one in batch:
+                self._place(one.row, rows, apart, sets)
+            new = [row for name, row in sets.items() if name not in self._known]
+
+            def write() -> None:
+                if new:
+                    self._append(self.principals, new, principals_schema())
+                self._append(self.subjects, apart, subjects_schema())
+                self._append(self.answers, rows, answers_schema())
+
+            self._written(write)
+        except AnswerWithheld as error:
+            for one in batch:
+                one.error = error
+        else:
+            hours = {name[0] for name in sets}
+            self._known = {name for name in self._known if name[0] in hours} | set(sets)
+        finally:
+            for one in batch:
+                one.done = True
+
+    def _place(
+        self, row: AuditRow, rows: list[dict[str, Any]], apart: list[dict[str, Any]], sets: dict[tuple[str, str, str], dict[str, Any]]
+    ) -> None:
+        person, principals = self.person_hash(row.person), keyed(self._key, f"principals\n{closures_text(row.closures)}")
+        person_salt, query_salt = secrets.token_hex(16), secrets.token_hex(16) if self._keep_query else None
+        values = {name: value for name, value in asdict(row).items() if name not in _APART}
+        values |= {
+            "person_hash": person,
+            "query_hash": keyed(self._key, f"query\n{row.query}"),
+            "principals_hash": principals,
+            "person_seal": seal(person_salt, row.person),
+            "query_seal": seal(query_salt, row.query) if query_salt is not None else "",
+            "hits": [asdict(hit) for hit in row.hits],
+            "detail": json.dumps(dict(row.params), ensure_ascii=False, sort_keys=True) if row.params else "",
+        }
+        made = self._chained("answer", row.asked_at, values)
+        rows += made
+        apart.append(
+            {
+                "segment": made[-1]["segment"],
+                "seq": made[-1]["seq"],
+                "asked_at": row.asked_at,
+                "person_hash": person,
+                "person": row.person,
+                "person_salt": person_salt,
+                "query": row.query if query_salt is not None else None,
+                "query_salt": query_salt,
+            }
+        )
+        closures = {"noted_at": row.asked_at, "principals_hash": principals, "person_hash": person, "closures": closures_text(row.closures)}
+        # Noted once an hour, not once for all: a set that was forgotten meanwhile is there again for questions asked after that.
+        sets[f"{row.asked_at:%Y-%m-%dT%H}", principals, person] = closures
+
+    def _chained(self, kind: Kind, at: datetime, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The row at the end of this writer's segment, behind an opening row where the day (UTC) has begun anew."""
+        day = at.date().isoformat()
+        made: list[dict[str, Any]] = []
+        if not self._segment.startswith(f"{day}-"):
+            anchors = self._written(self._heads)
+            self._segment, self._seq, self._prev = f"{day}-{secrets.token_hex(4)}", 0, ROOT
+            made.append(self._link("open", at, day, {"detail": json.dumps({"anchors": anchors}, sort_keys=True), "hits": []}))
+        made.append(self._link(kind, at, day, values))
+        return made
+
+    def _link(self, kind: Kind, at: datetime, day: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        blank = dict.fromkeys(answers_schema().names)
+        row = {**blank, **values, "asked_at": at, "day": day, "kind": kind, "segment": self._segment, "seq": self._seq, "prev": self._prev}
+        row["hash"] = chain_hash(row)
+        self._seq, self._prev = self._seq + 1, row["hash"]
+        return row
+
+    def _heads(self) -> dict[str, tuple[int, str]]:
+        """The last row of each segment of the last two days on storage."""
+        import pyarrow.dataset as ds
+
+        table = self.table(self.answers)
+        if table is None:
+            return {}
+        days = sorted({str(one["day"]) for one in table.partitions()})[-2:]
+        found = table.to_pyarrow_table(columns=["segment", "seq", "hash"], filters=ds.field("day").isin(days)).to_pylist()
+        heads: dict[str, tuple[int, str]] = {}
+        for row in sorted(found, key=lambda row: row["seq"]):
+            heads[row["segment"]] = (row["seq"], row["hash"])
+        return {name: heads[name] for name in newest(heads)}
+
+    def _written(self, work: Callable[[], Any]) -> Any:
+        from deltalake.exceptions import DeltaError
+
+        try:
+            return work()
+        except (DeltaError, OSError) as error:
+            # What reached storage is unknown: the next row begins a segment of its own.
+            self._segment = ""
+            self._tables.clear()
+            raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what=type(error).__name__) from error
+
+    def _append(self, uri: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+        import pyarrow as pa
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+        for attempt in range(ATTEMPTS):
+            table = self._opened(uri)
+            if table is None:
+                break
+            try:
+                write_deltalake(table, data, mode="append")
+                return
+            except CommitFailedError:
+                # Somebody is being forgotten at this moment: nothing was written, and the table as it is now takes the row.
+                del self._tables[uri]
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        chain = uri == self.answers
+        # Statistics in the log would keep a person's address after its rows are gone.
+        settings = {"delta.appendOnly": "true"} if chain else {"delta.dataSkippingNumIndexedCols": "0"}
+        write_deltalake(
+            uri,
+            data,
+            mode="append",
+            partition_by=["day"] if chain else None,
+            configuration=settings,
+            storage_options=store_options(self.uri),
+        )
+
+    def _opened(self, uri: str) -> DeltaTable | None:
+        """The table, as far as this writer knows it; None where there is none yet."""
+        from deltalake import DeltaTable
+
+        if uri not in self._tables and DeltaTable.is_deltatable(uri, store_options(self.uri)):
+            self._tables[uri] = DeltaTable(uri, storage_options=store_options(self.uri))
+        return self._tables.get(uri)
+
+    def table(self, uri: str) -> DeltaTable | None:
+        """One of the three tables as it is now; None where nothing was ever written."""
+        from deltalake import DeltaTable
+
+        options = store_options(self.uri)
+        return DeltaTable(uri, storage_options=options) if DeltaTable.is_deltatable(uri, options) else None
+
+    def rows(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
+        """All answers, oldest first, each with its ``person`` and ``query`` ("" where forgotten or never kept)."""
+        import pyarrow.dataset as ds
+
+        # One day of grace: a row's partition is the day of its instant.
+        wanted = ds.field("kind") == "answer"
+        if since is not None:
+            wanted &= (ds.field("day") >= (since - timedelta(days=1)).date().isoformat()) & (ds.field("asked_at") >= since)
+        return self._joined(wanted)
+
+    def find(self, trace_id: str) -> list[dict[str, Any]]:
+        """What was answered under a trace."""
+        import pyarrow.dataset as ds
+
+        return self._joined((ds.field("kind") == "answer") & (ds.field("trace_id") == trace_id))
+
+    def _joined(self, wanted: Any) -> list[dict[str, Any]]:
+        import pyarrow as pa
+        import pyarrow.dataset as ds
+
+        table, apart = self.table(self.answers), self.table(self.subjects)
+        if table is None or apart is None:
+            return []
+        rows = table.to_pyarrow_table(filters=wanted).sort_by([("asked_at", "ascending"), ("seq", "ascending")]).to_pylist()
+        segments = sorted({row["segment"] for row in rows})
+        found = apart.to_pyarrow_table(filters=ds.field("segment").isin(pa.array(segments, pa.string()))).to_pylist()
+        known = {(one["segment"], one["seq"]): one for one in found}
+        for row in rows:
+            one = known.get((row["segment"], row["seq"]), {})
+            row |= {"person": one.get("person") or "", "query": one.get("query") or ""}
+        return rows
+
+    def closures(self, principals_hash: str) -> Mapping[str, frozenset[str]] | None:
+        """The principals by stream that a row was asked with; None where they were forgotten."""
+        import pyarrow.dataset as ds
+
+        table = self.table(self.principals)
+        if table is None:
+            return None
+        found = table.to_pyarrow_table(filters=ds.field("principals_hash") == principals_hash).to_pylist()
+        return {stream: frozenset(names) for stream, names in json.loads(found[0]["closures"]).items()} if found else None
+
+    def verify(self) -> Verdict:
+        """Read everything and prove it."""
+        table, apart = self.table(self.answers), self.table(self.subjects)
+        rows = table.to_pyarrow_table().to_pylist() if table is not None else []
+        return verify(rows, apart.to_pyarrow_table().to_pylist() if apart is not None else [])
+
+
+def audit_of(project: Project) -> AuditLog:
+    """The project's audit, under its policy. Raises FixConfiguration or MissingSecret for a key that cannot be had."""
+    policy = project.file.serving.audit
+    named = project.resolve(policy.key, "serving.audit.key") if policy.key is not None else None
+    key = str(named).encode() if named is not None else secret_file(project.home / "audit.key")
+    return AuditLog(f"{project.root}/audit", keep_query=policy.query == "text", key=key)

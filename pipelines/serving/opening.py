@@ -1,0 +1,96 @@
+"""Putting a service together from a project, and running it until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from connectors.errors import FixConfiguration
+from expectations.durations import duration
+from pipelines.clock import Clock
+from pipelines.index.inputs import embedder_of
+from pipelines.project import Project
+from pipelines.serving.audit_log import audit_of
+from pipelines.serving.metrics import Metrics
+from pipelines.serving.reception import Reception
+from pipelines.serving.traces import Spans, otlp
+
+if TYPE_CHECKING:
+    from pipelines.index.embedding import Embedder, Vectors
+    from pipelines.serving.tokens import Tokens
+
+#: Questions after which the embedder is made anew: it remembers every one it was ever asked.
+FRESH_AFTER = 5_000
+
+
+class Queries:
+    """The project's embedder, for a service that runs for months: what it remembers of questions stays bounded."""
+
+    def __init__(self, make: Callable[[], Embedder], fresh_after: int = FRESH_AFTER) -> None:
+        self._make, self._fresh_after = make, fresh_after
+        self._lock = threading.Lock()
+        self._inner, self._asked = make(), 0
+
+    @property
+    def model_id(self) -> str:
+        return self._inner.model_id
+
+    @property
+    def revision(self) -> str:
+        return self._inner.revision
+
+    @property
+    def dim(self) -> int:
+        return self._inner.dim
+
+    def embed_query(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            self._asked += len(texts)
+            if self._asked > self._fresh_after:
+                self._inner, self._asked = self._make(), 0
+            inner = self._inner
+        return inner.embed_query(texts)
+
+    def embed_passage(self, texts: Sequence[str]) -> Vectors:
+        return self._inner.embed_passage(texts)
+
+
+def reception_of(project: Project, index: str, clock: Clock) -> Reception:
+    """Everything a project says of its service, opened."""
+    spans = Spans(otlp(project.file.serving.otlp)) if project.file.serving.otlp else Spans()
+    embedder = Queries(lambda: embedder_of(project, index=index))
+    return Reception(project, index, clock, embedder=embedder, log=audit_of(project), metrics=Metrics(index), spans=spans)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes any free one. Raises FixConfiguration where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise FixConfiguration("serving.port_taken", host=host, port=port) from error
+    return made
+
+
+def run(reception: Reception, tokens: Tokens, bound: socket.socket, url: str) -> None:
+    """Serve until a signal; then new questions are refused, and those under way end within the project's ``drain``."""
+    import uvicorn
+
+    from pipelines.serving.http import app_of
+
+    class Draining(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: object) -> None:
+            reception.drain()
+            super().handle_exit(sig, frame)  # pyright: ignore[reportArgumentType]  (a frame or None, as signal gives it)
+
+    seconds = duration(reception.project.file.serving.drain).total_seconds()
+    # No access log: addresses hold ids of pieces, and the audit says who asked.
+    config = uvicorn.Config(
+        app_of(reception, tokens, url), log_level="warning", access_log=False, timeout_graceful_shutdown=round(seconds), server_header=False
+    )
+    Draining(config).run(sockets=[bound])

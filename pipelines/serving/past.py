@@ -1,0 +1,88 @@
+"""What would have been answered then: the release that was in production at an instant, asked as a person under today's denials, and said so."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from connectors.errors import AnswerIsNo, FixConfiguration
+from pipelines.clock import Clock
+from pipelines.index.inputs import embedder_of
+from pipelines.index.overlay import Denial
+from pipelines.index.releases import Production, candidate, production_history
+from pipelines.index.rollback import in_production_at
+from pipelines.project import Project
+from pipelines.serving.audit import AuditLog
+from pipelines.serving.desk import as_person
+from pipelines.serving.examiner import todays_access, weights_of
+from pipelines.serving.retrieval import Answer, Service, open_for, search
+
+if TYPE_CHECKING:
+    from pipelines.index.chunks import Chunk
+    from pipelines.index.embedding import Embedder
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A piece of the answer then that may not be shown today: its place then and why. Which piece it was is not said."""
+
+    rank: int
+    why: Denial
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """``answer`` is of the release of ``position``, as far as today's access lets it; ``denied`` of the first ``k`` pieces then are not in it."""
+
+    position: Production
+    answer: Answer
+    denied: tuple[Denied, ...]
+
+
+def instant_of(project: Project, given: str) -> datetime:
+    """``2026-11-24 14:30`` in the project's time zone, or ISO 8601 with its own. Raises FixConfiguration for anything else."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        found = datetime.fromisoformat(given.strip())
+    except ValueError:
+        raise FixConfiguration("replay.bad_instant", given=given) from None
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(project.file.timezone))
+
+
+def replay(
+    project: Project, index: str, query: str, person: str, at: datetime, k: int, clock: Clock, embedder: Embedder | None = None
+) -> Replayed:
+    """Ask as a person what was in production at ``at`` (aware). Audited as readers' questions are.
+
+    Raises FixConfiguration in production (there the asker's own token says who asks), AnswerIsNo where nothing was in production then,
+    AnswerWithheld as any question does.
+    """
+    if project.environment == "production":
+        raise FixConfiguration("serving.preview_in_production", index=index)
+    project.index(index)
+    position = in_production_at(production_history(project.root, index), at)
+    if position is None:
+        raise AnswerIsNo("replay.nothing_then", index=index, at=at.isoformat(sep=" ", timespec="minutes"))
+    used, access = embedder or embedder_of(project), todays_access(project, index)
+    asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
+    manifest = candidate(project.root, index, position.release)
+    release, audit, weights = open_for(project.root, manifest), AuditLog(f"{project.root}/audit/retrieval"), weights_of(project, manifest)
+    answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit, weights=weights), now=clock.now())
+    if not asker.principals:
+        return Replayed(position, answer, ())
+
+    def as_built(chunk: Chunk) -> bool:
+        principals = asker.within(chunk.stream)
+        return not principals.isdisjoint(chunk.acl) and not principals.isdisjoint(chunk.field_acl)
+
+    words = query.strip()
+    vector = [float(value) for value in used.embed_query([words])[0]]
+    then = release.store.search(words, vector, asker.principals, k, as_built, weights).ranked
+    reasons: list[tuple[int, Denial | None]] = [
+        (piece.rank, access.overlay.denial(piece.chunk, asker.within(piece.chunk.stream))) for piece in then
+    ]
+    denied = tuple(Denied(rank, why) for rank, why in reasons if why is not None)
+    return Replayed(position, answer, denied)

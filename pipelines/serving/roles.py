@@ -1,0 +1,66 @@
+"""What each role may do: one matrix, asked wherever a right is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from pipelines.project import Project
+from pipelines.serving.identity import person_id
+from pipelines.serving.reasons import AnswerWithheld, Reason
+
+
+class Role(StrEnum):
+    """Everybody linked to an account is a reader; the others are named by the project."""
+
+    READER = "reader"
+    PREVIEWER = "previewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ENGINEER = "engineer"
+
+
+class Action(StrEnum):
+    ASK = "ask"
+    FEEDBACK = "feedback"
+    STATUS = "status"
+    #: See the newest candidate where production does not answer.
+    PREVIEW = "preview"
+    #: See how the index stands: budgets, cost, freshness of every stream.
+    INSPECT = "inspect"
+    #: See what was answered to others, replay it, see what was flagged.
+    AUDIT = "audit"
+    #: Have a person forgotten.
+    ERASE = "erase"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    PROMOTE = "promote"
+    BUILD = "build"
+
+
+_EVERYBODY = frozenset({Action.ASK, Action.FEEDBACK, Action.STATUS})
+#: Who builds does not promote, and who promotes does not read what others asked.
+MATRIX: Mapping[Role, frozenset[Action]] = {
+    Role.READER: _EVERYBODY,
+    Role.PREVIEWER: _EVERYBODY | {Action.PREVIEW},
+    Role.OPERATOR: _EVERYBODY | {Action.PREVIEW, Action.INSPECT, Action.AUDIT, Action.SUSPEND},
+    Role.APPROVER: _EVERYBODY | {Action.PREVIEW, Action.INSPECT, Action.PROMOTE, Action.SUSPEND, Action.RESUME, Action.ERASE},
+    Role.ENGINEER: _EVERYBODY | {Action.PREVIEW, Action.INSPECT, Action.BUILD},
+}
+
+
+def may(roles: Iterable[Role], action: Action) -> bool:
+    return any(action in MATRIX[role] for role in roles)
+
+
+def demand(roles: Iterable[Role], action: Action) -> None:
+    """Raises AnswerWithheld (``not_allowed``) naming the roles that could."""
+    if not may(roles, action):
+        able = ", ".join(role.value for role in Role if action in MATRIX[role])
+        raise AnswerWithheld(Reason.NOT_ALLOWED, action=action.value, roles=able)
+
+
+def roles_of(project: Project, person: str) -> frozenset[Role]:
+    """The roles of the person known by this mail: a reader, and what ``serving.roles`` in project.yaml gives them."""
+    named = project.file.serving.roles
+    return frozenset({Role.READER}) | {Role(role) for role, people in named.items() if person_id(person) in map(person_id, people)}

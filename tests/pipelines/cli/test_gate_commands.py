@@ -1,0 +1,215 @@
+"""From eligible to the pointer and back, by the real commands: who signs, what is refused, what is proved."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from pipelines.cli.doctor import closed_days
+from pipelines.cli.main import app
+from pipelines.clock import WallClock
+from pipelines.evidence.errors import LedgerBroken
+from pipelines.evidence.plan import ledger_of, standing, today_of
+from pipelines.evidence.quick import standing_quick
+from pipelines.index.promotion import promote_decided
+from pipelines.index.releases import production, record_candidate
+from pipelines.project import Project, load
+
+BUSINESS, TECHNICAL, OPERATOR = "kenta.suzuki", "akari.mori", "riku.ikeda"
+
+
+def run(project: Project, *arguments: str, lang: str = "en") -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON of a command."""
+    done = CliRunner().invoke(app, [*arguments, "--project", str(project.folder), "--lang", lang, "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, json.loads(done.stdout.splitlines()[-1])
+
+
+def sign(project: Project, person: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    return run(project, *arguments, "--sign-with", key(project, person))
+
+
+def promote(project: Project, person: str, number: int = 1) -> tuple[int, dict[str, Any]]:
+    return sign(project, person, "index", "promote", INDEX, "--release", str(number))
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose release 1 two persons promoted."""
+    project = lived(tmp_path_factory.mktemp("promoted") / "project")
+    assert run(project, "gate", "status", INDEX)[1]["reasons"] == [
+        {"code": "gate.week_one_unsigned", "message": "The first week is not signed off."}
+    ]
+    assert promote(project, BUSINESS)[1]["code"] == "decide.not_eligible"
+    assert sign(project, BUSINESS, "gate", "sign-off", INDEX)[0] == 0
+    code, first = promote(project, BUSINESS)
+    assert (code, first["waits"], first["production"]) == (0, True, None)
+    assert production(project.root, INDEX) is None
+    assert promote(project, BUSINESS)[1]["code"] == "decide.same_person"
+    code, second = promote(project, TECHNICAL)
+    assert (code, second["waits"], second["first"], second["production"]) == (0, False, BUSINESS, 1)
+    return project
+
+
+def test_two_persons_move_the_pointer_once_and_it_names_them_and_the_ledgers_head(promoted: Project):
+    record = production(promoted.root, INDEX)
+    assert record is not None
+    assert (record.number, record.release, record.actor) == (1, 1, f"{BUSINESS}, {TECHNICAL}")
+    moved = promote_decided(promoted, INDEX, WallClock().now())
+    assert (moved.record, moved.why.code) == (None, "promotion.done")
+    code, proof = run(promoted, "gate", "verify")
+    assert (code, proof["ok"], len(proof["anchors"])) == (0, True, 1), "the pointer's record anchors the ledger"
+
+
+def test_a_certificate_names_the_release_and_who_signed_and_needs_no_project(promoted: Project, tmp_path: Path):
+    path = tmp_path / "certificate.gz"
+    code, made = run(promoted, "gate", "certify", INDEX, "--out", str(path))
+    assert (code, made["eligibility"]) == (0, "eligible")
+    done = CliRunner().invoke(app, ["gate", "verify", str(path), "--json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["ok"], found["release"], found["signed_by"]) == (0, True, 1, [BUSINESS, TECHNICAL])
+
+
+def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_not(promoted: Project, tmp_path: Path):
+    head = tmp_path / "head.json"
+    assert run(promoted, "gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out", str(head))[0] == 0
+    assert run(promoted, "gate", "verify", "--anchor", str(head))[0] == 0
+    told = json.loads(head.read_text(encoding="utf-8"))
+    head.write_text(json.dumps(told | {"seq": told["seq"] - 1}), encoding="utf-8")
+    assert run(promoted, "gate", "verify", "--anchor", str(head))[1]["code"] == "gate.head_unsigned"
+
+
+def test_what_if_changes_nothing(promoted: Project):
+    before = ledger_of(promoted).head()
+    code, told = run(promoted, "gate", "what-if", INDEX, "--green-days", "20")
+    assert (code, told["now"], told["eligibility"], told["required_days"]) == (0, "eligible", "ineligible", 20)
+    assert ledger_of(promoted).head() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("gate", "sign-off", INDEX, "--sign-with", "nowhere"), "decision.no_key"),
+        (
+            ("gate", "decide", "excuse", "nosuch", "--from", "2030-01-01T00:00", "--until", "2030-01-02T00:00", "--why", "x"),
+            "project.unknown_system",
+        ),
+        (
+            ("gate", "decide", "excuse", "kintone", "--from", "2020-01-01T00:00", "--until", "2020-01-02T00:00", "--why", "x"),
+            "decide.too_late",
+        ),
+        (("gate", "decide", "excuse", "kintone", "--from", "soon", "--until", "later", "--why", "x"), "decide.bad_instant"),
+        (
+            ("gate", "decide", "excuse", "kintone", "--from", "2030-01-02T00:00", "--until", "2030-01-01T00:00", "--why", "x"),
+            "decide.bad_instant",
+        ),
+        (("gate", "decide", "exclude", STREAM, "--day", "yesterday", "--why", "x"), "decide.bad_instant"),
+        (("gate", "decide", "exclude", STREAM, "--day", "2026-11-20"), "decide.no_why"),
+        (("gate", "sign-off", INDEX, "--day", "2026-01-05"), "decide.not_a_day_to_review"),
+        (("index", "promote", INDEX, "--release", "9"), "index.no_such_release"),
+        (("gate", "explain", INDEX, "--day", "13"), "decide.bad_instant"),
+        (("suspend", INDEX, "--why", "x"), "decide.unnamed"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else " ".join(given[:3]),
+)
+def test_bad_input_is_a_sentence_and_writes_nothing(promoted: Project, arguments: tuple[str, ...], code: str):
+    before = ledger_of(promoted).head()
+    unsigned = "--sign-with" in arguments or arguments[0] == "suspend" or arguments[1] == "explain"
+    exit_code, said = run(promoted, *arguments) if unsigned else sign(promoted, OPERATOR, *arguments)
+    assert (exit_code in (1, 2), said["code"]) == (True, code)
+    assert ledger_of(promoted).head() == before
+
+
+@pytest.fixture
+def project(promoted: Project, tmp_path: Path) -> Project:
+    """A copy that a test may change."""
+    import shutil
+
+    return load(Path(shutil.copytree(promoted.folder, tmp_path / "project")))
+
+
+def test_one_person_stops_an_index_without_a_key_and_two_resume_it(project: Project):
+    now = WallClock().now
+    assert standing_quick(project, INDEX, now()).eligibility == "eligible"
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    assert standing_quick(project, INDEX, now()).eligibility == "suspended", "a server that asks sees it at once"
+    assert sign(project, OPERATOR, "resume", INDEX, "--why", "fine")[1]["code"] == "decide.refused"
+    assert sign(project, BUSINESS, "resume", INDEX, "--why", "fine")[1]["waits"] is True
+    assert standing_quick(project, INDEX, now()).eligibility == "suspended"
+    assert sign(project, TECHNICAL, "resume", INDEX, "--why", "fine")[1]["waits"] is False
+    assert standing_quick(project, INDEX, now()).eligibility == "eligible"
+
+
+def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Project):
+    record_candidate(project.root, manifest(2))
+    promote(project, BUSINESS, 2)
+    run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")
+    moved = promote_decided(project, INDEX, WallClock().now())
+    assert (moved.record, moved.why.code) == (None, "promotion.undecided")
+    assert promote(project, TECHNICAL, 2)[1]["code"] == "decide.not_eligible"
+
+
+def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_green(project: Project):
+    contract = project.folder / "contracts" / f"{STREAM}.yaml"
+    told = YAML(typ="safe").load(contract.read_text(encoding="utf-8"))
+    write(contract, told | {"version": 2, "fields": [told["fields"][0], told["fields"][1] | {"required": True}]})
+    project = load(project.folder)
+    # The stream was sealed under what its contract says now for as long as it takes: only the signatures are missing.
+    later = WallClock().now() + timedelta(days=14)
+    seal_days(project, 14, ending=-13)
+    assert "gate.contract_not_accepted" in [each.code for each in standing(project, INDEX, later).reasons]
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
+    assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+
+
+def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):
+    today = today_of(project, WallClock().now())
+    seal_days(project, 7, ending=-6)
+    later = WallClock().now() + timedelta(days=7)
+    state = standing(project, INDEX, later)
+    assert (state.eligibility, state.reasons[0].code) == ("suspended", "gate.reviews_missed")
+    assert today.isoformat() <= str(state.reasons[0].params["days"])
+
+
+def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_named(project: Project):
+    """Also one that was verified before: what the gate reads is compared with what was verified."""
+    assert standing(project, INDEX, WallClock().now()).eligibility == "eligible"
+    location = ledger_of(project).location
+    rows = sorted(DeltaTable(location).to_pyarrow_table().to_pylist(), key=lambda row: row["seq"])
+    schema = DeltaTable(location).to_pyarrow_table().schema
+    bad = next(number for number, row in enumerate(rows) if row["kind"] == "fact")
+    rows[bad]["verdict"] = "fails"
+    import pyarrow as pa
+
+    DeltaTable(location).alter.set_table_properties({"delta.appendOnly": "false"})
+    write_deltalake(location, pa.Table.from_pylist(rows, schema=schema), mode="overwrite")
+    with pytest.raises(LedgerBroken, match=f"Row {bad + 1} "):
+        standing(project, INDEX, WallClock().now())
+    code, proof = run(project, "gate", "verify")
+    assert (code, proof["broken_at"]) == (1, bad + 1)
+
+
+def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
+    code, told = run(project, "gate", "calendar", "freeze", "--years", "2026-2029", "--company", "2026-12-29")
+    assert (code, told["years"], told["company"], told["ends"]) == (0, [2026, 2027, 2028, 2029], 1, None)
+    before = (project.folder / "calendar.yaml").read_bytes()
+    assert run(project, "gate", "calendar", "freeze", "--years", "2026")[0] == 0
+    assert (project.folder / "calendar.yaml").read_bytes() == before
+    assert run(project, "gate", "calendar", "freeze", "--years", "soon")[1]["code"] == "decide.bad_instant"
+
+
+@pytest.mark.parametrize(("frozen", "ok"), [((), False), ((0,), True), ((0, 1), None)], ids=["ended", "ends this year", "long enough"])
+def test_doctor_says_a_year_before_that_the_table_of_closed_days_ends(tmp_path: Path, frozen: tuple[int, ...], ok: bool | None):
+    told = YAML(typ="safe").load((lived(tmp_path, days=1).folder / "project.yaml").read_text(encoding="utf-8"))
+    years = [WallClock().now().year + ahead for ahead in frozen] or [2020]
+    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": {"years": years}}})
+    assert [finding.ok for finding in closed_days(load(tmp_path))] == ([] if ok is None else [ok])

@@ -22,6 +22,11 @@ _COLOURS: Mapping[str, tuple[str, str]] = {
     "unsealed": ("#f2f2f2", "#595959"),
 }
 _CELL, _GAP, _HEAD, _SIZE = 24, 2, 20, 13
+#: Dagster's asset page shows Markdown of fewer characters in place, and hides what is longer behind a click.
+IN_PLACE = 1000
+#: Which verdict is shown where the streams of a day differ: the first of these.
+_WORST = ("missing", "red", "unsealed", "excused", "green")
+_STRIP_DAYS = 14
 #: So many streams and days fit a screen; a table beside the picture has them all.
 _STREAMS, _DAYS = 24, 28
 
@@ -82,10 +87,47 @@ def picture(rows: Sequence[CalendarRow], required: int) -> bytes:
     return out.getvalue()
 
 
+def worst_days(rows: Sequence[CalendarRow]) -> tuple[tuple[date, str], ...]:
+    """One verdict a day for all streams together, of the last two weeks: the worst, for an index is as green as its least green stream."""
+    found: list[tuple[date, str]] = []
+    for day in _shown(rows)[-_STRIP_DAYS:]:
+        of_day = {dict(row.days).get(day, "green") for row in rows}
+        found.append((day, next((verdict for verdict in _WORST if verdict in of_day), "unsealed")))
+    return tuple(found)
+
+
+def strip(days: Sequence[tuple[date, str]]) -> bytes:
+    """PNG bytes of one row of letters, small enough to be shown in place."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    side = 20
+    image = Image.new("RGB", (max(len(days), 1) * side, side), "#ffffff")
+    draw = ImageDraw.Draw(image)
+    # Smooth edges are many colours, and many bytes.
+    draw.fontmode = "1"
+    for at, (_, verdict) in enumerate(days):
+        fill, ink = _COLOURS.get(verdict, _COLOURS["unsealed"])
+        draw.rectangle((at * side, 0, at * side + side - 2, side - 1), fill=fill, outline=ink if verdict == "missing" else fill)
+        draw.text((at * side + side / 2 - 1, side / 2), LETTERS.get(verdict, "?"), fill=ink, font=ImageFont.load_default(13), anchor="mm")
+    out = io.BytesIO()
+    image.quantize(8).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def strip_markdown(rows: Sequence[CalendarRow]) -> str:
+    """The strip with its letters as alt text, always short enough for the page to show it."""
+    days = worst_days(rows)
+    alt = f"{days[0][0]} to {days[-1][0]}: {''.join(LETTERS.get(verdict, '?') for _, verdict in days)}" if days else "no sealed day"
+    return _markdown(alt, strip(days))
+
+
 def as_markdown(rows: Sequence[CalendarRow], required: int) -> str:
-    """The picture as Markdown with its alt text."""
-    alt = alt_text(rows, required).replace("[", "(").replace("]", ")")
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(picture(rows, required)).decode()})"
+    """The whole picture as Markdown with its alt text."""
+    return _markdown(alt_text(rows, required), picture(rows, required))
+
+
+def _markdown(alt: str, png: bytes) -> str:
+    return f"![{alt.replace('[', '(').replace(']', ')')}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def _shown(rows: Sequence[CalendarRow]) -> list[date]:

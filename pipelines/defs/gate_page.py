@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from connectors.messages import sentence
-from pipelines.defs.calendar_picture import LETTERS, CalendarRow, as_markdown
+from pipelines.defs.calendar_picture import LETTERS, CalendarRow, as_markdown, strip_markdown
 from pipelines.defs.checks import table_schema
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.reasons import Reason
@@ -26,6 +26,7 @@ def calendar_metadata(state: GateState) -> dict[str, dg.MetadataValue]:
         "green_days": dg.MetadataValue.int(state.green_days),
         "required_days": dg.MetadataValue.int(state.required_days),
         "eligibility": dg.MetadataValue.text(state.eligibility),
+        "fortnight": dg.MetadataValue.md(strip_markdown(calendar_rows(state))),
         "calendar_picture": dg.MetadataValue.md(as_markdown(calendar_rows(state), state.required_days)),
     }
 

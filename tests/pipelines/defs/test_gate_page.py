@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from small_project import FAQ, write_project
 
-from pipelines.defs.calendar_picture import LETTERS, CalendarRow, alt_text, letters, picture
+from pipelines.defs.calendar_picture import IN_PLACE, LETTERS, CalendarRow, alt_text, letters, picture, strip_markdown, worst_days
 from pipelines.defs.gate_page import state_metadata
 from pipelines.evidence.gate import GateState, StreamState
 from pipelines.evidence.reasons import reason
@@ -58,6 +58,17 @@ def test_the_picture_is_a_small_png_whatever_the_index(streams: int) -> None:
         assert image.format == "PNG"
         assert image.width < 1200
     assert len(made) < 30_000
+
+
+@pytest.mark.parametrize("mix", [("green",), ("green", "red", "missing", "excused", "unsealed"), ("missing", "red"), ()])
+def test_the_strip_of_two_weeks_is_short_enough_to_be_shown_in_place(mix: tuple[str, ...]) -> None:
+    rows = [CalendarRow("kintone/faq", days(*[mix[at % len(mix)] for at in range(30)] if mix else ()), 3)]
+    assert len(strip_markdown(rows)) < IN_PLACE
+
+
+def test_a_day_of_an_index_is_as_green_as_its_least_green_stream() -> None:
+    rows = [CalendarRow("a/b", days("green", "green", "red"), 0), CalendarRow("a/c", days("green", "excused", "missing"), 0)]
+    assert [verdict for _, verdict in worst_days(rows)] == ["green", "excused", "missing"]
 
 
 def test_the_check_page_has_the_table_the_numbers_that_plot_and_the_runbooks_words(tmp_path: Path, state: GateState) -> None:

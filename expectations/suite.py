@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Verdicts that a process remembers: of the same types, and of the same numbers within the same bounds, there is but one.
-_KEPT = 1_024
+_KEPT = 16_384
 
 
 @dataclass(frozen=True)
@@ -198,23 +198,37 @@ class _Asked:
         if not self._numbers:
             return tuple(self._verdicts)
         passed = [verdict.passed for verdict in self._verdicts]
-        for number, holds in zip(self._of, _judged_numbers(tuple(self._numbers)), strict=True):
+        for number, holds in zip(self._of, _judged_numbers(self._numbers), strict=True):
             passed[number] = passed[number] and holds
         return tuple(replace(verdict, passed=ok) for verdict, ok in zip(self._verdicts, passed, strict=True))
 
 
-@lru_cache(maxsize=_KEPT)
-def _judged_numbers(numbers: tuple[_Bounded, ...]) -> tuple[bool, ...]:
-    """Whether each number lies where it should, as Great Expectations finds it on a frame of one row with a column for each."""
-    import great_expectations.expectations as gxe
-    import pandas as pd
+#: What was found of a number: whether it lies where it should.
+_HELD: dict[_Bounded, bool] = {}
 
-    frame = {f"{at:03d}": value for at, (value, *_) in enumerate(numbers)}
-    rules = [
-        gxe.ExpectColumnMaxToBeBetween(column=name, min_value=low, max_value=high, strict_min=strict_min, strict_max=strict_max)
-        for name, (_, low, high, strict_min, strict_max) in zip(frame, numbers, strict=True)
-    ]
-    return tuple(result["success"] for result in _validate(pd.DataFrame([frame], dtype="float64"), rules))
+
+def _judged_numbers(numbers: Sequence[_Bounded]) -> list[bool]:
+    """Whether each number lies where it should, as Great Expectations finds it on a frame of one row with a column for each.
+
+    What a process has had judged it does not ask about again: of a quiet day most numbers are those of the day before.
+    """
+    asked = [number for number in dict.fromkeys(numbers) if number not in _HELD]
+    known = {number: _HELD[number] for number in numbers if number in _HELD}
+    if asked:
+        import great_expectations.expectations as gxe
+        import pandas as pd
+
+        frame = {f"{at:03d}": value for at, (value, *_) in enumerate(asked)}
+        rules = [
+            gxe.ExpectColumnMaxToBeBetween(column=name, min_value=low, max_value=high, strict_min=strict_min, strict_max=strict_max)
+            for name, (_, low, high, strict_min, strict_max) in zip(frame, asked, strict=True)
+        ]
+        results = _validate(pd.DataFrame([frame], dtype="float64"), rules)
+        known |= {number: bool(result["success"]) for number, result in zip(asked, results, strict=True)}
+        if len(_HELD) + len(asked) > _KEPT:
+            _HELD.clear()
+        _HELD.update(known)
+    return [known[number] for number in numbers]
 
 
 def _distance(value: Any, bound: Any) -> float:

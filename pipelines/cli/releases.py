@@ -40,7 +40,7 @@ def rollback(
 
         if not by.strip() or not reason.strip():
             raise FixConfiguration("rollback.no_reason")
-        served = embedder_of(opened)
+        served = embedder_of(opened, index=index)
         model = Model(served.model_id, served.revision, served.dim)
         now = roll_back(opened.root, index, model, at=WallClock().now(), actor=by.strip(), reason=reason.strip(), to=to)
         seconds = round(time.perf_counter() - started, 3)

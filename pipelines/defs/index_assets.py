@@ -71,6 +71,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
     )
     def candidate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         from pipelines.index.build import build_candidate
+        from pipelines.index.evaluation.tuning import read_tuned
         from pipelines.index.inputs import embedder_of, stream_inputs
         from pipelines.index.parse import Parser
         from pipelines.index.reconcile import reconcile, reconcile_check
@@ -84,6 +85,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
 
         try:
             embedder = embedder_of(files, index=name)
+            tuned = read_tuned(files, name)
             with Parser() as parser:
                 made = build_candidate(
                     files.root,
@@ -93,6 +95,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                     now=project_files.clock.now(),
                     parser=parser,
                     report=report,
+                    weights=tuned.weights if tuned else None,
                 )
             if embedder.computed:
                 embedder.save()

@@ -82,6 +82,8 @@ def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
 
 def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
     known = _known(proof)
+    if known is not None and known.seq > head.seq > 0:
+        raise LedgerBroken("ledger.shorter", found=head.seq, known=known.seq, proof=proof)
     same = known is not None and known.seq <= head.seq and known.digest == _digest(table, seals, known.seq)
     after = Head(known.seq, known.hash) if known is not None and same else GENESIS
     if after != head:

@@ -149,7 +149,8 @@ class ClaimStore:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 # Creating first keeps two first writers from racing for version 0 with data in hand.
-                DeltaTable.create(self.location, _COLUMNS, mode="ignore", partition_by=["day"], storage_options=self._options)
+                if not DeltaTable.is_deltatable(self.location, self._options):
+                    DeltaTable.create(self.location, _COLUMNS, mode="ignore", partition_by=["day"], storage_options=self._options)
                 write_deltalake(self.location, rows, mode="append", storage_options=self._options)
                 return
             except CommitFailedError:

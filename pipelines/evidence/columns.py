@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipelines.evidence.claims import Environment
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.ledger import Ledger, reasons_of
+from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.places import Places
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.spans import Span, endpoint_mark, merged
@@ -30,7 +30,7 @@ _EXCUSED = _VERDICTS.index("excused")
 _EPOCH = date(1970, 1, 1)
 #: Days from any date to one before all of them.
 _BEFORE_ANY = 10_000_000
-_POLICY = r'"policy":"(?P<policy>[^"]*)"'
+_POLICY = '"policy":"'
 _WORDS = ("environment", "subject", "contract", "endpoint", "policy")
 
 
@@ -107,7 +107,7 @@ class Seals:
             policy, contract, endpoint = (own.words[name][own.codes[name][start]] for name in ("policy", "contract", "endpoint"))
             why = _why(own.reasons[start].as_py()) if word in ("red", "missing") else None
             first = _EPOCH + timedelta(days=int(day[start]))
-            found[names[subject[start]]].append(Span(first, end - start, word, cast(str, policy), contract, endpoint, why))
+            found[names[subject[start]]].append(Span(first, end - start, word, str(policy).removesuffix('"}'), contract, endpoint, why))
         return {stream: merged(each) for stream, each in found.items()}
 
     def _where(self, mask: Any) -> Seals:
@@ -169,10 +169,17 @@ def _policies(own: pa.Table) -> Any:
     silent = pc.less(pc.list_value_length(own["reasons"]), 1)
     if pc.any(silent).as_py():
         raise LedgerBroken("ledger.broken", seq=pc.min(own["seq"].filter(silent)).as_py(), why="a seal without a policy")
-    params = pc.struct_field(pc.list_element(own["reasons"], 0), "params")
-    return pc.fill_null(pc.struct_field(pc.extract_regex(params, _POLICY), "policy"), "")
+    # Only the first reason of each row: the lists' first values stand at their offsets.
+    reasons = _whole(own["reasons"])
+    params = pc.struct_field(reasons.values, "params").take(reasons.offsets[:-1]) if len(reasons) else pa.array([], pa.string())
+    strange = pc.invert(pc.fill_null(pc.match_substring(params, _POLICY), False))
+    if pc.any(strange).as_py():
+        raise LedgerBroken("ledger.broken", seq=pc.min(_whole(own["seq"]).filter(strange)).as_py(), why="a seal without a policy")
+    # Canonical JSON sorts its keys, and the policy's is the last.
+    return pc.list_element(pc.split_pattern(params, _POLICY, max_splits=1), 1)
 
 
 def _why(reasons: Sequence[Mapping[str, str]]) -> Reason | None:
-    told = [each for each in reasons_of(reasons) if each.code != "seal.judged_under"]
-    return told[0] if told else None
+    """The first reason beside what a seal was judged under."""
+    told = next((each for each in reasons if each["code"] != "seal.judged_under"), None)
+    return None if told is None else Reason(told["code"], json.loads(told["params"]))

@@ -202,14 +202,6 @@ def _position(root: str, index: str, pointer: str) -> Production | None:
     return Production.model_validate_json(_read(store, f"{folder}/{numbers[-1]}.json")) if numbers else None
 
 
-def is_stored(root: str, manifest: Manifest) -> bool:
-    """Whether anything of the release's table is still there: retention takes tables away and leaves their manifests. Opens no table."""
-    import obstore
-
-    folder = release_uri("", manifest.index, manifest.number).lstrip("/")
-    return any(len(chunk) for chunk in obstore.list(open_objects(root), prefix=folder))
-
-
 def point_production(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
     """Move the pointer (promotion and rollback alike). ``after`` is the position the caller decided upon, 0 for none.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.clock import WallClock
 from pipelines.index.refresh import state_path
-from pipelines.index.releases import Manifest, candidates, generation_uri, open_objects, production_history
+from pipelines.index.releases import Manifest, candidates, generation_uri, open_objects, production_history, undo_stack
 from pipelines.index.store.generation import tag_of
 
 #: A table that no candidate names may be one that is being built: it is left alone for so long.
@@ -37,8 +37,8 @@ def kept(root: str, index: str, since: datetime) -> set[int]:
     # A position is in force until the next one is taken.
     found |= {position.release for position, after in itertools.pairwise(history) if after.at >= since}
     found |= {position.release for position in history[-1:]}
-    # Rollback goes to the last release that is another than the present one.
-    return found | set(list(dict.fromkeys(position.release for position in reversed(history)))[:2])
+    # Going back undoes the last promotion that was not undone yet.
+    return found | set(undo_stack(history)[-2:])
 
 
 def is_kept(root: str, manifest: Manifest) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.errors import AnswerIsNo
-from pipelines.index.releases import Manifest, Production, candidate, is_stored, point_production, production_history, undo_stack
+from pipelines.index.releases import Manifest, Production, candidate, point_production, production_history, undo_stack
+from pipelines.index.retention import is_kept
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def roll_back(root: str, index: str, served: Model, *, at: datetime, actor: str,
     manifest = candidate(root, index, target)
     if model_of(manifest) != served:
         raise AnswerIsNo("rollback.other_model", index=index, release=target, built_with=model_of(manifest), asked_with=served)
-    if not is_stored(root, manifest):
+    if not is_kept(root, manifest):
         raise AnswerIsNo("rollback.table_gone", index=index, release=target)
     return point_production(root, index, target, at=at, actor=actor, reason=reason, after=now.number)
 

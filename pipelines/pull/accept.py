@@ -57,12 +57,13 @@ def accept(project: Project, contract: Contract, live: Schema, drift: Drift, sin
     """
     before = kept(Warehouse(project.root).store, contract.stream) or contract
     written = differences(before, contract)
-    if any(one.place == "source.fingerprint" for one in written):
-        # A fingerprint that was written by hand accepts nothing: what it would let pass is what is asked about here.
-        looked_at = {**contract.source, "fingerprint": before.source.get("fingerprint")}
-        drift = replace(drift, changes=compare(contract.model_copy(update={"source": looked_at}), live, since).changes)
     ahead = contract.version > before.version
     pending = ahead and accepts(contract) and contract.accepted is not None and not contract.accepted.by_policy
+    if not pending and any(one.place == "source.fingerprint" for one in written):
+        # A fingerprint that was written by hand accepts nothing: what it would let pass is what is asked about here. One that the first of
+        # two people accepted is what the second one is asked about; asked anew, each would only take the other's place.
+        looked_at = {**contract.source, "fingerprint": before.source.get("fingerprint")}
+        drift = replace(drift, changes=compare(contract.model_copy(update={"source": looked_at}), live, since).changes)
     if not (drift.changes or asked.take or asked.renames) and (not (written or ahead) or (pending and _suffices(contract, written))):
         return None
     # What is only told about the source waits for nobody, and must not keep the second name from its place.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from connectors.errors import FixConfiguration, FortnightError
 from pipelines.clock import Clock
 from pipelines.evidence.gate import GateState
-from pipelines.evidence.plan import standing
+from pipelines.evidence.quick import standing_quick
 from pipelines.index.releases import Production, candidate, newest_candidate, production_history
 from pipelines.project import Project
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -49,7 +49,7 @@ class Board:
 class Boards:
     """Keeps one index's board, and its releases open. Safe to share between threads."""
 
-    def __init__(self, project: Project, index: str, clock: Clock, refresh: timedelta, gate: Gate = standing) -> None:
+    def __init__(self, project: Project, index: str, clock: Clock, refresh: timedelta, gate: Gate = standing_quick) -> None:
         self._project, self._index, self._clock, self._refresh, self._gate = project, index, clock, refresh, gate
         self._looking, self._lock = threading.Lock(), threading.Lock()
         self._board: Board | None = None

@@ -14,7 +14,8 @@ from pipelines.evidence.plan import environment_of, ledger_of
 from pipelines.index.chunks import Chunk
 from pipelines.index.inputs import embedder_of
 from pipelines.index.overlay import Overlay
-from pipelines.index.releases import Manifest, Production, candidate, candidates, drill_position, is_stored, point_drill
+from pipelines.index.releases import Manifest, Production, candidate, candidates, drill_position, point_drill
+from pipelines.index.retention import is_kept
 from pipelines.index.rollback import Model, model_of
 from pipelines.index.store import Allow
 from pipelines.project import Project
@@ -76,7 +77,7 @@ def drill(project: Project, index: str, actor: str, clock: Clock, embedder: Embe
     """
     started = time.perf_counter()
     project.index(index)
-    used = embedder or embedder_of(project)
+    used = embedder or embedder_of(project, index=index)
     older, newer = _two(project, index, Model(used.model_id, used.revision, used.dim))
     access, log = todays_access(project, index), ExaminationLog(project.root, "drill")
     before, after = (Examiner(project.root, made, access, used, log, clock, weights_of(project, made)) for made in (older, newer))
@@ -102,7 +103,7 @@ def drill_fact(done: Drill, clock: Clock) -> Fact:
 
 def _two(project: Project, index: str, served: Model) -> tuple[Manifest, Manifest]:
     """The two newest candidates that the served model can ask and whose tables are there."""
-    found = [made for made in candidates(project.root, index) if model_of(made) == served and is_stored(project.root, made)]
+    found = [made for made in candidates(project.root, index) if model_of(made) == served and is_kept(project.root, made)]
     if len(found) < 2:
         raise AnswerIsNo("drill.too_few", index=index, found=len(found), asked_with=served)
     return found[-2], found[-1]

@@ -101,7 +101,14 @@ def bench(project: Project, index: str, clock: Clock, embedder: Embedder | None 
     questions = read_questions(path)
     access = todays_access(project, index)
     return Bench(
-        project, index, questions, declared.recall_at_5, access, embedder or embedder_of(project), read_tuned(project, index), clock
+        project,
+        index,
+        questions,
+        declared.recall_at_5,
+        access,
+        embedder or embedder_of(project, index=index),
+        read_tuned(project, index),
+        clock,
     )
 
 

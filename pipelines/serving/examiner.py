@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pipelines.clock import Clock
+from pipelines.index.chunks import Chunk
 from pipelines.index.evaluation.examination import Answered, Piece, Standing
 from pipelines.index.evaluation.tuning import read_tuned
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
-from pipelines.index.store import FilterMode, Weights
+from pipelines.index.store import Allow, FilterMode, Filters, Found, IndexStore, Weights
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.serving.audit import AuditRow, text_hash
@@ -50,7 +51,9 @@ def todays_access(project: Project, index: str) -> Access:
 
 
 def weights_of(project: Project, manifest: Manifest) -> Weights:
-    """How the hits of a release are fused: as was tuned for its index, else evenly."""
+    """How the hits of a release are fused: as it pins, else as was tuned for its index since, else by the default."""
+    if manifest.weights is not None:
+        return manifest.weights
     tuned = read_tuned(project, manifest.index)
     return tuned.weights if tuned else Weights()
 
@@ -121,6 +124,40 @@ def _schema() -> pa.Schema:
     )
 
 
+class _Watched:
+    """A store that remembers how near the last question's nearest row was: the answer itself does not say."""
+
+    def __init__(self, store: IndexStore) -> None:
+        self._store = store
+        self.nearest = 0.0
+
+    def count(self) -> int:
+        return self._store.count()
+
+    def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
+        return self._store.visible(principals, filters)
+
+    def search(
+        self,
+        text: str,
+        vector: Sequence[float],
+        principals: frozenset[str],
+        k: int,
+        allow: Allow,
+        weights: Weights | None = None,
+        filters: Filters | None = None,
+    ) -> Found:
+        found = self._store.search(text, vector, principals, k, allow, weights, filters)
+        self.nearest = found.nearest
+        return found
+
+    def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:
+        return self._store.fetch(chunk, principals)
+
+    def neighbours(self, chunk: str, principals: frozenset[str], reach: int = 1) -> tuple[Chunk, ...]:
+        return self._store.neighbours(chunk, principals, reach)
+
+
 @dataclass
 class Examiner:
     """An ``Answerer`` over one release. The same people, access and embedder may serve several."""
@@ -136,11 +173,11 @@ class Examiner:
 
     @cached_property
     def release(self) -> Release:
-        return Release(self.manifest, open_release(self.root, self.manifest))
+        return Release(self.manifest, _Watched(open_release(self.root, self.manifest)))
 
     @cached_property
     def _exact(self) -> Release:
-        return Release(self.manifest, open_release(self.root, self.manifest, _EVERY))
+        return Release(self.manifest, _Watched(open_release(self.root, self.manifest, _EVERY)))
 
     def under(self, overlay: Overlay) -> Examiner:
         """The same release and people under another day's access."""
@@ -161,10 +198,10 @@ class Examiner:
         return fetch(self.release, chunk, self.asker(person), self._service(), now=self.clock.now())
 
     def ask(self, question: str, person: str, k: int) -> Answered:
-        return self._told(self.answer(question, person, k))
+        return self._told(self.answer(question, person, k), self.release)
 
     def exactly(self, question: str, person: str, k: int) -> Answered:
-        return self._told(search(self._exact, question, self.asker(person), k, self._service(), now=self.clock.now()))
+        return self._told(search(self._exact, question, self.asker(person), k, self._service(), now=self.clock.now()), self._exact)
 
     def standing(self, row: str, person: str) -> Standing:
         return standing_of(self.access.overlay, row, self.asker(person))
@@ -181,9 +218,11 @@ class Examiner:
     def _service(self) -> Service:
         return Service(embedder=self.embedder, overlay=self.access.overlay, audit=self.log, weights=self.weights)
 
-    def _told(self, answer: Answer) -> Answered:
+    def _told(self, answer: Answer, release: Release) -> Answered:
+        watched = release.store
+        assert isinstance(watched, _Watched)
         # Every answer put its record first: the last one is this answer's.
         kept = self.log.rows[-1]
         pieces = tuple(Piece(hit.chunk, hit.provenance.row, hit.title, hit.score) for hit in answer.hits)
         mode: FilterMode = "ann" if kept.mode == "ann" else "exact" if kept.mode == "exact" else "none"
-        return Answered(pieces, kept.visible, self.manifest.chunks, mode, pieces[0].score if pieces else 0.0)
+        return Answered(pieces, kept.visible, self.manifest.chunks, mode, watched.nearest if pieces else 0.0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 #: How often a deletion is tried beside busy writers.
-ATTEMPTS = 10
+ATTEMPTS = 100
 
 
 @dataclass(frozen=True)

@@ -188,13 +188,14 @@ def people(accounts: pa.Table) -> list[Person]:
 def proven(user: str, accounts: pa.Table) -> Person:
     """The person whom a token proved to be the account ``user`` (a principal), and whatever else is linked to that account's login.
 
-    The token's own mail or name is never asked. An account that some stream knows as closed, or none knows, is nobody. Where the login leads
-    to another account of the same system, only the proven one counts.
+    The token's own mail or name is never asked. An account that some stream knows as closed, or none knows, is nobody.
     """
     rows = [account for account in accounts.to_pylist() if account["principal"] == user]
     if not rows or any(account["active"] is not True for account in rows):
         return Person(user, "", {})
     system, login = rows[0]["system"], person_id(rows[0]["login"] or "")
-    found = link(login, accounts) if login else Person(user, rows[0]["name"] or "", {})
-    mine = {system: user}
-    return Person(found.id, found.name, {**found.links, **mine} if found.links.get(system, user) == user else mine)
+    found = link(login, accounts)
+    if found.links.get(system) == user:
+        return found
+    # No login, or one that does not lead back here: the account itself is proven, and nothing is told of it elsewhere.
+    return Person(user, rows[0]["name"] or "", {system: user})

@@ -14,7 +14,7 @@ from pipelines.index.overlay import Denial
 from pipelines.index.releases import Production, candidate, production_history
 from pipelines.index.rollback import in_production_at
 from pipelines.project import Project
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.desk import as_person
 from pipelines.serving.examiner import todays_access, weights_of
 from pipelines.serving.retrieval import Answer, Service, open_for, search
@@ -66,10 +66,10 @@ def replay(
     position = in_production_at(production_history(project.root, index), at)
     if position is None:
         raise AnswerIsNo("replay.nothing_then", index=index, at=at.isoformat(sep=" ", timespec="minutes"))
-    used, access = embedder or embedder_of(project), todays_access(project, index)
+    used, access = embedder or embedder_of(project, index=index), todays_access(project, index)
     asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
     manifest = candidate(project.root, index, position.release)
-    release, audit, weights = open_for(project.root, manifest), AuditLog(f"{project.root}/audit/retrieval"), weights_of(project, manifest)
+    release, audit, weights = open_for(project.root, manifest), audit_of(project), weights_of(project, manifest)
     answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit, weights=weights), now=clock.now())
     if not asker.principals:
         return Replayed(position, answer, ())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import FortnightError
 from pipelines.clock import Clock
-from pipelines.evidence.plan import standing
+from pipelines.evidence.quick import standing_quick
 from pipelines.landing.published import open_store, read_record
 from pipelines.project import Project
 from pipelines.serving import feedback, retrieval
@@ -85,7 +85,7 @@ class Reception:
         log: AuditLog,
         metrics: Metrics,
         spans: Spans | None = None,
-        gate: Gate = standing,
+        gate: Gate = standing_quick,
     ) -> None:
         project.index(index)
         block = project.file.serving
@@ -162,10 +162,6 @@ class Reception:
             except AnswerWithheld as error:
                 refusal = error
             return Situation(board, today, roles, refusal, now)
-
-    def inspector(self, caller: Caller, action: Action) -> None:
-        """Raises AnswerWithheld unless the caller may do ``action``."""
-        demand(self._roles(caller, self._watch.today().asker(caller, self._public, "")), action)
 
     def cost(self) -> feedback.CostOfUse:
         now = self.clock.now()

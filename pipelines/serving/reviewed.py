@@ -11,7 +11,7 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.index.chunks import language
 from pipelines.index.evaluation.questions import Kind, Part, Question, next_id, parse_questions, read_questions
 from pipelines.project import Project
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.desk import as_person
 from pipelines.serving.evaluate import questions_path
 from pipelines.serving.examiner import Access, standing_of, todays_access
@@ -86,7 +86,7 @@ def _asked(project: Project, index: str, draft: Draft) -> tuple[str, str]:
     """The question's words and who asks it: as said, else as the trace has it."""
     words, person = draft.question.strip(), draft.person.strip()
     if draft.trace:
-        found = [row for row in AuditLog(f"{project.root}/audit/retrieval").find(draft.trace) if row["action"] == "search"]
+        found = [row for row in audit_of(project).find(draft.trace) if row["action"] == "search"]
         if not found or found[0]["index"] != index:
             raise AnswerIsNo("eval.no_trace", trace=draft.trace)
         words, person = words or found[0]["query"] or "", person or found[0]["person"] or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from pipelines.people import read_people
 from pipelines.project import Project
 from pipelines.serving.identity import person_id
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -61,6 +62,11 @@ def demand(roles: Iterable[Role], action: Action) -> None:
 
 
 def roles_of(project: Project, person: str) -> frozenset[Role]:
-    """The roles of the person known by this mail: a reader, and what ``serving.roles`` in project.yaml gives them."""
-    named = project.file.serving.roles
-    return frozenset({Role.READER}) | {Role(role) for role, people in named.items() if person_id(person) in map(person_id, people)}
+    """The roles of the person known by this mail: a reader, what people.yaml says of them, and what ``serving.roles`` in project.yaml gives.
+
+    Owners are not roles here: to own an index is no right to see what others may read.
+    """
+    named = {role for role, people in project.file.serving.roles.items() if person_id(person) in map(person_id, people)}
+    someone = read_people(project.folder).who(person)
+    named |= set(someone.roles if someone is not None else ())
+    return frozenset({Role.READER}) | {role for role in Role if role.value in named}

@@ -76,7 +76,7 @@ def live(run: Run) -> Iterator[Lived]:
     world = World(sandbox_of(run.home), events(run.script, run.note, zone), since)
     world.passing(since)
     with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
-        walk = _Walk(run, travelled, zone)
+        walk = _Walk(run, travelled, world, zone)
         if not run.note.done and since <= _midnight(run.note.first, zone):
             walk.arm()
         for number in range(len(run.note.lived) + 1, run.note.days + 1):
@@ -86,10 +86,10 @@ def live(run: Run) -> Iterator[Lived]:
 
 
 class _Walk:
-    def __init__(self, run: Run, travelled: Travelled, zone: ZoneInfo) -> None:
+    def __init__(self, run: Run, travelled: Travelled, world: World, zone: ZoneInfo) -> None:
         from pipelines.simulation.acts import Acts
 
-        self._run, self._travelled, self._zone = run, travelled, zone
+        self._run, self._travelled, self._world, self._zone = run, travelled, world, zone
         self._note = run.note
         self._acts = Acts(run.script, run.note.first, travelled, zone, run.note.done)
 
@@ -113,6 +113,7 @@ class _Walk:
                 self._kept(done=(*self._note.done, step))
             if not self._acts.daemon_is_down:
                 self._travelled.look()
+            self._world.held()
             self._kept(cursor=at.isoformat())
         lived = self._told(number, today, stopwatch.monotonic() - began)
         self._kept(lived=(*self._note.lived, lived.told()))

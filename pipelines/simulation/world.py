@@ -58,13 +58,23 @@ class World:
         self._home = home
         # What lies before was done when the home was lived up to there.
         self._waiting = [event for event in events if event.at > since]
+        self._refused: FixConfiguration | None = None
 
     def passing(self, at: datetime) -> None:
         """Let the sandbox live until ``at`` (aware), each break at its own instant."""
-        while self._waiting and self._waiting[0].at <= at:
-            event = self._waiting.pop(0)
-            self._done(event)
-        self._stand(at)
+        try:
+            while self._waiting and self._waiting[0].at <= at:
+                event = self._waiting.pop(0)
+                self._done(event)
+            self._stand(at)
+        except FixConfiguration as error:
+            self._refused = error
+            raise
+
+    def held(self) -> None:
+        """Raise again what the sandbox refused meanwhile: a run that waited took it for its own failure."""
+        if self._refused is not None:
+            raise self._refused
 
     def _stand(self, at: datetime) -> None:
         try:

@@ -27,14 +27,19 @@ from worlds import DATE, STREAM, TOKYO, at, calendar, ready, witnessed_days
 from connectors.errors import FixConfiguration, FortnightError
 from infra.sandbox import process
 from pipelines.clock import FixedClock, WallClock
+from pipelines.evidence.chain import signing_bytes
 from pipelines.evidence.claims import ClaimStore, Endpoint, Environment
+from pipelines.evidence.decisions import decision_entry, people_entry, with_signature
 from pipelines.evidence.facts import fact_entry
 from pipelines.evidence.history import policy_entry
 from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.plan import claims_of, gate_policy, ledger_of
+from pipelines.evidence.reasons import reason
 from pipelines.evidence.sealer import seal_closed_days
 from pipelines.evidence.seals import SealPolicy
+from pipelines.evidence.signing import make_key, sign
 from pipelines.landing.warehouse import Warehouse
+from pipelines.people import Key, People, Person
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
@@ -235,6 +240,12 @@ def lived(project: Project, days: int, environment: Environment, facts: Environm
 def ready_in(project: Project, ledger: Ledger, environment: Environment, facts: Environment) -> None:
     ledger.push([policy_entry(INDEX, gate_policy(project, INDEX).fingerprint(), environment, "wall", at(DATE))])
     ledger.push([fact_entry(fact, facts, "wall") for fact in ready(INDEX)])
+    key = project.folder / "suzuki"
+    suzuki = Person(id="suzuki", roles=("business",), keys=(Key(key=make_key(key, "suzuki")),))
+    ledger.push([people_entry(People(people=(suzuki,)), environment, "wall", at(DATE))])
+    terms = reason("decision.week_one", contracts="sha256:all")
+    week_one = decision_entry("week-one", INDEX, terms, "-", ledger.head(), environment, "wall", at(DATE), "suzuki")
+    ledger.push([with_signature(week_one, sign(signing_bytes(week_one), key))])
 
 
 def gate_of(project: Project, day_number: int) -> str:

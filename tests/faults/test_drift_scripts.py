@@ -198,7 +198,8 @@ def test_a_script_of_drift_in_kintone_balances(forms: kintone.Forms, tmp_path: P
     in_kintone(forms, tmp_path / "script", seed)
 
 
-@pytest.mark.parametrize("seed", seeds(2, 2))
+# In the last one a second person accepts what the first did, of an interface that is still another than at the last pull.
+@pytest.mark.parametrize("seed", [*seeds(2, 1), 577516480])
 def test_a_script_of_drift_in_the_erp_balances(home: Path, tmp_path: Path, seed: int) -> None:
     in_the_erp(home, tmp_path / "script", seed)
 

@@ -104,8 +104,8 @@ def _sheet(sheet: CalamineSheet) -> Iterator[Block]:
     rows = [[_text(value) for value in row] for row in sheet.to_python(skip_empty_area=True)]
     _spread(rows, sheet, top, first)
     numbered = [(top + at + 1, tuple(row)) for at, row in enumerate(rows) if any(row)]
-    # A title above a table fills one cell, or one merged over all columns. A sheet of nothing else is a list.
-    table = next((at for at, (_, row) in enumerate(numbered) if len({cell for cell in row if cell}) > 1), 0)
+    # A title above a table fills one cell, or one merged over all columns. A sheet of nothing else is text.
+    table = next((at for at, (_, row) in enumerate(numbered) if len({cell for cell in row if cell}) > 1), len(numbered))
     yield from (Block("paragraph", next(cell for cell in row if cell)) for _, row in numbered[:table])
     numbered = numbered[table:]
     if not numbered:

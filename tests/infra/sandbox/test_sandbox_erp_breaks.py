@@ -342,12 +342,14 @@ def test_pages_faults_and_storms_replace_the_reply(talk: Talk, service: str) -> 
     broken(talk, "fault-500", service=service, count=1)
     broken(talk, "fault-200", service=service, count=1)
     broken(talk, "storm-503", service=service, count=2)
-    page, empty, with_500, with_200, first, second, well = (service_reply(talk, service) for _ in range(7))
+    broken(talk, "storm-503", service=service, count=1, milliseconds=300_000)
+    page, empty, with_500, with_200, first, second, down, well = (service_reply(talk, service) for _ in range(8))
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8") and "ログイン" in page.text
     assert (empty.status_code, empty.content) == (200, b"")
     assert (with_500.status_code, with_200.status_code) == (500, 200)
     assert all(one.find(".//{*}Body/{*}Fault") is not None for one in (parsed(with_500), parsed(with_200)))
-    assert [one.status_code for one in (first, second, well)] == [503, 503, 200] and first.headers["retry-after"] == "1"
+    assert [one.status_code for one in (first, second, down, well)] == [503, 503, 503, 200]
+    assert (first.headers["retry-after"], down.headers["retry-after"]) == ("1", "300")
 
 
 def test_a_fault_of_the_server_blames_the_server(talk: Talk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from pipelines.clock import WallClock
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
+from pipelines.evidence.reasons import reason
+from pipelines.evidence.signing import public_half
+from pipelines.evidence.signing import sign as sign_bytes
+from pipelines.evidence.taking import Asked, Signer, take
 from pipelines.index.promotion import promote_decided
 from pipelines.index.releases import production, record_candidate
 from pipelines.project import Project, load
@@ -131,8 +136,6 @@ def test_bad_input_is_a_sentence_and_writes_nothing(promoted: Project, arguments
 @pytest.fixture
 def project(promoted: Project, tmp_path: Path) -> Project:
     """A copy that a test may change."""
-    import shutil
-
     return load(Path(shutil.copytree(promoted.folder, tmp_path / "project")))
 
 
@@ -155,6 +158,39 @@ def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Proje
     moved = promote_decided(project, INDEX, WallClock().now())
     assert (moved.record, moved.why.code) == (None, "promotion.undecided")
     assert promote(project, TECHNICAL, 2)[1]["code"] == "decide.not_eligible"
+
+
+def test_the_production_asset_moves_the_pointer_where_two_signed_and_nobody_could_write_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    """And only once: its next run finds it done and is skipped."""
+    # The module builds a project when it is imported, so one must be named first.
+    monkeypatch.setenv("FORTNIGHT_PROJECT", str(project.folder))
+    import dagster as dg
+
+    from pipelines.definitions import build
+    from pipelines.defs.keys import index_keys
+    from pipelines.defs.resources import ProjectResource
+
+    record_candidate(project.root, manifest(2))
+    terms = reason("decision.promote", release=2, content_hash=manifest(2).content_hash)
+    for person in (BUSINESS, TECHNICAL):
+        path = Path(key(project, person))
+        signer = Signer(public_half(path), lambda message, path=path: sign_bytes(message, path))
+        take(project, Asked("promote", INDEX, INDEX, terms, "next"), signer, WallClock().now(), "wall")
+    resource = ProjectResource(folder=str(project.folder))
+    asset = build(project, resource).get_assets_def(index_keys(INDEX)[2])
+    moved = []
+    for _ in range(2):
+        with dg.DagsterInstance.ephemeral() as instance:
+            today = today_of(project, WallClock().now()).isoformat()
+            result = dg.materialize(
+                [asset], resources={"project_files": resource}, instance=instance, partition_key=today, selection=[asset]
+            )
+            moved.append(len(result.asset_materializations_for_node("production__support")))
+    record = production(project.root, INDEX)
+    assert moved == [1, 0]
+    assert record is not None and (record.number, record.release) == (2, 2)
 
 
 def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_green(project: Project):
@@ -196,6 +232,16 @@ def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_name
         standing(project, INDEX, WallClock().now())
     code, proof = run(project, "gate", "verify")
     assert (code, proof["broken_at"]) == (1, bad + 1)
+
+
+def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project: Project, tmp_path: Path):
+    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    assert standing(project, INDEX, WallClock().now()).eligibility == "suspended"
+    shutil.rmtree(ledger_of(project).location)
+    shutil.copytree(backup, ledger_of(project).location)
+    code, said = run(project, "gate", "status", INDEX)
+    assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
 
 
 def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):

@@ -52,11 +52,11 @@ def test_every_sheet_of_a_workbook_comes_under_its_name_without_empty_rows(parse
 
 
 def test_a_stale_dimension_in_a_sheet_loses_no_row(parser: Parser) -> None:
-    made = xlsx({"点検": [["号機"], *[[f"{n}号機"] for n in range(1, 40)]]})
+    made = xlsx({"点検": [["号機", "値"], *[[f"{n}号機", n] for n in range(1, 40)]]})
     source, target = zipfile.ZipFile(io.BytesIO(made)), io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for entry in source.infolist():
-            archive.writestr(entry, source.read(entry).replace(b'<dimension ref="A1:A40"', b'<dimension ref="A1:A2"'))
+            archive.writestr(entry, source.read(entry).replace(b'<dimension ref="A1:B40"', b'<dimension ref="A1:B2"'))
     assert "39号機" in read(parser, "x.xlsx", target.getvalue())[1][1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipelines.index.releases import (
 )
 from pipelines.index.releases import record_candidate as record
 from pipelines.index.rollback import Model, in_production_at, roll_back
+from pipelines.index.store.generation import tag_of
 
 from .world import NOW
 
@@ -53,9 +53,11 @@ def house(folder: Path, promoted: Sequence[int], *others: Manifest) -> str:
     """A root with these candidates, whose pointer went through ``promoted``, an hour apart."""
     for made in [*(manifest(number) for number in range(1, 5)), *others]:
         record(str(folder), made)
-        table = folder / "indexes" / "support" / "releases" / str(made.number) / "chunks.lance" / "data"
-        table.parent.mkdir(parents=True)
-        table.write_text("rows")
+        tag = (
+            folder / "indexes" / "support" / "generations" / "chunks.lance" / "_refs" / "tags" / f"{tag_of(made.number, made.version)}.json"
+        )
+        tag.parent.mkdir(parents=True, exist_ok=True)
+        tag.write_text("{}")
     for after, number in enumerate(promoted):
         point_production(
             str(folder), "support", number, at=NOW + timedelta(hours=after), actor="akari.mori", reason="promoted", after=after
@@ -111,7 +113,8 @@ def test_a_release_of_another_model_is_refused_and_both_are_named(tmp_path: Path
 
 def test_a_release_whose_table_is_gone_is_refused(tmp_path: Path) -> None:
     root = house(tmp_path, [1, 2])
-    shutil.rmtree(tmp_path / "indexes" / "support" / "releases" / "1")
+    for tag in (tmp_path / "indexes" / "support" / "generations" / "chunks.lance" / "_refs" / "tags").glob("*-1-*"):
+        tag.unlink()
     with pytest.raises(AnswerIsNo, match="table of support/1 is gone"):
         back(root)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from pipelines.index.chunks import Chunk
 from pipelines.index.store import EXACT_LIMIT, LanceStore, access_filter
+from pipelines.index.store.generation import Generation
+from pipelines.index.store.rows import chunk_schema, table_of
 
 from .world import EVERYONE, QUALITY, SALES, Hashed, chunk
 
@@ -147,3 +150,37 @@ def test_an_empty_index_answers_with_nothing(tmp_path: Path) -> None:
     made = LanceStore(str(tmp_path), "t", Hashed.dim)
     made.write([], np.zeros((0, Hashed.dim), np.float32))
     assert ask(made, "主軸", EVERYONE) == []
+
+
+def test_lists_of_principals_are_texts_and_no_column_may_be_null() -> None:
+    """As int32 the list index is silently not used, and NOT over a list with nulls is wrong."""
+    schema = chunk_schema(Hashed.dim)
+    assert {str(schema.field(name).type) for name in ("acl", "field_acl")} == {"list<item: string>"}
+    assert not [field.name for field in schema if field.nullable]
+
+
+def test_lance_takes_no_filter_for_every_row_which_is_why_there_always_is_one(store: Store) -> None:
+    made = store([chunk("a", "主軸", [SALES]), chunk("b", "主軸", [])])
+    assert made._table().search().where(None).limit(9).to_arrow().num_rows == 2  # pyright: ignore[reportPrivateUsage]
+    assert made.visible(frozenset()) == 0
+
+
+def test_of_near_copies_the_best_visible_one_is_shown_and_a_hidden_one_hides_nothing(store: Store) -> None:
+    copies = [replace(chunk(f"c{n}", "主軸の交換手順", [SALES] if n else [QUALITY]), canonical="group") for n in range(3)]
+    other = [chunk(f"o{n}", f"主軸の点検 {n}", [SALES]) for n in range(3)]
+    made = store([*copies, *other])
+    for reader, mine in ((SALES, {"c1", "c2"}), (QUALITY, {"c0"})):
+        assert len(set(ask(made, "主軸の交換手順", reader)) & {"c0", "c1", "c2"}) == 1
+        assert set(ask(made, "主軸の交換手順", reader)) & {"c0", "c1", "c2"} <= mine
+    assert len(ask(made, "主軸", SALES, k=4)) == 4
+
+
+def test_rows_outside_the_indexes_are_found_and_filtered_like_the_others(tmp_path: Path) -> None:
+    many = [chunk(f"c{n:03}", f"会議の予定 {n}", [EVERYONE]) for n in range(100)]
+    generation = Generation(str(tmp_path), "t", EXACT_LIMIT)
+    base = generation.begin(table_of(many, Hashed().embed_passage([one.passage for one in many]), Hashed.dim))
+    late = [chunk("late", "主軸の交換", [SALES])]
+    version = generation.advance(base, table_of(late, Hashed().embed_passage([late[0].passage]), Hashed.dim), ["c000"])
+    made = LanceStore(str(tmp_path), "t", Hashed.dim, version=version)
+    assert made.count() == 100 and made.fetch("c000", frozenset({EVERYONE})) is None
+    assert ask(made, "主軸", SALES) == ["late"] and "late" not in ask(made, "主軸", EVERYONE, k=100)

@@ -18,7 +18,7 @@ from pipelines.index.parse import Parser
 from pipelines.index.releases import Manifest, candidate, drill_position, point_production, production_history
 from pipelines.index.store import IndexStore
 from pipelines.serving import examiner
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.drill import Drill, drill
 
 
@@ -69,7 +69,7 @@ def test_a_drill_goes_forward_and_back_and_leaves_production_where_it_was(here: 
     assert production_history(here.root, INDEX) == before
     stands = drill_position(here.root, INDEX)
     assert stands is not None and (stands.number, stands.release, stands.actor) == (3, 1, "riku.ikeda")
-    assert AuditLog(f"{here.root}/audit/retrieval").rows() == []
+    assert audit_of(here.project).rows() == []
     assert drilled(here).passed, "a second drill goes on from where the first one left its pointer"
 
 

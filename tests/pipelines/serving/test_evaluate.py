@@ -20,7 +20,7 @@ from pipelines.index.evaluation.summary import Summary, recall_fact, refused
 from pipelines.index.evaluation.tuning import read_tuned
 from pipelines.index.parse import Parser
 from pipelines.index.releases import candidate, newest_candidate
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.evaluate import compare, evaluate, examine_candidate, tune, unexamined
 from pipelines.serving.reasons import AnswerWithheld, Reason
 
@@ -57,7 +57,7 @@ def test_every_question_is_asked_as_its_person_and_none_is_in_the_readers_audit(
     found = [examined(here, part) for part in ("dev", "test")]
     assert sum(one.asked for one in found) == len(QUESTIONS)
     assert all(one.figures.hits_at_5 == one.figures.questions and not one.leaks and not one.apart for one in found)
-    assert AuditLog(f"{here.root}/audit/retrieval").rows() == []
+    assert audit_of(here.project).rows() == []
     kept = DeltaTable(f"{here.root}/audit/examination").to_pyarrow_table().to_pylist()
     assert sorted(row["person"] for row in kept) == sorted(line["as"] for line in QUESTIONS)
     assert {(row["purpose"], row["release"], row["index"]) for row in kept} == {("evaluation", 1, INDEX)}

@@ -229,6 +229,10 @@ def test_a_proven_account_leads_to_the_same_login_elsewhere_and_never_to_another
         account("kintone", "user:kintone:sato", MAIL),
     )
     assert proven(ME, twice).links == {"sharepoint": ME}
+    shared = accounts(
+        account("sharepoint", ME, MAIL), account("sharepoint", "user:entra:t/2", MAIL), account("kintone", "user:kintone:sato", MAIL)
+    )
+    assert (proven(ME, shared).links, proven(ME, shared).id) == ({"sharepoint": ME}, ME)
     # A guest whose login was left empty is nobody elsewhere.
     assert proven(ME, accounts(account("sharepoint", ME, "", MAIL), account("kintone", "user:kintone:sato", MAIL))).links == {
         "sharepoint": ME

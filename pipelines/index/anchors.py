@@ -53,7 +53,7 @@ SAID = (
 
 def means(japanese: Vectors, english: Vectors) -> Mapping[str, Vectors]:
     """What stands in every vector of a language, by ``Chunk.lang``. A text of neither language has the middle of both."""
-    return {"ja": japanese, "en": english, "": (japanese + english) / 2}
+    return {"ja": japanese, "en": english, "": (0.5 * (japanese + english)).astype(japanese.dtype)}
 
 
 def freed(vectors: Vectors, texts: Sequence[str], mean: Mapping[str, Vectors]) -> Vectors:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk
 from pipelines.index.store.filters import Filters, condition, quoted
-from pipelines.index.store.fusion import first_of_each, fuse
+from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import unpacked
 from pipelines.index.store.terms import terms
@@ -98,7 +98,8 @@ class LanceStore:
         weights: Weights | None = None,
         filters: Filters | None = None,
     ) -> Found:
-        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies.
+        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies
+        and the best of each row before others of it (``neighbours`` gives what stands around it).
 
         Ranks and scores are given after refused rows are gone, so that neither tells that there was something. Where refusals or copies leave
         fewer than ``k``, more is looked at, up to everything visible. Raises ValueError for a ``k`` below 1 or a vector of another length.
@@ -129,7 +130,8 @@ class LanceStore:
             sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
             for found in (words, near)
         ]
-        best = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)[:k]
+        said = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)
+        best = spread(said, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
             visible,

@@ -184,3 +184,13 @@ def test_rows_outside_the_indexes_are_found_and_filtered_like_the_others(tmp_pat
     made = LanceStore(str(tmp_path), "t", Hashed.dim, version=version)
     assert made.count() == 100 and made.fetch("c000", frozenset({EVERYONE})) is None
     assert ask(made, "主軸", SALES) == ["late"] and "late" not in ask(made, "主軸", EVERYONE, k=100)
+
+
+def test_a_long_document_does_not_fill_an_answer_and_its_other_pieces_come_after(store: Store) -> None:
+    long = [replace(chunk(f"a{at}", f"主軸の交換 その{at}", [EVERYONE]), row="kintone/faq#1", document="kintone/faq#1") for at in range(4)]
+    made = store([*long, chunk("b", "主軸を交換する前に電源を切る", [EVERYONE])])
+    vector = Hashed().embed_query(["主軸の交換"])[0].tolist()
+    ranked = made.search("主軸の交換", vector, frozenset({EVERYONE}), 5, anything).ranked
+    assert {item.chunk.row for item in ranked[:2]} == {"kintone/faq#1", "kintone/faq#b"} and len(ranked) == 5
+    assert [item.score for item in ranked] == sorted((item.score for item in ranked), reverse=True)
+    assert {item.id for item in made.neighbours("a1", frozenset({EVERYONE}))} == {"a0", "a2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +185,23 @@ def test_rows_outside_the_indexes_are_found_and_filtered_like_the_others(tmp_pat
     made = LanceStore(str(tmp_path), "t", Hashed.dim, version=version)
     assert made.count() == 100 and made.fetch("c000", frozenset({EVERYONE})) is None
     assert ask(made, "主軸", SALES) == ["late"] and "late" not in ask(made, "主軸", EVERYONE, k=100)
+
+
+def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) -> None:
+    made = store([chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)], exact_limit=20)
+    asked = [(f"点検 {n}", (EVERYONE, QUALITY)[n % 2]) for n in range(24)]
+    alone = [ask(made, text, who) for text, who in asked]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda one: ask(made, *one), asked)) == alone
+    assert all(alone)
+
+
+def test_a_word_search_that_fails_is_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = store([chunk("a", "主軸の交換", [EVERYONE])])
+
+    def broken(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(made, "_words", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        ask(made, "主軸", EVERYONE)

@@ -18,11 +18,15 @@ from pipelines.serving.reception import Reception
 from pipelines.serving.traces import Spans, otlp
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from pipelines.index.embedding import Embedder, Vectors
     from pipelines.serving.tokens import Tokens
 
 #: Questions after which the embedder is made anew: it remembers every one it was ever asked.
 FRESH_AFTER = 5_000
+#: Connections that wait to be taken while all threads answer.
+BACKLOG = 2_048
 
 
 class Queries:
@@ -77,8 +81,8 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def run(reception: Reception, tokens: Tokens, bound: socket.socket, url: str) -> None:
-    """Serve until a signal; then new questions are refused, and those under way end within the project's ``drain``."""
+def server_of(reception: Reception, tokens: Tokens, url: str) -> uvicorn.Server:
+    """Everything that serving needs, loaded. It serves until a signal; then new questions are refused, and those under way end within ``drain``."""
     import uvicorn
 
     from pipelines.serving.http import app_of
@@ -93,4 +97,4 @@ def run(reception: Reception, tokens: Tokens, bound: socket.socket, url: str) ->
     config = uvicorn.Config(
         app_of(reception, tokens, url), log_level="warning", access_log=False, timeout_graceful_shutdown=round(seconds), server_header=False
     )
-    Draining(config).run(sockets=[bound])
+    return Draining(config)

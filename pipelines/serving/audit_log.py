@@ -28,6 +28,8 @@ ATTEMPTS = 10
 GATHERED = 0.05
 #: Commits after which a table is opened anew: what one open table holds in memory grows with each, and so does the price of the next.
 OPENED_FOR = 20
+#: Seconds after which it is opened anew in any case: far less than versions are kept, which its next commit has to find.
+OPENED_SECONDS = 600
 #: Versions of these tables are nobody's evidence, the chain in them is; and every commit looks through the files of all versions that are kept.
 _LOG_KEPT = "interval 1 hours"
 _APART = ("person", "query", "closures", "params")
@@ -89,7 +91,7 @@ class AuditLog:
         self._key = key
         self._list, self._writing = threading.Lock(), threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._tables: dict[str, tuple[DeltaTable, int]] = {}
+        self._tables: dict[str, tuple[DeltaTable, int, float]] = {}
         self._committed = 0.0
         self._segment, self._seq, self._prev = "", 0, ROOT
         self._known: set[tuple[str, str, str]] = set()
@@ -258,11 +260,11 @@ class AuditLog:
 
     def _opened(self, uri: str) -> DeltaTable | None:
         """The table, as far as this writer knows it; None where there is none yet."""
-        table, used = self._tables.pop(uri, (None, 0))
-        if table is None or used >= OPENED_FOR:
-            table, used = self.table(uri), 0
+        table, used, since = self._tables.pop(uri, (None, 0, 0.0))
+        if table is None or used >= OPENED_FOR or time.monotonic() - since > OPENED_SECONDS:
+            table, used, since = self.table(uri), 0, time.monotonic()
         if table is not None:
-            self._tables[uri] = (table, used + 1)
+            self._tables[uri] = (table, used + 1, since)
         return table
 
     def table(self, uri: str) -> DeltaTable | None:

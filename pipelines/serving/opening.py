@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -63,6 +64,8 @@ class Queries:
 
 def reception_of(project: Project, index: str, clock: Clock) -> Reception:
     """Everything a project says of its service, opened."""
+    # Questions come side by side: the offline model's threads would only wait for each other. Read when its library loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     spans = Spans(otlp(project.file.serving.otlp)) if project.file.serving.otlp else Spans()
     embedder = Queries(lambda: embedder_of(project, index=index))
     return Reception(project, index, clock, embedder=embedder, log=audit_of(project), metrics=Metrics(index), spans=spans)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from pyarrow.dataset import ParquetReadOptions
 
 from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
 from pipelines.evidence.claims import BALANCE, CHECKS, CONTRACT, ENDPOINT, INSTANT, Balance, CheckVerdict, ContractRef, Endpoint
@@ -57,7 +58,8 @@ NAMES = tuple(_COLUMNS.names)
 # Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
 # writing behind it; compaction carries none and does not disturb a writer.
 _WRITER = "fortnight.ledger"
-_CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50"}
+# Statistics of three columns and no more: a commit carries every one it has, and each look at the table pays for those of all its files.
+_CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "seq,kind,day"}
 _UPKEEP_EVERY = 250
 _PUSH_ATTEMPTS = 8
 _SLICE = 10_000
@@ -196,13 +198,20 @@ class Ledger:
         known = {cast(int, seq): cast(str, own) for seq, own in pairs}
         return known if len(pairs) == len(known) else {}
 
-    def columns(self, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
-        """Some columns of some rows, in chain order: for readers to whom a row is too dear."""
+    def columns(self, names: Sequence[str], wanted: pc.Expression, words: Collection[str] = ()) -> pa.Table:
+        """Some columns of some rows, in chain order: for readers to whom a row is too dear. Those in ``words`` come as dictionaries."""
         table = self._open()
         schema = pa.schema([_COLUMNS.field(name) for name in names])
+        for at, name in enumerate(names):
+            if name in words:
+                schema = schema.set(at, pa.field(name, pa.dictionary(pa.int32(), _STRING)))
         if table is None:
             return schema.empty_table()
-        found = table.to_pyarrow_dataset().to_table(columns=list(names), filter=wanted)
+        options = ParquetReadOptions(dictionary_columns=set(words)) if words else None
+        found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
+        # Files hold rows as they were written, in whatever order they are listed: to put files in order moves no row.
+        batches = sorted((each for each in found.to_batches() if each.num_rows), key=lambda each: cast(int, each["seq"][0].as_py() or 0))
+        found = pa.Table.from_batches(batches, found.schema)
         if not _in_order(found["seq"]):
             found = found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")]))
         return found.cast(schema)
@@ -212,6 +221,8 @@ class Ledger:
         table = self._open()
         if table is None:
             return
+        if {name: table.metadata().configuration.get(name) for name in _CONFIGURATION} != _CONFIGURATION:
+            table.alter.set_table_properties(_CONFIGURATION)
         table.optimize.compact()
         table.create_checkpoint()
         table.cleanup_metadata()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -140,7 +142,7 @@ def test_a_sealer_killed_anywhere_leaves_the_day_whole_or_not_at_all(project: Pr
     project.live(0)
     real = ledger_room.write_deltalake
 
-    def killed(table, rows, **options):
+    def killed(table: DeltaTable, rows: pa.Table, **options: Any) -> None:
         if "seal" not in rows["kind"].to_pylist():
             return real(table, rows, **options)
         if at_step == "behind the commit":
@@ -170,7 +172,9 @@ def test_an_instance_restored_from_last_weeks_backup_takes_no_sealed_day_and_mak
     old = project.witnessed
     # Dagster's storage is a week old again: it knows neither the ticks nor the runs of the days that wait for their seal.
     project.witnessed = Witnessed(
-        tuple(tick for tick in old.ticks if tick.at < at(first)), tuple(run for run in old.runs if run.started_at < at(first)), ()
+        tuple(tick for tick in old.ticks if tick.at < at(first)),
+        tuple(run for run in old.runs if run.started_at and run.started_at < at(first)),
+        (),
     )
     assert verdicts(project.seal(7)) == [(day, "missing") for day in range(3, 7)]
     assert project.ledger.hashes([sealed.seq]) == {sealed.seq: sealed.hash}

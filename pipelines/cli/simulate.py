@@ -197,7 +197,8 @@ def _line(day: Lived, lang: str | None) -> None:
         word("simulate.gate", lang, index=g.index, green_days=f"{min(g.green_days, g.required_days):>2}", required_days=g.required_days)
         for g in day.gates
     )
-    said = ", ".join(word(f"simulate.did.{do}", lang) for do in dict.fromkeys(day.happened))
+    refused = {one["do"] for one in day.refused}
+    said = ", ".join(word(f"simulate.did.{do}", lang) for do in dict.fromkeys(day.happened) if do not in refused)
     row(word("simulate.day", lang, day=f"{day.day:>2}"), day.date.isoformat(), letters, "", gates, "", said, indent=0)
     for one in day.refused:
         row("-", word("simulate.refused", lang, what=word(f"simulate.did.{one['do']}", lang), why=one[language(lang)]))

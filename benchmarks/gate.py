@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.evidence.claims import Claim
     from pipelines.evidence.ledger import Ledger
 
-PARTS = ("decide", "append", "seal", "logic")
+PARTS = ("decide", "append", "seal", "logic", "days")
 STREAMS = 50 if quick() else 1_000
 DAYS = 60 if quick() else 365
 LONG = 2_000 if quick() else 100_000
@@ -29,9 +29,13 @@ POLICY, CONTRACT, ENDPOINT = "sha256:" + "p" * 64, "sha256:" + "c" * 64, "sha256
 def measures(parts: Sequence[str] = PARTS) -> Iterator[Measure]:
     """Every part makes its own ledger in a folder of its own."""
     wanted = {"decide": _decide, "append": _append, "seal": _seal, "logic": _logic}
-    for part in PARTS:
+    for part, measured in wanted.items():
         if part in parts or "" in parts:
-            yield tried(f"gate.{part}.seconds", wanted[part])
+            yield tried(f"gate.{part}.seconds", measured)
+    if "days" in parts or "" in parts:
+        from benchmarks import gate_days
+
+        yield from gate_days.measures()
 
 
 def _decide() -> Measure:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import gate_days, gate_location
 from benchmarks.measure import Measure, Sample, in_turn, quick, tried
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.evidence.claims import Claim
     from pipelines.evidence.ledger import Ledger
 
-PARTS = ("decide", "append", "seal", "logic", "days")
+PARTS = ("decide", "append", "seal", "logic", *gate_location.PARTS, *gate_days.PARTS)
 STREAMS = 50 if quick() else 1_000
 DAYS = 60 if quick() else 365
 LONG = 2_000 if quick() else 100_000
@@ -29,13 +30,11 @@ POLICY, CONTRACT, ENDPOINT = "sha256:" + "p" * 64, "sha256:" + "c" * 64, "sha256
 def measures(parts: Sequence[str] = PARTS) -> Iterator[Measure]:
     """Every part makes its own ledger in a folder of its own."""
     wanted = {"decide": _decide, "append": _append, "seal": _seal, "logic": _logic}
-    for part, measured in wanted.items():
+    for part in wanted:
         if part in parts or "" in parts:
-            yield tried(f"gate.{part}.seconds", measured)
-    if "days" in parts or "" in parts:
-        from benchmarks import gate_days
-
-        yield from gate_days.measures()
+            yield tried(f"gate.{part}.seconds", wanted[part])
+    yield from gate_location.measures(parts)
+    yield from gate_days.measures(parts)
 
 
 def _decide() -> Measure:

@@ -113,6 +113,19 @@ class Glimpses(Protocol):
 
 
 @runtime_checkable
+class Stirs(Protocol):
+    """A connector that can tell cheaply whether a stream changed since its last pull, from what that pull left behind."""
+
+    def stirred(self, stream: Stream, since: datetime | None, cursor: Cursor | None) -> str | None:
+        """``""`` while nothing changed, else a text that is the same until more does. One or two calls, whatever the size.
+
+        ``since`` is the last pull's watermark (aware UTC), ``cursor`` what its last page left; both None where nothing was ever pulled.
+        None as the answer: this stream can't be asked so, and only its slots see its changes.
+        """
+        ...
+
+
+@runtime_checkable
 class Operates(Protocol):
     """A connector whose source is called by operations that it can list, those included that no stream can be made of."""
 

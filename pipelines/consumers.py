@@ -15,22 +15,17 @@ from expectations.contract import Contract
 from pipelines.project import Project
 
 
-class ExpectedSource(BaseModel):
-    """Where a question's answer stands: a stream, and the columns of it where the question's writer named them."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    stream: str
-    fields: tuple[str, ...] = ()
-
-
 class Question(BaseModel):
-    """One line of ``evaluation/<index>.jsonl``, as far as it tells what the answer rests on."""
+    """One line of ``evaluation/<index>.jsonl``, as far as it tells what the answer rests on.
+
+    ``expect`` are rows that answer, as ``<stream>#<key>``; ``fields`` the columns of them that do, where the question's writer named them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
-    sources: tuple[ExpectedSource, ...] = ()
+    expect: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,14 +60,15 @@ def uses(project: Project, contract: Contract, columns: Iterable[str]) -> tuple[
             continue
         questions = _questions(project, spec.evaluation.questions) if spec.evaluation else ()
         here = tuple(field.name for field in contract.fields if field.name in wanted & shown)
-        asked = tuple(one.id for one in questions if any(_rests_on(source, contract, wanted, shown) for source in one.sources))
+        asked = tuple(one.id for one in questions if _rests_on(one, contract, wanted, shown))
         if here or asked:
             found.append(Use(name, here, asked, len(questions)))
     return tuple(found)
 
 
-def _rests_on(source: ExpectedSource, contract: Contract, wanted: frozenset[str], shown: frozenset[str]) -> bool:
-    return source.stream == contract.stream and bool(wanted & (frozenset(source.fields) or shown))
+def _rests_on(question: Question, contract: Contract, wanted: frozenset[str], shown: frozenset[str]) -> bool:
+    expected = any(row.partition("#")[0] == contract.stream for row in question.expect)
+    return expected and bool(wanted & (frozenset(question.fields) or shown))
 
 
 def _shown(contract: Contract) -> frozenset[str]:

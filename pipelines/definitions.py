@@ -5,7 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.defs.access_assets import access_assets
+from pipelines.defs.alerts import alert_sensors
 from pipelines.defs.assets import stream_assets
+from pipelines.defs.buttons import button_jobs
 from pipelines.defs.index_assets import index_assets
 from pipelines.defs.jobs import IN_PROCESS, jobs
 from pipelines.defs.resources import ProjectResource
@@ -23,9 +25,11 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
         # system/stream: a pull, with its six checks.       index/… gate/… production/…: candidate, decision, pointer.
         # access/… agreement/…: who is in what, and whether the source agrees.      books/… tables/…: ids compared, files tidied.
         assets=[*stream_assets(project), *access_assets(project), *upkeep_assets(project), *index_assets(project), seal_asset(project)],
-        jobs=list(by_name.values()),
+        # One for each schedule, and the buttons: seal, drill, rollback, suspend, replay.
+        jobs=[*by_name.values(), *button_jobs(project)],
         schedules=schedules(project, by_name),
-        sensors=sensors(project, by_name),
+        # Changes at sources between slots; what people must be told.
+        sensors=[*sensors(project, by_name), *alert_sensors(project)],
         resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
         # What is materialized or backfilled from the web UI belongs to no job of ours, and would start a process for every step.
         executor=IN_PROCESS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date, datetime, time
 from typing import Literal
@@ -44,10 +45,16 @@ class StreamSchedule(_Strict):
         return tuple(sorted({time.fromisoformat(one) for one in self.times}))
 
 
+def jitter(system: str, most: int) -> int:
+    """Minutes from 0 to ``most`` by which a system's slots are put off: from its name alone, so that the day's slots are known beforehand
+    and are the same on every machine."""
+    return int.from_bytes(hashlib.sha256(system.encode()).digest()[:8]) % (most + 1)
+
+
 class Schedule(_Strict):
     """When every stream is due each day, in the project's time zone, at which hour (1 to 24) that day closes, and when it is sealed.
 
-    ``streams`` holds, by stream or system, what is due otherwise. ``jp_business`` needs closed days: calendar.yaml, or ``closed``.
+    ``streams`` holds, by stream or system, what is due otherwise. ``jitter_minutes`` is how far systems' slots lie apart at most. ``jp_business`` needs closed days: calendar.yaml, or ``closed``.
     """
 
     hour: int = Field(default=5, ge=0, le=23)
@@ -57,11 +64,24 @@ class Schedule(_Strict):
     seal_hour: int = Field(default=1, ge=0, le=23)
     closed: Closed | None = None
     streams: dict[str, StreamSchedule] = {}
+    jitter_minutes: int = Field(default=0, ge=0, le=55)
 
     def of(self, stream: str) -> StreamSchedule:
-        """What holds for a stream: its own line, else its system's, else the project's."""
-        own = self.streams.get(stream) or self.streams.get(stream.split("/")[0])
-        return own or StreamSchedule(times=(f"{self.hour:02d}:{self.minute:02d}",), days=self.days)
+        """What holds for a stream: its own line, else its system's, else the project's; each time put off by the system's jitter.
+
+        Schedules and calendar both ask here, so the slot that is due is the one that fires. An empty name is no system's: no jitter.
+        """
+        system = stream.split("/")[0]
+        own = self.streams.get(stream) or self.streams.get(system)
+        told = own or StreamSchedule(times=(f"{self.hour:02d}:{self.minute:02d}",), days=self.days)
+        return told.model_copy(update={"times": tuple(self._put_off(at, system) for at in told.clock)}) if system else told
+
+    def _put_off(self, at: time, system: str) -> str:
+        minutes = at.hour * 60 + at.minute
+        # Within the day: a slot at or after the closing hour would be due on no day.
+        latest = max(self.close_hour * 60 - 1, minutes)
+        moved = min(minutes + jitter(system, self.jitter_minutes), latest)
+        return f"{moved // 60:02d}:{moved % 60:02d}"
 
 
 class Maintenance(_Strict):

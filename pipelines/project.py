@@ -21,6 +21,7 @@ from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
 from pipelines.due import Maintenance, Schedule
+from pipelines.operations import Alerts, Watch
 from pipelines.serving_block import Serving
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class ProjectFile(_Strict):
     schedule: Schedule = Schedule()
     maintenance: tuple[Maintenance, ...] = ()
     quarantine: Quarantine = Quarantine()
+    alerts: Alerts = Alerts()
+    watch: Watch = Watch()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
     serving: Serving = Serving()

@@ -29,6 +29,7 @@ from connectors.sharepoint.proofs import proofs, reads_rights
 from connectors.sharepoint.roster import read_roster
 from connectors.sharepoint.schema import schema
 from connectors.sharepoint.scopes import ScopeMap
+from connectors.sharepoint.stirred import stirred
 from connectors.sharepoint.versions import weigh
 from connectors.transport import TransportOptions
 
@@ -92,6 +93,12 @@ class SharePoint:
 
     def count(self, stream: Stream) -> int:
         return pulling.count(self._at, stream)
+
+    def stirred(self, stream: Stream, since: datetime | None, cursor: Cursor | None) -> str | None:
+        kind = pulling.spec_of(stream).kind
+        if kind == "pages" or cursor is None:
+            return None
+        return stirred(self._tenant.graph, cursor.state, library=kind == "library")
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         with closing():

@@ -24,6 +24,7 @@ from connectors.soap.declared import contradicted, with_declared
 from connectors.soap.examine import examine
 from connectors.soap.identity import identify
 from connectors.soap.services import Services
+from connectors.soap.stirred import stirred
 from connectors.soap.tables import row_stream, table_keys, table_pages, table_schema
 from connectors.transport import TransportOptions
 
@@ -94,6 +95,10 @@ class SoapConnector:
         if spec.count is not None:
             return pull.count(client, spec)
         return sum(batch.num_rows for batch in pull.keys(client, stream, spec))
+
+    def stirred(self, stream: Stream, since: datetime | None, cursor: Cursor | None) -> str | None:
+        spec, client = self._of(stream)
+        return stirred(client, row_stream(stream, spec.table) if spec.table else stream, spec, since)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         spec, client = self._of(stream)

@@ -119,9 +119,23 @@ def stored(project: Project, system: str | None = None) -> list[Finding]:
     with storing(project.root):
         blobs = stray_blobs(Warehouse(project.root).store)
     found = [Finding("blobs", False, told("landing.stray_file", place=place, at=at), NO) for place, at in blobs]
+    if system is None:
+        found += _channels(project)
     return found + [
         one for stream in project.contracts if system in (None, stream.partition("/")[0]) for one in _of_stream(project, stream)
     ]
+
+
+def _channels(project: Project) -> list[Finding]:
+    """Whether alerts arrive. A channel that is down never fails a run, so it has to be said here."""
+    from connectors.messages import told
+    from pipelines.landing.storing import storing
+    from pipelines.reports.outbox import health
+
+    if not project.file.alerts.channels:
+        return []
+    with storing(project.root):
+        return [Finding(told("doctor.alerts", channel=name), ok, said, 0 if ok else NO) for name, ok, said in health(project)]
 
 
 def _of_stream(project: Project, stream: str) -> list[Finding]:

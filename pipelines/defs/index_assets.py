@@ -4,17 +4,15 @@ https://docs.dagster.io/guides/build/assets
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from connectors.errors import FortnightError
-from connectors.messages import sentence
 from pipelines.clock import Clock
 from pipelines.defs import checks
-from pipelines.defs.checks import table_schema
 from pipelines.defs.evaluation_assets import evaluation_check, evaluation_specs
+from pipelines.defs.gate_page import calendar_metadata, state_metadata
 from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
@@ -28,7 +26,6 @@ from pipelines.project import Project
 
 CHECK = ELIGIBLE
 RECONCILED = "reconciled"
-_MARK = {"green": "G 🟩", "red": "R 🟥", "missing": "missing ⬜", "excused": "excused 🟦", "unsealed": "not sealed"}
 
 
 def index_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -122,13 +119,15 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 "access_coverage": dg.MetadataValue.float(made.access.share),
                 "model": dg.MetadataValue.text(f"{made.model_id}@{made.revision}"),
                 "content_hash": dg.MetadataValue.text(made.content_hash),
+                # Where it stood when this was built: the day's examination, which comes next, moves facts and no day.
+                **calendar_metadata(gate_state(files, name, project_files.clock)),
             },
         )
         yield checks.result(candidate_key, reconcile_check(reconciled))
         # Before the gate is read: what the examination finds is one of the facts it reads.
         if files.index(name).evaluation is not None:
             yield evaluation_check(project_files, name, made, candidate_key, embedder)
-        yield eligibility_check(candidate_key, gate_state(files, name, project_files.clock))
+        yield eligibility_check(files, candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(
         key=gate_key,
@@ -143,7 +142,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
     def gate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
         clock = project_files.clock
         state = record_standing(project_files.project, name, clock.now(), clock.kind)
-        return dg.MaterializeResult(metadata=_state_metadata(state), tags={"gate/eligible": str(state.eligibility == "eligible").lower()})
+        eligible = str(state.eligibility == "eligible").lower()
+        return dg.MaterializeResult(metadata=state_metadata(project_files.project, state), tags={"gate/eligible": eligible})
 
     @dg.asset(
         key=production_key,
@@ -179,7 +179,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
     return [candidate, gate, production]
 
 
-def eligibility_check(key: dg.AssetKey, state: GateState) -> dg.AssetCheckResult:
+def eligibility_check(project: Project, key: dg.AssetKey, state: GateState) -> dg.AssetCheckResult:
     """``production_eligible``: numbers that plot themselves, the day-by-day table, the reasons as sentences. A warning while days are few."""
     return dg.AssetCheckResult(
         asset_key=key,
@@ -187,25 +187,5 @@ def eligibility_check(key: dg.AssetKey, state: GateState) -> dg.AssetCheckResult
         passed=state.eligibility == "eligible",
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{state.index}: {state.eligibility}, {state.green_days} of {state.required_days} green days",
-        metadata=_state_metadata(state),
+        metadata=state_metadata(project, state),
     )
-
-
-def _state_metadata(state: GateState) -> dict[str, dg.MetadataValue]:
-    days = sorted({day for stream in state.streams for day, _ in stream.days})
-    names = ["stream", "green", *[f"{day:%m-%d}" for day in days]]
-
-    def row(stream: Any) -> dg.TableRecord:
-        marks: dict[date, str] = {day: _MARK.get(verdict, "?") for day, verdict in stream.days}
-        cells = {f"{day:%m-%d}": marks.get(day, "") for day in days}
-        return dg.TableRecord({"stream": stream.stream, "green": f"{stream.green_days} of {state.required_days}", **cells})
-
-    reasons = [sentence(reason.code, reason.params) for reason in state.reasons]
-    return {
-        "green_days": dg.MetadataValue.int(state.green_days),
-        "required_days": dg.MetadataValue.int(state.required_days),
-        "streams_ready": dg.MetadataValue.int(sum(1 for stream in state.streams if stream.green_days >= state.required_days)),
-        "eligibility": dg.MetadataValue.text(state.eligibility),
-        "calendar": dg.MetadataValue.table([row(stream) for stream in state.streams], schema=table_schema(names)),
-        "reasons": dg.MetadataValue.table([dg.TableRecord({"reason": text}) for text in reasons], schema=table_schema(["reason"])),
-    }

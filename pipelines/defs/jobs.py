@@ -12,13 +12,13 @@ import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
 from pipelines.defs.keys import LEDGER, access_keys, books_key, index_keys, stream_key, tables_key
+from pipelines.defs.tags import job_tags
 from pipelines.project import Project
 
 #: What ``dg.define_asset_job`` returns has no public name in Dagster.
 AssetJob = Any
 #: Re-importing the code location for each step costs more than a small pull; isolation comes from one run per system.
 IN_PROCESS = dg.in_process_executor
-LIMITS = {"dagster/max_runtime": "7200"}
 
 
 def system_job_name(system: str) -> str:
@@ -56,7 +56,7 @@ def jobs(project: Project) -> list[AssetJob]:
             system_job_name(system),
             selection=dg.AssetSelection.assets(*[stream_key(s) for s in streams]),
             executor_def=IN_PROCESS,
-            tags=LIMITS,
+            tags=job_tags("pull", system=system),
             description=f"Pull every stream of {system}.",
         )
         for system, streams in by_system(project).items()
@@ -66,38 +66,39 @@ def jobs(project: Project) -> list[AssetJob]:
             index_job_name(name),
             selection=dg.AssetSelection.assets(*index_keys(name)),
             executor_def=IN_PROCESS,
-            tags=LIMITS,
+            tags=job_tags("index", index=name),
             description=f"Build a candidate of {name}, let the gate decide, move the pointer only when it is eligible.",
         )
         for name in project.file.indexes
     ]
     for system, streams in by_system(project).items():
-        for name, keys, what in (
+        for kind, name, keys, what in (
             (
+                "books",
                 books_job_name(system),
                 [books_key(stream) for stream in streams],
                 f"Compare the ids of {system} with ours, stream by stream.",
             ),
-            (tables_job_name(system), [tables_key(system)], f"Compact and vacuum the tables of {system}."),
+            ("tables", tables_job_name(system), [tables_key(system)], f"Compact and vacuum the tables of {system}."),
         ):
             selection = dg.AssetSelection.assets(*keys)
-            found.append(dg.define_asset_job(name, selection=selection, executor_def=IN_PROCESS, tags=LIMITS, description=what))
+            tags = job_tags(kind, system=system)
+            found.append(dg.define_asset_job(name, selection=selection, executor_def=IN_PROCESS, tags=tags, description=what))
     for system in roster_systems(project):
         roster, agreement, versions = access_keys(system)
-        for name, key, what in (
-            (roster_job_name(system), roster, f"Read who is in what in {system}."),
-            (agreement_job_name(system), agreement, f"Ask {system} whether it agrees with our tables."),
-            (versions_job_name(system), versions, f"Weigh the versions of the largest files of {system}."),
+        for kind, name, key, what in (
+            ("roster", roster_job_name(system), roster, f"Read who is in what in {system}."),
+            ("agreement", agreement_job_name(system), agreement, f"Ask {system} whether it agrees with our tables."),
+            ("versions", versions_job_name(system), versions, f"Weigh the versions of the largest files of {system}."),
         ):
-            found.append(
-                dg.define_asset_job(name, selection=dg.AssetSelection.assets(key), executor_def=IN_PROCESS, tags=LIMITS, description=what)
-            )
+            selection, tags = dg.AssetSelection.assets(key), job_tags(kind, system=system)
+            found.append(dg.define_asset_job(name, selection=selection, executor_def=IN_PROCESS, tags=tags, description=what))
     found.append(
         dg.define_asset_job(
             "seal",
             selection=dg.AssetSelection.assets(LEDGER),
             executor_def=IN_PROCESS,
-            tags=LIMITS,
+            tags=job_tags("seal"),
             description="Seal every closed day: the only writer of the chain.",
         )
     )

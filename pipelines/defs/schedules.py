@@ -22,6 +22,7 @@ from pipelines.defs.jobs import (
     versions_job_name,
 )
 from pipelines.defs.keys import stream_key
+from pipelines.defs.tags import launch_tags
 from pipelines.evidence.calendar import due_slots
 from pipelines.evidence.plan import cadence_of, closed_of, default_cadence
 from pipelines.project import Project
@@ -78,7 +79,7 @@ def _slots(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinitio
             )
         # All of them: the job's own selection, as a hand-launched run has it.
         selection = None if len(owing) == len(streams) else [stream_key(stream) for stream in owing]
-        return dg.RunRequest(partition_key=day.isoformat(), asset_selection=selection)
+        return dg.RunRequest(partition_key=day.isoformat(), asset_selection=selection, tags=launch_tags("schedule", day.isoformat()))
 
     return slot
 
@@ -100,7 +101,7 @@ def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: s
         warehouse = Warehouse(project.root)
         if not any(warehouse.published(stream) for stream in streams):
             return dg.SkipReason(f"no stream of {system} was published yet: there is nothing to ask about")
-        return dg.RunRequest()
+        return dg.RunRequest(tags=launch_tags("schedule"))
 
     return waiting
 
@@ -119,7 +120,7 @@ def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partition
         day = context.scheduled_execution_time.astimezone(zone).date()
         if partitioned and not due_slots(default_cadence(project), day, project.file.timezone, closed_of(project)):
             return dg.SkipReason(f"{day} is not due in the project's calendar ({_said(project)})")
-        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None)
+        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None, tags=launch_tags("schedule", day.isoformat()))
 
     return daily_slot
 

@@ -16,10 +16,10 @@ from pipelines.project import Project, load
 
 STREAM = "kintone/faq"
 QUESTIONS: list[dict[str, Any]] = [
-    {"id": "q1", "question": "?", "sources": [{"stream": STREAM, "key": "1", "fields": ["answer"]}]},
-    {"id": "q2", "question": "?", "sources": [{"stream": STREAM, "key": "2"}]},
-    {"id": "q3", "question": "?", "sources": [{"stream": "kintone/orders", "key": "2"}]},
-    {"id": "q4", "question": "?", "sources": []},
+    {"id": "q1", "question": "?", "expect": [f"{STREAM}#1"], "fields": ["answer"]},
+    {"id": "q2", "question": "?", "expect": [f"{STREAM}#2", "kintone/orders#7"]},
+    {"id": "q3", "question": "?", "expect": ["kintone/orders#2"]},
+    {"id": "q4", "question": "?", "expect": []},
 ]
 
 

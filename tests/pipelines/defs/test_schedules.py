@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_project import CUSTOMERS, FAQ, definitions_of, write_project, write_yaml
 
+from pipelines.due import Schedule, jitter
 from pipelines.evidence.errors import CalendarError
+from pipelines.evidence.plan import cadence_of, default_cadence
+from pipelines.project import load
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 BUSINESS_DAYS = {"hour": 5, "minute": 0, "days": "jp_business", "closed": {"years": [2026], "days": ["2026-11-03", "2026-11-23"]}}
@@ -103,3 +108,24 @@ def test_sealing_happens_on_every_day_since_a_closed_day_needs_its_seal_too(tmp_
     said = tick(folder, "seal_daily", datetime(2026, 11, 23, 1, 10, tzinfo=TOKYO))
     assert len(said.run_requests) == 1
     assert said.run_requests[0].partition_key is None
+
+
+def test_each_systems_slot_is_put_off_by_its_own_jitter_and_is_the_slot_that_is_due(tmp_path: Path) -> None:
+    project = load(write_project(tmp_path, CUSTOMERS, schedule={"hour": 5, "minute": 0, "jitter_minutes": 30}))
+    minutes = jitter("kintone", 30)
+    (cadence,) = {cadence_of(project, stream) for stream in project.contracts}
+    assert cadence.times == (time(5, minutes),)
+    schedule = definitions_of(tmp_path).get_repository_def().get_schedule_def("pull_kintone_daily")
+    assert schedule.cron_schedule == f"{minutes} 5 * * *"
+    assert default_cadence(project).times == (time(5, 0),), "an index is no system"
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(0, 55), st.integers(0, 1439), st.integers(1, 24))
+def test_a_jitter_stays_within_its_budget_and_never_leaves_the_day(system: str, most: int, minute: int, close: int) -> None:
+    at = f"{minute // 60:02d}:{minute % 60:02d}"
+    schedule = Schedule(hour=minute // 60, minute=minute % 60, jitter_minutes=most, close_hour=close)
+    (slot,) = schedule.of(f"{system.replace('/', '-')}/stream").clock
+    moved = slot.hour * 60 + slot.minute
+    assert minute <= moved <= minute + most, at
+    if minute < close * 60:
+        assert moved < close * 60

@@ -19,7 +19,8 @@ from pipelines.defs.instance import instance_of
 from pipelines.evidence.plan import claims_of
 from pipelines.project import load
 
-Look = Callable[[str | None], Any]
+#: One tick with this cursor; what it asks for is launched and ends well, unless ``launched`` is false.
+Look = Callable[..., Any]
 
 
 @dataclass
@@ -54,9 +55,12 @@ def look(folder: Path) -> Iterator[Look]:
     repository = definitions_of(folder).get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def tick(cursor: str | None) -> Any:
+        def tick(cursor: str | None, launched: bool = True) -> Any:
             context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository, sensor_name="kintone_changes")
-            return repository.get_sensor_def("kintone_changes").evaluate_tick(context)
+            said = repository.get_sensor_def("kintone_changes").evaluate_tick(context)
+            for request in said.run_requests if launched else ():
+                instance.add_run(dg.DagsterRun(job_name="pull_kintone", status=dg.DagsterRunStatus.SUCCESS, tags=request.tags))
+            return said
 
         yield tick
 
@@ -88,12 +92,19 @@ def test_a_changed_app_asks_for_its_own_stream_alone(look: Look, source: Source)
 
 def test_a_source_that_comes_back_to_an_old_state_is_asked_again(look: Look) -> None:
     """A record entered and then deleted leaves the count as it was: both are changes."""
-    before = look(None)
-    elsewhere = before.cursor.replace(":120", ":121")
-    assert elsewhere != before.cursor
+    known = look(look(None).cursor).cursor
+    elsewhere = known.replace(":120", ":121")
+    assert elsewhere != known
     back = look(elsewhere)
     assert asked(back) == {"kintone/customers"}
     assert back.run_requests[0].run_key is None
+
+
+def test_a_run_that_never_came_to_be_loses_no_change(look: Look) -> None:
+    lost = look(None, launched=False)
+    again = look(lost.cursor)
+    assert asked(again) == asked(lost) == {"kintone/customers", "kintone/faq"}
+    assert again.run_requests[0].tags["fortnight/trigger"] == "sensor"
 
 
 def test_a_source_that_is_down_is_said_and_nothing_is_forgotten(look: Look, folder: Path, source: Source) -> None:

@@ -273,13 +273,23 @@ def travel(
 
 @contextmanager
 def _kept_open() -> Generator[None]:
-    """Dagster's SQLite files opened once instead of once an event, and written without waiting for the disk.
+    """Dagster's SQLite files opened once instead of once an event, and written without waiting for the disk; its migration scripts read once
+    instead of once a run, each of which has a file of its own.
 
     A machine that loses its power in the middle of a simulation loses the simulation.
     """
+    from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine, event
 
     engines: dict[str, Any] = {}
+    read = ScriptDirectory.from_config
+    scripts: dict[str | None, ScriptDirectory] = {}
+
+    def known(config: Any) -> ScriptDirectory:
+        where = config.get_main_option("script_location")
+        if where not in scripts:
+            scripts[where] = read(config)
+        return scripts[where]
 
     def kept(address: str, **_: Any) -> Any:
         if address not in engines:
@@ -294,6 +304,7 @@ def _kept_open() -> Generator[None]:
         return engines[address]
 
     with ExitStack() as patched:
+        patched.enter_context(mock.patch.object(ScriptDirectory, "from_config", known))
         for module in _SQLITE:
             patched.enter_context(mock.patch.object(module, "create_engine", kept))
         try:

@@ -31,7 +31,7 @@ def demo_days(stage: Stage, days: int) -> None:
     stage.show("\n3. " + word("demo.promote", stage.lang), indent=0)
     opened = _opened(found["home"])
     promoted = [told for index in opened.file.indexes for told in promoted_by_two(opened, index, WallClock(), home)]
-    _as_the_script_says(found, stage.lang)
+    as_the_script_says(found, stage.lang)
     home.found["ui"] = None
     if stage.ui_port is not None:
         stage.show("\n4. " + word("demo.ui", stage.lang), indent=0)
@@ -71,7 +71,7 @@ def promoted_by_two(project: Project, index: str, clock: Clock, stage: Stage) ->
     return [told]
 
 
-def _as_the_script_says(found: dict[str, Any], lang: str | None) -> None:
+def as_the_script_says(found: dict[str, Any], lang: str | None) -> None:
     """Raises AnswerIsNo for the first thing that was not as the script has it: a day that ended otherwise, a decision that was refused."""
     from connectors.errors import AnswerIsNo
 

@@ -38,6 +38,7 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
+from dagster._utils import interrupts
 
 from pipelines.clock import SimulatedClock
 from pipelines.defs.instance import dagster_home
@@ -267,7 +268,9 @@ def travel(
         travelled = Travelled(context, resource, traveller, passing)
         # What runs would print is stored with them, and whoever looks on is told day by day.
         silenced = mock.patch.object(context_creation_job, "default_system_loggers", lambda _: [])
-        with silenced, mock.patch.object(active, "time", _Naps(travelled)):
+        # Whoever lives the days says what Ctrl-C does. Dagster would take it for its own, and let a run fail that was not to.
+        heard = mock.patch.object(interrupts, "_replace_interrupt_signal", lambda _: None)
+        with silenced, heard, mock.patch.object(active, "time", _Naps(travelled)):
             yield travelled
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import gate_location
+from benchmarks import gate_days, gate_location
 from benchmarks.measure import Measure, Sample, in_turn, quick, tried
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.evidence.claims import Claim
     from pipelines.evidence.ledger import Ledger
 
-PARTS = ("decide", "append", "seal", "logic", *gate_location.PARTS)
+PARTS = ("decide", "append", "seal", "logic", *gate_location.PARTS, *gate_days.PARTS)
 STREAMS = 50 if quick() else 1_000
 DAYS = 60 if quick() else 365
 LONG = 2_000 if quick() else 100_000
@@ -34,6 +34,7 @@ def measures(parts: Sequence[str] = PARTS) -> Iterator[Measure]:
         if part in parts or "" in parts:
             yield tried(f"gate.{part}.seconds", wanted[part])
     yield from gate_location.measures(parts)
+    yield from gate_days.measures(parts)
 
 
 def _decide() -> Measure:

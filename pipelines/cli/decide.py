@@ -37,21 +37,9 @@ def accept(
     """Accept the contract a stream is pulled under now, in place of the one its days were sealed under. A breaking change needs two persons."""
     with spoken(lang, json_):
         opened = open_project(project)
-        contract = opened.contract(stream)
-        from connectors.errors import AnswerIsNo
-        from pipelines.evidence.plan import book_of
-        from pipelines.evidence.reasons import reason
-        from pipelines.evidence.taking import Asked
+        from pipelines.evidence.asking import acceptance
 
-        after = contract.fingerprint()
-        sealed = [
-            span.contract for span in book_of(opened).seals.spans([stream], frozenset(), lambda *_: False).get(stream, ()) if span.contract
-        ]
-        before = next((one for one in reversed(sealed) if one != after), sealed[-1] if sealed else None)
-        if before is None:
-            raise AnswerIsNo("decide.nothing_sealed", stream=stream)
-        terms = reason("decision.contract_accepted", before=before, after=after, change="additive" if additive else "breaking")
-        taken = _take(opened, Asked("accept", stream, "", terms, why), sign_with)
+        taken = _take(opened, acceptance(opened, stream, why, additive=additive), sign_with)
     _say("accept", stream, taken, None, json_, lang)
 
 
@@ -133,22 +121,19 @@ def sign_off(
     """Sign off the first week (business owner), or with --day the daily review after promotion (operator)."""
     with spoken(lang, json_):
         opened = open_project(project)
-        spec = opened.index(index)
+        opened.index(index)
         from connectors.errors import AnswerIsNo
         from pipelines.clock import WallClock
-        from pipelines.evidence.chain import fingerprint
+        from pipelines.evidence.asking import first_week, review
         from pipelines.evidence.plan import today_of
-        from pipelines.evidence.reasons import reason
-        from pipelines.evidence.taking import Asked
 
         if day is None:
-            contracts = {stream: opened.contract(stream).fingerprint() for stream in spec.streams}
-            asked = Asked("week-one", index, index, reason("decision.week_one", contracts=fingerprint(contracts)), why or "-")
+            asked = first_week(opened, index, why or "-")
         else:
             on = civil(day)
             if not 0 <= (today_of(opened, WallClock().now()) - on).days <= 1:
                 raise AnswerIsNo("decide.not_a_day_to_review", day=day)
-            asked = Asked("review", index, index, None, why or "-", on)
+            asked = review(index, on, why or "-")
         taken = _take(opened, asked, sign_with)
     _say(asked.verb, index, taken, None, json_, lang)
 
@@ -166,26 +151,11 @@ def promote(
     with spoken(lang, json_):
         opened = open_project(project)
         opened.index(index)
-        from connectors.errors import AnswerIsNo
         from pipelines.clock import WallClock
-        from pipelines.evidence.declare import declare_all, record_standing
-        from pipelines.evidence.reasons import reason
-        from pipelines.evidence.taking import Asked
-        from pipelines.index.promotion import promote_decided
-        from pipelines.index.releases import candidate
+        from pipelines.index.promotion import promote_decided, proposed
 
-        clock, made = WallClock(), candidate(opened.root, index, release)
-        declare_all(opened, clock.now(), clock.kind)
-        state = record_standing(opened, index, clock.now(), clock.kind)
-        if state.eligibility != "eligible":
-            from connectors.messages import told
-
-            said = told(f"gate.eligibility.{state.eligibility}")
-            raise AnswerIsNo(
-                "decide.not_eligible", index=index, eligibility=said, green_days=state.green_days, required_days=state.required_days
-            )
-        terms = reason("decision.promote", release=release, content_hash=made.content_hash)
-        taken = _take(opened, Asked("promote", index, index, terms, why or "-"), sign_with)
+        clock = WallClock()
+        taken = _take(opened, proposed(opened, index, release, why or "-", clock), sign_with)
         moved = None if taken.waits else promote_decided(opened, index, clock.now())
     _say("promote", index, taken, moved, json_, lang)
 
@@ -215,9 +185,9 @@ def resume(
     with spoken(lang, json_):
         opened = open_project(project)
         opened.index(index)
-        from pipelines.evidence.taking import Asked
+        from pipelines.evidence.asking import resumption
 
-        taken = _take(opened, Asked("resume", index, index, None, why), sign_with)
+        taken = _take(opened, resumption(index, why), sign_with)
     _say("resume", index, taken, None, json_, lang)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken, word
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, language, line, open_project, row, spoken, word
 
 if TYPE_CHECKING:
     from pipelines.evidence.gate import GateState
@@ -49,7 +49,7 @@ def simulate(
             return _schema(json_)
         found = lived_days(Asked(project, days, script, start, home, resume, port), json_, lang)
     emit("simulation", found, json_, lambda: closing(found, lang))
-    if not all(one["holds"] for one in found["expected"]):
+    if not all(one["holds"] for one in found["expected"]) or any(day["refused"] for day in found["days"]):
         raise typer.Exit(NO)
 
 
@@ -93,7 +93,7 @@ def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
         "clock": "simulated",
         "environment": "sandbox",
         "start": run.note.start,
-        "days": told,
+        "days": [{**day, "refused": _refused(day, lang)} for day in told],
         "expected": _met(script, told),
         "reasons": reasons,
         "seconds": round(time.monotonic() - began, 1),
@@ -105,11 +105,25 @@ def closing(found: dict[str, Any], lang: str | None) -> None:
     for why in found["reasons"]:
         row("-", f"{why['index']}:", why["message"])
     for one in found["expected"]:
-        code = "simulate.met" if one["holds"] else "simulate.not_met"
-        at = "·" if one["found"] is None else one["found"]
-        line(code, lang, day=one["day"], index=one["index"], green_days=one["green_days"], found=at)
+        wanted, there = expectation(one, lang)
+        line("simulate.met" if one["holds"] else "simulate.not_met", lang, day=one["day"], index=one["index"], wanted=wanted, found=there)
     line("simulate.took", lang, days=len(found["days"]), seconds=f"{found['seconds']:.0f}")
     line("simulate.look", lang, home=found["home"])
+
+
+def expectation(one: dict[str, Any], lang: str | None) -> tuple[str, str]:
+    """What was expected, and what there was of just that, in words."""
+
+    def words(green: int | None, eligibility: str | None) -> str:
+        days = [] if one["green_days"] is None else [word("simulate.green_days", lang, green_days="·" if green is None else green)]
+        said = [] if one["eligibility"] is None else [word(f"gate.eligibility.{eligibility}", lang) if eligibility else "·"]
+        return ", ".join([*days, *said])
+
+    return words(one["green_days"], one["eligibility"]), words(one["found"], one["found_eligibility"])
+
+
+def _refused(day: dict[str, Any], lang: str | None) -> list[dict[str, str]]:
+    return [{"do": one["do"], "code": one["code"], "message": one[language(lang)]} for one in day["refused"]]
 
 
 def _prepared(asked: Asked, project: Project, home: Path, script: Script, text: str, stopped: Callable[[], bool]) -> Run:
@@ -180,10 +194,14 @@ def _line(day: Lived, lang: str | None) -> None:
         systems[system] = systems.get(system, "") + LETTER.get(verdict, "?")
     letters = "  ".join(f"{system} {found}" for system, found in systems.items())
     gates = "  ".join(
-        word("simulate.gate", lang, index=g.index, green_days=f"{g.green_days:>2}", required_days=g.required_days) for g in day.gates
+        word("simulate.gate", lang, index=g.index, green_days=f"{min(g.green_days, g.required_days):>2}", required_days=g.required_days)
+        for g in day.gates
     )
-    said = ", ".join(word(f"simulate.did.{do}", lang) for do in dict.fromkeys(day.happened))
+    refused = {one["do"] for one in day.refused}
+    said = ", ".join(word(f"simulate.did.{do}", lang) for do in dict.fromkeys(day.happened) if do not in refused)
     row(word("simulate.day", lang, day=f"{day.day:>2}"), day.date.isoformat(), letters, "", gates, "", said, indent=0)
+    for one in day.refused:
+        row("-", word("simulate.refused", lang, what=word(f"simulate.did.{one['do']}", lang), why=one[language(lang)]))
 
 
 def _met(script: Script, days: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -193,9 +211,16 @@ def _met(script: Script, days: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
         lived = next((day for day in days if day["day"] == one.day), None)
         if lived is None:
             continue
-        counts = {gate["index"]: gate["green_days"] for gate in lived["gate"]}
-        there = counts.get(one.index)
-        found.append({"day": one.day, "index": one.index, "green_days": one.green_days, "found": there, "holds": there == one.green_days})
+        gate = next((gate for gate in lived["gate"] if gate["index"] == one.index), {"green_days": None, "eligibility": None})
+        wanted = {name: value for name, value in (("green_days", one.green_days), ("eligibility", one.eligibility)) if value is not None}
+        found.append(
+            {
+                **one.model_dump(),
+                "found": gate["green_days"],
+                "found_eligibility": gate["eligibility"],
+                "holds": all(gate[name] == value for name, value in wanted.items()),
+            }
+        )
     return found
 
 

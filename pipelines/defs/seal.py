@@ -38,7 +38,12 @@ def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -
         since = days[0].opens_at if days else now - timedelta(days=1)
         seen = witness(project, instance, since)
         policy = replace(seal_policy(project), windows=windows_known(project, calendar))
-        return seal_closed_days(ledger, claims_of(project), seen, calendar, policy, now, clock.kind)
+        seals = seal_closed_days(ledger, claims_of(project), seen, calendar, policy, now, clock.kind)
+        if seals:
+            # Every pull leaves a small file, and every gate reads all of them: once a day is often enough to put them together.
+            ledger.keep_up()
+            claims_of(project).keep_up()
+        return seals
 
 
 def seal_asset(project: Project) -> dg.AssetsDefinition:

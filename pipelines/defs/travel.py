@@ -38,6 +38,7 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
+from dagster._utils import interrupts
 
 from pipelines.clock import SimulatedClock
 from pipelines.defs.instance import dagster_home
@@ -267,19 +268,31 @@ def travel(
         travelled = Travelled(context, resource, traveller, passing)
         # What runs would print is stored with them, and whoever looks on is told day by day.
         silenced = mock.patch.object(context_creation_job, "default_system_loggers", lambda _: [])
-        with silenced, mock.patch.object(active, "time", _Naps(travelled)):
+        # Whoever lives the days says what Ctrl-C does. Dagster would take it for its own, and let a run fail that was not to.
+        heard = mock.patch.object(interrupts, "_replace_interrupt_signal", lambda _: None)
+        with silenced, heard, mock.patch.object(active, "time", _Naps(travelled)):
             yield travelled
 
 
 @contextmanager
 def _kept_open() -> Generator[None]:
-    """Dagster's SQLite files opened once instead of once an event, and written without waiting for the disk.
+    """Dagster's SQLite files opened once instead of once an event, and written without waiting for the disk; its migration scripts read once
+    instead of once a run, each of which has a file of its own.
 
     A machine that loses its power in the middle of a simulation loses the simulation.
     """
+    from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine, event
 
     engines: dict[str, Any] = {}
+    read = ScriptDirectory.from_config
+    scripts: dict[str | None, ScriptDirectory] = {}
+
+    def known(config: Any) -> ScriptDirectory:
+        where = config.get_main_option("script_location")
+        if where not in scripts:
+            scripts[where] = read(config)
+        return scripts[where]
 
     def kept(address: str, **_: Any) -> Any:
         if address not in engines:
@@ -294,6 +307,7 @@ def _kept_open() -> Generator[None]:
         return engines[address]
 
     with ExitStack() as patched:
+        patched.enter_context(mock.patch.object(ScriptDirectory, "from_config", known))
         for module in _SQLITE:
             patched.enter_context(mock.patch.object(module, "create_engine", kept))
         try:

@@ -157,6 +157,28 @@ class ClaimStore:
                 if attempt == _ATTEMPTS:
                     raise
 
+    def first_started(self) -> dict[str, datetime]:
+        """The instant (aware, UTC) of each stream's oldest claim. Reads two columns: claims grow by every pull that ever was."""
+        try:
+            table = DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return {}
+        found = table.to_pyarrow_dataset().to_table(columns=["stream", "started_at"])
+        oldest = found.group_by("stream").aggregate([("started_at", "min")])
+        return dict(zip(oldest["stream"].to_pylist(), oldest["started_at_min"].to_pylist(), strict=True))
+
+    def keep_up(self) -> None:
+        """Compact the small file that each pull left, day by day, and drop what compaction left over a week ago. No claim changes; pulls may
+        append meanwhile."""
+        try:
+            table = DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return
+        table.optimize.compact()
+        table.create_checkpoint()
+        table.cleanup_metadata()
+        table.vacuum(dry_run=False)
+
     def read(self, day: date | None = None, stream: str | None = None, since: date | None = None) -> tuple[Claim, ...]:
         """Claims of a civil day, from a day on, and of a stream (all optional), oldest first. A store nobody has written to is empty."""
         try:

@@ -83,11 +83,7 @@ def first_days(project: Project) -> dict[str, date]:
     The day a claim names is not asked: a backfill may name any day of the past, and nobody owed a pull on that one.
     """
     zone = ZoneInfo(project.file.timezone)
-    first: dict[str, date] = {}
-    for claim in claims_of(project).read():
-        started = claim.started_at.astimezone(zone).date()
-        first[claim.stream] = min(first.get(claim.stream, started), started)
-    return first
+    return {stream: at.astimezone(zone).date() for stream, at in claims_of(project).first_started().items()}
 
 
 def not_yet(project: Project, now: datetime) -> Reason | None:

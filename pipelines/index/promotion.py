@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from connectors.errors import AnswerIsNo
+from connectors.messages import told
+from pipelines.clock import Clock
+from pipelines.evidence.asking import promotion
 from pipelines.evidence.chain import Head
 from pipelines.evidence.decisions import OPEN_DAYS
+from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.plan import book_of, gate_policy, today_of
 from pipelines.evidence.standing import history_in, state_of
+from pipelines.evidence.taking import Asked
 from pipelines.index.releases import Production, candidate, candidates, point_production, production_history
 from pipelines.project import Project
 
@@ -36,6 +42,19 @@ class Moved:
 
     record: Production | None
     why: Why
+
+
+def proposed(project: Project, index: str, release: int, why: str, clock: Clock) -> Asked:
+    """What two people sign to put ``release`` into production. Raises AnswerIsNo while the index is not eligible: then nobody is asked to."""
+    made, now = candidate(project.root, index, release), clock.now()
+    declare_all(project, now, clock.kind)
+    state = record_standing(project, index, now, clock.kind)
+    if state.eligibility != "eligible":
+        said = told(f"gate.eligibility.{state.eligibility}")
+        raise AnswerIsNo(
+            "decide.not_eligible", index=index, eligibility=said, green_days=state.green_days, required_days=state.required_days
+        )
+    return promotion(index, release, made.content_hash, why)
 
 
 def promote_decided(project: Project, index: str, now: datetime) -> Moved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Under this name a commit of ours holds the id of the pull (or of the upkeep) that made it.
 SIGN = "fortnight"
+#: What a version leaves in the log. The newest one's commit is never tidied away; a checkpoint of it may stand beside it.
+_ENTRY = re.compile(r"(\d{20})\.(?:json|checkpoint\..*)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ def commits(store: ObjectStore, folder: str, after: int, upto: int) -> Iterator[
         found = commit(store, folder, version)
         if found is not None:
             yield found
+
+
+def stands_at(store: ObjectStore, folder: str, known: int = 0) -> int | None:
+    """The newest version of the table in ``folder``, by the names in its log alone; None where there is no table. Nothing is opened.
+
+    ``known`` is a version it had: only what is newer is listed, unless the table fell behind it.
+    """
+    import obstore
+
+    log = f"{folder}/_delta_log"
+    # A name sorts before itself with an ending.
+    for offset in (f"{log}/{known:020d}", None) if known else (None,):
+        names = [str(meta["path"]).rpartition("/")[2] for chunk in obstore.list(store, prefix=log, offset=offset) for meta in chunk]
+        versions = [int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))]
+        if versions:
+            return max(versions)
+    return None
 
 
 def commit(store: ObjectStore, folder: str, version: int) -> Commit | None:

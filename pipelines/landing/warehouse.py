@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import itertools
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from connectors.protocol import OP
 from pipelines.landing.files import SETTINGS, UNPACKED, Files
 from pipelines.landing.generations import generation, in_order, number_of, whole
 from pipelines.landing.labels import relabel
-from pipelines.landing.log import commits, signed
+from pipelines.landing.log import commits, signed, stands_at
 from pipelines.landing.merge import Merged, merge
 from pipelines.landing.provenance import above, others, refuse
 from pipelines.landing.published import Published, newest, open_store, publish, store_options
@@ -132,17 +132,19 @@ class Warehouse:
         """
         record = self.published(stream)
         self._hold_records(stream, record)
-        found = self.tables(stream)
         wanted = dict(record.tables) if record else {}
+        found = self.versions(stream, wanted)
         for table, version in wanted.items():
-            if table not in found or found[table].version() < version:
+            if found.get(table, -1) < version:
                 raise AnswerIsNo("landing.table_lost", table=self.uri(table, stream), version=version)
-        left = {table: self._left(table, stream, one.version(), wanted.get(table, -1), record) for table, one in found.items()}
+        left = {table: self._left(table, stream, at, wanted.get(table, -1), record) for table, at in found.items()}
         undone: list[str] = []
-        for table, one in found.items():
+        for table in found:
             if not left[table]:
                 continue
             if table in wanted:
+                one = self.open(table, stream)
+                assert one is not None  # its log was just listed
                 one.restore(wanted[table], commit_properties=signed(self.by))
             else:
                 self._drop(table, stream)
@@ -152,8 +154,8 @@ class Warehouse:
     def untouched(self, stream: str) -> None:
         """Raises AnswerIsNo where somebody wrote above what is published; touches nothing."""
         record = self.published(stream)
-        for table, found in self.tables(stream).items():
-            self._left(table, stream, found.version(), record.tables.get(table, -1) if record else -1, record)
+        for table, at in self.versions(stream, record.tables if record else {}).items():
+            self._left(table, stream, at, record.tables.get(table, -1) if record else -1, record)
 
     def _left(self, table: str, stream: str, version: int, base: int, record: Published | None) -> bool:
         """Whether something stands above what was published. Raises AnswerIsNo where it is nobody's of ours: it is not ours to throw away."""
@@ -261,9 +263,13 @@ class Warehouse:
         )
 
     def _newest_generation(self, stream: str) -> tuple[str, DeltaTable] | None:
-        found = self.tables(stream)
-        names = in_order(found)
-        return (names[-1], found[names[-1]]) if names else None
+        found = self.open("landing", stream)
+        if found is None:
+            return None
+        name = "landing"
+        while (later := self.open(following := generation(1 + (number_of(name) or 1)), stream)) is not None:
+            name, found = following, later
+        return name, found
 
     def merge(self, table: str, stream: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Merged:
         """Upsert by ``_key`` in one commit, or in none where nothing changes; the first write creates the table. ``batches`` can be read again.
@@ -344,9 +350,20 @@ class Warehouse:
         found = self.open("current", stream)
         return 0 if found is None else Files(found).live()
 
-    def versions(self, stream: str) -> dict[str, int]:
-        """The version each of the stream's tables stands at now, unpublished writes included."""
-        return {table: found.version() for table, found in self.tables(stream).items()}
+    def versions(self, stream: str, known: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The version each of the stream's tables stands at now, unpublished writes included. No table is opened: a quiet pull asks twice.
+
+        ``known`` are versions they had, above which to look.
+        """
+        known = known or {}
+        found: dict[str, int] = {}
+        for table in itertools.chain(TABLES, (generation(number) for number in itertools.count(2))):
+            at = stands_at(self.store, self.folder(table, stream), known.get(table, 0))
+            if at is not None:
+                found[table] = at
+            elif table not in TABLES:
+                return found
+        raise AssertionError
 
     def put_blob(self, content: Path, digest: str) -> None:
         """Keep a file's bytes under their SHA-256, streamed; the same bytes are kept once. A file shows whole or not at all."""

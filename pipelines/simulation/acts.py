@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors.errors import FixConfiguration
-from pipelines.simulation.script import Accept, Backfill, Crash, Daemon, ForgeCheck, Launch, Script, Switch
+from connectors.errors import AnswerIsNo, FixConfiguration, FortnightError
+from pipelines.simulation.deciders import Deciders
+from pipelines.simulation.script import Accept, Backfill, Crash, Daemon, Decide, Drill, ForgeCheck, Launch, Script, Switch
 
 if TYPE_CHECKING:
     from pipelines.defs.travel import Travelled
@@ -18,6 +19,7 @@ class Acts:
 
     def __init__(self, script: Script, start: date, travelled: Travelled, zone: ZoneInfo, done: tuple[int, ...] = ()) -> None:
         self._script, self._start, self._travelled, self._zone = script, start, travelled, zone
+        self._people = Deciders(travelled.project, travelled.clock)
         turns = [step.do for step in (script.steps[number] for number in done) if isinstance(step, Daemon)]
         self.daemon_is_down = turns[-1:] == ["daemon_down"]
 
@@ -30,8 +32,8 @@ class Acts:
         own = [name for name in known if name == "seal_daily" or name.startswith(("pull_", "index_"))]
         return sorted({*own, *self._script.schedules})
 
-    def do(self, number: int) -> None:
-        """Do a step by its number. What refuses it is a FixConfiguration that names the step."""
+    def do(self, number: int) -> FortnightError | None:
+        """Do a step by its number. What is wrong with it is a FixConfiguration; a decision or a drill that the rules refuse is returned."""
         step = self._script.steps[number]
         if isinstance(step, Accept):
             self._accept(number, step)
@@ -49,6 +51,12 @@ class Acts:
             self._travelled.crash(step.system)
         elif isinstance(step, Backfill):
             self._travelled.backfill(step.stream, [self._day(day) for day in range(step.first, step.last + 1)])
+        elif isinstance(step, Decide | Drill):
+            try:
+                self._people.drill(step) if isinstance(step, Drill) else self._people.decide(step)
+            except AnswerIsNo as error:
+                return error
+        return None
 
     def _day(self, number: int) -> str:
         return (self._start + timedelta(days=number - 1)).isoformat()

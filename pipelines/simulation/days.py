@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors.errors import Interrupted
+from connectors.errors import FortnightError, Interrupted
 from pipelines.clock import SimulatedClock
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, standing
 from pipelines.project import PROJECT_VARIABLE, Project
 from pipelines.simulation.home import Note, keep
-from pipelines.simulation.script import WORLD, Script
+from pipelines.simulation.script import WORLD, Decide, Script, Step
 from pipelines.simulation.world import World, events, released, sandbox_of
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ _AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Lived:
-    """One day: the verdict of each stream, what the script did on it, and where each index stands the night after."""
+    """One day: the verdict of each stream, what the script did on it what of that the rules refused (``do``, ``code``, and the sentence
+    in each language), and where each index stands the night after."""
 
     day: int
     date: date
     seals: Mapping[str, str]
     happened: tuple[str, ...]
+    refused: tuple[dict[str, str], ...]
     gates: tuple[GateState, ...]
     seconds: float
 
@@ -45,6 +47,7 @@ class Lived:
             "date": self.date.isoformat(),
             "seals": dict(self.seals),
             "happened": list(self.happened),
+            "refused": list(self.refused),
             "gate": [
                 {"index": at.index, "eligibility": at.eligibility, "green_days": at.green_days, "required_days": at.required_days}
                 for at in self.gates
@@ -109,14 +112,15 @@ class _Walk:
                 raise Interrupted("simulate.stopped", home=str(self._run.home))
             self._travelled.move_to(at)
             for step in self._due(at):
-                self._acts.do(step)
-                self._kept(done=(*self._note.done, step))
+                error = self._acts.do(step)
+                told = [] if error is None else [_refused(self._run.script.steps[step], error)]
+                self._kept(done=(*self._note.done, step), refused=(*self._note.refused, *told))
             if not self._acts.daemon_is_down:
                 self._travelled.look()
             self._world.held()
             self._kept(cursor=at.isoformat())
         lived = self._told(number, today, stopwatch.monotonic() - began)
-        self._kept(lived=(*self._note.lived, lived.told()))
+        self._kept(lived=(*self._note.lived, lived.told()), refused=())
         return lived
 
     def complete(self) -> None:
@@ -142,12 +146,22 @@ class _Walk:
         seals = {row.subject: str(row.verdict) for row in rows if row.environment == environment_of(project)}
         now = self._travelled.clock.now()
         gates = tuple(standing(project, index, now) for index in project.file.indexes)
-        said = tuple(step.do for step in self._run.script.steps if step.day == number)
-        return Lived(number, today, dict(sorted(seals.items())), said, gates, round(seconds, 2))
+        happened = tuple(said(step) for step in self._run.script.steps if step.day == number)
+        return Lived(number, today, dict(sorted(seals.items())), happened, self._note.refused, gates, round(seconds, 2))
 
     def _kept(self, **changes: object) -> None:
         self._note = self._note.model_copy(update=changes)
         keep(self._run.home, self._note)
+
+
+def said(step: Step) -> str:
+    """What a step is called where days are told."""
+    return f"decide.{step.what}" if isinstance(step, Decide) else step.do
+
+
+def _refused(step: Step, error: FortnightError) -> dict[str, str]:
+    # Kept in both languages: whoever goes on may speak the other one.
+    return {"do": said(step), "code": error.code, "en": error.say("en"), "ja": error.say("ja")}
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

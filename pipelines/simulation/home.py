@@ -24,7 +24,7 @@ _LEFT = (".fortnight", ".env", "data")
 
 class Note(BaseModel):
     """How far a home was lived. ``cursor`` is the instant (ISO) of the last slot or step that was done, ``done`` the steps by number, ``lived``
-    what was told of each day."""
+    what was told of each day, ``refused`` what the rules refused on the day that is being lived."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,6 +33,7 @@ class Note(BaseModel):
     script: str
     cursor: str
     done: tuple[int, ...] = ()
+    refused: tuple[dict[str, str], ...] = ()
     lived: tuple[dict[str, Any], ...] = ()
     complete: bool = False
 

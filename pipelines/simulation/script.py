@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration
 from connectors.validation import first_fault
+from pipelines.evidence.history import Eligibility
 
 System = Literal["kintone", "erp", "sharepoint"]
 Check = Literal["drift", "schema", "access", "values", "bands", "balance"]
@@ -124,8 +125,31 @@ class Backfill(_Step):
     last: int = Field(ge=1)
 
 
+class Decide(_Step):
+    """People sign a decision, one after the other, each with their own key (ids or mail addresses of people.yaml).
+
+    ``of`` is a stream for ``accept``, else an index. ``promote`` is for the newest candidate; ``review`` is of the step's own day. What the
+    gate refuses is told, and the simulation goes on.
+    """
+
+    do: Literal["decide"]
+    what: Literal["accept", "week-one", "promote", "review", "suspend", "resume"]
+    of: str
+    by: tuple[str, ...] = Field(min_length=1)
+    why: str = Field(min_length=1)
+    additive: bool = False
+
+
+class Drill(_Step):
+    """Somebody rehearses promotion and rollback of an index, as ``fortnight index drill`` does."""
+
+    do: Literal["drill"]
+    index: str
+    by: str
+
+
 Step = Annotated[
-    Break | Heal | Outage | Accept | Switch | Daemon | ForgeCheck | Launch | Crash | Backfill,
+    Break | Heal | Outage | Accept | Switch | Daemon | ForgeCheck | Launch | Crash | Backfill | Decide | Drill,
     Field(discriminator="do"),
 ]
 #: Steps of the world outside: they happen while a pull waits, too.
@@ -133,11 +157,18 @@ WORLD = (Break, Heal, Outage)
 
 
 class Expected(_Strict):
-    """What must be so when ``day`` has been sealed, in the night after it."""
+    """What must be so when ``day`` has been sealed, in the night after it: the count, or the gate's word, or both."""
 
     day: int = Field(ge=1)
     index: str
-    green_days: int = Field(ge=0)
+    green_days: int | None = Field(default=None, ge=0)
+    eligibility: Eligibility | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Expected:
+        if self.green_days is None and self.eligibility is None:
+            raise ValueError("one of green_days and eligibility is wanted")
+        return self
 
 
 class Script(_Strict):

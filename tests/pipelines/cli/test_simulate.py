@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from ruamel.yaml import YAML
 
 from infra.sandbox import process
 from pipelines.evidence.chain import Entry
-from pipelines.evidence.plan import claims_of, ledger_of
+from pipelines.evidence.decisions import terms_of
+from pipelines.evidence.plan import book_of, claims_of, ledger_of
 from pipelines.project import load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +30,8 @@ steps:
   - {day: 2, at: "03:00", do: break, system: kintone, name: rename-field, given: {app: FAQ, field: 回答, to: 答え}}
   - {day: 2, at: "14:00", do: forge_check, stream: kintone/faq, check: drift}
   - {day: 3, at: "04:00", do: accept, stream: kintone/faq, by: akari.mori@sakura-seiki.example, why: renamed by its owner}
-  - {day: 3, at: "04:30", do: accept, stream: kintone/faq, by: mio.matsumoto@sakura-seiki.example, why: seen and agreed}
+  - {day: 3, at: "04:30", do: accept, stream: kintone/faq, by: kenta.suzuki@sakura-seiki.example, why: seen and agreed}
+  - {day: 3, at: "04:40", do: decide, what: accept, of: kintone/faq, by: [akari.mori, kenta.suzuki], why: seen and agreed}
   - {day: 3, at: "04:58", do: outage, system: kintone, minutes: 5}
   - {day: 4, at: "04:00", do: switch_off}
   - {day: 4, at: "09:00", do: switch_on}
@@ -62,6 +65,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         yaml.dump(content, target)
     contract = (ROOT / "infra/project/contracts/kintone/faq.yaml").read_text(encoding="utf-8")
     (project / "contracts/kintone/faq.yaml").write_text(contract, encoding="utf-8")
+    shutil.copy(ROOT / "infra/project/people.yaml", project / "people.yaml")
     script.write_text(SCRIPT, encoding="utf-8")
     asked = ["--project", str(project), "--script", str(script), "--home", str(folder / "home"), "--lang", "en"]
     first = subprocess.Popen(
@@ -132,6 +136,17 @@ def test_a_run_whose_worker_died_is_healed_by_the_retry_of_dagsters_daemon(lived
 def test_neither_a_run_by_hand_nor_a_backfill_fills_a_missed_slot(lived: Told) -> None:
     kept = [row for row in lived.rows("evidence") if str(row.day) == "2026-11-05"]
     assert {(row.trigger, row.verdict) for row in kept} == {("manual", "not_counted"), ("backfill", "not_counted")}
+
+
+def test_the_gate_is_told_of_the_new_contract_by_two_people_with_keys_of_the_simulation(lived: Told) -> None:
+    project = load(lived.home)
+    book = book_of(project)
+    accepted = [row for row in book.rows if row.entry.verdict == "accept"]
+    assert [row.entry.actor for row in accepted if book.signatures(row)] == ["akari.mori", "kenta.suzuki"]
+    assert {row.entry.clock for row in accepted} == {"simulated"}
+    terms = terms_of(accepted[1].entry, "decision.contract_accepted")
+    assert terms is not None
+    assert terms["after"] == project.contract(STREAM).fingerprint() != terms["before"]
 
 
 def test_everything_is_marked_by_the_clock_of_the_process_and_the_chain_holds(lived: Told) -> None:

@@ -32,6 +32,7 @@ NAMES = {
     "dagster._daemon.auto_run_reexecution.event_log_consumer": ("EventLogConsumerDaemon",),
     "dagster._daemon.backfill": ("execute_backfill_iteration",),
     "dagster._scheduler.scheduler": ("launch_scheduled_runs",),
+    "dagster._utils.interrupts": ("_replace_interrupt_signal",),
 }
 
 
@@ -54,6 +55,13 @@ def test_dagster_still_sleeps_between_two_tries_where_the_simulation_lets_time_p
 
     assert "time.sleep(" in inspect.getsource(ActiveExecution.sleep_til_ready)
     assert "time.time()" in inspect.getsource(ActiveExecution.sleep_interval)
+
+
+def test_dagster_still_takes_ctrl_c_for_its_own_where_the_simulation_keeps_it() -> None:
+    from dagster._utils import interrupts
+
+    for block in (interrupts.capture_interrupts, interrupts.raise_interrupts_as):
+        assert "_replace_interrupt_signal(_new_signal_handler)" in inspect.getsource(block)
 
 
 def test_no_other_file_of_the_product_gains_a_private_name_of_the_daemon_or_the_scheduler() -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from deltalake import DeltaTable
+
 from pipelines.evidence.claims import Balance, ClaimStore
 
 from .worlds import DATE, STREAM, claim
@@ -42,3 +44,25 @@ def test_pulls_that_finish_together_all_leave_their_claim(tmp_path: Path):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda each: ClaimStore(location).append(each), made))
     assert set(ClaimStore(location).read()) == set(made)
+
+
+def test_the_first_day_of_a_stream_is_told_by_its_oldest_claim_however_late_that_was_written(tmp_path: Path):
+    store = ClaimStore(str(tmp_path / "claims"))
+    assert store.first_started() == {}
+    early, late = claim(), replace(claim(run_id="run-2"), started_at=claim().started_at + timedelta(days=3))
+    for each in (late, early, claim(run_id="run-3", stream="erp/items")):
+        store.append(each)
+    assert store.first_started() == {STREAM: early.started_at, "erp/items": early.started_at}
+
+
+def test_claims_put_together_are_the_same_claims_in_one_file_a_day(tmp_path: Path):
+    store = ClaimStore(str(tmp_path / "claims"))
+    store.keep_up()
+    made = [claim(run_id=f"run-{n}", day=DATE + timedelta(days=n % 2)) for n in range(6)]
+    for each in made:
+        store.append(each)
+    store.keep_up()
+    assert set(store.read()) == set(made)
+    assert len(DeltaTable(store.location).file_uris()) == 2
+    store.append(more := claim(run_id="run-6"))
+    assert set(store.read()) == {*made, more}

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import FixConfiguration
 from pipelines.simulation.home import Note
-from pipelines.simulation.script import Outage, Script, Switch, read_script
+from pipelines.simulation.script import Decide, Outage, Script, Switch, read_script
 from pipelines.simulation.world import events
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -28,6 +28,22 @@ def test_the_shipped_script_renames_on_day_4_takes_the_erp_down_on_day_6_and_mis
     doings = {(step.day, step.do) for step in script.steps}
     assert {(4, "break"), (4, "forge_check"), (6, "outage"), (8, "switch_off"), (8, "launch"), (9, "backfill")} <= doings
     assert {(one.day, one.green_days) for one in script.expect} >= {(8, 0), (16, 8), (22, 14)}
+
+
+def test_the_shipped_script_signs_where_the_rules_ask_for_a_person_and_says_count_and_eligibility_apart() -> None:
+    script, _ = read_script(None)
+    signed = {(step.day, step.what): step.by for step in script.steps if isinstance(step, Decide)}
+    assert signed[5, "accept"] == ("akari.mori", "kenta.suzuki"), "a breaking change needs two people, in the gate as in the contract"
+    assert signed[7, "week-one"] == ("kenta.suzuki",)
+    assert len(set(signed[23, "promote"])) == 2
+    assert {(one.day, one.eligibility) for one in script.expect if one.green_days is None} >= {(22, "eligible"), (24, "eligible")}
+
+
+def test_an_expectation_may_be_of_the_gates_word_alone_but_says_something(tmp_path: Path) -> None:
+    (one,) = written(tmp_path, "expect:\n  - {day: 3, index: support, eligibility: suspended}\n").expect
+    assert (one.green_days, one.eligibility) == (None, "suspended")
+    with pytest.raises(FixConfiguration, match="green_days and eligibility"):
+        written(tmp_path, "expect:\n  - {day: 3, index: support}\n")
 
 
 def test_a_step_happens_at_its_time_of_day_in_the_projects_zone() -> None:
@@ -56,8 +72,10 @@ def test_an_outage_is_its_beginning_for_every_service_and_one_end() -> None:
         ("steps:\n  - {day: 1, at: '05:00', do: dance}\n", "steps"),
         ("steps:\n  - {day: 1, at: '05:00', do: outage, system: mail, minutes: 5}\n", "system"),
         ("steps:\n  - {day: 1, at: '05:00', do: switch_off, sometimes: 1}\n", "sometimes"),
+        ("steps:\n  - {day: 1, at: '05:00', do: decide, what: dance, of: i, by: [a], why: b}\n", "what"),
+        ("steps:\n  - {day: 1, at: '05:00', do: decide, what: promote, of: i, by: [], why: b}\n", "by"),
     ],
-    ids=["no day 0", "no 25 o'clock", "no such step", "no such system", "nothing beside it"],
+    ids=["no day 0", "no 25 o'clock", "no such step", "no such system", "nothing beside it", "no such decision", "nobody signs"],
 )
 def test_a_script_that_says_something_else_is_refused_by_place(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(FixConfiguration) as refused:

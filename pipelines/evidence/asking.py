@@ -1,0 +1,48 @@
+"""What exactly a person is asked to sign: the terms of each decision, from the project as it is now. Nothing is signed or written here."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from connectors.errors import AnswerIsNo
+from pipelines.evidence.chain import fingerprint
+from pipelines.evidence.plan import book_of
+from pipelines.evidence.reasons import reason
+from pipelines.evidence.taking import Asked
+from pipelines.project import Project
+
+
+def acceptance(project: Project, stream: str, why: str, *, additive: bool = False) -> Asked:
+    """That the contract ``stream`` is pulled under now holds in place of the one its days were sealed under.
+
+    Raises AnswerIsNo where no day of the stream was sealed yet: there is nothing to hold it against.
+    """
+    after = project.contract(stream).fingerprint()
+    spans = book_of(project).seals.spans([stream], frozenset(), lambda *_: False).get(stream, ())
+    sealed = [span.contract for span in spans if span.contract]
+    before = next((one for one in reversed(sealed) if one != after), sealed[-1] if sealed else None)
+    if before is None:
+        raise AnswerIsNo("decide.nothing_sealed", stream=stream)
+    terms = reason("decision.contract_accepted", before=before, after=after, change="additive" if additive else "breaking")
+    return Asked("accept", stream, "", terms, why)
+
+
+def first_week(project: Project, index: str, why: str) -> Asked:
+    """That the first week of an index is good: the contracts of its streams as they stand now."""
+    contracts = {stream: project.contract(stream).fingerprint() for stream in project.index(index).streams}
+    return Asked("week-one", index, index, reason("decision.week_one", contracts=fingerprint(contracts)), why)
+
+
+def review(index: str, day: date, why: str) -> Asked:
+    """That the operator looked at ``day`` after promotion."""
+    return Asked("review", index, index, None, why, day)
+
+
+def promotion(index: str, release: int, content_hash: str, why: str) -> Asked:
+    """That production is to point to this release with this very content."""
+    return Asked("promote", index, index, reason("decision.promote", release=release, content_hash=content_hash), why)
+
+
+def resumption(index: str, why: str) -> Asked:
+    """That a stopped index goes on."""
+    return Asked("resume", index, index, None, why)

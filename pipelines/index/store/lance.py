@@ -85,7 +85,7 @@ class LanceStore:
         self._open = self._version = None
         self._warm = False
         self._counted.cache_clear()
-        self._held.clear()
+        self._held = {}
 
     def count(self) -> int:
         return self._counted("true")
@@ -207,13 +207,15 @@ class LanceStore:
 
     def _chunks(self, places: list[int]) -> dict[int, Chunk]:
         """The chunks at these places, each read once."""
-        found = {at: self._held[at] for at in places if at in self._held}
+        held = self._held
+        found = {at: held[at] for at in places if at in held}
         missing = sorted(set(places) - found.keys())
         if missing:
             rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
             read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
-            if len(self._held) + len(read) > _HELD:
-                self._held.clear()
-            self._held.update(read)
+            if len(held) + len(read) > _HELD:
+                # A new one: another thread may be reading the old.
+                held = self._held = {}
+            held.update(read)
             found |= read
         return found

@@ -36,7 +36,7 @@ INDEX, EDITED = "product-support", "kintone/faq"
 STREAMS = (EDITED, "kintone/defects", "kintone/defect-comments")
 LIMIT = timedelta(minutes=15)
 #: One of those who look after the answers.
-WRITER = "akari.mori"
+WRITER = "mio.matsumoto"
 
 
 @dataclass(frozen=True)

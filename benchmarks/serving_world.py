@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,7 +155,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Serving]:
+def serving(folder: Path) -> Generator[Serving]:
     """``fortnight serve`` on a free port, stopped as an operator stops it."""
     command = [sys.executable, "-m", "pipelines.cli", "serve", "--index", INDEX, "--port", "0", "--project", str(folder), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +22,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from deltalake.exceptions import DeltaError
+from jwt.algorithms import RSAAlgorithm
 
 from connectors.errors import SourceUnavailable
 from infra.sandbox.company.people import TENANT_ID, person
@@ -81,7 +82,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     house.publish(MANUALS, [*BOOKS, ("主軸の過熱と冷却", "主軸の過熱は新版では別の手順で扱う。", "board")])
     assert house.build() == 2
     graph, reception = Graph(), house.reception()
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+    public = json.loads(RSAAlgorithm.to_jwk(KEY.public_key()))
     keys = Keys(lambda: {"keys": [{**public, "kid": "one", "use": "sig"}]})
     entra = EntraTokens(TENANT_ID, (AUDIENCE,), ISSUER, "access_as_user", keys, Groups(graph.ask).of)
     with served(reception, Tokens(entra, house.tokens)) as url, httpx.Client(base_url=url, timeout=60) as client:
@@ -89,14 +90,14 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def embedder_down(it: Running) -> Iterator[None]:
+def embedder_down(it: Running) -> Generator[None]:
     it.house.embedder.broken = SourceUnavailable("source.unavailable", host="embedder", reason="HTTP 503", attempts=2)
     yield
     it.house.embedder.broken = None
 
 
 @contextmanager
-def store_gone(it: Running) -> Iterator[None]:
+def store_gone(it: Running) -> Generator[None]:
     indexes = Path(it.house.project.root) / "indexes"
     away = indexes.with_name("away")
     indexes.rename(away)
@@ -107,7 +108,7 @@ def store_gone(it: Running) -> Iterator[None]:
 
 
 @contextmanager
-def tables_silent(it: Running) -> Iterator[None]:
+def tables_silent(it: Running) -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipelines.serving.today.pinned", _raising(DeltaError("storage is down")))
         it.house.later(minutes=1)
@@ -116,7 +117,7 @@ def tables_silent(it: Running) -> Iterator[None]:
 
 
 @contextmanager
-def ledger_broken(it: Running) -> Iterator[None]:
+def ledger_broken(it: Running) -> Generator[None]:
     it.house.broken_gate = OSError("ledger is down")
     it.house.later(minutes=1)
     yield
@@ -125,7 +126,7 @@ def ledger_broken(it: Running) -> Iterator[None]:
 
 
 @contextmanager
-def graph_down(it: Running) -> Iterator[None]:
+def graph_down(it: Running) -> Generator[None]:
     it.graph.down = True
     it.house.later(minutes=6)
     yield

@@ -33,8 +33,15 @@ def publish(project: Project, stream: str) -> None:
     warehouse.replace("current", stream, pa.table({"_key": ["1"]}))
     before = warehouse.published(stream)
     number = before.number + 1 if before else 1
-    told = {"contract_version": 1, "contract_fingerprint": "c", "schema_fingerprint": "s", "revision": "1", "counts": {}}
-    record = {"number": number, "stream": stream, "pull_id": warehouse.by, "published_at": at.isoformat(), "tables": {}, **told}
+    told: dict[str, Any] = {"contract_version": 1, "contract_fingerprint": "c", "schema_fingerprint": "s", "revision": "1", "counts": {}}
+    record: dict[str, Any] = {
+        "number": number,
+        "stream": stream,
+        "pull_id": warehouse.by,
+        "published_at": at.isoformat(),
+        "tables": {},
+        **told,
+    }
     warehouse.publish(Published(**record))
 
 

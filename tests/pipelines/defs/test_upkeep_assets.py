@@ -14,7 +14,7 @@ from pipelines.project import load
 from pipelines.serving.audit import AuditHit, AuditRow
 from pipelines.serving.audit_log import audit_of
 
-INDEX = {"indexes": {"support": {"streams": ["kintone/faq"]}}}
+INDEXES = {"support": {"streams": ["kintone/faq"]}}
 
 
 def row(at: datetime, query: str) -> AuditRow:
@@ -42,7 +42,7 @@ def row(at: datetime, query: str) -> AuditRow:
 
 
 def test_words_past_their_time_go_at_night_without_anybody_asking_and_the_chain_holds(tmp_path: Path) -> None:
-    folder = write_project(tmp_path, FAQ, **INDEX)
+    folder = write_project(tmp_path, FAQ, indexes=INDEXES)
     log, now = audit_of(load(folder)), WallClock().now()
     log.record(row(now - timedelta(days=91), "old words"))
     log.record(row(now, "new words"))
@@ -57,7 +57,7 @@ def test_words_past_their_time_go_at_night_without_anybody_asking_and_the_chain_
 
 
 def test_the_audits_night_has_a_schedule_where_there_is_an_index_and_none_where_nothing_answers(tmp_path: Path) -> None:
-    definitions = definitions_of(write_project(tmp_path / "with", FAQ, **INDEX))
+    definitions = definitions_of(write_project(tmp_path / "with", FAQ, indexes=INDEXES))
     with dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 27, tzinfo=UTC)) as context:
         assert isinstance(definitions.get_schedule_def("audit_daily")(context), dg.RunRequest)
     without = definitions_of(write_project(tmp_path / "without", FAQ))

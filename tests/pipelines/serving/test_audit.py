@@ -129,6 +129,30 @@ def test_writers_beside_each_other_each_keep_a_chain_and_a_new_one_anchors_the_o
     assert (found.ok, found.segments, len(found.heads)) == (True, 2, 2)
 
 
+def test_a_writer_that_slept_while_versions_went_loses_no_row_and_overwrites_none(tmp_path: Path) -> None:
+    """Its next commit would be a version that is gone: it is refused, or stands behind the others, and never where nobody looks."""
+    slow, busy = log_at(tmp_path), log_at(tmp_path)
+    slow.record(ROW)
+    for number in range(3):
+        busy.record(replace(ROW, query=f"busy {number}"))
+    for uri in (slow.answers, slow.subjects, slow.principals):
+        table = DeltaTable(uri)
+        table.create_checkpoint()
+        for path in (Path(uri) / "_delta_log").glob("*.json"):
+            if int(path.stem) < table.version():
+                path.unlink()
+    said = ["again"]
+    try:
+        slow.record(replace(ROW, query="late"))
+        said = ["late", "again"]
+    except AnswerWithheld:
+        pass
+    slow.record(replace(ROW, query="again"))
+    kept = {row["query"] for row in log_at(tmp_path).rows()}
+    assert kept == {ROW.query, "busy 0", "busy 1", "busy 2", *said}, "what was said to be kept is kept, and nothing else"
+    assert slow.verify().ok
+
+
 def test_a_storage_that_fails_withholds_the_answer_and_the_chain_goes_on_in_a_segment_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

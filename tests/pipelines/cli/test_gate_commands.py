@@ -272,7 +272,7 @@ def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slo
     assert code == 0, told
 
     def retuned(target: int, minutes: int) -> list[str]:
-        told = YAML().load(folder / "project.yaml")
+        told = YAML(typ="safe").load(folder / "project.yaml")
         told["indexes"][INDEX]["success"]["target"] = target
         write(folder / "project.yaml", told)
         declare_all(load(folder), opens + timedelta(minutes=minutes), "wall")

@@ -134,6 +134,23 @@ class Quarantine(_Strict):
         return duration(self.retention)
 
 
+class LedgerKept(_Strict):
+    """``gate archive`` moves the details of evidence older than ``keep_details`` (ISO 8601 duration) out of the ledger."""
+
+    keep_details: str = "P400D"
+
+    @field_validator("keep_details")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        if duration(value) < timedelta(days=60):
+            raise ValueError(f"{value} is too short: who asks about a day asks within 60 days (P60D) at least")
+        return value
+
+    @property
+    def keeps(self) -> timedelta:
+        return duration(self.keep_details)
+
+
 class ProjectFile(_Strict):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     environment: Literal["production", "staging", "sandbox"]
@@ -148,6 +165,7 @@ class ProjectFile(_Strict):
     quarantine: Quarantine = Quarantine()
     alerts: Alerts = Alerts()
     watch: Watch = Watch()
+    ledger: LedgerKept = LedgerKept()
     systems: dict[str, dict[str, Any]]
     indexes: dict[str, IndexSpec] = {}
     serving: Serving = Serving()

@@ -48,6 +48,9 @@ def verify(
     anchor: Annotated[
         list[Path] | None, typer.Option("--anchor", help="A head signed by sign-head; repeatable.", show_default=False)
     ] = None,
+    without_archive: Annotated[
+        bool, typer.Option("--without-archive", help="Prove rows whose details were moved by their place alone.")
+    ] = False,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -56,7 +59,25 @@ def verify(
     if file is not None:
         _verify_file(file, json_, lang)
     else:
-        _verify_ledger(project, anchor or [], json_, lang)
+        _verify_ledger(project, anchor or [], without_archive, json_, lang)
+
+
+def archive(project: ProjectOption = None, json_: JsonOption = False, lang: LangOption = None) -> None:
+    """Move the details of old evidence out of the ledger, into the archive beside it. Every row keeps its place and its hash."""
+    with spoken(lang, json_):
+        opened = open_project(project)
+        import os
+        import socket
+
+        from pipelines.clock import WallClock
+        from pipelines.evidence.keeping import move_old
+        from pipelines.evidence.plan import ledger_of
+
+        moved = move_old(opened, f"{socket.gethostname()}:{os.getpid()}", WallClock())
+        where = ledger_of(opened).archive.location
+    kept_from = moved.kept_from.isoformat() if moved.kept_from else None
+    payload = {"rows": moved.rows, "kept_from": kept_from, "archive": where}
+    emit("ledger_archived", payload, json_, lambda: line("gate.archived", lang, rows=moved.rows, kept_from=kept_from or "-", archive=where))
 
 
 def sign_head_(
@@ -131,7 +152,7 @@ def _verify_file(file: Path, json_: bool, lang: str | None) -> None:
         raise typer.Exit(NO)
 
 
-def _verify_ledger(project: str | None, given: list[Path], json_: bool, lang: str | None) -> None:
+def _verify_ledger(project: str | None, given: list[Path], without_archive: bool, json_: bool, lang: str | None) -> None:
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.evidence.heads import read_head
@@ -141,7 +162,7 @@ def _verify_ledger(project: str | None, given: list[Path], json_: bool, lang: st
         ledger = ledger_of(opened)
         known = [read_head(path, opened.name).head for path in given]
         known += [head for index in opened.file.indexes for head in anchors(opened.root, index)]
-        checked = ledger.verify(known)
+        checked = ledger.verify(known, archive=not without_archive)
         head = ledger.head() if checked.ok else None
     found = sorted({one.seq for one in known}) if checked.ok else []
     why = word(checked.why.code, lang, **checked.why.params) if checked.why else None
@@ -152,6 +173,7 @@ def _verify_ledger(project: str | None, given: list[Path], json_: bool, lang: st
         "broken_at": checked.broken_at,
         "why": why,
         "anchors": found,
+        "by_place": checked.by_place,
     }
 
     def text() -> None:
@@ -159,6 +181,8 @@ def _verify_ledger(project: str | None, given: list[Path], json_: bool, lang: st
             line("gate.ledger_broken", lang, seq=checked.broken_at, why=why)
         else:
             line("gate.ledger_holds", lang, rows=head.seq, head=head.hash, anchors=", ".join(str(seq) for seq in found) or "-")
+            if checked.by_place:
+                line("gate.by_place", lang, rows=checked.by_place)
 
     emit("ledger_verified", payload, json_, text)
     if not checked.ok:

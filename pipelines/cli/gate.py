@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The fortnight: day n of 14, why, who signed, and the proof.", no_args_is_help=True)
 app.command("certify")(certify.certify)
 app.command("verify")(certify.verify)
+app.command("archive")(certify.archive)
 app.command("sign-head")(certify.sign_head_)
 app.command("sign-off")(decide.sign_off)
 app.add_typer(decide.app, name="decide")

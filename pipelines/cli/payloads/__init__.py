@@ -60,6 +60,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         decisions.Certified,
         decisions.CertificateVerified,
         decisions.LedgerVerified,
+        decisions.LedgerArchived,
         decisions.HeadSigned,
         decisions.CalendarShown,
         indexes.IndexBuild,

@@ -118,6 +118,16 @@ class LedgerVerified(Payload):
     broken_at: int | None
     why: str | None
     anchors: tuple[int, ...]
+    by_place: int = Field(default=0, description="Rows whose details were moved and not looked at (`--without-archive`).")
+
+
+class LedgerArchived(Payload):
+    """``fortnight gate archive``: ``rows`` whose details were moved now; ``kept_from`` is the first day whose details the ledger keeps."""
+
+    schema_: Literal["fortnight.ledger_archived/1"] = Field(alias="schema")
+    rows: int
+    kept_from: datetime.date | None
+    archive: str
 
 
 class HeadSigned(Payload):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def lived(folder: Path, days: int = 14, **changes: Any) -> Project:
     ]
     write(folder / "people.yaml", {"people": listed})
     (folder / "runbook.md").write_text("".join(f"## {code}\n\nCall the operator.\n\n" for code in runbook), encoding="utf-8")
-    questions = [f'{{"question": "質問 {n}", "expected": "答え"}}\n' for n in range(200)]
+    asked = {"kind": "answerable", "as": "riku.ikeda@example.jp", "expect": [f"{STREAM}#1"]}
+    questions = [json.dumps({"question": f"質問 {n}", **asked}, ensure_ascii=False) + "\n" for n in range(200)]
     (folder / "questions.jsonl").write_text("".join(questions), encoding="utf-8")
     sandbox_keys(folder)
     project = load(folder)

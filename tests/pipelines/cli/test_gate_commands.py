@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 from pipelines.cli.doctor import closed_days
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
+from pipelines.evidence.chain import Entry
 from pipelines.evidence.declare import declare_all
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import ledger_of, standing, today_of
@@ -235,6 +238,22 @@ def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_name
     assert (code, proof["broken_at"]) == (1, bad + 1)
 
 
+def test_the_details_of_old_evidence_are_moved_and_the_proof_needs_their_archive(project: Project):
+    today = today_of(project, WallClock().now())
+    old = Entry("evidence", "production", "wall", STREAM, today - timedelta(days=500), outcome="succeeded", verdict="counted")
+    young = replace(old, day=today - timedelta(days=300))
+    ledger_of(project).push([old, young])
+    code, told = run(project, "gate", "archive")
+    assert (code, told["rows"], told["kept_from"]) == (0, 1, (today - timedelta(days=401)).isoformat())
+    assert [row.entry for row in ledger_of(project).read(kinds=("evidence",))] == [old, young]
+    assert run(project, "gate", "verify")[1]["ok"]
+    shutil.rmtree(told["archive"])
+    code, proof = run(project, "gate", "verify")
+    assert (code, proof["ok"], proof["why"].split(":")[0]) == (1, False, "The row's details are not in the archive")
+    code, proof = run(project, "gate", "verify", "--without-archive")
+    assert (code, proof["ok"], proof["by_place"]) == (0, True, 1)
+
+
 def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project: Project, tmp_path: Path):
     backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
     assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
@@ -247,12 +266,13 @@ def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project
 
 def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slot(promoted: Project, tmp_path: Path):
     folder = Path(shutil.copytree(promoted.folder, tmp_path / "project"))
-    opens = WallClock().now().replace(microsecond=0) + timedelta(hours=1)
-    booked = ("gate", "decide", "slot", INDEX, "--from", opens.isoformat(), "--until", (opens + timedelta(hours=2)).isoformat())
-    assert sign(load(folder), OPERATOR, *booked)[0] == 0
+    opens = WallClock().now().replace(second=0, microsecond=0) + timedelta(hours=1)
+    starts, ends = (f"{at.astimezone(ZoneInfo('Asia/Tokyo')):%Y-%m-%dT%H:%M}" for at in (opens, opens + timedelta(hours=2)))
+    code, told = sign(load(folder), OPERATOR, "gate", "decide", "slot", INDEX, "--from", starts, "--until", ends, "--why", "weights")
+    assert code == 0, told
 
     def retuned(target: int, minutes: int) -> list[str]:
-        told = YAML().load(folder / "project.yaml")
+        told = YAML(typ="safe").load(folder / "project.yaml")
         told["indexes"][INDEX]["success"]["target"] = target
         write(folder / "project.yaml", told)
         declare_all(load(folder), opens + timedelta(minutes=minutes), "wall")

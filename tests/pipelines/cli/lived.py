@@ -69,7 +69,8 @@ def lived(folder: Path, days: int = 14, **changes: Any) -> Project:
     ]
     write(folder / "people.yaml", {"people": listed})
     (folder / "runbook.md").write_text("".join(f"## {code}\n\nCall the operator.\n\n" for code in runbook), encoding="utf-8")
-    questions = [f'{{"question": "質問 {n}", "expected": "答え"}}\n' for n in range(200)]
+    asked = f'"as": "{mails[0]}", "kind": "answerable", "expect": ["{STREAM}#1"]'
+    questions = [f'{{"question": "質問 {n}", {asked}}}\n' for n in range(200)]
     (folder / "questions.jsonl").write_text("".join(questions), encoding="utf-8")
     sandbox_keys(folder)
     project = load(folder)

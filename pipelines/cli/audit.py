@@ -163,15 +163,13 @@ def erase(
 
 @app.command()
 def retain(project: ProjectOption = None, json_: JsonOption = False, lang: LangOption = None) -> None:
-    """Apply the project's retention (serving.audit) and put small files together. Run it once a day."""
+    """Apply the project's retention (serving.audit) and put small files together. The job `audit` does it every night."""
     with spoken(lang, json_):
         opened = open_project(project)
-        from expectations.durations import duration
         from pipelines.clock import WallClock
-        from pipelines.serving.forgetting import retain as apply
+        from pipelines.serving.forgetting import retain_all
 
-        policy = opened.file.serving.audit
-        done = apply(_log(opened), now=WallClock().now(), words=duration(policy.text_kept), rows=duration(policy.rows_kept))
+        done = retain_all(opened, WallClock().now())
     payload = {"words": done.words, "rows": done.rows, "days": list(done.days)}
     emit("audit_retain", payload, json_, lambda: line("audit.retained", lang, words=done.words, rows=done.rows, days=len(done.days)))
 

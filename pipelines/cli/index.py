@@ -53,6 +53,10 @@ def embed(
     query: Annotated[
         list[str] | None, typer.Option("--query", help="A question whose vector is shipped too; repeatable.", show_default=False)
     ] = None,
+    questions: Annotated[
+        bool,
+        typer.Option("--questions", help="Ship the vectors of the index's evaluation questions too, for examinations without the model."),
+    ] = False,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
@@ -61,16 +65,20 @@ def embed(
     with spoken(lang, json_):
         opened = open_project(project)
         opened.index(index)
+        from pipelines.index.evaluation.questions import read_questions
         from pipelines.index.inputs import ship_vectors
         from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.outcome import Progress
+        from pipelines.serving.evaluate import questions_path
 
+        own = read_questions(questions_path(opened, index)).questions if questions else ()
         with Bars(json_, lang) as bars:
             computed = ship_vectors(
                 opened,
                 index,
                 Warehouse(opened.root),
-                query or [],
+                # As serving asks them.
+                [*(query or []), *(one.question.strip() for one in own)],
                 lambda done, total: bars(Progress(f"index/{index}", "embedding", done, total)),
             )
     emit("index_embed", {"index": index, "computed": computed}, json_, lambda: line("index.embedded", lang, index=index, computed=computed))

@@ -37,7 +37,7 @@ def serve(
         opened.index(name)
         from pipelines.clock import WallClock
         from pipelines.serving.entrance import tokens_of
-        from pipelines.serving.opening import listen, reception_of, run
+        from pipelines.serving.opening import BACKLOG, listen, reception_of, server_of
 
         tokens = tokens_of(opened)
         if stdio:
@@ -55,9 +55,12 @@ def serve(
         url = opened.file.serving.url or where
         reception = reception_of(opened, name, WallClock())
         reception.warm()
+        server = server_of(reception, tokens, url)
+        # Before it is said that it serves: whoever reads that may connect.
+        bound.listen(BACKLOG)
         payload = {"index": name, "url": where, "mcp": f"{where}/mcp", "openapi": f"{where}/openapi.json"}
         emit("serve", payload, json_, lambda: line("serving.started", lang, index=name, url=where))
-        run(reception, tokens, bound, url)
+        server.run(sockets=[bound])
 
 
 @app.command()

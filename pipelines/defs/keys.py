@@ -5,6 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 LEDGER = dg.AssetKey(["evidence", "ledger"])
+#: What is on record of answers.
+AUDIT = dg.AssetKey(["serving", "audit"])
 #: The check on an index's candidate that shows where it stands.
 ELIGIBLE = "production_eligible"
 

@@ -1,4 +1,4 @@
-"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed; memberships every quarter of an hour.
+"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed, the audit behind it; memberships every quarter of an hour.
 When a slot is due is the calendar's to say.
 
 https://docs.dagster.io/guides/automate/schedules
@@ -52,6 +52,9 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
         made.append(_once_pulled(project, system, found[books_job_name(system)], "daily", f"{books % 60} {books // 60 % 24} * * *"))
         made.append(_once_pulled(project, system, found[tables_job_name(system)], "weekly", _SUNDAY_LATER))
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
+    if project.file.indexes:
+        # At night, behind the seal: whoever asks meanwhile is answered.
+        made.append(_daily(project, found["audit"], due.seal_hour, 40, partitioned=False))
     return made
 
 

@@ -15,6 +15,7 @@ import uuid_utils
 
 from connectors.errors import FixConfiguration, SourceError
 from pipelines.clock import WallClock
+from pipelines.defs.fresh import fresh_sensor
 from pipelines.defs.jobs import AssetJob, by_system, system_job_name
 from pipelines.defs.keys import stream_key
 from pipelines.defs.tags import launch_tags
@@ -32,11 +33,13 @@ NOTE_SECONDS = 30
 
 def sensors(project: Project, found: dict[str, AssetJob]) -> list[dg.SensorDefinition]:
     """A change sensor for each system: settings revision and count of kintone apps, the delta link of SharePoint lists and libraries, the
-    changed-since request of ERP queries.
+    changed-since request of ERP queries. And for each index a sensor that keeps it fresh.
 
-    Stopped until an operator turns it on: it spends API calls (one or two per stream and look) that belong to the customer.
+    Stopped until an operator turns them on: they spend API calls that belong to the customer (the first one or two per stream and look, the
+    other an incremental pull of every stream each time).
     """
-    return [_changes(project, system, found[system_job_name(system)]) for system in by_system(project)]
+    changes = [_changes(project, system, found[system_job_name(system)]) for system in by_system(project)]
+    return [*changes, *(fresh_sensor(project, name, found) for name in project.file.indexes)]
 
 
 def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinition:

@@ -1,4 +1,4 @@
-"""Upkeep assets: the daily books of each stream by ids, and the weekly compaction and vacuum of each system's tables.
+"""Upkeep assets: the daily books of each stream by ids, the weekly compaction and vacuum of each system's tables, and the audit's daily forgetting.
 
 https://docs.dagster.io/guides/build/assets
 """
@@ -10,7 +10,7 @@ import dagster as dg
 
 from connectors.errors import FortnightError
 from pipelines.defs import checks
-from pipelines.defs.keys import books_key, stream_key, tables_key
+from pipelines.defs.keys import AUDIT, books_key, stream_key, tables_key
 from pipelines.defs.resources import ProjectResource
 from pipelines.project import Project
 
@@ -20,9 +20,10 @@ KEPT_DAYS = 30
 
 
 def upkeep_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """One for the books of each stream, one for the tables of each system."""
+    """One for the books of each stream, one for the tables of each system, one for the audit where there is an index to answer from."""
     systems = sorted({stream.partition("/")[0] for stream in project.contracts})
-    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems)]
+    audit = [_audit()] if project.file.indexes else []
+    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems), *audit]
 
 
 def _books(stream: str) -> dg.AssetsDefinition:
@@ -82,3 +83,23 @@ def _tables(system: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in counted.items()})
 
     return tables
+
+
+def _audit() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=AUDIT,
+        group_name="upkeep",
+        kinds={"delta"},
+        description="The audit of answers after its retention: words and whole days past their time are gone, each with a proof; small files are put together.",
+    )
+    def audit(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from pipelines.serving.forgetting import retain_all
+
+        try:
+            done = retain_all(project_files.project, project_files.clock.now())
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        counted = {"words": done.words, "rows": done.rows, "days": len(done.days)}
+        return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in counted.items()})
+
+    return audit

@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind
 from pipelines.evidence.claims import Environment
-from pipelines.evidence.columns import NAMES as SEAL_NAMES
-from pipelines.evidence.columns import Seals, seals_of
+from pipelines.evidence.columns import Seals, seal_columns, seals_of
 from pipelines.evidence.decisions import Signatures, terms_of, verified
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.ledger import NAMES, Ledger, rows_of, table_of
@@ -61,7 +60,7 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     """
     head = ledger.head()
     table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)))
-    seals = seals_of(ledger.columns(SEAL_NAMES, pc.field("kind") == "seal"))
+    seals = seal_columns(ledger)
     if proof is not None:
         _prove(ledger, table, seals, head, proof)
     if environment is not None:

@@ -81,11 +81,13 @@ class ChainRow:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a chain holds; if not, the number of the first row that does not, and why."""
+    """Whether a chain holds; if not, the number of the first row that does not, and why. ``by_place`` are rows whose details were not looked at:
+    they stand where they stood, and nothing shows here what they say."""
 
     ok: bool
     broken_at: int | None = None
     why: Reason | None = None
+    by_place: int = 0
 
 
 def canonical(value: object) -> bytes:

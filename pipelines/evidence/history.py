@@ -185,8 +185,7 @@ def _decided(found: History, row: ChainRow, places: Places, signed: Signed) -> H
     if entry.verdict == "policy":
         return _policy_set(found, entry, holds_from)
     if entry.verdict in _STATES:
-        began = entry.verdict == "eligible" and found.state != "eligible"
-        return replace(found, state=entry.verdict, eligible_since=holds_from if began else found.eligible_since)
+        return _stated(found, entry.verdict, holds_from)
     if entry.verdict in ("suspend", "revoke"):
         # What was proposed before is not what somebody would sign now.
         found = replace(found, promotion=None, proposals=())
@@ -195,6 +194,17 @@ def _decided(found: History, row: ChainRow, places: Places, signed: Signed) -> H
             return replace(found, suspended_by=actor)
         return replace(found, revoked_by=actor, count_from=holds_from, state=None, eligible_since=None, promoted_on=None)
     return _signed_decision(found, row, sealed, holds_from, places) if signed(row) else found
+
+
+def _stated(found: History, state: Eligibility, holds_from: date | None) -> History:
+    """What the gate wrote down. A mark that two persons resumed goes on; one that was lost, or earned again, begins anew or not at all."""
+    if state == "suspended":
+        return replace(found, state=state, resumed_on=None if found.state != state else found.resumed_on)
+    if state != "eligible":
+        return replace(found, state=state, eligible_since=None)
+    resumed = found.state == "suspended" and found.resumed_on is not None and found.eligible_since is not None
+    goes_on = found.state == "eligible" or resumed
+    return replace(found, state=state, eligible_since=found.eligible_since if goes_on else holds_from)
 
 
 def _policy_set(found: History, entry: Entry, holds_from: date | None) -> History:

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from pyarrow.dataset import ParquetReadOptions
 
+from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence
 from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
 from pipelines.evidence.claims import BALANCE, CHECKS, CONTRACT, ENDPOINT, INSTANT, Balance, CheckVerdict, ContractRef, Endpoint
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
@@ -57,7 +59,8 @@ NAMES = tuple(_COLUMNS.names)
 # Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
 # writing behind it; compaction carries none and does not disturb a writer.
 _WRITER = "fortnight.ledger"
-_CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50"}
+# Statistics of three columns and no more: a commit carries every one it has, and each look at the table pays for those of all its files.
+_CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "seq,kind,day"}
 _UPKEEP_EVERY = 250
 _PUSH_ATTEMPTS = 8
 _SLICE = 10_000
@@ -70,6 +73,7 @@ class Ledger:
         self.location = location
         self._options = dict(storage_options) if storage_options else None
         self._written: tuple[DeltaTable, int, Head] | None = None
+        self.archive = Archive(f"{location}-archive", storage_options)
 
     def head(self) -> Head:
         """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
@@ -144,7 +148,7 @@ class Ledger:
         ):
             if condition is not None:
                 wanted = condition if wanted is None else wanted & condition
-        return tuple(_parsed(_rows(table, wanted)))
+        return tuple(_parsed(self.archive.filled(_rows(table, wanted))))
 
     def last_seal(self) -> ChainRow | None:
         """The newest seal row, which tells the last sealed day and the instant it was sealed."""
@@ -155,11 +159,13 @@ class Ledger:
         newest = cast(int | None, pc.max(seals["seq"]).as_py())
         return None if newest is None else _row(_rows(table, pc.field("seq") == newest)[0])
 
-    def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS) -> Verification:
+    def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS, *, archive: bool = True) -> Verification:
         """Whether every row behind ``after`` hashes to what it says and follows the one before.
 
         ``anchor`` are heads published earlier: each must still stand in the chain, else rows were cut off or rewritten behind it.
+        Details that were moved are read from the archive, and must be there; without ``archive`` such a row is proven by its place alone.
         """
+        by_place = 0
         given = [anchor] if isinstance(anchor, Head) else list(anchor or ())
         published = dict[int, set[str]]()
         for one in given:
@@ -169,22 +175,32 @@ class Ledger:
             table = self._open()
             if table is not None and after != GENESIS and self.hashes([after.seq]).get(after.seq) != after.hash:
                 return Verification(False, after.seq, reason("ledger.hash_wrong"))
-            for columns in () if table is None else _slices(table, None if after == GENESIS else pc.field("seq") > after.seq):
-                try:
-                    row = _row(columns)
-                except (ValueError, TypeError, KeyError) as problem:
-                    return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
-                step = verify_rows([row], before)
-                if not step.ok:
-                    return step
-                before = Head(row.seq, row.hash)
-                if published.get(row.seq, {row.hash}) != {row.hash}:
-                    return Verification(False, row.seq, reason("ledger.hash_wrong"))
+            beyond = None if after == GENESIS else pc.field("seq") > after.seq
+            for columns in () if table is None else _slices(table, beyond, self.archive if archive else None):
+                if columns.get("schema") == MOVED:
+                    if archive:
+                        return Verification(False, before.seq + 1, reason("ledger.details_missing"))
+                    step = _stands(columns, before)
+                    if not step.ok:
+                        return step
+                    by_place += 1
+                    before = Head(before.seq + 1, str(columns["hash"]))
+                else:
+                    try:
+                        row = _row(columns)
+                    except (ValueError, TypeError, KeyError) as problem:
+                        return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
+                    step = verify_rows([row], before)
+                    if not step.ok:
+                        return step
+                    before = Head(row.seq, row.hash)
+                if published.get(before.seq, {before.hash}) != {before.hash}:
+                    return Verification(False, before.seq, reason("ledger.hash_wrong"))
         except (DeltaError, pa.ArrowException, OSError) as problem:
             return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
         if published and before.seq < max(published):
             return Verification(False, before.seq + 1, reason("ledger.cut", anchor=max(published)))
-        return Verification(True)
+        return Verification(True, by_place=by_place)
 
     def hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
         """The hashes of the rows with these numbers, as far as there are such rows. Of two rows under one number the hash is neither's."""
@@ -196,13 +212,20 @@ class Ledger:
         known = {cast(int, seq): cast(str, own) for seq, own in pairs}
         return known if len(pairs) == len(known) else {}
 
-    def columns(self, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
-        """Some columns of some rows, in chain order: for readers to whom a row is too dear."""
+    def columns(self, names: Sequence[str], wanted: pc.Expression, words: Collection[str] = ()) -> pa.Table:
+        """Some columns of some rows, in chain order: for readers to whom a row is too dear. Those in ``words`` come as dictionaries."""
         table = self._open()
         schema = pa.schema([_COLUMNS.field(name) for name in names])
+        for at, name in enumerate(names):
+            if name in words:
+                schema = schema.set(at, pa.field(name, pa.dictionary(pa.int32(), _STRING)))
         if table is None:
             return schema.empty_table()
-        found = table.to_pyarrow_dataset().to_table(columns=list(names), filter=wanted)
+        options = ParquetReadOptions(dictionary_columns=set(words)) if words else None
+        found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
+        # Files hold rows as they were written, in whatever order they are listed: to put files in order moves no row.
+        batches = sorted((each for each in found.to_batches() if each.num_rows), key=lambda each: cast(int, each["seq"][0].as_py() or 0))
+        found = pa.Table.from_batches(batches, found.schema)
         if not _in_order(found["seq"]):
             found = found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")]))
         return found.cast(schema)
@@ -212,10 +235,44 @@ class Ledger:
         table = self._open()
         if table is None:
             return
+        if {name: table.metadata().configuration.get(name) for name in _CONFIGURATION} != _CONFIGURATION:
+            table.alter.set_table_properties(_CONFIGURATION)
         table.optimize.compact()
         table.create_checkpoint()
         table.cleanup_metadata()
         table.vacuum(dry_run=False)
+
+    def move_details(self, before: date) -> int:
+        """Move the details of evidence rows of days before ``before`` to the archive, and return how many rows that were.
+
+        They are in the archive, read back and proven, before they leave the ledger. Nothing the gate decides by is moved. To be called by the
+        one who holds the lease. Raises LedgerBroken, with nothing moved, where the chain does not hold.
+        """
+        table = self._open()
+        rows = (
+            None
+            if table is None
+            else table.to_pyarrow_dataset().to_table(filter=old_evidence(before) & (pc.field("schema") != MOVED)).cast(_COLUMNS)
+        )
+        if table is None or rows is None or not rows.num_rows:
+            return 0
+        found = self.verify()
+        if not found.ok:
+            raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
+        self.archive.add(rows)
+        # What a commit replaces, it must bring: the rows that were moved earlier come along.
+        stubs = bare(table.to_pyarrow_dataset().to_table(filter=old_evidence(before)).cast(_COLUMNS))
+        kept = {row.seq: row.hash for row in _parsed(self.archive.filled(cast("list[dict[str, Any]]", stubs.to_pylist())))}
+        if kept != dict(zip(stubs["seq"].to_pylist(), stubs["hash"].to_pylist(), strict=True)):
+            raise LedgerBroken("ledger.broken", seq=min(rows["seq"].to_pylist()), why="the archive says otherwise")
+        # The one writer that replaces rows, in one commit; were it to end in between, the next upkeep forbids it again.
+        table.alter.set_table_properties({"delta.appendOnly": "false"})
+        try:
+            write_deltalake(table, stubs, mode="overwrite", predicate=_predicate(before))
+        finally:
+            table.alter.set_table_properties({"delta.appendOnly": "true"})
+        self._written = None
+        return rows.num_rows
 
     def _behind(self) -> tuple[DeltaTable, Head]:
         """The table as it is now, and its head. A writer whose own commit is still the last one knows its head without looking."""
@@ -247,6 +304,23 @@ class Ledger:
             return DeltaTable(self.location, storage_options=self._options)
 
 
+def _predicate(before: date) -> str:
+    """``old_evidence`` in SQL."""
+    return f"kind = 'evidence' AND day < DATE '{before.isoformat()}'"
+
+
+def _stands(columns: Mapping[str, Any], before: Head) -> Verification:
+    """Whether a row whose details are elsewhere stands behind ``before``. Only evidence may be such a row."""
+    seq = before.seq + 1
+    if columns["seq"] != seq:
+        return Verification(False, seq, reason("ledger.seq_gap", expected=seq, found=columns["seq"]))
+    if columns["prev"] != before.hash:
+        return Verification(False, seq, reason("ledger.prev_wrong"))
+    if columns["kind"] != "evidence":
+        return Verification(False, seq, reason("ledger.details_missing"))
+    return Verification(True)
+
+
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
     found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
     return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
@@ -275,12 +349,13 @@ def _parsed(listed: Iterable[Mapping[str, Any]]) -> Iterator[ChainRow]:
             raise LedgerBroken("ledger.broken", seq=columns.get("seq"), why=type(problem).__name__) from problem
 
 
-def _slices(table: DeltaTable, wanted: pc.Expression | None) -> Iterator[dict[str, Any]]:
+def _slices(table: DeltaTable, wanted: pc.Expression | None, archive: Archive | None) -> Iterator[dict[str, Any]]:
     """All columns of the rows in chain order, as Python values a slice at a time: a year of a thousand streams does not fit as such."""
     found = table.to_pyarrow_dataset().to_table(filter=wanted)
     order = pc.sort_indices(found, sort_keys=[("seq", "ascending")])
     for start in range(0, len(order), _SLICE):
-        yield from cast(list[dict[str, Any]], found.take(order.slice(start, _SLICE)).to_pylist())
+        listed = cast(list[dict[str, Any]], found.take(order.slice(start, _SLICE)).to_pylist())
+        yield from listed if archive is None else archive.filled(listed)
 
 
 def _head(table: DeltaTable) -> Head:

@@ -25,7 +25,12 @@ from pipelines.project import Project
 
 
 def ledger_of(project: Project) -> Ledger:
-    return Ledger(f"{project.root}/evidence/ledger")
+    return ledger_at(project.root)
+
+
+def ledger_at(root: str) -> Ledger:
+    """The ledger of the project whose data lie at ``root``."""
+    return Ledger(f"{root}/evidence/ledger")
 
 
 def claims_of(project: Project) -> ClaimStore:

@@ -116,6 +116,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "ledger.prev_wrong": (),
     "ledger.hash_wrong": (),
     "ledger.cut": ("anchor",),
+    "ledger.details_missing": (),
 }
 
 

@@ -242,12 +242,12 @@ def _check_faults(claim: Claim, slot: str, checks: Sequence[CheckFact], policy: 
     for check in claim.checks:
         own = [fact for fact in records if fact.name == check.name]
         warns = check.severity == "warn" and not any(_blocks(fact) for fact in own)
-        if warns and policy.warn_is_green:
+        finished = [fact for fact in own if fact.status in ("succeeded", "failed")]
+        if warns and finished and policy.warn_is_green:
             continue
-        if not check.passed:
+        if not check.passed and not (warns and policy.warn_is_green):
             wrong.append(reason("seal.check_warned" if warns else "seal.check_failed", slot=slot, check=check.name))
             continue
-        finished = [fact for fact in own if fact.status in ("succeeded", "failed")]
         # A step retried inside its run leaves a record per try: the newest speaks for the try that counts.
         newest = max((fact.recorded_at for fact in finished), default=None)
         if newest is None:
@@ -257,7 +257,9 @@ def _check_faults(claim: Claim, slot: str, checks: Sequence[CheckFact], policy: 
     for fact in records:
         if fact.name in named or (fact.status == "succeeded" and fact.passed):
             continue
-        if fact.severity == "error":
+        if fact.status not in ("succeeded", "failed"):
+            wrong.append(reason("seal.check_unconfirmed", slot=slot, check=fact.name))
+        elif fact.severity == "error":
             wrong.append(reason("seal.check_failed", slot=slot, check=fact.name))
         elif not policy.warn_is_green:
             wrong.append(reason("seal.check_warned", slot=slot, check=fact.name))

@@ -88,11 +88,21 @@ def merged(spans: Sequence[Span]) -> tuple[Span, ...]:
     found: list[Span] = []
     for span in spans:
         before = found[-1] if found else None
-        if before is not None and before.last + DAY == span.first and replace(span, first=before.first, days=before.days) == before:
+        if before is not None and _alike(before, span) and before.last + DAY == span.first:
             found[-1] = replace(before, days=before.days + span.days)
         else:
             found.append(span)
     return tuple(found)
+
+
+def _alike(one: Span, other: Span) -> bool:
+    return (
+        one.verdict == other.verdict
+        and one.policy == other.policy
+        and one.contract == other.contract
+        and one.endpoint == other.endpoint
+        and one.why == other.why
+    )
 
 
 def _span(seal: Seal) -> Span:

@@ -39,29 +39,33 @@ def walk(stream: str, spans: Sequence[Span], today: date, history: History) -> W
     restarts: list[date] = []
     first_contract: str | None = None
     known: Span | None = None
+    count_from = history.count_from
+    # The day behind the last one walked over.
+    next_day: date | None = None
     for whole in spans:
         span = whole.until(yesterday)
         if span is None:
             break
-        if segments and segments[-1].last + DAY < span.first:
-            segments.append(_gap(segments[-1].last + DAY, span.first - DAY))
+        if next_day is not None and next_day < span.first:
+            segments.append(_gap(next_day, span.first - DAY))
             count, last_reason = 0, _unsealed(stream, segments[-1])
+        next_day = span.last + DAY
         changed = _changed(stream, known, span, history)
         if changed is not None:
             count, last_reason = 0, changed
             restarts.append(span.first)
-        for part in _split(span, history.count_from):
-            counted = part.verdict == "green" and (history.count_from is None or part.first >= history.count_from)
-            if part.verdict == "green" and not counted and history.count_from is not None:
-                last_reason = reason("gate.policy_since", day=history.count_from.isoformat())
+        for part in _split(span, count_from):
+            counted = part.verdict == "green" and (count_from is None or part.first >= count_from)
+            if part.verdict == "green" and not counted and count_from is not None:
+                last_reason = reason("gate.policy_since", day=count_from.isoformat())
             elif part.verdict not in ("green", "excused"):
                 count, last_reason = 0, part.why
             segments.append(Segment(part.first, part.days, part.verdict, count, counted))
-            count = segments[-1].end
+            count += part.days if counted else 0
         first_contract = first_contract or span.contract
         known = _known(known, span)
-    if segments and segments[-1].last < yesterday:
-        segments.append(_gap(segments[-1].last + DAY, yesterday))
+    if next_day is not None and next_day <= yesterday:
+        segments.append(_gap(next_day, yesterday))
         count, last_reason = 0, _unsealed(stream, segments[-1])
     return Walked(count, tuple(segments), last_reason, tuple(restarts), first_contract, known.contract if known else None)
 
@@ -103,6 +107,8 @@ def _split(span: Span, count_from: date | None) -> tuple[Span, ...]:
 def _known(before: Span | None, span: Span) -> Span:
     """The newest span, with the contract and endpoint last seen where its own days had no good pull."""
     if before is None:
+        return span
+    if span.contract and span.endpoint:
         return span
     return replace(span, contract=span.contract or before.contract, endpoint=span.endpoint or before.endpoint)
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from connectors.access import UNRESOLVED
 from connectors.errors import AnswerIsNo
 from connectors.protocol import SCOPE
+from pipelines.evidence.chain import GENESIS
+from pipelines.evidence.plan import ledger_at
 from pipelines.index.chunks import CHUNKER, Chunk, chunks, principals_of
 from pipelines.index.documents import Document, DocumentShape, Skipped, documents, row_id
 from pipelines.index.embedding import spent_of
 from pipelines.index.parse import Parser
 from pipelines.index.refresh import Changes, Known, compare, put_state, read_state
-from pipelines.index.releases import Coverage, Input, Manifest, Omission, generation_uri, newest_candidate, record_candidate
+from pipelines.index.releases import Anchor, Coverage, Input, Manifest, Omission, generation_uri, newest_candidate, record_candidate
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.lance import EXACT_LIMIT
 from pipelines.index.store.rows import SCHEMA, digest, table_of, unpacked
@@ -176,6 +178,7 @@ def build_candidate(
         version=version,
         weights=weights,
         embedded=spent_of(embedder).since(spent),
+        ledger_head=_anchor(root),
         documents=dict(counted),
         chunks=access.chunks,
         access=access,
@@ -186,6 +189,12 @@ def build_candidate(
     if report:
         report("writing", len(fresh), len(fresh))
     return manifest
+
+
+def _anchor(root: str) -> Anchor | None:
+    """The ledger's head of this moment. Raises LedgerBroken where two rows stand under the last number."""
+    head = ledger_at(root).head()
+    return None if head == GENESIS else Anchor(seq=head.seq, hash=head.hash)
 
 
 def generation_key(embedder: Embedder) -> str:

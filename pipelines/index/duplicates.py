@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 #: Two texts that share a part J of their runs of five characters (Jaccard) get the same sketch with a chance of about J to the tenth.
 _GRAM, _BINS = 5, 10
-#: Figures, codes and dates: texts that differ in one of them tell two things (error E-101 is not E-102).
-_CODE = re.compile(r"[a-z0-9]*[0-9](?:[a-z0-9./:%+-]*[a-z0-9%])?")
+#: Figures, codes and dates: texts that differ in one of them tell two things (error E-101 is not E-102). Begun at a word's begin and without
+#: steps back: it is read from every chunk.
+_CODE = re.compile(r"(?<![a-z0-9])[a-z]*+[0-9](?:[a-z0-9./:%+-]*[a-z0-9%])?")
 #: Words that turn a sentence round: what is needed in one edition and not in the next is no copy.
 _TURN = re.compile(r"[不無未非禁可否要超]|な[いく]|ません|ずに|以[上下]|\b(?:not?|never|without|un\w+|more|less|before|after)\b")
 _COPY_MARK = re.compile(r"(?:[\s_-]*(?:\(\d+\)|のコピー|コピー|copy))+(?=\.\w+$|$)|\.\w{2,5}$", re.IGNORECASE)
@@ -34,10 +35,15 @@ def group_of(title: str, heading_path: Sequence[str], text: str, *, record: bool
     """
     said = unicodedata.normalize("NFKC", text).lower()
     around = unicodedata.normalize("NFKC", " ".join((_COPY_MARK.sub("", unicodedata.normalize("NFKC", title)), *heading_path))).lower()
-    exact = (_CODE.findall(said), sorted(Counter(_TURN.findall(said)).items()), sorted(set(_CODE.findall(around))), title if record else "")
+    exact = (codes(said), sorted(Counter(_TURN.findall(said)).items()), sorted(set(codes(around))), title if record else "")
     digest = hashlib.sha256(repr(exact).encode("utf-8", "surrogatepass"))
     digest.update(_sketch(_UNSAID.sub("", said)))
     return digest.hexdigest()[:32]
+
+
+def codes(said: str) -> list[str]:
+    """Figures, codes and dates of a text in its order (``sx-200``, ``12.5%``), which must be in lower case."""
+    return _CODE.findall(said)
 
 
 def _sketch(plain: str) -> bytes:
@@ -60,10 +66,12 @@ def _grams(text: str) -> NDArray[np.uint64]:
     import numpy as np
 
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    mixed = np.zeros(max(0, len(points) - _GRAM + 1), np.uint64)
-    for at in range(_GRAM if len(mixed) else 0):
+    mixed = points[: max(0, len(points) - _GRAM + 1)].copy()
+    for at in range(1, _GRAM if len(mixed) else 0):
         # Wraps at 2^64, which a hash may.
-        mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + points[at : at + len(mixed)]
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
+        mixed += points[at : at + len(mixed)]
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(shift)
+        mixed *= np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31))

@@ -17,7 +17,7 @@ from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.plan import book_of, gate_policy, today_of
 from pipelines.evidence.standing import history_in, state_of
 from pipelines.evidence.taking import Asked
-from pipelines.index.releases import Production, candidate, point_production, production_history
+from pipelines.index.releases import Production, candidate, candidates, point_production, production_history
 from pipelines.project import Project
 
 _ANCHOR = re.compile(r"rows (\d+) and (\d+); ledger head (\d+) ([0-9a-f]{64})")
@@ -90,9 +90,11 @@ def promote_decided(project: Project, index: str, now: datetime) -> Moved:
 
 
 def anchors(root: str, index: str) -> tuple[Head, ...]:
-    """The ledger heads that stand in the pointer's records: published when each was made, and to be found in the chain for ever."""
-    found = (_ANCHOR.search(each.reason) for each in production_history(root, index))
-    return tuple(Head(int(each[3]), each[4]) for each in found if each)
+    """The ledger heads that stand in the manifests of releases and in the pointer's records: each was published when it was made, and is to be
+    found in the chain for ever."""
+    built = [Head(made.ledger_head.seq, made.ledger_head.hash) for made in candidates(root, index) if made.ledger_head is not None]
+    pointed = (_ANCHOR.search(each.reason) for each in production_history(root, index))
+    return tuple({*built, *(Head(int(each[3]), each[4]) for each in pointed if each)})
 
 
 def _rows_of(record: Production) -> tuple[int, int] | None:

@@ -53,11 +53,19 @@ class Omission(_Record):
     detail: str
 
 
+class Anchor(_Record):
+    """The ledger's last row when a release was built: a head that must stand in the chain for ever."""
+
+    seq: int
+    hash: str
+
+
 class Manifest(_Record):
     """What a release is made of. ``reused`` is not stored: it says that a build found nothing new and hands back this earlier candidate.
 
     Its chunks are ``version`` of ``table``, which other candidates of the same ``generation`` (form of a row, model, chunker) share. A manifest of
     before there were generations names none: its chunks are in an older form, and the next build begins anew. ``weights`` are how its hits are fused (None: the default), ``embedded`` what its vectors cost.
+    ``ledger_head`` anchors the ledger as it was then (None: nothing was written yet).
     """
 
     schema_: str = Field(default="fortnight.release/1", alias="schema")
@@ -79,6 +87,7 @@ class Manifest(_Record):
     version: int = 0
     weights: Weights | None = None
     embedded: Spent = Spent()
+    ledger_head: Anchor | None = None
     reused: bool = Field(default=False, exclude=True)
 
     @property

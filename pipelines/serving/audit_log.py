@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 #: How often a row is tried beside whoever deletes in the same table.
 ATTEMPTS = 10
+#: Seconds between two commits while questions come in faster than that: they share one. A question that comes alone waits for nobody.
+GATHERED = 0.05
+#: Commits after which a table is opened anew: what one open table holds in memory grows with each, and so does the price of the next.
+OPENED_FOR = 20
+#: Seconds after which it is opened anew in any case: far less than versions are kept, which its next commit has to find.
+OPENED_SECONDS = 600
+#: Versions of these tables are nobody's evidence, the chain in them is; and every commit looks through the files of all versions that are kept.
+_LOG_KEPT = "interval 1 hours"
 _APART = ("person", "query", "closures", "params")
 
 
@@ -82,7 +91,8 @@ class AuditLog:
         self._key = key
         self._list, self._writing = threading.Lock(), threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._tables: dict[str, DeltaTable] = {}
+        self._tables: dict[str, tuple[DeltaTable, int, float]] = {}
+        self._committed = 0.0
         self._segment, self._seq, self._prev = "", 0, ROOT
         self._known: set[tuple[str, str, str]] = set()
 
@@ -97,6 +107,7 @@ class AuditLog:
             self._waiting.append(mine)
         with self._writing:
             if not mine.done:
+                time.sleep(max(0.0, self._committed + GATHERED - time.monotonic()))
                 with self._list:
                     batch, self._waiting = self._waiting, []
                 self._commit(batch)
@@ -133,6 +144,7 @@ class AuditLog:
             hours = {name[0] for name in sets}
             self._known = {name for name in self._known if name[0] in hours} | set(sets)
         finally:
+            self._committed = time.monotonic()
             for one in batch:
                 one.done = True
 
@@ -227,7 +239,7 @@ class AuditLog:
                 return
             except CommitFailedError:
                 # Somebody is being forgotten at this moment: nothing was written, and the table as it is now takes the row.
-                del self._tables[uri]
+                self._tables.pop(uri, None)
                 if attempt + 1 == ATTEMPTS:
                     raise
         chain = uri == self.answers
@@ -236,7 +248,7 @@ class AuditLog:
             {"delta.appendOnly": "true"}
             if chain
             else {"delta.dataSkippingNumIndexedCols": "0", "delta.isolationLevel": "SnapshotIsolation"}
-        )
+        ) | {"delta.logRetentionDuration": _LOG_KEPT}
         write_deltalake(
             uri,
             data,
@@ -248,11 +260,12 @@ class AuditLog:
 
     def _opened(self, uri: str) -> DeltaTable | None:
         """The table, as far as this writer knows it; None where there is none yet."""
-        from deltalake import DeltaTable
-
-        if uri not in self._tables and DeltaTable.is_deltatable(uri, store_options(self.uri)):
-            self._tables[uri] = DeltaTable(uri, storage_options=store_options(self.uri))
-        return self._tables.get(uri)
+        table, used, since = self._tables.pop(uri, (None, 0, 0.0))
+        if table is None or used >= OPENED_FOR or time.monotonic() - since > OPENED_SECONDS:
+            table, used, since = self.table(uri), 0, time.monotonic()
+        if table is not None:
+            self._tables[uri] = (table, used + 1, since)
+        return table
 
     def table(self, uri: str) -> DeltaTable | None:
         """One of the three tables as it is now; None where nothing was ever written."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pipelines.serving.audit_log import AuditLog
+from expectations.durations import duration
+from pipelines.project import Project
+from pipelines.serving.audit_log import AuditLog, audit_of
 from pipelines.serving.identity import person_id
 
 if TYPE_CHECKING:
@@ -90,6 +92,12 @@ def retain(log: AuditLog, *, now: datetime, words: timedelta, rows: timedelta) -
             table.optimize.compact()
             _vacuum(table)
     return Retained(old.num_rows, len(gone), days)
+
+
+def retain_all(project: Project, now: datetime) -> Retained:
+    """``retain`` under the project's own policy (``serving.audit``)."""
+    policy = project.file.serving.audit
+    return retain(audit_of(project), now=now, words=duration(policy.text_kept), rows=duration(policy.rows_kept))
 
 
 def _heads(gone: Iterable[Any]) -> dict[str, tuple[int, str]]:

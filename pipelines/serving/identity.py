@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from connectors.access import principal
@@ -41,6 +41,17 @@ class Directory:
     @property
     def system(self) -> str:
         return self.stream.partition("/")[0]
+
+    @cached_property
+    def above(self) -> Mapping[str, tuple[str, ...]]:
+        """By member, the groups it is in. A reading never changes, and thousands ask of it: each walks what was put in order once."""
+        return above_of(self.members)
+
+    @cached_property
+    def open(self) -> frozenset[str]:
+        """The principals of all accounts that are open here."""
+        rows = self.accounts.select(["principal", "active"]).to_pylist() if self.accounts.num_rows else []
+        return frozenset(row["principal"] for row in rows if row["active"] is True)
 
     @property
     def silent(self) -> bool:
@@ -83,7 +94,7 @@ def link(who: str, accounts: pa.Table) -> Person:
             continue
         if person_id(account["login"] or "") == wanted:
             by_login.setdefault(account["system"], set()).add(account["principal"])
-        elif _named(account) == wanted:
+        elif known_by(account) == wanted:
             by_other.setdefault(account["system"], set()).add(account["principal"])
         else:
             continue
@@ -92,7 +103,7 @@ def link(who: str, accounts: pa.Table) -> Person:
     return Person(wanted, name, {system: next(iter(own)) for system, own in sorted(linked.items()) if len(own) == 1})
 
 
-def _named(account: Mapping[str, Any]) -> str:
+def known_by(account: Mapping[str, Any]) -> str:
     """The address an account is known by where it is not the login itself."""
     login, mail = person_id(account["login"] or ""), person_id(account["mail"] or "")
     if _GUEST in login:
@@ -114,28 +125,29 @@ class GroupsNow:
         return name.startswith(f"group:entra:{tenant}/") and not name.endswith("_o") and name not in self.groups
 
 
-def closure_of(person: Person, members: pa.Table, now_in: GroupsNow | None = None) -> frozenset[str]:
-    """All principals the person acts under: their own, ``everyone:<system>`` where linked, and every group above, over edges ``group, member``.
+def above_of(members: pa.Table) -> Mapping[str, tuple[str, ...]]:
+    """Edges ``group, member`` by member."""
+    above: dict[str, tuple[str, ...]] = {}
+    for edge in members.to_pylist():
+        above[edge["member"]] = (*above.get(edge["member"], ()), edge["group"])
+    return above
+
+
+def closure_of(person: Person, above: Mapping[str, Sequence[str]], now_in: GroupsNow | None = None) -> frozenset[str]:
+    """All principals the person acts under: their own, ``everyone:<system>`` where linked, and every group above them.
 
     Groups within groups and circles of groups are followed. A person linked nowhere gets the empty set, which reads nothing.
     """
-    above: dict[str, list[str]] = {}
-    for edge in members.to_pylist():
-        if now_in is None or not now_in.denies(edge["group"]):
-            above.setdefault(edge["member"], []).append(edge["group"])
-    if now_in is not None and now_in.user in person.links.values():
-        above.setdefault(now_in.user, []).extend(now_in.groups)
-    return _reached(person, above)
-
-
-def _reached(person: Person, above: Mapping[str, list[str]]) -> frozenset[str]:
     reached: set[str] = set()
     waiting = [own for system, mine in person.links.items() for own in (mine, principal("everyone", system))]
+    if now_in is not None and now_in.user in person.links.values():
+        waiting.extend(now_in.groups)
     while waiting:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting.extend(above.get(name, ()))
+            # Nothing is reached through a group that the newest word does not hold.
+            waiting.extend(group for group in above.get(name, ()) if now_in is None or not now_in.denies(group))
     return frozenset(reached)
 
 
@@ -153,7 +165,7 @@ def closures(person: Person, directories: Sequence[Directory], now_in: GroupsNow
     for found in directories:
         if found.silent:
             continue
-        own[found.stream] = closure_of(_within(person, found), found.members, now_in)
+        own[found.stream] = closure_of(_within(person, found), found.above, now_in)
         of_system.setdefault(found.system, []).append(own[found.stream])
     agreed = {system: reduce(frozenset.intersection, each) for system, each in of_system.items()}
     reached: dict[str, frozenset[str]] = {}
@@ -167,13 +179,12 @@ def closures(person: Person, directories: Sequence[Directory], now_in: GroupsNow
 def _within(person: Person, directory: Directory) -> Person:
     """The person as one stream knows them: with their account of its system, if it lists that as open."""
     mine = person.links.get(directory.system)
-    listed = any(a["principal"] == mine and a["active"] is True for a in directory.accounts.select(["principal", "active"]).to_pylist())
-    return Person(person.id, person.name, {directory.system: mine} if mine is not None and listed else {})
+    return Person(person.id, person.name, {directory.system: mine} if mine is not None and mine in directory.open else {})
 
 
 def closure(person: str, accounts: pa.Table, members: pa.Table) -> frozenset[str]:
     """``closure_of`` for a login or mail address."""
-    return closure_of(link(person, accounts), members)
+    return closure_of(link(person, accounts), above_of(members))
 
 
 def people(accounts: pa.Table) -> list[Person]:
@@ -181,7 +192,7 @@ def people(accounts: pa.Table) -> list[Person]:
     names: set[str] = set()
     for account in accounts.to_pylist():
         login = person_id(account["login"] or "")
-        names.update(name for name in (login if _GUEST not in login else "", _named(account)) if "@" in name)
+        names.update(name for name in (login if _GUEST not in login else "", known_by(account)) if "@" in name)
     return [person for name in sorted(names) if (person := link(name, accounts)).known]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -18,11 +19,15 @@ from pipelines.serving.reception import Reception
 from pipelines.serving.traces import Spans, otlp
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from pipelines.index.embedding import Embedder, Vectors
     from pipelines.serving.tokens import Tokens
 
 #: Questions after which the embedder is made anew: it remembers every one it was ever asked.
 FRESH_AFTER = 5_000
+#: Connections that wait to be taken while all threads answer.
+BACKLOG = 2_048
 
 
 class Queries:
@@ -59,6 +64,8 @@ class Queries:
 
 def reception_of(project: Project, index: str, clock: Clock) -> Reception:
     """Everything a project says of its service, opened."""
+    # Questions come side by side: the offline model's threads would only wait for each other. Read when its library loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     spans = Spans(otlp(project.file.serving.otlp)) if project.file.serving.otlp else Spans()
     embedder = Queries(lambda: embedder_of(project, index=index))
     return Reception(project, index, clock, embedder=embedder, log=audit_of(project), metrics=Metrics(index), spans=spans)
@@ -77,8 +84,8 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def run(reception: Reception, tokens: Tokens, bound: socket.socket, url: str) -> None:
-    """Serve until a signal; then new questions are refused, and those under way end within the project's ``drain``."""
+def server_of(reception: Reception, tokens: Tokens, url: str) -> uvicorn.Server:
+    """Everything that serving needs, loaded. It serves until a signal; then new questions are refused, and those under way end within ``drain``."""
     import uvicorn
 
     from pipelines.serving.http import app_of
@@ -93,4 +100,4 @@ def run(reception: Reception, tokens: Tokens, bound: socket.socket, url: str) ->
     config = uvicorn.Config(
         app_of(reception, tokens, url), log_level="warning", access_log=False, timeout_graceful_shutdown=round(seconds), server_header=False
     )
-    Draining(config).run(sockets=[bound])
+    return Draining(config)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -16,8 +17,9 @@ from pipelines.landing.snapshot import Snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import known_roster
+from pipelines.serving.accounts import Accounts
 from pipelines.serving.desk import directories, newest_access, pinned
-from pipelines.serving.identity import Directory, Person, closures, link, proven
+from pipelines.serving.identity import Directory, Person, closures
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Asker
 from pipelines.serving.tokens import Caller
@@ -47,13 +49,16 @@ class Today:
         if caller.app_only:
             return Asker(caller.key, dict.fromkeys(self.pulled_at, public), self.read_at, trace_id, caller.client)
         if caller not in self._known:
-            accounts = pa.concat_tables([each.accounts for each in self.directories if each.accounts.num_rows]).combine_chunks()
-            someone = proven(caller.user, accounts) if caller.user else link(caller.mail, accounts)
+            someone = self._accounts.proven(caller.user) if caller.user else self._accounts.linked(caller.mail)
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[caller] = someone, closures(someone, self.directories, caller.now_in)
         someone, reached = self._known[caller]
         return Asker(someone.id, reached, self.read_at, trace_id, caller.client)
+
+    @cached_property
+    def _accounts(self) -> Accounts:
+        return Accounts(pa.concat_tables([each.accounts for each in self.directories if each.accounts.num_rows]).combine_chunks())
 
 
 class Watch:

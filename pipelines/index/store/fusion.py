@@ -53,3 +53,15 @@ def first_of_each(order: Iterable[Scored], group: Mapping[str, str]) -> list[Sco
             seen.add(group[name])
             kept.append((name, score))
     return kept
+
+
+def spread(order: Sequence[Scored], row: Mapping[str, str]) -> list[Scored]:
+    """The best piece of each row first, then the others, each part in its order: one long document does not fill an answer.
+
+    None is lost: where few rows are found, their other pieces follow. Their scores are lowered to the last one before them, so that scores
+    still fall from hit to hit.
+    """
+    first = first_of_each(order, row)
+    shown = {name for name, _ in first}
+    least = first[-1][1] if first else 0.0
+    return [*first, *((name, min(score, least)) for name, score in order if name not in shown)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk
 from pipelines.index.store.filters import Filters, condition, quoted
-from pipelines.index.store.fusion import first_of_each, fuse
+from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import unpacked
 from pipelines.index.store.terms import terms
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 EXACT_LIMIT = 20_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
-#: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``.
-_REFINE = 2
+#: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``. Each is read from the table,
+#: which costs more than to find it.
+_REFINE = 1
 #: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
 _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
@@ -30,8 +32,17 @@ _DEEP = 2_000
 #: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
 _HELD = 8_192
 
+#: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before.
+_WARM = ("acl_idx", "field_acl_idx")
+
 #: Where a row lies in this version, and its score in one list.
 Hit = tuple[int, float]
+
+
+@cache
+def _second() -> ThreadPoolExecutor:
+    """Where the word search runs beside the vector search, of all stores of this process. What runs there waits for nothing that runs there."""
+    return ThreadPoolExecutor(32, "words")
 
 
 class LanceStore:
@@ -45,6 +56,7 @@ class LanceStore:
         self._version = version
         self._open: Any = None
         self._held: dict[int, Chunk] = {}
+        self._warm = False
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
 
@@ -55,6 +67,15 @@ class LanceStore:
             self._open = open_at(self._uri, self._name, self._version)
         return self._open
 
+    def _warmed(self) -> None:
+        """Read the list indexes, once. An empty table has none."""
+        if not self._warm:
+            made = {str(index.name) for index in self._table().list_indices()}
+            for name in _WARM:
+                if name in made:
+                    self._table().prewarm_index(name)
+            self._warm = True
+
     def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Write the whole table and its indexes; a table of that name is written anew."""
         from pipelines.index.store.generation import Generation
@@ -62,6 +83,7 @@ class LanceStore:
 
         Generation(self._uri, self._name, self._exact_limit).begin(table_of(chunks, vectors, self._dim))
         self._open = self._version = None
+        self._warm = False
         self._counted.cache_clear()
         self._held.clear()
 
@@ -98,7 +120,8 @@ class LanceStore:
         weights: Weights | None = None,
         filters: Filters | None = None,
     ) -> Found:
-        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies.
+        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies
+        and the best of each row before others of it (``neighbours`` gives what stands around it).
 
         Ranks and scores are given after refused rows are gone, so that neither tells that there was something. Where refusals or copies leave
         fewer than ``k``, more is looked at, up to everything visible. Raises ValueError for a ``k`` below 1 or a vector of another length.
@@ -108,13 +131,17 @@ class LanceStore:
         if len(vector) != self._dim:
             raise ValueError(f"the question's vector has {len(vector)} dimensions, the index {self._dim}")
         where = condition(principals, filters)
+        self._warmed()
         visible = self._counted(where)
         if not visible:
             return Found((), 0, 0, "none")
         exact = visible <= self._exact_limit
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
-            words, near = self._words(text, where, depth), self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+            # LanceDB works outside of Python's lock: the two searches take the time of the slower one.
+            asked = _second().submit(self._words, text, where, depth)
+            near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+            words = asked.result()
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}
             for name in looked.keys() - allowed.keys():
@@ -129,7 +156,8 @@ class LanceStore:
             sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
             for found in (words, near)
         ]
-        best = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)[:k]
+        said = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)
+        best = spread(said, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
             visible,

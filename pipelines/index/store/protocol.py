@@ -80,7 +80,8 @@ class IndexStore(Protocol):
         weights: Weights | None = None,
         filters: Filters | None = None,
     ) -> Found:
-        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, one of each group of near-copies."""
+        """The ``k`` best chunks that these principals may read and ``allow`` lets pass, one of each group of near-copies, the best of each
+        row before others of it."""
         ...
 
     def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipelines.index.embedding import Vectors
 
-SCHEMA = "rows/2"
+SCHEMA = "rows/3"
 #: The fields that conditions name, as columns of their own. The whole chunk lies packed beside them: a hit is read from one column, not from twenty.
 COLUMNS = ("id", "document", "row", "row_hash", "stream", "media", "lang", "changed_at")
 LISTS = ("acl", "field_acl")

@@ -1,4 +1,4 @@
-"""What the word search reads: Latin words and numbers whole, Japanese as pairs of characters and single kanji. No dictionary decides where a word ends."""
+"""What the word search reads: Latin words, numbers and codes whole, Japanese as pairs of characters and single kanji. No dictionary decides where a word ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 
 from pipelines.index.chunks import search_form
 
-_RUN = re.compile(r"[\w々〆ー]+")
+#: An underscore joins names of files, not words: it ends a run.
+_RUN = re.compile(r"[^\W_]+")
+#: ``SP-1140``, ``QD_00010``: letters, one joining mark in any of its forms, figures.
+_CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,4})[-_\u2010-\u2015\u2212ー]([0-9]{2,6})(?![a-z0-9])")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〆ー]+")
 _KANJI = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〆]")
 
@@ -15,20 +18,22 @@ def terms(text: str) -> list[str]:
     """The terms of a text, in its order, after NFKC and lower case. Any two neighbouring Japanese characters are one, and so is any kanji alone.
 
     A segmenter cuts a compound one way in the text and another in the question, and a pure pair index finds no single kanji; both were measured
-    (``python -m benchmarks retrieval``). Kana alone are terms only where nothing Japanese stands beside them.
+    (``python -m benchmarks retrieval``). Kana alone are terms only where nothing Japanese stands beside them. At the end comes each code as one
+    term: as rare as the thing it names, and found however its parts are joined.
 
     >>> terms("主軸交換ＳＸ－２００")
-    ['主', '軸', '交', '換', '主軸', '軸交', '交換', 'sx', '200']
+    ['主', '軸', '交', '換', '主軸', '軸交', '交換', 'sx', '200', 'sx200']
     """
     found: list[str] = []
-    for run in _RUN.findall(search_form(text)):
+    plain = search_form(text)
+    for run in _RUN.findall(plain):
         at = 0
         for match in _JAPANESE.finditer(run):
             found += [run[at : match.start()]] if match.start() > at else []
             found += _pairs(match.group())
             at = match.end()
         found += [run[at:]] if at < len(run) else []
-    return found
+    return found + [letters + figures for letters, figures in _CODE.findall(plain)]
 
 
 def _pairs(run: str) -> list[str]:

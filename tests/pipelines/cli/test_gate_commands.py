@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from pipelines.cli.doctor import closed_days
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
+from pipelines.evidence.declare import declare_all
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
@@ -242,6 +243,23 @@ def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project
     shutil.copytree(backup, ledger_of(project).location)
     code, said = run(project, "gate", "status", INDEX)
     assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
+
+
+def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slot(promoted: Project, tmp_path: Path):
+    folder = Path(shutil.copytree(promoted.folder, tmp_path / "project"))
+    opens = WallClock().now().replace(microsecond=0) + timedelta(hours=1)
+    booked = ("gate", "decide", "slot", INDEX, "--from", opens.isoformat(), "--until", (opens + timedelta(hours=2)).isoformat())
+    assert sign(load(folder), OPERATOR, *booked)[0] == 0
+
+    def retuned(target: int, minutes: int) -> list[str]:
+        told = YAML().load(folder / "project.yaml")
+        told["indexes"][INDEX]["success"]["target"] = target
+        write(folder / "project.yaml", told)
+        declare_all(load(folder), opens + timedelta(minutes=minutes), "wall")
+        return [row.entry.reasons[0].code for row in ledger_of(load(folder)).read(kinds=("finding",))]
+
+    assert retuned(81, minutes=30) == []
+    assert retuned(82, minutes=150) == ["gate.changed_outside_slot"]
 
 
 def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):

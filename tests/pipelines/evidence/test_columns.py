@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from pipelines.evidence.book import book_from
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, link
 from pipelines.evidence.claims import ContractRef, Endpoint
+from pipelines.evidence.columns import seal_columns
 from pipelines.evidence.decisions import decision_entry
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.gate import GatePolicy, decide, decide_spans
 from pipelines.evidence.history import History, amended_days, effective_seals, exclusions
+from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.places import places_of
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal
@@ -110,3 +113,24 @@ def test_a_seal_that_says_nothing_of_its_policy_stops_the_reader():
     entry = Entry("seal", "production", "wall", STREAMS[0], DATE, finished_at=at(DATE), verdict="green")
     with pytest.raises(LedgerBroken):
         book_from(link([entry], GENESIS), "production")
+
+
+def test_more_policies_than_are_looked_for_one_by_one_are_told_apart(tmp_path: Path):
+    """Nine and more policies, and rows whose files are listed in any order: as the same rows in hand."""
+    told = [replace(_plain(n), reasons=(reason("seal.judged_under", policy=f"sha256:{n % 12}", last_good_at=None),)) for n in range(40)]
+    ledger = Ledger(str(tmp_path / "ledger"))
+    for start in range(0, 40, 10):
+        ledger.append(told[start : start + 10])
+    read, held = seal_columns(ledger), book_from(ledger.read(), "production").seals
+    assert len(read.words["policy"]) == 12
+    assert read.digest(40) == held.digest(40) and read.digest(17) == held.digest(17) != held.digest(18)
+    assert [span.policy for span in read.spans(STREAMS, frozenset(), _nobody)[STREAMS[0]]] == [f"sha256:{n % 12}" for n in range(40)]
+
+
+def _plain(day: int) -> Entry:
+    made = Entry("seal", "production", "wall", STREAMS[0], DATE + day * ONE, finished_at=at(DATE), contract=ContractRef(1, "sha256:c"))
+    return replace(made, endpoint=Endpoint("sha256:e", False), verdict="green")
+
+
+def _nobody(stream: str, day: date, verdict: str) -> bool:
+    return False

@@ -336,6 +336,22 @@ def test_eligibility_begins_where_it_was_first_written_not_where_it_was_repeated
     assert told(sealed(0), decision("eligible"), decision("suspended"), sealed(5), decision("eligible")).eligible_since == day(6)
 
 
+def test_a_mark_that_was_lost_to_a_fact_is_earned_anew_by_full_days():
+    """It used to come back with the fact, whatever the days since, and go again the next morning."""
+    lost = told(policy(14), sealed(13), decision("eligible"), sealed(15, "red"), decision("ineligible"))
+    assert lost.eligible_since is None
+    assert gate("g" * 15 + "r", history=replace(lost, week_one="suzuki")).eligibility == "ineligible"
+
+
+def test_a_mark_that_two_persons_resumed_goes_on_and_keeps_the_day_it_was_earned():
+    both = (decision("resume"), decision("resume", "tanaka"))
+    rows = (policy(14), sealed(13), decision("eligible"), sealed(15), decision("suspended"), *both, decision("eligible"))
+    assert (told(*rows).eligible_since, told(*rows).resumed_on) == (day(14), day(16))
+    assert gate("g" * 14 + "rrgg", history=replace(told(*rows), week_one="suzuki")).eligibility == "eligible", "also the days after"
+    again = told(*rows, sealed(30), decision("suspended"), sealed(44), decision("eligible"))
+    assert (again.eligible_since, again.resumed_on) == (day(45), None), "earned anew"
+
+
 def test_suspending_needs_no_signature_and_resuming_two_persons():
     both = (decision("resume"), decision("resume", "tanaka"))
     assert told(decision("suspend"), signed=False).suspended_by == "sato"

@@ -57,7 +57,11 @@ def test_entries_of_one_append_are_one_commit(ledger: Ledger):
 def test_the_table_is_append_only_and_checkpoints_every_fifty_commits(ledger: Ledger):
     ledger.append(entries(1))
     table = DeltaTable(ledger.location)
-    assert table.metadata().configuration == {"delta.appendOnly": "true", "delta.checkpointInterval": "50"}
+    assert table.metadata().configuration == {
+        "delta.appendOnly": "true",
+        "delta.checkpointInterval": "50",
+        "delta.dataSkippingStatsColumns": "seq,kind,day",
+    }
     with pytest.raises(CommitFailedError):
         table.delete()
 

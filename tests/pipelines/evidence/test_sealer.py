@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.evidence import ledger as ledger_room
 from pipelines.evidence.claims import ClaimStore
 from pipelines.evidence.errors import ClockWentBack, HeadMoved
 from pipelines.evidence.ledger import Ledger
@@ -126,6 +130,56 @@ def test_the_same_seal_twice_is_written_once(project: Project, monkeypatch: pyte
     monkeypatch.setattr(project.ledger, "append", answer_lost)
     assert verdicts(project.seal(1)) == [(0, "green")]
     assert lost and len(project.ledger.read(kinds=("seal",))) == 1 and project.ledger.verify().ok
+
+
+class Killed(BaseException):
+    """The process ends here: no handler of the product sees it."""
+
+
+@pytest.mark.parametrize("at_step", ["before the commit", "behind the data, before the commit", "behind the commit"])
+def test_a_sealer_killed_anywhere_leaves_the_day_whole_or_not_at_all(project: Project, monkeypatch: pytest.MonkeyPatch, at_step: str):
+    """Claims stand, calendar stands, and the day's own commit is the one that is killed."""
+    project.live(0)
+    real = ledger_room.write_deltalake
+
+    def killed(table: DeltaTable, rows: pa.Table, **options: Any) -> None:
+        if "seal" not in rows["kind"].to_pylist():
+            return real(table, rows, **options)
+        if at_step == "behind the commit":
+            real(table, rows, **options)
+        elif at_step == "behind the data, before the commit":
+            pq.write_table(rows, Path(project.ledger.location) / "part-00000-of-nobody.parquet")
+        raise Killed
+
+    monkeypatch.setattr(ledger_room, "write_deltalake", killed)
+    with pytest.raises(Killed):
+        project.seal(1)
+    monkeypatch.setattr(ledger_room, "write_deltalake", real)
+    kinds = [row.entry.kind for row in project.ledger.read()]
+    assert kinds in (["decision"], ["decision", "evidence", "seal"]), "no evidence without its seal"
+    project.ledger = Ledger(project.ledger.location)
+    project.seal(1, minute=40)
+    assert [row.entry.kind for row in project.ledger.read()] == ["decision", "evidence", "seal"]
+    assert [seal_of(row).verdict for row in project.ledger.read(kinds=("seal",))] == ["green"]
+    assert project.ledger.verify().ok
+
+
+def test_an_instance_restored_from_last_weeks_backup_takes_no_sealed_day_and_makes_none_green(project: Project):
+    project.live(*range(7))
+    project.seal(3)
+    sealed = project.ledger.head()
+    first = DATE + 3 * ONE
+    old = project.witnessed
+    # Dagster's storage is a week old again: it knows neither the ticks nor the runs of the days that wait for their seal.
+    project.witnessed = Witnessed(
+        tuple(tick for tick in old.ticks if tick.at < at(first)),
+        tuple(run for run in old.runs if run.started_at and run.started_at < at(first)),
+        (),
+    )
+    assert verdicts(project.seal(7)) == [(day, "missing") for day in range(3, 7)]
+    assert project.ledger.hashes([sealed.seq]) == {sealed.seq: sealed.hash}
+    told = {each.code for row in project.ledger.read(kinds=("evidence",), since=first) for each in row.entry.reasons if row.entry.day}
+    assert told == {"seal.run_unknown"}, "why none of these pulls counts"
 
 
 def test_a_seal_comes_back_from_the_ledger_without_its_evidence(project: Project):

@@ -240,6 +240,16 @@ def test_a_warning_leaves_the_day_green_only_where_policy_says_so():
     assert lived(checks=warned).judge(SealPolicy("production", warn_is_green=True)).verdict == "green"
 
 
+@pytest.mark.parametrize("change", [{"run_id": ""}, {"status": "planned", "passed": None}, {"status": "execution_failed", "passed": None}])
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_warning_without_a_finished_record_in_that_run_is_not_green_even_where_warnings_are(change: dict, silent: bool):
+    world = lived()
+    world.checks = [world.checks[0], replace(world.checks[1], **change)]
+    if silent and "run_id" not in change:
+        world.claims = [replace(world.claims[0], checks=world.claims[0].checks[:1])]
+    assert codes(world.judge(SealPolicy("production", warn_is_green=True))) == ["seal.check_unconfirmed"]
+
+
 def test_a_check_without_a_finished_record_in_that_run_is_not_a_pass():
     world = lived()
     world.checks = [replace(fact, status="planned", passed=None) for fact in world.checks]

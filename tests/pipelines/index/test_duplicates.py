@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines.index.blocks import Block
 from pipelines.index.chunks import chunks
 from pipelines.index.documents import Document
-from pipelines.index.duplicates import group_of
+from pipelines.index.duplicates import codes, group_of
 
 from .world import EVERYONE, QUALITY
 
@@ -80,3 +81,10 @@ def test_any_text_has_a_group_that_more_spaces_do_not_change(text: str, title: s
     found = group_of(title, path, text)
     assert len(found) == 32
     assert group_of(title, path, f" {text}\n") == found
+
+
+@given(st.text("aZx059./:%+- 主１", max_size=40))
+def test_a_code_is_the_whole_run_around_a_figure(text: str) -> None:
+    # The plain definition, which steps back over every word without a figure.
+    plain = re.compile(r"[a-z0-9]*[0-9](?:[a-z0-9./:%+-]*[a-z0-9%])?")
+    assert codes(text.lower()) == plain.findall(text.lower())

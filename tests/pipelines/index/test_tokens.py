@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -63,3 +64,9 @@ def test_a_cut_takes_as_much_as_fits(text: str, size: float) -> None:
     assert 1 <= at <= len(text)
     assert at == 1 or most_tokens(text[:at]) <= size
     assert at == len(text) or most_tokens(text[: at + 1]) > size or at == 1
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("azAZ{`主\ud800ﬁ①")), max_size=80))
+def test_a_small_letter_counts_less_and_any_other_character_is_one_token(text: str) -> None:
+    seen = unicodedata.normalize("NFKC", text)
+    assert most_tokens(text) == pytest.approx(sum(0.8 if "a" <= mark <= "z" else 1 for mark in seen))

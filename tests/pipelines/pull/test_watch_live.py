@@ -16,7 +16,12 @@ from pipelines.pull.run import pull
 from pipelines.pull.watch import Looked, look
 from tests.conftest import project_at
 
-ORDERS, RULES, ACTIONS, PAGES = "erp/purchase-orders", "sharepoint/quality-rules", "sharepoint/corrective-actions", "sharepoint/quality-pages"
+ORDERS, RULES, ACTIONS, PAGES = (
+    "erp/purchase-orders",
+    "sharepoint/quality-rules",
+    "sharepoint/corrective-actions",
+    "sharepoint/quality-pages",
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.serving.identity import Directory, GroupsNow, Person, closure, closure_of, closures, home_address, link, people, proven
+from pipelines.serving.accounts import Accounts
+from pipelines.serving.identity import (
+    Directory,
+    GroupsNow,
+    Person,
+    above_of,
+    closure,
+    closure_of,
+    closures,
+    home_address,
+    link,
+    people,
+    proven,
+)
 
 
 def account(system: str, principal: str, login: str, mail: str = "", active: bool = True) -> dict[str, object]:
@@ -204,8 +217,15 @@ ME, GONE, THERE, OWNERS = "user:entra:t/1", "group:entra:t/gone", "group:entra:t
 
 
 def test_what_a_token_says_of_the_tenants_groups_takes_away_and_adds_with_all_that_stands_above() -> None:
-    edges = members(
-        (GONE, ME), ("spgroup:q:1", GONE), ("spgroup:q:2", THERE), (OWNERS, ME), ("group:entra:other/x", ME), ("group:kintone:eigyo", ME)
+    edges = above_of(
+        members(
+            (GONE, ME),
+            ("spgroup:q:1", GONE),
+            ("spgroup:q:2", THERE),
+            (OWNERS, ME),
+            ("group:entra:other/x", ME),
+            ("group:kintone:eigyo", ME),
+        )
     )
     person = Person(MAIL, "", {"sharepoint": ME})
     reached = closure_of(person, edges, GroupsNow(ME, frozenset({THERE})))
@@ -216,7 +236,7 @@ def test_what_a_token_says_of_the_tenants_groups_takes_away_and_adds_with_all_th
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcde")), max_size=12), st.sets(st.sampled_from("abcd")))
 def test_no_group_of_the_tenant_is_ever_reached_that_the_newest_word_does_not_hold(edges: list[tuple[str, str]], now: set[str]) -> None:
     names = {letter: f"group:entra:t/{letter}" for letter in "abcd"} | {"e": ME}
-    found = members(*((names[above], names[below]) for above, below in edges))
+    found = above_of(members(*((names[above], names[below]) for above, below in edges)))
     reached = closure_of(Person(MAIL, "", {"sharepoint": ME}), found, GroupsNow(ME, frozenset(names[one] for one in now)))
     assert {name for name in reached if name.startswith("group:")} == {names[one] for one in now}
 
@@ -248,3 +268,16 @@ def test_an_account_that_is_closed_or_that_no_stream_knows_proves_nobody() -> No
         assert proven(ME, table).links == {}
     half = accounts(account("sharepoint", ME, MAIL), account("sharepoint", ME, MAIL, active=False))
     assert proven(ME, half).links == {}
+
+
+_ADDRESSES = st.sampled_from(["a@x.example", "A@x.example", "b@x.example", "E1", "", "b_x.example#EXT#@t.example"])
+_ROWS = st.builds(
+    account, st.sampled_from(["kintone", "sharepoint"]), st.sampled_from(["p:1", "p:2", "p:3"]), _ADDRESSES, _ADDRESSES, st.booleans()
+)
+
+
+@given(st.lists(_ROWS, max_size=8), st.sampled_from(["a@x.example", "b@x.example", "E1", ""]), st.sampled_from(["p:1", "p:2", "p:9"]))
+def test_accounts_put_in_order_find_the_same_person_as_reading_them_all(rows: list[dict[str, object]], who: str, user: str) -> None:
+    table = accounts(*rows)
+    assert Accounts(table).linked(who) == link(who, table)
+    assert Accounts(table).proven(user) == proven(user, table)

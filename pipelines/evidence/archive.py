@@ -1,0 +1,75 @@
+"""The archive: where the details of old evidence rows lie once the ledger keeps only their place, what they are about, and their hash.
+
+A row leaves nothing open: its hash covers its details, so the archive can't say anything else than what was said then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+#: What stands in the column ``schema`` of a row whose details were moved.
+MOVED = "fortnight.chain.moved/1"
+#: What such a row still says. Everything else is empty.
+KEPT = ("seq", "prev", "hash", "kind", "environment", "clock", "subject", "day", "verdict")
+
+
+class Archive:
+    """The archive's table at ``location``, with the columns of the ledger. Rows are added and never changed."""
+
+    def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.location = location
+        self._options = dict(storage_options) if storage_options else None
+
+    def add(self, rows: pa.Table) -> None:
+        """Keep whole rows of the ledger, those that are not here yet: a second try adds nothing."""
+        found = self._open()
+        if found is not None:
+            here = found.to_pyarrow_dataset().to_table(columns=["seq"])["seq"]
+            rows = rows.filter(pc.invert(pc.is_in(rows["seq"], value_set=here.combine_chunks())))
+        if rows.num_rows:
+            write_deltalake(self.location, rows, mode="append", configuration={"delta.appendOnly": "true"}, storage_options=self._options)
+
+    def filled(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """``rows`` with the details of those that were moved, as far as they are here; the others as they are."""
+        moved = [cast(int, row["seq"]) for row in rows if row.get("schema") == MOVED]
+        details = self._details(moved)
+        return [details.get(cast(int, row["seq"]), row) if row.get("schema") == MOVED else row for row in rows]
+
+    def _details(self, seqs: Collection[int]) -> dict[int, dict[str, Any]]:
+        table = self._open() if seqs else None
+        if table is None:
+            return {}
+        wanted = (pc.field("seq") >= min(seqs)) & (pc.field("seq") <= max(seqs)) & pc.field("seq").isin(sorted(seqs))
+        found = cast("list[dict[str, Any]]", table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist())
+        return {cast(int, row["seq"]): row for row in found}
+
+    def _open(self) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+
+def bare(rows: pa.Table) -> pa.Table:
+    """Rows of the ledger without their details."""
+    columns: list[Any] = []
+    for field in rows.schema:
+        if field.name == "schema":
+            columns.append(pa.array([MOVED] * rows.num_rows, field.type))
+        elif field.name in KEPT:
+            columns.append(rows[field.name])
+        else:
+            columns.append(pa.nulls(rows.num_rows, field.type))
+    return pa.table(columns, schema=rows.schema)
+
+
+def old_evidence(before: date) -> pc.Expression:
+    """The evidence rows of days before ``before``."""
+    return (pc.field("kind") == "evidence") & (pc.field("day") < pa.scalar(before))

@@ -156,7 +156,7 @@ class _Walk:
 
 def said(step: Step) -> str:
     """What a step is called where days are told."""
-    return f"decide.{step.what}" if isinstance(step, Decide) else step.do
+    return f"decide.{step.what.replace('-', '_')}" if isinstance(step, Decide) else step.do
 
 
 def _refused(step: Step, error: FortnightError) -> dict[str, str]:

@@ -26,9 +26,6 @@ REVIEW = Decide(day=23, at="17:00", do="decide", what="review", of=INDEX, by=("r
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lived")
     lived(folder)
-    asked = '"as": "riku.ikeda@sakura-seiki.example", "kind": "answerable", "expect": ["kintone/faq#1"]'
-    questions = [f'{{"question": "質問 {number}", {asked}}}\n' for number in range(200)]
-    (folder / "questions.jsonl").write_text("".join(questions), encoding="utf-8")
     return folder
 
 

@@ -182,6 +182,12 @@ class Story:
         self.last: dict[str, datetime | None] = {}
         self.facts: dict[str, tuple[bool, date]] = {}
 
+    @property
+    def holds_from(self) -> date | None:
+        """A decision holds from the day after the last one sealed before it, whatever its own date says: a day nobody sealed is still to come."""
+        days = [day for _, day in self.raw]
+        return max(days) + ONE if days else None
+
     def often(self, more: float = 1.0) -> bool:
         return self.dice.random() < self.odd * more
 
@@ -208,7 +214,7 @@ class Story:
             changed = told.policy_known
             if changed:
                 self.policy = replace(self.policy, review_days=self.policy.review_days + 1)
-                told.count_from, told.eligible_since = self.now, None
+                told.count_from, told.eligible_since = self.holds_from, None
             told.policy_known = True
             self.entries.append(policy_entry(INDEX, self.policy.fingerprint(), "production", "wall", at(DATE)))
         if not told.week_one and dice.random() < 0.7:
@@ -219,13 +225,13 @@ class Story:
             told.suspended = True
         if self.often(0.05):
             self.decide("revoke", INDEX, PEOPLE[:1], None, dice.choice((None, "good")))
-            told.revoked, told.count_from, told.eligible_since = True, self.now, None
+            told.revoked, told.count_from, told.eligible_since = True, self.holds_from, None
         if (told.suspended or told.revoked or self.state == "suspended") and dice.random() < 0.3:
             how = dice.choice(("two", "one twice", "unsigned"))
             self.decide("resume", INDEX, PEOPLE if how != "one twice" else ("sato", "sato"), None, None if how == "unsigned" else "good")
             if how == "two":
                 told.suspended = told.revoked = False
-                told.resumed_on = self.now
+                told.resumed_on = self.holds_from
         for key, verdict in list(self.raw.items()):
             if self.often(0.05):
                 who, signed = dice.choice((PEOPLE, PEOPLE[:1])), dice.choice((None, "good", "good"))
@@ -320,7 +326,7 @@ class Story:
         if state.eligibility != history.state:
             self.entries.append(state_entry(state, "production", "wall", at(self.now)))
         if said[0] == "eligible" and (told.eligible_since is None or (self.state == "suspended" and told.resumed_on is None)):
-            told.eligible_since = self.now  # Earned anew; what two persons resumed goes on.
+            told.eligible_since = self.holds_from  # Earned anew; what two persons resumed goes on.
         if said[0] == "suspended" != self.state:
             told.resumed_on = None
         if said[0] in ("ineligible", "revoked"):

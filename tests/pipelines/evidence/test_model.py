@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from soaking import rounds
 
 from pipelines.evidence.calendar import Cadence, bounds, due_slots
-from pipelines.evidence.chain import GENESIS, Entry, link
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, link
 from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint
 from pipelines.evidence.decisions import decision_entry
 from pipelines.evidence.facts import fact_entry, latest_facts
@@ -170,6 +170,7 @@ class Story:
         self.dice, self.odd, self.told = dice, odd, Told(green_days=dice.choice((2, 3, 5)))
         self.streams = (STREAM,) if dice.random() < 0.6 else (STREAM, FAQ)
         self.entries: list[Entry] = []
+        self.rows: list[ChainRow] = []
         self.days: dict[str, dict[date, tuple]] = {stream: {} for stream in self.streams}
         self.raw: dict[tuple[str, date], str] = {}
         self.excluders: dict[tuple[str, date], set[str]] = {}
@@ -180,6 +181,12 @@ class Story:
         self.now = DATE
         self.last: dict[str, datetime | None] = {}
         self.facts: dict[str, tuple[bool, date]] = {}
+
+    @property
+    def holds_from(self) -> date | None:
+        """A decision holds from the day after the last one sealed before it, whatever its own date says: a day nobody sealed is still to come."""
+        days = [day for _, day in self.raw]
+        return max(days) + ONE if days else None
 
     def often(self, more: float = 1.0) -> bool:
         return self.dice.random() < self.odd * more
@@ -207,7 +214,7 @@ class Story:
             changed = told.policy_known
             if changed:
                 self.policy = replace(self.policy, review_days=self.policy.review_days + 1)
-                told.count_from, told.eligible_since = self.now, None
+                told.count_from, told.eligible_since = self.holds_from, None
             told.policy_known = True
             self.entries.append(policy_entry(INDEX, self.policy.fingerprint(), "production", "wall", at(DATE)))
         if not told.week_one and dice.random() < 0.7:
@@ -218,13 +225,13 @@ class Story:
             told.suspended = True
         if self.often(0.05):
             self.decide("revoke", INDEX, PEOPLE[:1], None, dice.choice((None, "good")))
-            told.revoked, told.count_from, told.eligible_since = True, self.now, None
+            told.revoked, told.count_from, told.eligible_since = True, self.holds_from, None
         if (told.suspended or told.revoked or self.state == "suspended") and dice.random() < 0.3:
             how = dice.choice(("two", "one twice", "unsigned"))
             self.decide("resume", INDEX, PEOPLE if how != "one twice" else ("sato", "sato"), None, None if how == "unsigned" else "good")
             if how == "two":
                 told.suspended = told.revoked = False
-                told.resumed_on = self.now
+                told.resumed_on = self.holds_from
         for key, verdict in list(self.raw.items()):
             if self.often(0.05):
                 who, signed = dice.choice((PEOPLE, PEOPLE[:1])), dice.choice((None, "good", "good"))
@@ -238,6 +245,8 @@ class Story:
         if self.often(0.15):
             before, after = self.contract[stream], ContractRef(self.contract[stream].version + 1, f"sha256:{stream}-{self.now}")
             how = self.dice.choice(("additive", "breaking", "breaking by one", "unsigned", "nobody"))
+            if how == "additive" and all(told[1] != before.fingerprint for told in self.days[stream].values()):
+                how = "breaking"  # Of additive steps over a contract that no sealed day has seen the design says nothing.
             terms = reason(
                 "decision.contract_accepted",
                 before=before.fingerprint,
@@ -304,7 +313,8 @@ class Story:
             yield self.morning()
 
     def morning(self) -> tuple[GateState, tuple[str, int]]:
-        told, rows = self.told, link(self.entries, GENESIS)
+        told, rows = self.told, self.rows
+        rows += link(self.entries[len(rows) :], Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS)
         told.today = self.now
         aged = self.facts.get("rollback_drill", (False, DATE))[1]
         told.facts_hold = all(passed for passed, _ in self.facts.values()) and (self.now - aged).days <= 90
@@ -316,7 +326,7 @@ class Story:
         if state.eligibility != history.state:
             self.entries.append(state_entry(state, "production", "wall", at(self.now)))
         if said[0] == "eligible" and (told.eligible_since is None or (self.state == "suspended" and told.resumed_on is None)):
-            told.eligible_since = self.now  # Earned anew; what two persons resumed goes on.
+            told.eligible_since = self.holds_from  # Earned anew; what two persons resumed goes on.
         if said[0] == "suspended" != self.state:
             told.resumed_on = None
         if said[0] in ("ineligible", "revoked"):

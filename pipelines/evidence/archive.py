@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from pipelines.evidence.chain import Head, Verification
+from pipelines.evidence.reasons import reason
+
 #: What stands in the column ``schema`` of a row whose details were moved.
 MOVED = "fortnight.chain.moved/1"
 #: What such a row still says. Everything else is empty.
@@ -73,3 +76,20 @@ def bare(rows: pa.Table) -> pa.Table:
 def old_evidence(before: date) -> pc.Expression:
     """The evidence rows of days before ``before``."""
     return (pc.field("kind") == "evidence") & (pc.field("day") < pa.scalar(before))
+
+
+def predicate(before: date) -> str:
+    """``old_evidence`` in SQL."""
+    return f"kind = 'evidence' AND day < DATE '{before.isoformat()}'"
+
+
+def stands(columns: Mapping[str, Any], before: Head) -> Verification:
+    """Whether a row whose details are elsewhere stands behind ``before``. Only evidence may be such a row."""
+    seq = before.seq + 1
+    if columns["seq"] != seq:
+        return Verification(False, seq, reason("ledger.seq_gap", expected=seq, found=columns["seq"]))
+    if columns["prev"] != before.hash:
+        return Verification(False, seq, reason("ledger.prev_wrong"))
+    if columns["kind"] != "evidence":
+        return Verification(False, seq, reason("ledger.details_missing"))
+    return Verification(True)

@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from pyarrow.dataset import ParquetReadOptions
 
-from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence
+from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate, stands
 from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
 from pipelines.evidence.claims import BALANCE, CHECKS, CONTRACT, ENDPOINT, INSTANT, Balance, CheckVerdict, ContractRef, Endpoint
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
@@ -180,7 +180,7 @@ class Ledger:
                 if columns.get("schema") == MOVED:
                     if archive:
                         return Verification(False, before.seq + 1, reason("ledger.details_missing"))
-                    step = _stands(columns, before)
+                    step = stands(columns, before)
                     if not step.ok:
                         return step
                     by_place += 1
@@ -268,7 +268,7 @@ class Ledger:
         # The one writer that replaces rows, in one commit; were it to end in between, the next upkeep forbids it again.
         table.alter.set_table_properties({"delta.appendOnly": "false"})
         try:
-            write_deltalake(table, stubs, mode="overwrite", predicate=_predicate(before))
+            write_deltalake(table, stubs, mode="overwrite", predicate=predicate(before))
         finally:
             table.alter.set_table_properties({"delta.appendOnly": "true"})
         self._written = None
@@ -302,23 +302,6 @@ class Ledger:
         except CommitFailedError:
             # Another first writer made it between our look and our try.
             return DeltaTable(self.location, storage_options=self._options)
-
-
-def _predicate(before: date) -> str:
-    """``old_evidence`` in SQL."""
-    return f"kind = 'evidence' AND day < DATE '{before.isoformat()}'"
-
-
-def _stands(columns: Mapping[str, Any], before: Head) -> Verification:
-    """Whether a row whose details are elsewhere stands behind ``before``. Only evidence may be such a row."""
-    seq = before.seq + 1
-    if columns["seq"] != seq:
-        return Verification(False, seq, reason("ledger.seq_gap", expected=seq, found=columns["seq"]))
-    if columns["prev"] != before.hash:
-        return Verification(False, seq, reason("ledger.prev_wrong"))
-    if columns["kind"] != "evidence":
-        return Verification(False, seq, reason("ledger.details_missing"))
-    return Verification(True)
 
 
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:

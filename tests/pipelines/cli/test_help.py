@@ -64,4 +64,4 @@ def test_a_guide_asks_for_no_command_and_no_flag_that_is_not_there(page: Path) -
 
 
 def flags(command: click.Command) -> set[str]:
-    return {flag for one in command.params for flag in one.opts}
+    return {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)}

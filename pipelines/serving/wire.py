@@ -13,6 +13,9 @@ from pipelines.serving.retrieval import MAX_HITS, MAX_QUERY
 Verdict = Literal["useful", "not_useful", "wrong_source"]
 _Some = Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=50)]
 
+#: A character that no dialect of regular expressions takes for a space or a control.
+_SOMETHING = r"[^\s\u0000-\u001f\u0085\ufeff]"
+
 
 def _asks_something(query: str) -> str:
     if not query.strip():
@@ -44,7 +47,10 @@ class Narrow(_Strict):
 class SearchRequest(_Strict):
     """A question. Who asks is in the token, and nowhere here."""
 
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY), AfterValidator(_asks_something)]
+    # The pattern says to a client's generator what the validator says to a person.
+    query: Annotated[
+        str, Field(min_length=1, max_length=MAX_QUERY, json_schema_extra={"pattern": _SOMETHING}), AfterValidator(_asks_something)
+    ]
     k: int = Field(default=5, ge=1, le=MAX_HITS, description="How many pieces at most.")
     filters: Narrow = Narrow()
     as_of: AwareDatetime | None = Field(

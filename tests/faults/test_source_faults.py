@@ -108,8 +108,9 @@ def test_an_erp_that_cuts_every_reply_fails_the_pull_whole(loaded: Project, home
 
 
 def test_a_wsdl_that_turns_into_a_login_page_fails_the_pull_before_it_reads(loaded: Project, home: Path) -> None:
-    strike(home, "erp", kind="html200", on="wsdl", count=1)
+    strike(home, "erp", kind="html200", on="wsdl", count=99)
     refused_whole(loaded, "erp/purchase-orders")
+    process.control(home, "heal", {})
 
 
 def test_a_source_that_goes_away_in_the_middle_fails_the_pull_and_no_secret_is_said(

@@ -55,7 +55,7 @@ def test_the_gate_says_not_yet_with_reasons_and_exit_code_one(lived: tuple[Path,
     assert done.returncode == 1
     assert {"index", "eligibility", "green_days", "required_days", "streams", "reasons"} <= set(state)
     assert (state["eligibility"], state["green_days"], state["required_days"]) == ("ineligible", 0, 14)
-    assert len(state["streams"]) == 8
+    assert len(state["streams"]) == 9
     assert all(reason["message"] and reason["code"] for reason in state["reasons"])
 
 

@@ -145,7 +145,7 @@ def test_a_file_that_never_ends_is_killed_and_the_next_one_is_read() -> None:
 
 
 def test_a_page_that_keeps_the_parser_busy_gives_a_reason_and_no_text() -> None:
-    many = "".join(f"<div><table><tr><td>{n}" for n in range(200_000)).encode()
+    many = "".join(f"<p>{n}</p><table><tr><td>{n}</td></tr></table>" for n in range(300_000)).encode()
     with Parser(Limits(wall_seconds=0.3)) as parser:
         found = parser.parse("endless.html", "", many)
     assert isinstance(found, Unparsed)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from soaking import rounds
 from starlette.testclient import TestClient
 
 from pipelines.serving.http import app_of
@@ -190,7 +191,7 @@ def test_every_refusal_has_a_status_of_its_kind_and_a_sentence_with_a_remedy() -
         assert f"serving.{reason.value}.remedy" in catalogue()
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [3, pytest.param(rounds(200), marks=pytest.mark.soak)])
 def test_the_interface_keeps_what_its_openapi_promises_whatever_is_sent(house: House, examples: int) -> None:
     """schemathesis sends well and badly formed requests to every operation; each answer has to be one that the document names."""
     block = house.project.file.serving

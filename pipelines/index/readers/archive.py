@@ -90,6 +90,7 @@ def check_archive(data: bytes) -> None:
                     # To the end of each part, where its checksum is compared.
                     while stream.read(1 << 20):
                         pass
+    # zipfile raises NotImplementedError for a way of packing it does not know, and OSError for a part that lies outside of the file.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise Unreadable("damaged", "zip") from error
 

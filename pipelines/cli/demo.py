@@ -81,7 +81,8 @@ def demo(
         seconds = time.monotonic() - started
 
     def text() -> None:
-        row("\n" + word("demo.took", lang, seconds=f"{seconds:.0f}"), indent=0)
+        row("\n" + word("demo.next", lang), indent=0)
+        row(word("demo.took", lang, seconds=f"{seconds:.0f}"), indent=0)
         row(HELD, indent=0)
 
     emit("demo", {**stage.found, "seconds": round(seconds, 1)}, json_, text)
@@ -189,6 +190,8 @@ def _index(stage: Stage) -> None:
     from connectors.errors import AnswerIsNo
     from pipelines.defs.instance import instance_of
     from pipelines.defs.jobs import index_job_name
+    from pipelines.evidence.facts import latest_facts
+    from pipelines.evidence.plan import book_of
     from pipelines.index.releases import newest_candidate
 
     opened = open_project(stage.folder)
@@ -201,8 +204,11 @@ def _index(stage: Stage) -> None:
                 raise AnswerIsNo("demo.not_built", index=name)
             documents = sum(made.documents.values())
             facts = {"release": made.release, "documents": documents, "chunks": made.chunks}
-            stage.found["candidates"].append({**facts, "access": made.access.share})
             stage.tell("demo.candidate", access=f"{made.access.share:.1%}", **facts)
+            recall = next((fact for fact in latest_facts(book_of(opened).rows, name) if fact.name == "recall_at_5"), None)
+            stage.found["candidates"].append({**facts, "access": made.access.share, "recall_at_5": recall.value if recall else None})
+            if recall is not None:
+                stage.tell("demo.examined", value=recall.value, limit=recall.limit, index=name)
 
 
 def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = True) -> bool:

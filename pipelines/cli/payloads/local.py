@@ -29,6 +29,7 @@ class Candidate(Part):
     documents: int
     chunks: int
     access: float
+    recall_at_5: float | None = None
 
 
 class Asked(Part):

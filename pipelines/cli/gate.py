@@ -26,7 +26,6 @@ app.command("sign-off")(decide.sign_off)
 app.add_typer(decide.app, name="decide")
 app.add_typer(frozen.app, name="calendar")
 IndexArgument = Annotated[str, typer.Argument(help="The index's name in project.yaml.")]
-_LETTER = {"green": "G", "red": "R", "missing": "-", "excused": "x", "unsealed": "·"}
 
 
 @app.command()
@@ -74,9 +73,11 @@ def status(index: IndexArgument, project: ProjectOption = None, json_: JsonOptio
     }
 
     def text() -> None:
+        from pipelines.evidence.spans import LETTERS
+
         line("gate.stands", lang, **standing_of(state, lang))
         for s in state.streams:
-            calendar = "".join(_LETTER.get(verdict, "?") for _, verdict in s.days)
+            calendar = "".join(LETTERS.get(verdict, "?") for _, verdict in s.days)
             stream, green_days = cell(s.stream, 28), f"{s.green_days:>2}"
             row(word("gate.stream", lang, stream=stream, green_days=green_days, required_days=state.required_days, calendar=calendar))
         for each in payload["reasons"]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pipelines.simulation.days import Lived, Run
     from pipelines.simulation.script import Script
 
-LETTER = {"green": "G", "red": "R", "missing": "–", "excused": "x"}
 #: The days that the shipped script needs to end where the rules say.
 DAYS = 24
 
@@ -188,10 +187,12 @@ def _stoppable() -> Generator[Callable[[], bool]]:
 
 def _line(day: Lived, lang: str | None) -> None:
     """One line a day: date, a letter per stream by system, the gates, what happened."""
+    from pipelines.evidence.spans import LETTERS
+
     systems: dict[str, str] = {}
     for stream, verdict in day.seals.items():
         system = stream.partition("/")[0]
-        systems[system] = systems.get(system, "") + LETTER.get(verdict, "?")
+        systems[system] = systems.get(system, "") + LETTERS.get(verdict, "?")
     letters = "  ".join(f"{system} {found}" for system, found in systems.items())
     gates = "  ".join(
         word("simulate.gate", lang, index=g.index, green_days=f"{min(g.green_days, g.required_days):>2}", required_days=g.required_days)

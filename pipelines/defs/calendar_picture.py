@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-#: Verdict → its letter. Everything that shows days to an operator uses these.
-LETTERS: Mapping[str, str] = {"green": "G", "red": "R", "missing": "–", "excused": "E", "unsealed": "·"}
+from pipelines.evidence.spans import LETTERS
+
 #: Verdict → background and letter colour; each pair has a contrast of at least 4.5 (WCAG 2.2, 1.4.3).
 _COLOURS: Mapping[str, tuple[str, str]] = {
     "green": ("#1a7f37", "#ffffff"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from connectors.messages import sentence
-from pipelines.defs.calendar_picture import LETTERS, CalendarRow, as_markdown, strip_markdown
+from pipelines.defs.calendar_picture import CalendarRow, as_markdown, strip_markdown
 from pipelines.defs.checks import table_schema
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.reasons import Reason
+from pipelines.evidence.spans import LETTERS
 from pipelines.project import Project
 from pipelines.reports.runbook import link_of, section_of
 

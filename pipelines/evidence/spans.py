@@ -13,6 +13,8 @@ from pipelines.evidence.reasons import Reason
 from pipelines.evidence.seals import Seal, Verdict
 
 DayVerdict = Verdict | Literal["unsealed"]
+#: A day as one letter, wherever days stand in a row: on pages, in commands, in pictures. Colour alone tells nobody enough.
+LETTERS: Mapping[str, str] = {"green": "G", "red": "R", "missing": "–", "excused": "E", "unsealed": "·"}
 _WORST_FIRST: tuple[Verdict, ...] = ("red", "missing", "excused", "green")
 
 

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from small_project import FAQ, write_project
 
-from pipelines.defs.calendar_picture import IN_PLACE, LETTERS, CalendarRow, alt_text, letters, picture, strip_markdown, worst_days
+from pipelines.defs.calendar_picture import IN_PLACE, CalendarRow, alt_text, letters, picture, strip_markdown, worst_days
 from pipelines.defs.gate_page import state_metadata
 from pipelines.evidence.gate import GateState, StreamState
 from pipelines.evidence.reasons import reason
+from pipelines.evidence.spans import LETTERS
 from pipelines.project import Project, load
 from pipelines.reports.runbook import QUIET, link_of, red_codes, section_of
 

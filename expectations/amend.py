@@ -13,7 +13,7 @@ from connectors.protocol import LiveField, Schema
 from expectations.changes import Change
 from expectations.comments import dump, load, put, take_key, take_out
 from expectations.contract import RESERVED, Contract
-from expectations.reading import parse_contract
+from expectations.reading import named, parse_contract
 from expectations.rules import check_rule
 from expectations.types import parse_type, write_type
 
@@ -159,16 +159,8 @@ class _Writer:
         return bool(holder)
 
     def _needed(self, name: str) -> bool:
-        """Whether the contract can't be without a column: its key, its cursor, what documents are made of."""
-        contract = self.contract
-        wanted = [*contract.key, *([contract.cursor.field] if contract.cursor else [])]
-        if contract.document:
-            shown = contract.document
-            wanted += [shown.title, *shown.body, *shown.html, shown.url or ""]
-        if contract.content:
-            spec = contract.content
-            wanted += [spec.ref, *((spec.name, spec.media_type, spec.size, *spec.version) if spec.kind == "file" else ())]
-        return name in wanted
+        """Whether the contract can't be without a column: it is named elsewhere than in a rule, which goes with it."""
+        return any(used == name and not place.startswith("expectations.") for place, used in named(self.contract))
 
     def _renamed(self, change: Change) -> bool:
         node = self._node(change.path)

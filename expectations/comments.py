@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
-#: Stands after every ``}`` and ``]`` that ends a line while a document is edited. Without a comment there, ruamel hangs the lines that
+#: Stands after every flow collection that ends a line while a document is edited. Without a comment there, ruamel hangs the lines that
 #: follow on the next item, and forgets them where that has a comment beside it.
 _MARK = "  # \ue000"
-_OPEN_END = re.compile(r"(?<=[}\]])[ \t]*(?=\r?$)", re.MULTILINE)
+_NOTHING_BESIDE = re.compile(r"[ \t]*(?=\r?$)", re.MULTILINE)
 _MARKED = re.compile(r"[ \t]*# \ue000")
 
 #: Whose comments, at which key, in which of ruamel's four places.
@@ -23,7 +24,10 @@ Place = tuple[dict[Any, Any], Any, int]
 
 def load(text: str) -> Any:
     """A document to be edited, with all of its comments."""
-    return _yaml().load(_OPEN_END.sub(_MARK, text))
+    for at in reversed(list(_flow_ends(text))):
+        if blank := _NOTHING_BESIDE.match(text, at):
+            text = text[:at] + _MARK + text[blank.end() :]
+    return _yaml().load(text)
 
 
 def dump(document: Any) -> str:
@@ -31,6 +35,20 @@ def dump(document: Any) -> str:
     out = io.StringIO()
     _yaml().dump(document, out)
     return _MARKED.sub("", out.getvalue())
+
+
+def _flow_ends(text: str) -> Iterator[int]:
+    """Where flow collections end that lie in no other. Asked of ruamel: a bracket may as well be a word's, in text of several lines."""
+    from ruamel.yaml.tokens import FlowMappingEndToken, FlowMappingStartToken, FlowSequenceEndToken, FlowSequenceStartToken
+
+    depth = 0
+    for token in _yaml().scan(text):
+        if isinstance(token, (FlowMappingStartToken, FlowSequenceStartToken)):
+            depth += 1
+        elif isinstance(token, (FlowMappingEndToken, FlowSequenceEndToken)):
+            depth -= 1
+            if depth == 0:
+                yield token.end_mark.index
 
 
 def _yaml() -> Any:

@@ -186,6 +186,11 @@ class DocumentSpec(_Strict):
         """The columns that the template names, each once."""
         return tuple(dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.template) if name))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a document shows or leads back by, each once."""
+        return tuple(dict.fromkeys((self.title, *self.named, *self.body, *self.html, *((self.url,) if self.url else ()))))
+
 
 def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value

@@ -48,7 +48,7 @@ def parse_contract(text: str, path: Path) -> Contract:
             at = _at(path, text, f"fields.{number}.type")
             raise FixConfiguration("contract.invalid", path=at, place=f"fields.{number} ({field.name})", reason=reason) from error
     names = {field.name for field in contract.fields}
-    for place, name in _named(contract):
+    for place, name in named(contract):
         if name not in names:
             raise FixConfiguration("contract.no_such_field", path=_at(path, text, place), field=name)
     if contract.parent and not set(contract.parent.key) < set(contract.key):
@@ -63,7 +63,7 @@ def parse_contract(text: str, path: Path) -> Contract:
     return contract
 
 
-def _named(contract: Contract) -> Iterator[tuple[str, str]]:
+def named(contract: Contract) -> Iterator[tuple[str, str]]:
     """Every column that a contract names elsewhere than in its fields, by where."""
     yield from ((f"key.{number}", name) for number, name in enumerate(contract.key))
     if contract.parent:

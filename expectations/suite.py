@@ -212,8 +212,8 @@ def _judged_numbers(numbers: Sequence[_Bounded]) -> list[bool]:
 
     What a process has had judged it does not ask about again: of a quiet day most numbers are those of the day before.
     """
-    asked = [number for number in dict.fromkeys(numbers) if number not in _HELD]
-    known = {number: _HELD[number] for number in numbers if number in _HELD}
+    known = {number: held for number in numbers if (held := _HELD.get(number)) is not None}
+    asked = [number for number in dict.fromkeys(numbers) if number not in known]
     if asked:
         import great_expectations.expectations as gxe
         import pandas as pd

@@ -73,9 +73,7 @@ def _rests_on(question: Question, contract: Contract, wanted: frozenset[str], sh
 
 def _shown(contract: Contract) -> frozenset[str]:
     """The columns that stand in the stream's documents, or name the files behind them."""
-    names: set[str] = set()
-    if document := contract.document:
-        names |= {document.title, *document.body, *document.html, *((document.url,) if document.url else ())}
+    names = set(contract.document.columns) if contract.document else set[str]()
     if contract.content:
         names.add(contract.content.ref)
     return frozenset(names)

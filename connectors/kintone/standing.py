@@ -78,9 +78,8 @@ class Look:
 
 @dataclass
 class Doubts:
-    """When a reading by a remembered form last went wrong, by app: in memory, and in a file for each where a folder is given.
-
-    Nothing is ever taken back: a look that is younger than the doubt is believed again.
+    """When a reading by a remembered form last went wrong, by app: in a file for each where a folder is given (processes share it), else
+    in memory. Nothing is ever taken back: a look that is younger than the doubt is believed again.
     """
 
     host: str
@@ -89,7 +88,7 @@ class Doubts:
 
     def raised(self, app_id: str) -> datetime | None:
         """The newest one, aware UTC. A file that can't be read is a doubt for ever: nothing is believed."""
-        if app_id in self._known or self.folder is None:
+        if self.folder is None:
             return self._known.get(app_id)
         try:
             return datetime.fromisoformat(self._file(self.folder, app_id).read_text(encoding="utf-8"))
@@ -100,8 +99,8 @@ class Doubts:
 
     def add(self, app_id: str, at: datetime) -> None:
         """Raises FixConfiguration when it can't be kept: forgotten, the same form would be believed again."""
-        self._known[app_id] = at
         if self.folder is None:
+            self._known[app_id] = at
             return
         file = self._file(self.folder, app_id)
         fresh = file.with_suffix(f".{os.getpid()}.tmp")

@@ -123,6 +123,19 @@ def test_a_field_that_the_contract_cannot_be_without_is_left_to_people() -> None
     assert left == ["removed 受注番号: 受注番号 → ·"] and "受注番号" in text
 
 
+@pytest.mark.parametrize(
+    "named",
+    ["document: {title: order_no, template: 'It costs {amount} yen.'}\n", "bands: {columns: {amount: {}}}\n"],
+    ids=["a template", "a band"],
+)
+def test_a_field_that_the_contract_names_elsewhere_than_in_a_rule_is_left_to_people(named: str) -> None:
+    contract = parse_contract(TEXT + named, PATH)
+    schema = live(without=("金額",))
+    made = amend(TEXT + named, contract, schema, compare(contract, schema).changes)
+    assert [change.line for change in made.left] == ["removed 金額: 金額 → ·"]
+    assert parse_contract(made.text, PATH).fields == contract.fields
+
+
 def test_a_field_that_became_a_table_is_left_to_people() -> None:
     schema = live(LiveField("金額", "金額", pa.list_(pa.struct([("a", pa.int64())])), "SUBTABLE"))
     _, contract, left = amended(schema)

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from expectations.amend import signed
 from expectations.comments import dump, load, put, take_key, take_out
@@ -67,3 +68,25 @@ def test_another_value_of_the_same_length_keeps_the_comment_beside_it() -> None:
     document = load("options: [a, b]  # as in the app\nnext: 1\n")
     put(document, "options", "c")
     assert "# as in the app" in dump(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Orders [all of them]\n  since 2019",
+        '"Orders {all}\n  since [2019]\n  and on"',
+        "|\n  Orders [all of them]\n  since 2019",
+        ">\n  Orders [all]\n  since 2019",
+    ],
+    ids=["plain", "quoted", "literal", "folded"],
+)
+def test_a_bracket_in_text_of_several_lines_is_text(text: str) -> None:
+    document = load(f"title: {text}\nkey: [id]\n# the end\n")
+    assert "\ue000" not in document["title"]
+    assert YAML(typ="safe").load(dump(document)) == {"title": document["title"], "key": ["id"]}
+    assert dump(document).endswith("key: [id]\n# the end\n")
+
+
+def test_a_mapping_that_ends_on_a_line_of_its_own_stays_one_that_every_reader_reads() -> None:
+    made = dump(load("fields:\n  - {name: a,\n     of: [x]\n    }\n# about the next\nrules: []\n"))
+    assert made == "fields:\n  - {name: a, of: [x]}\n# about the next\nrules: []\n"

@@ -69,6 +69,13 @@ def test_a_field_that_documents_show_costs_the_questions_answered_from_it(projec
     assert price(project, change("removed", "質問")) == [("support", ("question",), ("q2",), 4)]
 
 
+def test_a_field_that_only_the_template_of_documents_names_is_shown_too(project: Project) -> None:
+    contract = project.contract(STREAM)
+    assert contract.document is not None
+    told = contract.model_copy(update={"document": contract.document.model_copy(update={"template": "Mind: {memo}"})})
+    assert [(use.index, use.columns, use.questions) for use in uses(project, told, ["memo"])] == [("support", ("memo",), ("q2",))]
+
+
 def test_a_field_that_nobody_shows_and_no_question_names_costs_nothing(project: Project) -> None:
     assert price(project, change("removed", "備考")) == []
 

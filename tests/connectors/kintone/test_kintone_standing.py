@@ -145,6 +145,13 @@ def test_a_doubt_nobody_can_read_is_one_for_ever(tmp_path: Path) -> None:
     assert doubted is not None and doubted.year == 9999
 
 
+def test_a_doubt_of_another_process_counts_beside_an_older_one_of_ones_own(tmp_path: Path) -> None:
+    own, other = Doubts("sakura.cybozu.example", tmp_path), Doubts("sakura.cybozu.example", tmp_path)
+    own.add("12", NOW)
+    other.add("12", NOW + timedelta(hours=1))
+    assert own.raised("12") == NOW + timedelta(hours=1)
+
+
 SECONDS = st.integers(-200_000, 200_000).map(lambda seconds: timedelta(seconds=seconds))
 
 

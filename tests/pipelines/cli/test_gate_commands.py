@@ -91,9 +91,14 @@ def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_n
     head = tmp_path / "head.json"
     assert run(promoted, "gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out", str(head))[0] == 0
     assert run(promoted, "gate", "verify", "--anchor", str(head))[0] == 0
+    file = tmp_path / "certificate.gz"
+    assert run(promoted, "gate", "certify", INDEX, "--out", str(file))[0] == 0
+    done = CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)])
+    assert done.exit_code == 0, done.output
     told = json.loads(head.read_text(encoding="utf-8"))
     head.write_text(json.dumps(told | {"seq": told["seq"] - 1}), encoding="utf-8")
     assert run(promoted, "gate", "verify", "--anchor", str(head))[1]["code"] == "gate.head_unsigned"
+    assert CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)]).exit_code == 1
 
 
 def test_what_if_changes_nothing(promoted: Project):

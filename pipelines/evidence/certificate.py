@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.book import Book, book_from
-from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, to_line, verify_lines
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Verification, canonical, to_line, verify_lines
 from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint, Environment
 from pipelines.evidence.gate import GatePolicy, GateState
 from pipelines.evidence.heads import read_head
@@ -94,10 +94,16 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     except (OSError, EOFError, ValueError, ValidationError) as error:
         raise AnswerIsNo("certified.unreadable", path=str(path), reason=type(error).__name__) from error
     chain = verify_lines(lines)
+    rows: list[ChainRow] = []
+    try:
+        for line in lines if chain.ok else ():
+            rows.append(row_of(cast("dict[str, Any]", json.loads(line))))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Whoever hashes anew may hash anything.
+        chain = Verification(False, len(rows) + 1, Reason("ledger.unreadable", {"detail": type(error).__name__}))
     if not chain.ok:
         broken = chain.why or Reason("ledger.unreadable", {"detail": "?"})
         return Examined(title, (Reason("certified.broken_chain", {"seq": chain.broken_at, "why": broken.say()}),), len(lines))
-    rows = [row_of(cast("dict[str, Any]", json.loads(line))) for line in lines]
     published = [read_head(each, title.project).head for each in anchors]
     hashes = {row.seq: row.hash for row in rows}
     strange = tuple(Reason("certified.not_anchored", {"seq": each.seq}) for each in published if hashes.get(each.seq) != each.hash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.book import book_from
 from pipelines.evidence.certificate import Title, examine, policy_of, row_of, title_of, write_certificate
-from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, link, row_json, to_line
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, link, row_json, to_line
 from pipelines.evidence.facts import fact_entry
 from pipelines.evidence.gate import GatePolicy
 from pipelines.evidence.heads import NAMESPACE, sign_head
@@ -117,6 +118,16 @@ def test_a_chain_made_up_with_people_of_its_own_holds_by_itself_and_not_against_
     sign_head(head, "another-house", Head(rows[-2].seq, rows[-2].hash), signer)
     with pytest.raises(AnswerIsNo, match="head"):
         examine(true, [head])
+
+
+def test_a_row_that_hashes_well_and_is_no_row_is_a_fault(rows: list[ChainRow], tmp_path: Path):
+    path = certificate(tmp_path / "c.gz", rows)
+    title, first, *_ = gzip.decompress(path.read_bytes()).splitlines()
+    told = {name: value for name, value in json.loads(first).items() if name not in ("hash", "checks")}
+    own = hashlib.sha256(canonical(told)).hexdigest()
+    path.write_bytes(gzip.compress(b"\n".join([title, canonical({**told, "hash": own})])))
+    (fault,) = examine(path).faults
+    assert (fault.code, fault.params["seq"]) == ("certified.broken_chain", 1)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

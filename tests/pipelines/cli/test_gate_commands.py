@@ -169,6 +169,23 @@ def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Proje
     assert promote(project, TECHNICAL, 2)[1]["code"] == "decide.not_eligible"
 
 
+def test_who_signs_after_a_proposal_lapsed_proposes_and_is_told_so(project: Project):
+    """Also the one whose proposal it was."""
+
+    def resume(person: str) -> tuple[str | None, bool]:
+        path = Path(key(project, person))
+        signer = Signer(public_half(path), lambda message: sign_bytes(message, path))
+        taken = take(project, Asked("resume", INDEX, INDEX, None, "fine"), signer, WallClock().now(), "wall")
+        return taken.first, taken.waits
+
+    assert resume(BUSINESS) == (None, True)
+    seal_days(project, 8, ending=-7)
+    assert resume(BUSINESS) == (None, True)
+    seal_days(project, 8, ending=-15)
+    assert resume(TECHNICAL) == (None, True)
+    assert resume(BUSINESS) == (TECHNICAL, False)
+
+
 def test_the_production_asset_moves_the_pointer_where_two_signed_and_nobody_could_write_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ):

@@ -22,7 +22,7 @@ from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
 from pipelines.evidence.declare import declare_all
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.plan import ledger_of, standing, today_of
+from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.signing import public_half
@@ -158,6 +158,12 @@ def test_one_person_stops_an_index_without_a_key_and_two_resume_it(project: Proj
     assert standing_quick(project, INDEX, now()).eligibility == "suspended"
     assert sign(project, TECHNICAL, "resume", INDEX, "--why", "fine")[1]["waits"] is False
     assert standing_quick(project, INDEX, now()).eligibility == "eligible"
+
+
+def test_keys_that_people_yaml_no_longer_lists_sign_nothing_even_when_it_lists_nobody(project: Project):
+    (project.folder / "people.yaml").write_text("people: []\n", encoding="utf-8")
+    assert sign(project, BUSINESS, "resume", INDEX, "--why", "fine")[1]["code"] == "decide.key_unlisted"
+    assert dict(book_of(project).signatures.holders) == {}
 
 
 def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Project):

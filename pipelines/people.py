@@ -64,9 +64,9 @@ class People(_Strict):
         return value
 
     def who(self, named: str) -> Person | None:
-        """The person with this id or mail address."""
+        """The person with this id or mail address. No name is nobody's, also where somebody is listed without a mail address."""
         wanted = folded(named)
-        return next((each for each in self.people if wanted in (folded(each.id), folded(each.mail))), None)
+        return next((each for each in self.people if wanted and wanted in (folded(each.id), folded(each.mail))), None)
 
     def holder(self, key: str) -> Person | None:
         """The person a public key belongs to."""

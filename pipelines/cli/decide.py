@@ -238,7 +238,9 @@ def _window(
 
         if verb == "slot":
             opened.index(subject)
-        elif subject.split("/")[0] not in opened.file.systems:
+        elif "/" in subject:
+            opened.contract(subject)
+        elif subject not in opened.file.systems:
             raise FixConfiguration("project.unknown_system", system=subject, known=", ".join(sorted(opened.file.systems)))
         starts, ends = _instant(opened, from_), _instant(opened, until)
         if ends <= starts:

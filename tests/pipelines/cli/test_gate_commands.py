@@ -117,6 +117,10 @@ def test_what_if_changes_nothing(promoted: Project):
             "project.unknown_system",
         ),
         (
+            ("gate", "decide", "excuse", "kintone/nosuch", "--from", "2030-01-01T00:00", "--until", "2030-01-02T00:00", "--why", "x"),
+            "project.unknown_stream",
+        ),
+        (
             ("gate", "decide", "excuse", "kintone", "--from", "2020-01-01T00:00", "--until", "2020-01-02T00:00", "--why", "x"),
             "decide.too_late",
         ),

@@ -56,10 +56,9 @@ def exclude(
     """Leave a sealed day out of the count: it turns from red to excused, never to green. Needs two persons."""
     with spoken(lang, json_):
         opened = open_project(project)
-        opened.contract(stream)
-        from pipelines.evidence.taking import Asked
+        from pipelines.evidence.asking import exclusion
 
-        taken = _take(opened, Asked("exclude", stream, "", None, why, civil(day)), sign_with)
+        taken = _take(opened, exclusion(opened, stream, civil(day), why), sign_with)
     _say("exclude", stream, taken, None, json_, lang)
 
 

@@ -130,7 +130,8 @@ def test_what_if_changes_nothing(promoted: Project):
             "decide.bad_instant",
         ),
         (("gate", "decide", "exclude", STREAM, "--day", "yesterday", "--why", "x"), "decide.bad_instant"),
-        (("gate", "decide", "exclude", STREAM, "--day", "2026-11-20"), "decide.no_why"),
+        (("gate", "decide", "exclude", STREAM, "--day", "2030-01-01", "--why", "x"), "decide.day_unsealed"),
+        (("resume", INDEX), "decide.no_why"),
         (("gate", "sign-off", INDEX, "--day", "2026-01-05"), "decide.not_a_day_to_review"),
         (("index", "promote", INDEX, "--release", "9"), "index.no_such_release"),
         (("gate", "explain", INDEX, "--day", "13"), "decide.bad_instant"),
@@ -241,6 +242,19 @@ def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_gr
     for person in (BUSINESS, TECHNICAL):
         assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
     assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+
+
+def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):
+    """One alone changes nothing, nor does the same one again."""
+    today, later = today_of(project, WallClock().now()), WallClock().now() + timedelta(days=1)
+    seal_days(project, 1, "red", ending=0)
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", today.isoformat(), "--why", "the source lied")
+    assert sign(project, BUSINESS, *exclude)[1]["waits"] is True
+    assert sign(project, BUSINESS, *exclude)[1]["code"] == "decide.same_person"
+    assert standing(project, INDEX, later).green_days == 0
+    assert sign(project, TECHNICAL, *exclude)[1]["first"] == BUSINESS
+    (stream,) = standing(project, INDEX, later).streams
+    assert (stream.green_days, stream.days[-1]) == (14, (today, "excused"))
 
 
 def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.evidence.book import open_book
-from pipelines.evidence.chain import Entry
+from pipelines.evidence.chain import Entry, Head
 from pipelines.evidence.claims import ContractRef, Endpoint
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.ledger import Ledger
@@ -48,3 +48,16 @@ def test_a_proof_of_another_version_of_this_program_is_made_anew(tmp_path: Path)
     ledger.append(seals(6)[5:])
     open_book(ledger, "production", proof)
     assert "other" not in proof.read_text(encoding="utf-8")
+
+
+def test_what_is_written_while_it_is_read_is_the_next_readers(tmp_path: Path):
+    class Busy(Ledger):
+        def head(self) -> Head:
+            found = super().head()
+            self.append([replace(seals(9)[8], kind="finding"), *seals(9)[8:]])
+            return found
+
+    ledger = Busy(str(tmp_path / "ledger"))
+    ledger.append(seals(5))
+    book = open_book(ledger, "production", tmp_path / "proof.json")
+    assert (book.head.seq, len(book.seals.seqs), book.places.days[-1]) == (5, 5, DATE + timedelta(days=4))

@@ -56,7 +56,7 @@ class People(_Strict):
     def _apart(cls, value: tuple[Person, ...]) -> tuple[Person, ...]:
         taken: dict[str, str] = {}
         for person in value:
-            own = {_folded(person.id), *([_folded(person.mail)] if person.mail else []), *(key.key for key in person.keys)}
+            own = {folded(person.id), *([folded(person.mail)] if person.mail else []), *(key.key for key in person.keys)}
             for name in sorted(own):
                 if name in taken:
                     raise ValueError(f"{person.id} and {taken[name]} share {name}")
@@ -64,9 +64,9 @@ class People(_Strict):
         return value
 
     def who(self, named: str) -> Person | None:
-        """The person with this id or mail address."""
-        wanted = _folded(named)
-        return next((each for each in self.people if wanted in (_folded(each.id), _folded(each.mail))), None)
+        """The person with this id or mail address. No name is nobody's, also where somebody is listed without a mail address."""
+        wanted = folded(named)
+        return next((each for each in self.people if wanted and wanted in (folded(each.id), folded(each.mail))), None)
 
     def holder(self, key: str) -> Person | None:
         """The person a public key belongs to."""
@@ -157,5 +157,6 @@ def _key(given: Any, folder: Path) -> Any:
     return cast("Any", given)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name as it is compared: in one width and case, with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

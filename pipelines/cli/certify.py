@@ -57,7 +57,7 @@ def verify(
 ) -> None:
     """Prove a certificate from itself alone, or the project's ledger from its first row on, and name the first bad row. Exit 1 when it fails."""
     if file is not None:
-        _verify_file(file, json_, lang)
+        _verify_file(file, anchor or [], json_, lang)
     else:
         _verify_ledger(project, anchor or [], without_archive, json_, lang)
 
@@ -101,11 +101,11 @@ def sign_head_(
     emit("head_signed", payload, json_, lambda: line("gate.head_signed", lang, seq=head.seq, path=out))
 
 
-def _verify_file(file: Path, json_: bool, lang: str | None) -> None:
+def _verify_file(file: Path, given: list[Path], json_: bool, lang: str | None) -> None:
     with spoken(lang, json_):
         from pipelines.evidence.certificate import examine
 
-        found = examine(file)
+        found = examine(file, given)
     title, state = found.title, found.state
     promotion = found.history.promotion if found.history else None
     faults = [{"code": each.code, "message": word(each.code, lang, **each.params)} for each in found.faults]

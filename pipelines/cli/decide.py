@@ -56,10 +56,9 @@ def exclude(
     """Leave a sealed day out of the count: it turns from red to excused, never to green. Needs two persons."""
     with spoken(lang, json_):
         opened = open_project(project)
-        opened.contract(stream)
-        from pipelines.evidence.taking import Asked
+        from pipelines.evidence.asking import exclusion
 
-        taken = _take(opened, Asked("exclude", stream, "", None, why, civil(day)), sign_with)
+        taken = _take(opened, exclusion(opened, stream, civil(day), why), sign_with)
     _say("exclude", stream, taken, None, json_, lang)
 
 
@@ -238,7 +237,9 @@ def _window(
 
         if verb == "slot":
             opened.index(subject)
-        elif subject.split("/")[0] not in opened.file.systems:
+        elif "/" in subject:
+            opened.contract(subject)
+        elif subject not in opened.file.systems:
             raise FixConfiguration("project.unknown_system", system=subject, known=", ".join(sorted(opened.file.systems)))
         starts, ends = _instant(opened, from_), _instant(opened, until)
         if ends <= starts:

@@ -6,7 +6,7 @@ from datetime import date
 
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.chain import fingerprint
-from pipelines.evidence.plan import book_of
+from pipelines.evidence.plan import book_of, ledger_of
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.taking import Asked
 from pipelines.project import Project
@@ -25,6 +25,14 @@ def acceptance(project: Project, stream: str, why: str, *, additive: bool = Fals
         raise AnswerIsNo("decide.nothing_sealed", stream=stream)
     terms = reason("decision.contract_accepted", before=before, after=after, change="additive" if additive else "breaking")
     return Asked("accept", stream, "", terms, why)
+
+
+def exclusion(project: Project, stream: str, day: date, why: str) -> Asked:
+    """That a sealed day of ``stream`` is left out of the count. Raises AnswerIsNo for a day without a seal: nobody signs for what is yet to come."""
+    project.contract(stream)
+    if not ledger_of(project).read(kinds=("seal",), subjects=(stream,), day=day):
+        raise AnswerIsNo("decide.day_unsealed", stream=stream, day=day.isoformat())
+    return Asked("exclude", stream, "", None, why, day)
 
 
 def first_week(project: Project, index: str, why: str) -> Asked:

@@ -59,15 +59,16 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     done and what was read is to the byte what was read then, from there on. Raises LedgerBroken when it does not hold.
     """
     head = ledger.head()
-    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)))
-    seals = seal_columns(ledger)
+    # What is written meanwhile is the next reader's: it was not verified here, and a certificate could not name it.
+    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)) & (pc.field("seq") <= head.seq))
+    seals = seal_columns(ledger, upto=head.seq)
     if proof is not None:
         _prove(ledger, table, seals, head, proof)
     if environment is not None:
         table, seals = table.filter(pc.field("environment") == environment), seals.of(environment)
     rows = tuple(rows_of(table))
     bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
-    seen = {told["seq"] for told in bound if told is not None and isinstance(told["seq"], int)}
+    seen = {told["seq"] for told in bound if told is not None and isinstance(told.get("seq"), int)}
     return Book(rows, seals, dict(ledger.hashes(seen)), head)
 
 
@@ -86,7 +87,8 @@ def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Pat
     same = known is not None and known.seq <= head.seq and known.digest == _digest(table, seals, known.seq)
     after = Head(known.seq, known.hash) if known is not None and same else GENESIS
     if after != head:
-        found = ledger.verify(after=after)
+        # A chain that was hashed anew holds by itself: what this machine once proved must still stand in it.
+        found = ledger.verify(None if known is None else Head(known.seq, known.hash), after=after)
         if not found.ok:
             raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
         told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq))

@@ -14,9 +14,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.book import Book, book_from
-from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, to_line, verify_lines
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Verification, canonical, to_line, verify_lines
 from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint, Environment
 from pipelines.evidence.gate import GatePolicy, GateState
+from pipelines.evidence.heads import read_head
 from pipelines.evidence.history import Eligibility, History
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.standing import history_in, state_of
@@ -80,10 +81,11 @@ def write_certificate(path: Path, title: Title, rows: Iterable[ChainRow]) -> int
     return count
 
 
-def examine(path: Path) -> Examined:
+def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     """Judge a certificate by itself: the chain from its first row to the head it names, every signature, and the gate's answer anew.
 
-    Raises AnswerIsNo for a file that is no certificate at all.
+    Who are the people of the chain, only the chain says: whether it is the project's own is told by ``anchors``, files of signed heads that came
+    another way (``heads``). Each must stand in it. Raises AnswerIsNo for a file that is no certificate or no head of its project at all.
     """
     try:
         with gzip.open(path, "rb") as source:
@@ -92,10 +94,21 @@ def examine(path: Path) -> Examined:
     except (OSError, EOFError, ValueError, ValidationError) as error:
         raise AnswerIsNo("certified.unreadable", path=str(path), reason=type(error).__name__) from error
     chain = verify_lines(lines)
+    rows: list[ChainRow] = []
+    try:
+        for line in lines if chain.ok else ():
+            rows.append(row_of(cast("dict[str, Any]", json.loads(line))))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Whoever hashes anew may hash anything.
+        chain = Verification(False, len(rows) + 1, Reason("ledger.unreadable", {"detail": type(error).__name__}))
     if not chain.ok:
         broken = chain.why or Reason("ledger.unreadable", {"detail": "?"})
         return Examined(title, (Reason("certified.broken_chain", {"seq": chain.broken_at, "why": broken.say()}),), len(lines))
-    rows = [row_of(cast("dict[str, Any]", json.loads(line))) for line in lines]
+    published = [read_head(each, title.project).head for each in anchors]
+    hashes = {row.seq: row.hash for row in rows}
+    strange = tuple(Reason("certified.not_anchored", {"seq": each.seq}) for each in published if hashes.get(each.seq) != each.hash)
+    if strange:
+        return Examined(title, strange, len(lines))
     head = Head(rows[-1].seq, rows[-1].hash) if rows else GENESIS
     if (head.seq, head.hash) != (title.seq, title.head):
         return Examined(title, (Reason("certified.other_head", {"named": title.seq, "found": head.seq}),), len(lines))

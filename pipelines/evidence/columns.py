@@ -159,9 +159,12 @@ def seals_of(table: pa.Table) -> Seals:
     return Seals(seqs, days, _verdicts(table["verdict"], table["seq"]), words, codes, reasons, np.arange(len(seqs)))
 
 
-def seal_columns(ledger: Ledger, environment: Environment | None = None) -> Seals:
-    """The seals of an environment (all where none is named)."""
-    found = seals_of(ledger.columns(NAMES, pc.field("kind") == "seal", words=("environment", "subject", "verdict")))
+def seal_columns(ledger: Ledger, environment: Environment | None = None, upto: int | None = None) -> Seals:
+    """The seals of an environment (all where none is named), as far as row ``upto`` where one is."""
+    wanted = pc.field("kind") == "seal"
+    if upto is not None:
+        wanted &= pc.field("seq") <= upto
+    found = seals_of(ledger.columns(NAMES, wanted, words=("environment", "subject", "verdict")))
     return found if environment is None else found.of(environment)
 
 

@@ -35,7 +35,8 @@ def declare_all(project: Project, now: datetime, clock: ClockKind) -> None:
     book = open_book(ledger, environment)
     news: list[Entry] = []
     people = read_people(project.folder)
-    if people.people and fingerprint(roster_terms(people)) != book.signatures.people:
+    # Nobody listed is a roster too, once somebody was: the keys in the chain must not outlive the file's last person.
+    if (people.people or book.signatures.holders) and fingerprint(roster_terms(people)) != book.signatures.people:
         news.append(people_entry(people, environment, clock, now))
     for subject, starts, ends, why in unrecorded(project.file.maintenance, book.rows, project.file.timezone):
         news.append(window_entry(subject, starts, ends, why, environment, clock, now))

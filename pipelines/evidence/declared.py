@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from connectors.errors import FixConfiguration
 from pipelines.evidence.facts import Fact
+from pipelines.people import FILE as PEOPLE
+from pipelines.people import folded, read_people
 from pipelines.project import Project
 
 MIN_QUESTIONS, MAX_QUESTIONS = 200, 500
@@ -86,10 +88,16 @@ def changed(facts: Iterable[Fact], known: Iterable[Fact]) -> list[Fact]:
 
 
 def named_owners(project: Project, owners: Iterable[str]) -> frozenset[str]:
-    """The different persons among ``owners``: those of people.yaml where the project has one (by ``mail`` or ``id``), else real-looking names."""
-    named = {name for owner in owners if (name := _folded(owner)) not in _NOBODY and any(mark.isalpha() for mark in name)}
-    known = _people(project.folder / "people.yaml")
-    return frozenset(named if known is None else named & known)
+    """The different persons among ``owners``: those of people.yaml where the project has one (by ``mail`` or ``id``, which are one person), else
+    real-looking names. A people.yaml that cannot be read lists nobody."""
+    named = {name for owner in owners if (name := folded(owner)) not in _NOBODY and any(mark.isalpha() for mark in name)}
+    if not (project.folder / PEOPLE).exists():
+        return frozenset(named)
+    try:
+        people = read_people(project.folder)
+    except FixConfiguration:
+        return frozenset()
+    return frozenset(person.id for name in named if (person := people.who(name)) is not None)
 
 
 def questions_of(path: Path) -> tuple[int, int]:
@@ -111,7 +119,7 @@ def questions_of(path: Path) -> tuple[int, int]:
         told = cast(Mapping[str, Any], found) if isinstance(found, dict) else {}
         question, person = told.get("question"), told.get("as")
         if isinstance(question, str) and question.strip() and isinstance(person, str) and person.strip() and _says_what_should_come(told):
-            asked.add((_folded(question), _folded(person)))
+            asked.add((folded(question), folded(person)))
         else:
             broken = broken or number
     return len(asked), broken
@@ -133,23 +141,6 @@ def lacking_sections(path: Path) -> tuple[str, ...]:
     )
 
 
-def _people(path: Path) -> frozenset[str] | None:
-    """Who people.yaml lists under ``people``; None where the project has no such file, nobody where it cannot be read."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if not path.exists():
-        return None
-    try:
-        told: object = YAML(typ="safe").load(_text(path) or "")
-    except YAMLError:
-        return frozenset()
-    listed = cast(Mapping[str, object], told).get("people") if isinstance(told, dict) else None
-    persons = cast("list[object]", listed) if isinstance(listed, list) else []
-    each = [cast(Mapping[str, object], person) for person in persons if isinstance(person, dict)]
-    return frozenset(_folded(str(name)) for person in each for name in (person.get("mail"), person.get("id")) if name)
-
-
 def _says_what_should_come(told: Mapping[str, Any]) -> bool:
     kind = told.get("kind")
     rows: object = told.get({"answerable": "expect", "forbidden": "forbidden"}.get(str(kind), ""))
@@ -157,10 +148,6 @@ def _says_what_should_come(told: Mapping[str, Any]) -> bool:
         return not told.get("expect")
     named = cast("list[object]", rows) if isinstance(rows, list) else []
     return bool(named) and all(isinstance(row, str) and "#" in row for row in named)
-
-
-def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _text(path: Path) -> str | None:

@@ -99,7 +99,7 @@ def history_of(rows: Iterable[ChainRow], index: str, signed: Signed = nobody_sig
             found = _accepted(found, row, where, signed)
         elif entry.kind == "decision" and entry.subject == index:
             found = _decided(found, row, where, signed)
-    return found
+    return replace(found, proposals=tuple(one for one in found.proposals if where.sealed_since(one.row) <= OPEN_DAYS))
 
 
 def exclusions(rows: Iterable[ChainRow], signed: Signed = nobody_signed) -> Callable[[str, date, str], bool]:

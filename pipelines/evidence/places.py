@@ -23,6 +23,10 @@ class Places:
         at = bisect_left(self.seqs, seq)
         return self.days[at - 1] if at else None
 
+    def sealed_since(self, seq: int) -> int:
+        """How many civil days were sealed by row ``seq`` and those behind it."""
+        return len(self.seqs) - bisect_left(self.seqs, seq)
+
     def sealed_between(self, first: int, second: int) -> int:
         """How many civil days were sealed by the rows ``first <= seq < second``."""
         return bisect_left(self.seqs, second) - bisect_left(self.seqs, first)

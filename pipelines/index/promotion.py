@@ -72,7 +72,7 @@ def promote_decided(project: Project, index: str, now: datetime) -> Moved:
     if state.eligibility != "eligible":
         said = {"index": index, "eligibility": state.eligibility, "green_days": state.green_days, "required_days": state.required_days}
         return Moved(None, Why("promotion.not_eligible", said))
-    if book.places.sealed_between(decided.rows[1], book.head.seq + 1) > OPEN_DAYS:
+    if book.places.sealed_since(decided.rows[1]) > OPEN_DAYS:
         return Moved(None, Why("promotion.lapsed", {"index": index, "days": OPEN_DAYS}))
     if candidate(project.root, index, decided.release).content_hash != decided.content_hash:
         return Moved(None, Why("promotion.other_content", {"index": index, "release": decided.release}))

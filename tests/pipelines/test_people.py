@@ -30,6 +30,10 @@ def test_a_person_is_found_by_id_mail_and_key(tmp_path: Path):
     assert found.who("somebody") is None
 
 
+def test_no_name_is_nobody_though_somebody_has_no_mail(tmp_path: Path):
+    assert people(tmp_path, "people: [{id: akari.mori, roles: [approver]}]").who(" ") is None
+
+
 def test_a_key_may_lie_in_a_file_that_is_yet_to_be_made(tmp_path: Path):
     text = "people: [{id: akari.mori, roles: [approver], keys: [{file: keys/akari.pub}]}]"
     assert people(tmp_path, text).people[0].keys == ()

@@ -22,7 +22,7 @@ from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
 from pipelines.evidence.declare import declare_all
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.plan import ledger_of, standing, today_of
+from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.signing import public_half
@@ -91,9 +91,14 @@ def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_n
     head = tmp_path / "head.json"
     assert run(promoted, "gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out", str(head))[0] == 0
     assert run(promoted, "gate", "verify", "--anchor", str(head))[0] == 0
+    file = tmp_path / "certificate.gz"
+    assert run(promoted, "gate", "certify", INDEX, "--out", str(file))[0] == 0
+    done = CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)])
+    assert done.exit_code == 0, done.output
     told = json.loads(head.read_text(encoding="utf-8"))
     head.write_text(json.dumps(told | {"seq": told["seq"] - 1}), encoding="utf-8")
     assert run(promoted, "gate", "verify", "--anchor", str(head))[1]["code"] == "gate.head_unsigned"
+    assert CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)]).exit_code == 1
 
 
 def test_what_if_changes_nothing(promoted: Project):
@@ -112,6 +117,10 @@ def test_what_if_changes_nothing(promoted: Project):
             "project.unknown_system",
         ),
         (
+            ("gate", "decide", "excuse", "kintone/nosuch", "--from", "2030-01-01T00:00", "--until", "2030-01-02T00:00", "--why", "x"),
+            "project.unknown_stream",
+        ),
+        (
             ("gate", "decide", "excuse", "kintone", "--from", "2020-01-01T00:00", "--until", "2020-01-02T00:00", "--why", "x"),
             "decide.too_late",
         ),
@@ -121,7 +130,8 @@ def test_what_if_changes_nothing(promoted: Project):
             "decide.bad_instant",
         ),
         (("gate", "decide", "exclude", STREAM, "--day", "yesterday", "--why", "x"), "decide.bad_instant"),
-        (("gate", "decide", "exclude", STREAM, "--day", "2026-11-20"), "decide.no_why"),
+        (("gate", "decide", "exclude", STREAM, "--day", "2030-01-01", "--why", "x"), "decide.day_unsealed"),
+        (("resume", INDEX), "decide.no_why"),
         (("gate", "sign-off", INDEX, "--day", "2026-01-05"), "decide.not_a_day_to_review"),
         (("index", "promote", INDEX, "--release", "9"), "index.no_such_release"),
         (("gate", "explain", INDEX, "--day", "13"), "decide.bad_instant"),
@@ -155,6 +165,12 @@ def test_one_person_stops_an_index_without_a_key_and_two_resume_it(project: Proj
     assert standing_quick(project, INDEX, now()).eligibility == "eligible"
 
 
+def test_keys_that_people_yaml_no_longer_lists_sign_nothing_even_when_it_lists_nobody(project: Project):
+    (project.folder / "people.yaml").write_text("people: []\n", encoding="utf-8")
+    assert sign(project, BUSINESS, "resume", INDEX, "--why", "fine")[1]["code"] == "decide.key_unlisted"
+    assert dict(book_of(project).signatures.holders) == {}
+
+
 def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Project):
     record_candidate(project.root, manifest(2))
     promote(project, BUSINESS, 2)
@@ -162,6 +178,23 @@ def test_a_decision_is_not_carried_out_once_the_index_was_stopped(project: Proje
     moved = promote_decided(project, INDEX, WallClock().now())
     assert (moved.record, moved.why.code) == (None, "promotion.undecided")
     assert promote(project, TECHNICAL, 2)[1]["code"] == "decide.not_eligible"
+
+
+def test_who_signs_after_a_proposal_lapsed_proposes_and_is_told_so(project: Project):
+    """Also the one whose proposal it was."""
+
+    def resume(person: str) -> tuple[str | None, bool]:
+        path = Path(key(project, person))
+        signer = Signer(public_half(path), lambda message: sign_bytes(message, path))
+        taken = take(project, Asked("resume", INDEX, INDEX, None, "fine"), signer, WallClock().now(), "wall")
+        return taken.first, taken.waits
+
+    assert resume(BUSINESS) == (None, True)
+    seal_days(project, 8, ending=-7)
+    assert resume(BUSINESS) == (None, True)
+    seal_days(project, 8, ending=-15)
+    assert resume(TECHNICAL) == (None, True)
+    assert resume(BUSINESS) == (TECHNICAL, False)
 
 
 def test_the_production_asset_moves_the_pointer_where_two_signed_and_nobody_could_write_it(
@@ -209,6 +242,19 @@ def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_gr
     for person in (BUSINESS, TECHNICAL):
         assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
     assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+
+
+def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):
+    """One alone changes nothing, nor does the same one again."""
+    today, later = today_of(project, WallClock().now()), WallClock().now() + timedelta(days=1)
+    seal_days(project, 1, "red", ending=0)
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", today.isoformat(), "--why", "the source lied")
+    assert sign(project, BUSINESS, *exclude)[1]["waits"] is True
+    assert sign(project, BUSINESS, *exclude)[1]["code"] == "decide.same_person"
+    assert standing(project, INDEX, later).green_days == 0
+    assert sign(project, TECHNICAL, *exclude)[1]["first"] == BUSINESS
+    (stream,) = standing(project, INDEX, later).streams
+    assert (stream.green_days, stream.days[-1]) == (14, (today, "excused"))
 
 
 def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):

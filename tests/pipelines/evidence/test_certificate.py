@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -15,12 +16,15 @@ from hypothesis import strategies as st
 from connectors.errors import AnswerIsNo
 from pipelines.evidence.book import book_from
 from pipelines.evidence.certificate import Title, examine, policy_of, row_of, title_of, write_certificate
-from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, link, row_json, to_line
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, link, row_json, to_line
 from pipelines.evidence.facts import fact_entry
 from pipelines.evidence.gate import GatePolicy
+from pipelines.evidence.heads import NAMESPACE, sign_head
 from pipelines.evidence.history import policy_entry
 from pipelines.evidence.reasons import reason
+from pipelines.evidence.signing import make_key, public_half, sign
 from pipelines.evidence.standing import state_of
+from pipelines.evidence.taking import Signer
 
 from .test_chain import entries as varied
 from .test_decisions import Chain
@@ -31,10 +35,9 @@ POLICY = GatePolicy(streams=(STREAM,))
 TODAY = DATE + timedelta(days=14)
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[ChainRow]:
-    """A chain that makes an index eligible on its fifteenth morning."""
-    chain = Chain(tmp_path_factory.mktemp("people"))
+def story(folder: Path) -> Chain:
+    """A chain, with people of its own, that makes an index eligible on its fifteenth morning."""
+    chain = Chain(folder)
     chain.add(policy_entry(INDEX, POLICY.fingerprint(), "production", "wall", at(DATE)))
     for number in range(14):
         told = reason("seal.judged_under", policy="p", last_good_at=None)
@@ -44,7 +47,12 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[ChainRow]:
     for fact in ready():
         chain.add(fact_entry(fact, "production", "wall"))
     chain.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
-    return chain.rows
+    return chain
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[ChainRow]:
+    return story(tmp_path_factory.mktemp("people")).rows
 
 
 def titled(rows: list[ChainRow], **changes) -> Title:
@@ -96,6 +104,30 @@ def test_a_chain_made_up_anew_without_the_peoples_keys_is_not_eligible(rows: lis
     found = examine(certificate(tmp_path / "c.gz", forged, eligibility="eligible"))
     assert [each.code for each in found.faults] == ["certified.other_answer", "certified.bad_row"]
     assert found.state is not None and found.state.eligibility == "ineligible"
+
+
+def test_a_chain_made_up_with_people_of_its_own_holds_by_itself_and_not_against_a_signed_head(rows: list[ChainRow], tmp_path: Path):
+    """The file can't say who its people are: only a head that came another way can."""
+    made_up, head = story(tmp_path / "made-up").rows, tmp_path / "head.json"
+    make_key(tmp_path / "auditor", "auditor")
+    signer = Signer(public_half(tmp_path / "auditor"), lambda message: sign(message, tmp_path / "auditor", NAMESPACE))
+    sign_head(head, "sakura-seiki", Head(rows[-2].seq, rows[-2].hash), signer)
+    true, false = certificate(tmp_path / "true.gz", rows), certificate(tmp_path / "false.gz", made_up)
+    assert examine(true, [head]).faults == examine(false).faults == ()
+    assert [each.code for each in examine(false, [head]).faults] == ["certified.not_anchored"]
+    sign_head(head, "another-house", Head(rows[-2].seq, rows[-2].hash), signer)
+    with pytest.raises(AnswerIsNo, match="head"):
+        examine(true, [head])
+
+
+def test_a_row_that_hashes_well_and_is_no_row_is_a_fault(rows: list[ChainRow], tmp_path: Path):
+    path = certificate(tmp_path / "c.gz", rows)
+    title, first, *_ = gzip.decompress(path.read_bytes()).splitlines()
+    told = {name: value for name, value in json.loads(first).items() if name not in ("hash", "checks")}
+    own = hashlib.sha256(canonical(told)).hexdigest()
+    path.write_bytes(gzip.compress(b"\n".join([title, canonical({**told, "hash": own})])))
+    (fault,) = examine(path).faults
+    assert (fault.code, fault.params["seq"]) == ("certified.broken_chain", 1)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

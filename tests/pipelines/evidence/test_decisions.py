@@ -109,7 +109,10 @@ def test_two_signatures_for_different_things_decide_nothing(chain: Chain, other)
 
 def test_a_proposal_lapses(chain: Chain):
     chain.decide("promote", "suzuki", release())
-    chain.seal(OPEN_DAYS + 1)
+    chain.seal(OPEN_DAYS)
+    assert [one.actor for one in chain.history().proposals] == ["suzuki"]
+    chain.seal()
+    assert chain.history().proposals == (), "nothing waits for a second person"
     chain.decide("promote", "mori", release())
     assert chain.history().promotion is None
 

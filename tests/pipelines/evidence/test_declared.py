@@ -41,11 +41,17 @@ def test_an_owner_who_is_nobody_or_somebody_else_again_is_no_third(tmp_path: Pat
 
 
 def test_where_people_are_listed_an_owner_is_one_of_them(tmp_path: Path) -> None:
-    people = [{"mail": SUZUKI, "roles": ["business"]}, {"id": MORI}, {"mail": IKEDA.upper()}]
+    people = [{"id": "suzuki", "mail": SUZUKI, "roles": ["business"]}, {"id": MORI}, {"id": "ikeda", "mail": IKEDA.upper()}]
     write_yaml(tmp_path / "people.yaml", {"people": people})
     assert fact(tmp_path, "owners", owners=OWNERS).passed
     write_yaml(tmp_path / "people.yaml", {"people": people[:2]})
     assert fact(tmp_path, "owners", owners=OWNERS).value == 2
+
+
+def test_one_person_under_two_names_is_one_owner(tmp_path: Path) -> None:
+    write_yaml(tmp_path / "people.yaml", {"people": [{"id": "suzuki", "mail": SUZUKI}, {"id": "mori", "mail": MORI}]})
+    found = fact(tmp_path, "owners", owners={"business": SUZUKI, "technical": MORI, "operator": "suzuki"})
+    assert (found.passed, found.value) == (False, 2)
 
 
 @pytest.mark.parametrize("text", ["people: [", "- just\n- a list\n", "people: 3\n", "", "\udcff"])

@@ -149,6 +149,23 @@ def test_what_was_left_out_stays_told_though_it_is_not_read_again(root: Root) ->
     assert len(root.embedder.asked) == 1
 
 
+@pytest.mark.parametrize("why", ["blob_damaged", "worker_died"])
+def test_a_file_left_out_for_a_reason_that_passed_is_in_the_next_build(root: Root, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    body = "主軸の手順書".encode()
+    digest = hashlib.sha256(body).hexdigest()
+    content = {"key": "1", "ref": "f1", "name": "手順.txt", "media_type": "text/plain", "sha256": digest, "status": "ok"}
+    held = [b"other bytes" if why == "blob_damaged" else body]
+    made = stream(*many(3))
+    whole = replace(made, shape=replace(made.shape, files=True), content=pa.Table.from_pylist([content]), read_blob=lambda _: held[0])
+    with monkeypatch.context() as patched:
+        if why == "worker_died":
+            patched.setattr(Counting, "parse", lambda *_: Unparsed("worker_died", "exit -9"))
+        assert [item.code for item in root.build(whole).omitted] == [why]
+    held[0] = body
+    again = root.build(whole)
+    assert (again.number, again.omitted, again.chunks) == (2, (), 4)
+
+
 _SCOPES = {"all": [EVERYONE], "few": [SALES], "lost": None}
 
 

@@ -33,7 +33,7 @@ from pipelines.index.releases import candidate, open_release
 from pipelines.project import load
 from pathlib import Path
 project = load(Path(sys.argv[1]))
-vector = [float(value) for value in embedder_of(project).embed_query(["bench"])[0]]
+vector = [float(value) for value in embedder_of(project, index="bench").embed_query(["bench"])[0]]
 for number in (1, 2):
     open_release(project.root, candidate(project.root, "bench", number)).search("bench", vector, frozenset({"everyone:kintone"}), 10, lambda _: True)
 """

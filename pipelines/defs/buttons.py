@@ -107,8 +107,7 @@ def _rollback() -> ButtonJob:
         project = project_files.project
         with _told():
             _named(config.by, config.why)
-            project.index(config.index)
-            embedder = embedder_of(project)
+            embedder = embedder_of(project, index=config.index)
             served = Model(embedder.model_id, embedder.revision, embedder.dim)
             moved = roll_back(
                 project.root,

@@ -21,6 +21,7 @@ from pipelines.index.embedding import spent_of
 from pipelines.index.parse import Parser
 from pipelines.index.refresh import Changes, Known, compare, put_state, read_state
 from pipelines.index.releases import Anchor, Coverage, Input, Manifest, Omission, generation_uri, newest_candidate, record_candidate
+from pipelines.index.retention import is_kept
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.lance import EXACT_LIMIT
 from pipelines.index.store.rows import SCHEMA, digest, table_of, unpacked
@@ -147,17 +148,19 @@ def build_candidate(
     left_out = [*(item for row in rows for item in row.skipped), *(item for stream in streams for item in _torn(stream))]
     access = _coverage(streams, rows)
     content = _content_hash(key, rows, left_out, access.scopes_unresolved)
-    if last is not None and (last.content_hash, last.weights) == (content, weights):
-        if base is not None and changes.anew:
+    # A candidate whose table was removed is not handed back: nobody could ask it.
+    if last is not None and (last.content_hash, last.weights) == (content, weights) and is_kept(root, last):
+        if changes.anew:
             put_state(root, index, content, rows)
         return last.model_copy(update={"reused": True})
     vectors = _embed(fresh, before, embedder, report)
     if report:
         report("writing", 0, len(fresh))
     number = last.number + 1 if last else 1
-    generation, version = _write(
-        generation_uri(root, index), key, content, base, changes, table_of(fresh, vectors, embedder.dim), exact_limit
-    )
+    # A name of its own: under that of an earlier candidate with the same content lie versions that releases were made of. Two builds racing for
+    # one number write two tables, and the record names the winner's.
+    new = Generation(generation_uri(root, index), f"chunks_{key}_{number}_{content.removeprefix('sha256:')[:16]}", exact_limit)
+    generation, version = _write(new, base, changes, table_of(fresh, vectors, embedder.dim))
     # The version is whole from here on, and kept by its tag: a record may name it.
     generation.tag(number, version)
     put_state(root, index, content, rows)
@@ -335,10 +338,8 @@ def _embed(made: Sequence[Chunk], before: Before, embedder: Embedder, report: Re
     return found
 
 
-def _write(
-    uri: str, key: str, content: str, base: _Base | None, changes: Changes, fresh: pa.Table, exact_limit: int
-) -> tuple[Generation, int]:
-    """Bring the last candidate's table forward, or begin one, and prove that it holds today's chunks and no others."""
+def _write(new: Generation, base: _Base | None, changes: Changes, fresh: pa.Table) -> tuple[Generation, int]:
+    """Bring the last candidate's table forward, or begin the ``new`` one, and prove that it holds today's chunks and no others."""
     import pyarrow as pa
 
     kept: dict[str, str] = {}
@@ -353,8 +354,7 @@ def _write(
         generation = base.generation
         version = generation.advance(base.manifest.version, fresh, [name for name in stale if name not in made])
     else:
-        # Two builds racing for one number write two tables; the record names the winner's.
-        generation = Generation(uri, f"chunks_{key}_{content.removeprefix('sha256:')[:16]}", exact_limit)
+        generation = new
         held = base.generation.read(base.manifest.version, {base.held[name][0] for name in kept}, base.held) if base and kept else None
         version = generation.begin(pa.concat_tables([held, fresh]) if held is not None else fresh)
     generation.prove(version, kept | made)

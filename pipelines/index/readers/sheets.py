@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: A sheet with more rows is a table for a database, not a document that people read; cells count empty ones inside the used range.
 MAX_ROWS = 200_000
 MAX_CELLS = 3_000_000
-_ROW = re.compile(rb"<(?:\w+:)?row[ >/]")
-_CELL_AT = re.compile(rb'<(?:\w+:)?c r="([A-Z]{1,3})(\d{1,7})"')
+_ROW = re.compile(rb"<(?:\w+:)?row[\s>/]")
+_CELL_AT = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*?\s)?r\s*=\s*[\"']([A-Z]{1,3})(\d{1,7})[\"']")
 _PIECE = 1 << 20
 
 

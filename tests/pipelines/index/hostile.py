@@ -36,6 +36,13 @@ def laughing(part: bytes) -> bytes:
     )
 
 
+def late(part: bytes, encoding: str = "utf-8") -> bytes:
+    """A part whose document type stands behind a comment longer than any reader's first look, and says what its text is."""
+    declared, _, rest = part.decode().rpartition("?>")
+    text = f'<!--{"x" * 400_000}--><!DOCTYPE x [<!ENTITY said "別の文">]>{rest.replace("本文", "&said;")}'
+    return f"{declared.replace('UTF-8', encoding)}?>{text}".encode(encoding) if declared else text.encode(encoding)
+
+
 def rows_of(count: int) -> bytes:
     """A sheet of so many rows, with a dimension tag that knows of two."""
     head = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:A2"/><sheetData>'
@@ -80,8 +87,16 @@ CORPUS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "many.docx": (lambda: _zip({f"word/{n}.xml": b"" for n in range(20_001)}), {"zip_bomb"}),
     "laughs.docx": (lambda: edited(_word(), "word/document.xml", laughing), {"damaged"}),
     "laughs.xlsx": (lambda: sheet(laughing), {"damaged"}),
+    "late.docx": (lambda: edited(_word(), "word/document.xml", late), {"damaged"}),
+    "wide.docx": (lambda: edited(_word(), "word/document.xml", lambda part: late(part, "utf-16")), {"damaged"}),
+    "late.xlsx": (lambda: sheet(late), {"damaged"}),
+    "sectors.xls": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, {"mislabelled"}),
     "rows.xlsx": (lambda: sheet(lambda _: rows_of(210_000)), {"too_many_rows"}),
     "far.xlsx": (lambda: sheet(lambda _: rows_of(0).replace(b"</sheetData>", _FAR)), {"too_many_rows"}),
+    "quoted.xlsx": (
+        lambda: sheet(lambda _: rows_of(0).replace(b"</sheetData>", _FAR.replace(b'c r="', b"c s='0' r='").replace(b'"><v', b"'><v"))),
+        {"too_many_rows"},
+    ),
     "endless.pdf": (endless_pdf, {"damaged", "no_text", "too_slow", "too_many_pages"}),
     "locked.docx": (lambda: compound({"EncryptedPackage": b"x" * 5000, "EncryptionInfo": b"y" * 200}), {"encrypted"}),
     "old.doc": (lambda: compound({"WordDocument": b"x" * 5000}), {"old_office"}),

@@ -149,6 +149,23 @@ def test_what_was_left_out_stays_told_though_it_is_not_read_again(root: Root) ->
     assert len(root.embedder.asked) == 1
 
 
+@pytest.mark.parametrize("why", ["blob_damaged", "worker_died"])
+def test_a_file_left_out_for_a_reason_that_passed_is_in_the_next_build(root: Root, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    body = "主軸の手順書".encode()
+    digest = hashlib.sha256(body).hexdigest()
+    content = {"key": "1", "ref": "f1", "name": "手順.txt", "media_type": "text/plain", "sha256": digest, "status": "ok"}
+    held = [b"other bytes" if why == "blob_damaged" else body]
+    made = stream(*many(3))
+    whole = replace(made, shape=replace(made.shape, files=True), content=pa.Table.from_pylist([content]), read_blob=lambda _: held[0])
+    with monkeypatch.context() as patched:
+        if why == "worker_died":
+            patched.setattr(Counting, "parse", lambda *_: Unparsed("worker_died", "exit -9"))
+        assert [item.code for item in root.build(whole).omitted] == [why]
+    held[0] = body
+    again = root.build(whole)
+    assert (again.number, again.omitted, again.chunks) == (2, (), 4)
+
+
 _SCOPES = {"all": [EVERYONE], "few": [SALES], "lost": None}
 
 
@@ -302,6 +319,18 @@ def test_when_most_of_it_changes_the_table_is_written_anew(root: Root) -> None:
     assert len(root.rows(second)) == 6 and len(root.embedder.asked) == 5
 
 
+def test_content_that_comes_back_takes_no_table_from_the_releases_that_had_it_before(root: Root) -> None:
+    first = root.build(stream(*many(6)))
+    second = root.build(stream(*many(6, r1="別の答え。")))
+    root.build(stream(*many(6, **{f"r{n}": f"新しい答え{n}。" for n in range(1, 7)})))
+    before = [root.rows(made) for made in (first, second)]
+    again = root.build(stream(*many(6)))
+    root.build(stream(*many(6, r3="あとの答え。")))
+    assert again.content_hash == first.content_hash
+    assert [root.rows(made) for made in (first, second)] == before
+    assert all(is_kept(root.root, made) for made in (first, second, again))
+
+
 def test_a_release_pins_the_weights_it_was_built_with(root: Root) -> None:
     assert root.build(stream(*many(2))).weights is None
     tuned = root.build(stream(*many(2)), weights=Weights(0.7, 0.3))
@@ -345,7 +374,19 @@ def test_a_table_removed_by_hand_is_built_anew(root: Root) -> None:
     with pytest.raises(AnswerIsNo, match="is gone") as refused:
         open_release(root.root, made).count()
     assert "fortnight index" in refused.value.say()
-    assert len(root.rows(root.build(stream(*many(3, r1="別。"))))) == 3
+    again = root.build(stream(*many(3)))
+    assert (again.reused, again.number, len(root.rows(again))) == (False, 2, 3)
+
+
+def test_what_a_build_knew_is_written_down_again_where_it_was_lost(root: Root) -> None:
+    import shutil
+
+    made = root.build(stream(*many(5)))
+    shutil.rmtree(Path(root.root) / "indexes" / "support" / "states")
+    again = root.build(stream(*many(5)))
+    assert (again.reused, again.number) == (True, 1) and root.embedder.asked == []
+    root.build(stream(*many(5, r2="別。")))
+    assert len(root.embedder.asked) == 1 and len(root.rows(made)) == 5
 
 
 def test_retention_keeps_production_the_one_before_it_and_what_is_young_and_takes_the_rest(root: Root) -> None:

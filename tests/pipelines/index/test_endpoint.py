@@ -105,6 +105,8 @@ def test_what_it_costs_is_counted_and_what_is_remembered_costs_nothing(server: S
     assert (len(server.asked), spent_of(again)) == (1, Spent())
     other = CachedEmbedder(Endpoint(settings(server, passage_prefix="文: "), options=QUICK), tmp_path / "v.parquet")
     assert other.missing(["別の文"]) == 1, "another prefix makes other vectors"
+    typed = CachedEmbedder(Endpoint(settings(server, passage_prefix="", input_type=True), options=QUICK), tmp_path / "v.parquet")
+    assert typed.missing(["別の文"]) == 1, "so does an endpoint that is told the kind of text"
 
 
 def test_a_busy_endpoint_is_asked_again_and_a_dead_one_is_said_to_be(server: Server) -> None:

@@ -80,11 +80,7 @@ def test_the_instance_loads(path: str, tmp_path: Path) -> None:
     assert dagster_instance_config(str(tmp_path))[0]
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.run_monitoring_enabled
-        assert (
-            instance.run_retries_enabled and not instance.run_retries_enabled_on_failure
-            if hasattr(instance, "run_retries_enabled_on_failure")
-            else True
-        )
+        assert instance.run_retries_enabled and not instance.run_retries_retry_on_asset_or_op_failure
         assert instance.run_monitoring_max_runtime_seconds == 7200
         assert not instance.telemetry_enabled
 

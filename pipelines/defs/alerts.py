@@ -56,7 +56,10 @@ def alert_sensors(project: Project) -> list[dg.SensorDefinition]:
 
 
 def sweep(project: Project, instance: dg.DagsterInstance, clock: Clock) -> int:
-    """Keep what happened since the last sweep; how many events are new. The first one only notes where everything stands."""
+    """Keep what happened since the last sweep; how many events are new. The first one only notes where everything stands.
+
+    Raises what was foreseen and hinders reading (a file of the project that is no such file), once all that could be read is kept.
+    """
     now = clock.now()
     today = now.astimezone(ZoneInfo(project.file.timezone)).date()
     before = read_sweep(project)
@@ -68,6 +71,7 @@ def sweep(project: Project, instance: dg.DagsterInstance, clock: Clock) -> int:
     events += of_drift(WaitingDrift(claim.stream, claim.day.isoformat(), claim.drift_waiting) for claim in drifting)
     # Where the chain can't be read, what was read before is where reading goes on.
     head, seq, states = Head(known.seq, "?"), known.seq, dict(known.states)
+    wrong: FortnightError | None = None
     try:
         ledger = ledger_of(project)
         head = ledger.head()
@@ -78,11 +82,16 @@ def sweep(project: Project, instance: dg.DagsterInstance, clock: Clock) -> int:
             state = standing(project, index, now)
             events += of_state(known.states.get(index), state, head.seq)
             states[index] = state.eligibility
+        closed = closed_of(project)
+        events += of_calendar(closed.years if closed else (), today)
     except LedgerBroken as error:
         events += of_broken(error.code, error.params, today)
-    closed = closed_of(project)
-    events += of_calendar(closed.years if closed else (), today)
-    return post(project, events, head, Sweep(seq=seq, runs_until=now, states=states), now)
+    except FortnightError as error:
+        wrong = error
+    new = post(project, events, head, Sweep(seq=seq, runs_until=now, states=states), now)
+    if wrong is not None:
+        raise wrong
+    return new
 
 
 def _failed(instance: dg.DagsterInstance, since: datetime) -> Iterable[dg.DagsterRun]:

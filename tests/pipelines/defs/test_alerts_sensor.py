@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from small_project import CUSTOMERS, definitions_of, write_project
 
+from connectors.errors import FixConfiguration
 from pipelines.clock import WallClock
 from pipelines.defs.alerts import sweep
 from pipelines.evidence.chain import Entry
@@ -86,6 +87,16 @@ def test_a_ledger_that_does_not_hold_is_told_and_what_was_not_read_is_told_when_
         assert sweep(project, instance, WallClock()) == 0, "once a day"
     assert sweep(project, instance, WallClock()) == 1
     assert due(project) == ["run_failed", "security_finding", "security_finding"]
+
+
+def test_a_file_of_the_project_that_is_none_is_said_and_hides_no_failed_run(project: Project, instance: dg.DagsterInstance) -> None:
+    sweep(project, instance, WallClock())
+    ledger_of(project).push([finding()])
+    (project.folder / "calendar.yaml").write_text("years: [", encoding="utf-8")
+    failed(instance, dagster__schedule_name="seal_daily")
+    with pytest.raises(FixConfiguration, match=r"calendar\.yaml"):
+        sweep(project, instance, WallClock())
+    assert due(project) == ["run_failed", "security_finding"]
 
 
 def test_a_failed_run_is_told_unless_it_is_retried_or_somebody_launched_it(project: Project, instance: dg.DagsterInstance) -> None:

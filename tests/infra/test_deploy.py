@@ -118,10 +118,23 @@ def test_only_the_proxy_is_reached_from_outside_and_there_is_one_daemon() -> Non
 
 
 def test_the_code_server_is_where_the_workspace_looks_for_it() -> None:
-    (entry,) = read("workspace.yaml")["load_from"]
-    server = entry["grpc_server"]
     command = compose()["services"]["code"]["command"]
-    assert (server["host"], str(server["port"])) == ("code", command[command.index("-p") + 1])
+    assert looked_for("workspace.yaml") == ("code", command[command.index("-p") + 1])
+
+
+def test_under_systemd_webserver_and_daemon_look_for_the_code_server_where_its_unit_listens() -> None:
+    (line,) = [words for unit, words in command_lines() if unit == "fortnight-code.service"]
+    listens = (line[line.index("-h") + 1], line[line.index("-p") + 1])
+    named = {words[words.index("-w") + 1] for unit, words in command_lines() if unit.endswith(".service") and "-w" in words}
+    assert named == {"/opt/fortnight/infra/deploy/systemd/workspace.yaml"}
+    assert looked_for("systemd/workspace.yaml") == listens
+
+
+def looked_for(workspace: str) -> tuple[str, str]:
+    """Host and port of the code server, as a workspace file says."""
+    (entry,) = read(workspace)["load_from"]
+    server = entry["grpc_server"]
+    return server["host"], str(server["port"])
 
 
 def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_answers() -> None:

@@ -149,6 +149,14 @@ def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_a
         assert not re.match(pattern[1], "/assets/report_asset", re.IGNORECASE)
 
 
+def test_nobody_reads_or_writes_a_page_who_has_not_signed_in() -> None:
+    text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
+    passed = re.findall(r"location ([^{]+) \{([^}]*proxy_pass\s+http://webserver[^}]*)\}", text)
+    assert [where for where, _ in passed] == ["/", "/"]
+    assert all("auth_request /oauth2/auth;" in block for _, block in passed)
+    assert len(re.findall(r"location = /oauth2/auth \{\s*internal;", text)) == 2
+
+
 def test_the_added_packages_are_of_the_locks_dagster() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pinned = re.search(r"^dagster==1\.(\d+)\.(\d+)", lock, re.MULTILINE)

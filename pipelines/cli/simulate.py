@@ -136,9 +136,11 @@ def _prepared(asked: Asked, project: Project, home: Path, script: Script, text: 
 
     if asked.resume:
         note = homes.resumable(home, text, asked.days)
+        _too_late(asked, script, note.days)
         world.still_up(home)
     else:
         days = asked.days or DAYS
+        _too_late(asked, script, days)
         newest = last_day(project, WallClock().now())
         try:
             first = date.fromisoformat(asked.start) if asked.start else newest - timedelta(days=days - 1)
@@ -154,17 +156,16 @@ def _prepared(asked: Asked, project: Project, home: Path, script: Script, text: 
         homes.make(project, home, first)
         homes.keep(home, note)
         world.up(home, origin, asked.port)
-    if asked.script is not None:
-        _too_late(script, note.days)
     return Run(home, homes.opened(home), script, note, stopped)
 
 
-def _too_late(script: Script, days: int) -> None:
-    """A step that is never reached would be a script that says more than was lived. Only the shipped one may be cut short."""
+def _too_late(asked: Asked, script: Script, days: int) -> None:
+    """What is never reached would be a script that says more than was lived, and an expectation that nobody looks at would pass for one that
+    was met. Only the shipped one may be cut short. Asked before an earlier simulation makes way."""
     from connectors.errors import FixConfiguration
 
-    late = [step.day for step in script.steps if step.day > days]
-    if late:
+    late = [one.day for one in (*script.steps, *script.expect) if one.day > days]
+    if asked.script is not None and late:
         raise FixConfiguration("simulate.too_late", day=max(late), days=days)
 
 

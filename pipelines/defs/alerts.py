@@ -15,11 +15,11 @@ from connectors.errors import FortnightError
 from pipelines.clock import Clock, WallClock
 from pipelines.defs.assets import origin_of
 from pipelines.defs.tags import DAY
+from pipelines.evidence.chain import Head
 from pipelines.evidence.claims import Claim
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import claims_of, closed_of, ledger_of, own_rows, standing
 from pipelines.project import Project, load
-from pipelines.reports.alerts import Event
 from pipelines.reports.events import FailedRun, WaitingDrift, of_broken, of_calendar, of_drift, of_rows, of_runs, of_state
 from pipelines.reports.outbox import Sweep, deliver, post, read_sweep
 
@@ -56,33 +56,42 @@ def alert_sensors(project: Project) -> list[dg.SensorDefinition]:
 
 
 def sweep(project: Project, instance: dg.DagsterInstance, clock: Clock) -> int:
-    """Keep what happened since the last sweep; how many events are new. The first one only notes where everything stands."""
+    """Keep what happened since the last sweep; how many events are new. The first one only notes where everything stands.
+
+    Raises what was foreseen and hinders reading (a file of the project that is no such file), once all that could be read is kept.
+    """
     now = clock.now()
     today = now.astimezone(ZoneInfo(project.file.timezone)).date()
     before = read_sweep(project)
     known = before or Sweep(runs_until=now)
-    head = ledger_of(project).head()
-    events: list[Event] = []
-    if before is not None and head.seq > known.seq:
-        events += of_rows(row for row in own_rows(project, ledger_of(project).read(kinds=("seal", "finding"))) if row.seq > known.seq)
     failed = list(_failed(instance, known.runs_until or now))
     claims = _claims(project, failed)
-    events += of_runs(_told(run, claims.get(run.run_id, [])) for run in failed)
+    events = of_runs(_told(run, claims.get(run.run_id, [])) for run in failed)
     drifting = [claim for found in claims.values() for claim in found if claim.drift_waiting]
     events += of_drift(WaitingDrift(claim.stream, claim.day.isoformat(), claim.drift_waiting) for claim in drifting)
-    states = dict(known.states)
-    if head.seq:
-        for index in project.file.indexes:
-            try:
-                state = standing(project, index, now)
-            except LedgerBroken as error:
-                events += of_broken(error.params, today)
-                break
+    # Where the chain can't be read, what was read before is where reading goes on.
+    head, seq, states = Head(known.seq, "?"), known.seq, dict(known.states)
+    wrong: FortnightError | None = None
+    try:
+        ledger = ledger_of(project)
+        head = ledger.head()
+        if before is not None and head.seq > known.seq:
+            events += of_rows(row for row in own_rows(project, ledger.read(kinds=("seal", "finding"))) if row.seq > known.seq)
+        seq = head.seq
+        for index in project.file.indexes if head.seq else ():
+            state = standing(project, index, now)
             events += of_state(known.states.get(index), state, head.seq)
             states[index] = state.eligibility
-    closed = closed_of(project)
-    events += of_calendar(closed.years if closed else (), today)
-    return post(project, events, head, Sweep(seq=head.seq, runs_until=now, states=states), now)
+        closed = closed_of(project)
+        events += of_calendar(closed.years if closed else (), today)
+    except LedgerBroken as error:
+        events += of_broken(error.code, error.params, today)
+    except FortnightError as error:
+        wrong = error
+    new = post(project, events, head, Sweep(seq=seq, runs_until=now, states=states), now)
+    if wrong is not None:
+        raise wrong
+    return new
 
 
 def _failed(instance: dg.DagsterInstance, since: datetime) -> Iterable[dg.DagsterRun]:

@@ -20,6 +20,8 @@ from pipelines.project import Project
 
 #: What ``dg.job`` returns, by the name its form shows.
 ButtonJob = dg.JobDefinition
+#: A worker that dies may have done what it was for. Dagster would run it again: a rollback would go one release further than anybody asked.
+_ONCE = {"dagster/max_retries": "0"}
 Resource = dg.ResourceParam[ProjectResource]
 
 
@@ -54,7 +56,7 @@ def button_jobs(project: Project) -> list[ButtonJob]:
 
 
 def _button(name: str, op: dg.OpDefinition, description: str) -> ButtonJob:
-    @dg.job(name=name, tags=job_tags("button"), executor_def=dg.in_process_executor, description=description)
+    @dg.job(name=name, tags={**job_tags("button"), **_ONCE}, executor_def=dg.in_process_executor, description=description)
     def button() -> None:
         op()
 

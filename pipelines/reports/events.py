@@ -133,8 +133,8 @@ def of_calendar(years: Sequence[int], today: date) -> list[Event]:
     return [Event("calendar_ends", f"calendar-{max(years)}", {"last": max(years), "days": max(left, 0)}, "/assets/evidence/ledger")]
 
 
-def of_broken(params: Mapping[str, object], today: date) -> list[Event]:
-    """The ledger does not verify: said once a day until somebody restored it."""
+def of_broken(code: str, params: Mapping[str, object], today: date) -> list[Event]:
+    """The ledger does not verify, for the reason that ``code`` says: told once a day until somebody restored it."""
     told = {name: str(value) for name, value in params.items()}
     facts: dict[str, str | int] = {"day": today.isoformat(), "subject": "ledger"}
     return [
@@ -143,6 +143,6 @@ def of_broken(params: Mapping[str, object], today: date) -> list[Event]:
             f"ledger-{today.isoformat()}",
             facts,
             "/assets/evidence/ledger",
-            details=(("ledger", "ledger.broken", told),),
+            details=(("ledger", code, told),),
         )
     ]

@@ -6,20 +6,23 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.errors import FixConfiguration
+from connectors.errors import FixConfiguration, MissingSecret
 from pipelines.project import Project, load
 
 _NOTE = "simulation.json"
 #: What a project keeps on its own machine, and what it was loaded with: none of it goes along.
 _LEFT = (".fortnight", ".env", "data")
+#: Settings whose place is taken by the vendor's own address where they are left out.
+_VENDORS = {"sharepoint": ("authority", "graph")}
 
 
 class Note(BaseModel):
@@ -97,7 +100,8 @@ def _rewritten(path: Path, start: date) -> None:
 
 
 def opened(home: Path) -> Project:
-    """The project of a home. Raises FixConfiguration where a variable of this shell would lead its pulls to another place than the sandbox."""
+    """The project of a home. Raises FixConfiguration where a variable of this shell, or an address that the project's file says itself, would
+    lead its pulls to another place than the sandbox."""
     found = load(home)
     wanted: dict[str, str] = {}
     for line in (home / ".env").read_text(encoding="utf-8").splitlines():
@@ -107,7 +111,32 @@ def opened(home: Path) -> Project:
     wrong = sorted(name for name, value in wanted.items() if found.variables.get(name) != value)
     if wrong:
         raise FixConfiguration("simulate.other_place", variables=", ".join(wrong))
+    own = {urlsplit(value).netloc for value in wanted.values() if "://" in value}
+    if elsewhere := [place for place, address in _addresses(found) if urlsplit(address).netloc not in own]:
+        raise FixConfiguration("simulate.real_place", places=", ".join(elsewhere))
     return found
+
+
+def _addresses(project: Project) -> Iterator[tuple[str, str]]:
+    """Every address that a system's settings name, with its place; empty for one that the vendor's stands in for."""
+    for system, settings in project.file.systems.items():
+        for name in _VENDORS.get(str(settings.get("kind")), ()):
+            if name not in settings:
+                yield f"systems.{system}.{name}", ""
+        yield from _named(project, settings, f"systems.{system}")
+
+
+def _named(project: Project, value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and set(value) not in ({"env"}, {"file"}):
+        for name, inner in cast("dict[str, Any]", value).items():
+            yield from _named(project, inner, f"{place}.{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(cast("list[Any]", value)):
+            yield from _named(project, inner, f"{place}[{number}]")
+    else:
+        with suppress(MissingSecret):  # what has no value leads nowhere, and connecting says so
+            if "://" in (text := str(project.resolve(value, place))):
+                yield place, text
 
 
 def fingerprint(text: str) -> str:

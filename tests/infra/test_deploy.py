@@ -80,11 +80,7 @@ def test_the_instance_loads(path: str, tmp_path: Path) -> None:
     assert dagster_instance_config(str(tmp_path))[0]
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.run_monitoring_enabled
-        assert (
-            instance.run_retries_enabled and not instance.run_retries_enabled_on_failure
-            if hasattr(instance, "run_retries_enabled_on_failure")
-            else True
-        )
+        assert instance.run_retries_enabled and not instance.run_retries_retry_on_asset_or_op_failure
         assert instance.run_monitoring_max_runtime_seconds == 7200
         assert not instance.telemetry_enabled
 
@@ -122,10 +118,23 @@ def test_only_the_proxy_is_reached_from_outside_and_there_is_one_daemon() -> Non
 
 
 def test_the_code_server_is_where_the_workspace_looks_for_it() -> None:
-    (entry,) = read("workspace.yaml")["load_from"]
-    server = entry["grpc_server"]
     command = compose()["services"]["code"]["command"]
-    assert (server["host"], str(server["port"])) == ("code", command[command.index("-p") + 1])
+    assert looked_for("workspace.yaml") == ("code", command[command.index("-p") + 1])
+
+
+def test_under_systemd_webserver_and_daemon_look_for_the_code_server_where_its_unit_listens() -> None:
+    (line,) = [words for unit, words in command_lines() if unit == "fortnight-code.service"]
+    listens = (line[line.index("-h") + 1], line[line.index("-p") + 1])
+    named = {words[words.index("-w") + 1] for unit, words in command_lines() if unit.endswith(".service") and "-w" in words}
+    assert named == {"/opt/fortnight/infra/deploy/systemd/workspace.yaml"}
+    assert looked_for("systemd/workspace.yaml") == listens
+
+
+def looked_for(workspace: str) -> tuple[str, str]:
+    """Host and port of the code server, as a workspace file says."""
+    (entry,) = read(workspace)["load_from"]
+    server = entry["grpc_server"]
+    return server["host"], str(server["port"])
 
 
 def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_answers() -> None:
@@ -138,6 +147,14 @@ def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_a
         for path in ("/report_asset_check/a/b", "/REPORT_asset_materialization/x", "//report_asset_observation/x"):
             assert re.match(pattern[1], path, re.IGNORECASE)
         assert not re.match(pattern[1], "/assets/report_asset", re.IGNORECASE)
+
+
+def test_nobody_reads_or_writes_a_page_who_has_not_signed_in() -> None:
+    text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
+    passed = re.findall(r"location ([^{]+) \{([^}]*proxy_pass\s+http://webserver[^}]*)\}", text)
+    assert [where for where, _ in passed] == ["/", "/"]
+    assert all("auth_request /oauth2/auth;" in block for _, block in passed)
+    assert len(re.findall(r"location = /oauth2/auth \{\s*internal;", text)) == 2
 
 
 def test_the_added_packages_are_of_the_locks_dagster() -> None:

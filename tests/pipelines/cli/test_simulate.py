@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from infra.sandbox import process
+from pipelines.cli.main import app
 from pipelines.evidence.chain import Entry
 from pipelines.evidence.decisions import terms_of
 from pipelines.evidence.plan import book_of, claims_of, ledger_of
 from pipelines.project import load
+from pipelines.simulation.home import Note, keep, note_of
 
 ROOT = Path(__file__).resolve().parents[3]
 START = "2026-11-02"
@@ -89,6 +92,23 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     resumed = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     yield Told(folder / "home", stopped, resumed)
     process.down(folder / "home" / ".fortnight" / "sandbox")
+
+
+@pytest.mark.parametrize(
+    "late",
+    ["steps: [{day: 3, at: '05:00', do: switch_off}]", "expect: [{day: 3, index: support, green_days: 3}]"],
+    ids=["step", "expectation"],
+)
+def test_what_a_script_says_of_a_day_that_is_not_lived_is_refused_before_an_earlier_simulation_makes_way(tmp_path: Path, late: str) -> None:
+    script, home = tmp_path / "script.yaml", tmp_path / "home"
+    script.write_text(late + "\n", encoding="utf-8")
+    home.mkdir()
+    keep(home, Note(start=START, days=2, script="", cursor=START))
+    asked = ["--project", str(ROOT / "infra/project"), "--script", str(script), "--home", str(home), "--days", "2", "--port", "0"]
+    said = CliRunner().invoke(app, ["simulate", *asked, "--lang", "en"])
+    assert said.exit_code == 2
+    assert "on day 3, but only 2 days are lived" in said.stderr
+    assert note_of(home) is not None
 
 
 def test_ctrl_c_ends_between_two_slots_and_says_how_to_go_on(lived: Told) -> None:

@@ -11,9 +11,12 @@ import dagster as dg
 import pytest
 from small_project import CUSTOMERS, definitions_of, write_project
 
+from connectors.errors import FixConfiguration
 from pipelines.clock import WallClock
 from pipelines.defs.alerts import sweep
 from pipelines.evidence.chain import Entry
+from pipelines.evidence.errors import LedgerBroken
+from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.plan import ledger_of
 from pipelines.evidence.reasons import reason
 from pipelines.landing.published import open_store
@@ -64,6 +67,36 @@ def test_a_finding_is_told_once(project: Project, instance: dg.DagsterInstance) 
     ledger_of(project).push([finding()])
     assert [sweep(project, instance, WallClock()) for _ in range(2)] == [1, 0]
     assert due(project) == ["security_finding"]
+
+
+@pytest.mark.parametrize("unreadable", ["head", "read"])
+def test_a_ledger_that_does_not_hold_is_told_and_what_was_not_read_is_told_when_it_holds_again(
+    project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, unreadable: str
+) -> None:
+    sweep(project, instance, WallClock())
+    ledger_of(project).push([finding()])
+
+    def broken(*_: object, **__: object) -> None:
+        raise LedgerBroken("ledger.broken", seq=1, why="two rows under one number")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, unreadable, broken)
+        failed(instance, dagster__schedule_name="pull_kintone_daily")
+        assert sweep(project, instance, WallClock()) == 2
+        assert due(project) == ["run_failed", "security_finding"], "no other source of news is hidden by it"
+        assert sweep(project, instance, WallClock()) == 0, "once a day"
+    assert sweep(project, instance, WallClock()) == 1
+    assert due(project) == ["run_failed", "security_finding", "security_finding"]
+
+
+def test_a_file_of_the_project_that_is_none_is_said_and_hides_no_failed_run(project: Project, instance: dg.DagsterInstance) -> None:
+    sweep(project, instance, WallClock())
+    ledger_of(project).push([finding()])
+    (project.folder / "calendar.yaml").write_text("years: [", encoding="utf-8")
+    failed(instance, dagster__schedule_name="seal_daily")
+    with pytest.raises(FixConfiguration, match=r"calendar\.yaml"):
+        sweep(project, instance, WallClock())
+    assert due(project) == ["run_failed", "security_finding"]
 
 
 def test_a_failed_run_is_told_unless_it_is_retried_or_somebody_launched_it(project: Project, instance: dg.DagsterInstance) -> None:

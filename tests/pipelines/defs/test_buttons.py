@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from small_project import CUSTOMERS, FAQ, definitions_of, write_env, write_project
 
+from pipelines.defs.instance import instance_of
 from pipelines.evidence.plan import claims_of, ledger_of
 from pipelines.index.inputs import embedder_of
 from pipelines.index.releases import Coverage, Manifest, point_production, production, record_candidate
@@ -120,3 +121,18 @@ def test_every_run_has_an_end_and_tags_to_be_found_by(folder: Path) -> None:
     assert repository.get_job("pull_kintone").tags["fortnight/system"] == "kintone"
     assert repository.get_job("index_support").tags["fortnight/index"] == "support"
     assert {"seal", "drill", "rollback", "suspend", "replay"} <= {job.name for job in repository.get_all_jobs()}
+
+
+def test_what_a_person_started_and_what_died_half_way_is_never_begun_again_by_dagster(folder: Path) -> None:
+    from dagster._core.execution.retries import auto_reexecution_should_retry_run
+
+    repository = definitions_of(folder).get_repository_def()
+
+    def tried_again(name: str) -> bool:
+        run = dg.DagsterRun(job_name=name, status=dg.DagsterRunStatus.FAILURE, tags=repository.get_job(name).tags)
+        instance.add_run(run)
+        return auto_reexecution_should_retry_run(instance, run, None)
+
+    with instance_of(load(folder)) as instance:
+        assert tried_again("pull_kintone"), "what nobody waits for is"
+        assert [name for name in ("drill", "rollback", "suspend", "replay") if tried_again(name)] == []

@@ -23,7 +23,7 @@ from pipelines.operations import ALERT_KINDS, Alerts, Channel
 from pipelines.project import Project, load
 from pipelines.reports.alerts import LISTED, Event, write
 from pipelines.reports.channels import Posted, send, slack_blocks, teams_card
-from pipelines.reports.events import FailedRun, WaitingDrift, of_calendar, of_drift, of_rows, of_runs, of_state
+from pipelines.reports.events import FailedRun, WaitingDrift, of_broken, of_calendar, of_drift, of_rows, of_runs, of_state
 from pipelines.reports.outbox import Sweep, deliver, health, post, read_sweep
 from tests.certificates import served_by, written
 
@@ -71,6 +71,8 @@ def every_kind() -> list[Event]:
         *of_state("eligible", state("ineligible"), 7),
         *of_calendar((2026,), DAY),
         *of_rows(link([finding], GENESIS)),
+        *of_broken("ledger.broken", {"seq": 5, "why": "The row does not hash to what it says."}, DAY),
+        *of_broken("ledger.shorter", {"found": 5, "known": 7, "proof": "/srv/project/.fortnight/proof.json"}, DAY),
     ]
 
 
@@ -123,7 +125,7 @@ def test_a_calendar_is_told_about_once_it_ends_within_a_year() -> None:
 # What it says
 
 
-@pytest.mark.parametrize("event", every_kind(), ids=lambda event: f"{event.kind}-{event.state}")
+@pytest.mark.parametrize("event", every_kind(), ids=lambda event: event.key)
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_every_alert_says_what_happened_what_it_means_and_what_to_do(event: Event, lang: Any) -> None:
     message = write(event, HEAD, lang, "https://dagster.example/")

@@ -92,6 +92,32 @@ def test_a_variable_of_the_shell_never_leads_a_simulation_to_a_real_source(
     assert refused.value.params["variables"] == "KINTONE_URL"
 
 
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ("{kind: kintone, base_url: https://real.example}", "systems.own.base_url"),
+        ("{kind: kintone, base_url: {env: REAL}}", "systems.own.base_url"),
+        ("{kind: soap, wsdl: {env: SANDBOX}, services: {old: {wsdl: https://real.example/?wsdl}}}", "systems.own.services.old.wsdl"),
+        ("{kind: sharepoint, authority: {env: SANDBOX}, host: {env: SANDBOX}, sites: [/sites/a]}", "systems.own.graph"),
+        ("{kind: sharepoint, authority: {env: SANDBOX}, graph: {env: SANDBOX}, host: {env: SANDBOX}, sites: [/sites/a]}", ""),
+    ],
+    ids=["a literal", "a variable of another name", "of a second service", "the vendor's own", "all of it the sandbox's"],
+)
+def test_an_address_in_the_projects_own_file_never_does_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, place: str
+) -> None:
+    monkeypatch.setenv("REAL", "https://real.example")
+    (tmp_path / ".env").write_text("SANDBOX=https://localhost:18081/x\n", encoding="utf-8")
+    text = f"name: small\nenvironment: sandbox\nenv_file: .env\nsystems: {{own: {settings}}}\n"
+    (tmp_path / "project.yaml").write_text(text, encoding="utf-8")
+    if not place:
+        assert homes.opened(tmp_path).environment == "sandbox"
+        return
+    with pytest.raises(FixConfiguration) as refused:
+        homes.opened(tmp_path)
+    assert (refused.value.code, refused.value.params["places"]) == ("simulate.real_place", place)
+
+
 @pytest.mark.parametrize(("hour", "expected"), [(15, 26), (16, 26), (17, 27)], ids=["midnight in Tokyo", "before the seal", "after it"])
 def test_the_last_day_that_can_have_been_lived_is_the_newest_that_could_be_sealed(folder: Path, hour: int, expected: int) -> None:
     assert last_day(load(folder), datetime(2026, 11, 27, hour, tzinfo=UTC)) == date(2026, 11, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -173,6 +174,41 @@ def test_a_storage_that_fails_withholds_the_answer_and_the_chain_goes_on_in_a_se
     log.record(ROW)
     found = log.verify()
     assert (found.ok, found.segments, len(log.rows())) == (True, 2, 2)
+
+
+@pytest.mark.parametrize("error", [ValueError("what Arrow says"), KeyError("a mistake of ours")])
+def test_whoever_waited_for_a_commit_that_failed_in_whatever_way_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    log = log_at(tmp_path)
+    log.record(ROW)
+    real, waiting = AuditLog._append, 3
+
+    def spoilt(self: AuditLog, *_: Any) -> None:
+        raise error
+
+    ended: list[str] = []
+
+    def ask(n: int) -> None:
+        try:
+            log.record(replace(ROW, trace_id=f"{n:032x}"))
+            ended.append("kept")
+        except (AnswerWithheld, type(error)) as refused:
+            ended.append(type(refused).__name__)
+
+    monkeypatch.setattr(AuditLog, "_append", spoilt)
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(waiting)]
+    with log._writing:
+        for thread in threads:
+            thread.start()
+        while len(log._waiting) < waiting:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert len(ended) == waiting and "kept" not in ended
+    monkeypatch.setattr(AuditLog, "_append", real)
+    log.record(ROW)
+    assert log.verify().ok and len(log.rows()) == 2
 
 
 def swapped(rows: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.serving import forgetting
 from pipelines.serving.audit import AuditHit, AuditRow
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
 from pipelines.serving.audit_log import AuditLog, answers_schema
@@ -333,6 +334,27 @@ def test_a_person_can_be_forgotten_while_others_ask(tmp_path: Path) -> None:
         stop.set()
         asking.join()
     assert {row["person"] for row in log.rows()} == {"", MORI} and log.verify().ok
+
+
+@pytest.mark.parametrize("died", [0, 1])
+def test_an_erasure_that_died_anywhere_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, died: int) -> None:
+    log = log_at(tmp_path)
+    log.record(replace(ROW, closures={"kintone/faq": frozenset({"user:kintone:misaki.sato"})}))
+    real, done = forgetting._forget, list[str]()
+
+    def dies(at: AuditLog, uri: str, where: str) -> None:
+        if len(done) == died:
+            raise OSError(5, "the machine went")
+        done.append(uri)
+        real(at, uri, where)
+
+    monkeypatch.setattr(forgetting, "_forget", dies)
+    with pytest.raises(OSError, match="the machine went"):
+        erase(log, SATO, at=NOW, why="w", by="b")
+    monkeypatch.setattr(forgetting, "_forget", real)
+    assert log.verify().ok
+    erase(log, SATO, at=NOW, why="w", by="b")
+    assert b"misaki.sato" not in bytes_below(tmp_path) and log.verify().ok
 
 
 def test_words_go_first_and_whole_days_later_each_with_a_proof(tmp_path: Path) -> None:

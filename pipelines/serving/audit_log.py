@@ -284,15 +284,25 @@ class AuditLog:
         options = store_options(self.uri)
         return DeltaTable(uri, storage_options=options) if DeltaTable.is_deltatable(uri, options) else None
 
-    def rows(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
-        """All answers, oldest first, each with its ``person`` and ``query`` ("" where forgotten or never kept)."""
+    def rows(self, *, since: datetime | None = None, action: str = "") -> list[dict[str, Any]]:
+        """All answers, or those to one ``action``, oldest first, each with its ``person`` and ``query`` ("" where forgotten or never kept)."""
         import pyarrow.dataset as ds
 
-        # One day of grace: a row's partition is the day of its instant.
         wanted = ds.field("kind") == "answer"
-        if since is not None:
-            wanted &= (ds.field("day") >= (since - timedelta(days=1)).date().isoformat()) & (ds.field("asked_at") >= since)
-        return self._joined(wanted)
+        if action:
+            wanted &= ds.field("action") == action
+        return self._joined(wanted if since is None else wanted & _from(since))
+
+    def spent(self, *, since: datetime) -> float:
+        """What the answers since then are taken to have cost, in JPY. Of their rows only that is read, however many there are."""
+        import pyarrow.compute as pc
+        import pyarrow.dataset as ds
+
+        table = self.table(self.answers)
+        if table is None:
+            return 0.0
+        costs = table.to_pyarrow_table(columns=["cost_jpy"], filters=(ds.field("kind") == "answer") & _from(since))
+        return float(pc.sum(costs["cost_jpy"]).as_py() or 0.0)
 
     def find(self, trace_id: str) -> list[dict[str, Any]]:
         """What was answered under a trace."""
@@ -308,8 +318,10 @@ class AuditLog:
         if table is None or apart is None:
             return []
         rows = table.to_pyarrow_table(filters=wanted).sort_by([("asked_at", "ascending"), ("seq", "ascending")]).to_pylist()
-        segments = sorted({row["segment"] for row in rows})
-        found = apart.to_pyarrow_table(filters=ds.field("segment").isin(pa.array(segments, pa.string()))).to_pylist()
+        segments, places = sorted({row["segment"] for row in rows}), sorted({row["seq"] for row in rows})
+        # A segment is a whole day of one process: of it only what stands at these places is taken into memory.
+        near = ds.field("segment").isin(pa.array(segments, pa.string())) & ds.field("seq").isin(pa.array(places, pa.int64()))
+        found = apart.to_pyarrow_table(filters=near).to_pylist()
         known = {(one["segment"], one["seq"]): one for one in found}
         for row in rows:
             one = known.get((row["segment"], row["seq"]), {})
@@ -331,6 +343,13 @@ class AuditLog:
         table, apart = self.table(self.answers), self.table(self.subjects)
         rows = table.to_pyarrow_table().to_pylist() if table is not None else []
         return verify(rows, apart.to_pyarrow_table().to_pylist() if apart is not None else [])
+
+
+def _from(since: datetime) -> Any:
+    """One day of grace: a row's partition is the day of its instant."""
+    import pyarrow.dataset as ds
+
+    return (ds.field("day") >= (since - timedelta(days=1)).date().isoformat()) & (ds.field("asked_at") >= since)
 
 
 def audit_of(project: Project) -> AuditLog:

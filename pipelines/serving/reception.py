@@ -164,9 +164,10 @@ class Reception:
             return Situation(board, today, roles, refusal, now)
 
     def cost(self) -> feedback.CostOfUse:
+        """What useful answers cost of late. Raises AnswerWithheld where the audit cannot be read."""
         now = self.clock.now()
-        since = now - COST_SPAN
-        return feedback.cost_of_use(self.log.rows(since=since), self.project.file.serving.cost, since=since, now=now)
+        with _standing_on_storage():
+            return feedback.cost_of_use(self.log, self.project.file.serving.cost, since=now - COST_SPAN, now=now)
 
     def ready(self) -> str:
         """What stands in the way of answering anybody ("" nothing): a code. The gate's word is none: refusing is what it is there for."""

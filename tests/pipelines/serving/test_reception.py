@@ -339,6 +339,19 @@ def test_the_status_says_whether_one_would_be_answered_and_the_inside_to_those_w
     assert (closed.answers, closed.code, preview.answers) == (False, "serving.ineligible", True)
 
 
+def test_a_status_whose_audit_cannot_be_read_is_a_refusal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception = house.reception()
+
+    def silent(*_: object) -> None:
+        raise DeltaError("storage is down")
+
+    monkeypatch.setattr(AuditLog, "table", silent)
+    with pytest.raises(AnswerWithheld) as withheld:
+        bodies.status(reception, reception.situation(by(MORI)))
+    assert withheld.value.reason is Reason.UNAVAILABLE
+    assert bodies.status(reception, reception.situation(by(SATO))).answers, "a reader's needs no audit"
+
+
 def test_an_old_answer_asked_again_is_the_same_until_something_was_taken_away_and_then_says_what_and_why(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,35 @@ def test_a_kill_switch_is_seen_within_ten_seconds(house: House) -> None:
     assert refusal(reception, by(SATO)) is Reason.SUSPENDED
 
 
+def test_a_look_that_hangs_lets_nobody_go_on_with_an_old_word_of_the_gate(house: House) -> None:
+    looking, ends, ended = threading.Event(), threading.Event(), list[Reason]()
+    known = house.gate
+
+    def slow(project: Project, index: str, now: Any) -> Any:
+        looking.set()
+        assert ends.wait(20)
+        return known(project, index, now)
+
+    reception = house.reception()
+    reception.search(by(SATO), QUESTION, 5, trace())
+    reception._boards._gate = slow  # pyright: ignore[reportPrivateUsage]
+    house.eligibility = "suspended"
+    house.later(seconds=6)
+    first = threading.Thread(target=lambda: ended.append(refusal(reception, by(MORI), as_of=house.clock.now() - timedelta(days=9))))
+    first.start()
+    assert looking.wait(20)
+    reception.search(by(SATO), QUESTION, 5, trace())
+    house.later(seconds=4)
+    second = threading.Thread(target=lambda: ended.append(refusal(reception, by(SATO))))
+    second.start()
+    second.join(0.3)
+    assert second.is_alive() and not ended, "it waits for the word"
+    ends.set()
+    for thread in (first, second):
+        thread.join(20)
+    assert sorted(ended) == [Reason.NOTHING_THEN, Reason.SUSPENDED]
+
+
 def test_a_ledger_that_does_not_hold_opens_nothing_to_anybody(house: House) -> None:
     house.broken_gate = LedgerBroken("ledger.broken", seq=1, why="hash")
     reception = house.reception()

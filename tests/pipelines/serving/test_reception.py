@@ -252,6 +252,35 @@ def test_a_storage_that_falls_silent_gives_the_last_good_answer_marked_until_tha
     assert refusal(house.reception(), by(SATO)) is Reason.UNAVAILABLE
 
 
+def test_a_reading_that_storage_is_slow_to_confirm_is_marked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.serving import today
+
+    reading, ends, real = threading.Event(), threading.Event(), today.pinned
+    reception = house.reception()
+
+    def asked() -> tuple[Served, bool]:
+        served = reception.search(by(SATO), QUESTION, 5, trace())
+        return served, bodies.answer(served).freshness.degraded
+
+    def slow(*given: Any) -> Any:
+        reading.set()
+        assert ends.wait(20)
+        return real(*given)
+
+    first, _ = asked()
+    monkeypatch.setattr(today, "pinned", slow)
+    house.later(seconds=6)
+    other = threading.Thread(target=asked)
+    other.start()
+    assert reading.wait(20) and not asked()[1]
+    house.later(seconds=4)
+    assert asked()[1]
+    ends.set()
+    other.join(20)
+    confirmed, degraded = asked()
+    assert not degraded and confirmed.today.accounts is first.today.accounts, "nothing new is put in order anew"
+
+
 @pytest.mark.parametrize("what", ["audit", "embedder", "store", "records"])
 def test_whatever_dies_refuses_and_no_word_leaves(house: House, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Down(AuditLog):

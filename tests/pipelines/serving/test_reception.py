@@ -397,6 +397,20 @@ def test_the_status_says_whether_one_would_be_answered_and_the_inside_to_those_w
     assert (closed.answers, closed.code, preview.answers) == (False, "serving.ineligible", True)
 
 
+def test_what_is_wrong_in_people_yaml_is_told_to_no_caller_and_answers_nobody(house: House) -> None:
+    reception = house.reception()
+    twice = [{"id": name, "mail": MORI} for name in ("mori", "mori-again")]
+    write_yaml(house.project.folder / "people.yaml", {"people": twice})
+    with pytest.raises(AnswerWithheld) as withheld:
+        reception.search(by(SATO), QUESTION, 5, trace())
+    assert withheld.value.reason is Reason.UNAVAILABLE
+    for told in (withheld.value.say("ja"), withheld.value.say("en")):
+        assert "mori" not in told and str(house.project.folder) not in told
+    assert [row["decision"] for row in house.log.rows()] == ["unavailable"]
+    write_yaml(house.project.folder / "people.yaml", {"people": twice[:1]})
+    assert titles(reception.search(by(SATO), QUESTION, 5, trace()))
+
+
 def test_a_status_whose_audit_cannot_be_read_is_a_refusal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     reception = house.reception()
 

@@ -18,6 +18,7 @@ from pipelines.index.embedding import Embedder
 from pipelines.index.inputs import stream_inputs
 from pipelines.index.parse import Parser
 from pipelines.index.releases import Manifest
+from pipelines.index.store import Weights
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
@@ -125,9 +126,9 @@ class House:
             )
         )
 
-    def build(self, parser: Parser) -> Manifest:
+    def build(self, parser: Parser, weights: Weights | None = None) -> Manifest:
         inputs = stream_inputs(self.project, INDEX, Warehouse(self.root))
-        return build_candidate(self.root, INDEX, inputs, self.embedder, now=self.at, parser=parser)
+        return build_candidate(self.root, INDEX, inputs, self.embedder, now=self.at, parser=parser, weights=weights)
 
     def ask(self, *lines: dict[str, Any]) -> Path:
         """The evaluation set."""

@@ -229,7 +229,7 @@ def cost(
 
         now = WallClock().now()
         since = now - timedelta(days=days)
-        found = cost_of_use(_log(opened).rows(since=since), opened.file.serving.cost, since=since, now=now)
+        found = cost_of_use(_log(opened), opened.file.serving.cost, since=since, now=now)
     value = round(found.value_jpy, 2) if found.value_jpy is not None else None
     shown = {"numerator": found.numerator_jpy, "denominator": found.denominator, "since": f"{since:%Y-%m-%d}"}
     payload = {

@@ -75,6 +75,8 @@ class _Waiting:
     def __init__(self, row: AuditRow) -> None:
         self.row = row
         self.done = False
+        #: Nothing but a commit that came back says so: whoever finds neither this nor an error was let down, and is refused.
+        self.kept = False
         self.error: AnswerWithheld | None = None
 
 
@@ -111,31 +113,31 @@ class AuditLog:
                 with self._list:
                     batch, self._waiting = self._waiting, []
                 self._commit(batch)
-        if mine.error is not None:
-            raise mine.error
+        if not mine.kept:
+            raise mine.error or AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what="no commit")
 
     def note(self, kind: Kind, at: datetime, detail: Mapping[str, Any]) -> None:
         """Append a row that is no answer: what was forgotten, when, why and how much."""
         with self._writing:
-            made = self._chained(kind, at, {"detail": json.dumps(detail, ensure_ascii=False, sort_keys=True), "hits": []})
-            self._written(lambda: self._append(self.answers, made, answers_schema()))
+            values = {"detail": json.dumps(detail, ensure_ascii=False, sort_keys=True), "hits": []}
+            self._written(lambda: self._append(self.answers, self._chained(kind, at, values), answers_schema()))
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         """Text apart first, then the chain: a row of the chain without its text would be a flaw, a text without a row is nothing."""
         rows: list[dict[str, Any]] = []
         apart: list[dict[str, Any]] = []
         sets: dict[tuple[str, str, str], dict[str, Any]] = {}
-        try:
+
+        def write() -> None:
             for one in batch:
                 self._place(one.row, rows, apart, sets)
             new = [row for name, row in sets.items() if name not in self._known]
+            if new:
+                self._append(self.principals, new, principals_schema())
+            self._append(self.subjects, apart, subjects_schema())
+            self._append(self.answers, rows, answers_schema())
 
-            def write() -> None:
-                if new:
-                    self._append(self.principals, new, principals_schema())
-                self._append(self.subjects, apart, subjects_schema())
-                self._append(self.answers, rows, answers_schema())
-
+        try:
             self._written(write)
         except AnswerWithheld as error:
             for one in batch:
@@ -143,6 +145,8 @@ class AuditLog:
         else:
             hours = {name[0] for name in sets}
             self._known = {name for name in self._known if name[0] in hours} | set(sets)
+            for one in batch:
+                one.kept = True
         finally:
             self._committed = time.monotonic()
             for one in batch:
@@ -216,13 +220,19 @@ class AuditLog:
     def _written(self, work: Callable[[], Any]) -> Any:
         from deltalake.exceptions import DeltaError
 
+        done = False
         try:
-            return work()
-        except (DeltaError, OSError) as error:
-            # What reached storage is unknown: the next row begins a segment of its own.
-            self._segment = ""
-            self._tables.clear()
+            found = work()
+            done = True
+            return found
+        except (DeltaError, OSError, ValueError) as error:
+            # ValueError: what Arrow and canonical JSON say of a value that they cannot hold.
             raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what=type(error).__name__) from error
+        finally:
+            if not done:
+                # What reached storage is unknown, whatever it was: the next row begins a segment of its own.
+                self._segment = ""
+                self._tables.clear()
 
     def _append(self, uri: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
         import pyarrow as pa
@@ -274,15 +284,25 @@ class AuditLog:
         options = store_options(self.uri)
         return DeltaTable(uri, storage_options=options) if DeltaTable.is_deltatable(uri, options) else None
 
-    def rows(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
-        """All answers, oldest first, each with its ``person`` and ``query`` ("" where forgotten or never kept)."""
+    def rows(self, *, since: datetime | None = None, action: str = "") -> list[dict[str, Any]]:
+        """All answers, or those to one ``action``, oldest first, each with its ``person`` and ``query`` ("" where forgotten or never kept)."""
         import pyarrow.dataset as ds
 
-        # One day of grace: a row's partition is the day of its instant.
         wanted = ds.field("kind") == "answer"
-        if since is not None:
-            wanted &= (ds.field("day") >= (since - timedelta(days=1)).date().isoformat()) & (ds.field("asked_at") >= since)
-        return self._joined(wanted)
+        if action:
+            wanted &= ds.field("action") == action
+        return self._joined(wanted if since is None else wanted & _from(since))
+
+    def spent(self, *, since: datetime) -> float:
+        """What the answers since then are taken to have cost, in JPY. Of their rows only that is read, however many there are."""
+        import pyarrow.compute as pc
+        import pyarrow.dataset as ds
+
+        table = self.table(self.answers)
+        if table is None:
+            return 0.0
+        costs = table.to_pyarrow_table(columns=["cost_jpy"], filters=(ds.field("kind") == "answer") & _from(since))
+        return float(pc.sum(costs["cost_jpy"]).as_py() or 0.0)
 
     def find(self, trace_id: str) -> list[dict[str, Any]]:
         """What was answered under a trace."""
@@ -298,8 +318,10 @@ class AuditLog:
         if table is None or apart is None:
             return []
         rows = table.to_pyarrow_table(filters=wanted).sort_by([("asked_at", "ascending"), ("seq", "ascending")]).to_pylist()
-        segments = sorted({row["segment"] for row in rows})
-        found = apart.to_pyarrow_table(filters=ds.field("segment").isin(pa.array(segments, pa.string()))).to_pylist()
+        segments, places = sorted({row["segment"] for row in rows}), sorted({row["seq"] for row in rows})
+        # A segment is a whole day of one process: of it only what stands at these places is taken into memory.
+        near = ds.field("segment").isin(pa.array(segments, pa.string())) & ds.field("seq").isin(pa.array(places, pa.int64()))
+        found = apart.to_pyarrow_table(filters=near).to_pylist()
         known = {(one["segment"], one["seq"]): one for one in found}
         for row in rows:
             one = known.get((row["segment"], row["seq"]), {})
@@ -321,6 +343,13 @@ class AuditLog:
         table, apart = self.table(self.answers), self.table(self.subjects)
         rows = table.to_pyarrow_table().to_pylist() if table is not None else []
         return verify(rows, apart.to_pyarrow_table().to_pylist() if apart is not None else [])
+
+
+def _from(since: datetime) -> Any:
+    """One day of grace: a row's partition is the day of its instant."""
+    import pyarrow.dataset as ds
+
+    return (ds.field("day") >= (since - timedelta(days=1)).date().isoformat()) & (ds.field("asked_at") >= since)
 
 
 def audit_of(project: Project) -> AuditLog:

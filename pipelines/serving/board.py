@@ -20,6 +20,8 @@ from pipelines.serving.retrieval import Release, open_for
 Label = Literal["production", "candidate", "as_of"]
 #: Where an index of a project stands at an instant.
 Gate = Callable[[Project, str, datetime], GateState]
+#: While another look is under way, a reading this old answers nobody: a suspension is to be seen within so long, also where storage is slow.
+SEEN_WITHIN = timedelta(seconds=10)
 _REFUSED = {"ineligible": Reason.INELIGIBLE, "suspended": Reason.SUSPENDED, "revoked": Reason.REVOKED}
 
 
@@ -56,17 +58,23 @@ class Boards:
         self._open: dict[int, Release] = {}
 
     def board(self) -> Board:
-        """Raises AnswerWithheld (``gate_unknown``) where ledger or pointer cannot be read: what is not known is not eligible."""
+        """One looks anew, and the others go on with what is known until that is too old: then they wait for the look.
+
+        Raises AnswerWithheld (``gate_unknown``) where ledger or pointer cannot be read: what is not known is not eligible.
+        """
         from deltalake.exceptions import DeltaError
         from obstore.exceptions import BaseError
 
         known, now = self._board, self._clock.now()
         if known is not None and timedelta() <= now - known.at < self._refresh:
             return known
-        if not self._looking.acquire(blocking=known is None):
+        overdue = known is None or not timedelta() <= now - known.at < max(self._refresh, SEEN_WITHIN)
+        if not self._looking.acquire(blocking=overdue):
             assert known is not None
             return known
         try:
+            if self._board is not known and self._board is not None:
+                return self._board
             state = self._gate(self._project, self._index, now)
             newest = newest_candidate(self._project.root, self._index)
             history = tuple(production_history(self._project.root, self._index))

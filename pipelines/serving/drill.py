@@ -80,7 +80,7 @@ def drill(project: Project, index: str, actor: str, clock: Clock, embedder: Embe
     used = embedder or embedder_of(project, index=index)
     older, newer = _two(project, index, Model(used.model_id, used.revision, used.dim))
     access, log = todays_access(project, index), ExaminationLog(project.root, "drill")
-    before, after = (Examiner(project.root, made, access, used, log, clock, weights_of(project, made)) for made in (older, newer))
+    before, after = (Examiner(project.root, made, access, used, log, clock) for made in (older, newer))
     probe = _probe(before, after)
     asked = _questions(project, index, probe)
 
@@ -174,7 +174,7 @@ def _nothing_came_back(examiner: Examiner, asked: Sequence[tuple[str, str]]) -> 
         asker, lost = examiner.asker(person), dict[str, Chunk]()
         for words, _ in asked:
             vector = [float(value) for value in examiner.embedder.embed_query([words])[0]]
-            store.search(words, vector, asker.principals, _LOOK, _noting(lost, overlay, asker), examiner.weights)
+            store.search(words, vector, asker.principals, _LOOK, _noting(lost, overlay, asker), weights_of(examiner.manifest))
         for chunk in lost.values():
             if overlay.denial(chunk, asker.within(chunk.stream)) == "deleted":
                 deleted.add(chunk.row)

@@ -49,23 +49,22 @@ class Bench:
     tuned: Tuned | None
     clock: Clock
 
-    @property
-    def threshold(self) -> float:
-        return self.tuned.threshold if self.tuned else 0.0
+    def tuned_for(self, manifest: Manifest) -> Tuned | None:
+        """What was tuned, where the release pins it: a threshold tells nothing of scores that were fused otherwise."""
+        return self.tuned if self.tuned is not None and self.tuned.weights == manifest.weights else None
 
-    def examiner(self, manifest: Manifest, purpose: Purpose, weights: Weights | None = None) -> Examiner:
-        log = ExaminationLog(self.project.root, purpose)
-        return Examiner(
-            self.project.root, manifest, self.access, self.embedder, log, self.clock, weights or weights_of(self.project, manifest)
-        )
+    def threshold(self, manifest: Manifest) -> float:
+        tuned = self.tuned_for(manifest)
+        return tuned.threshold if tuned else 0.0
 
-    def examined(
-        self, manifest: Manifest, part: Part, purpose: Purpose, weights: Weights | None = None, progress: Progress | None = None
-    ) -> Report:
+    def examiner(self, manifest: Manifest, purpose: Purpose) -> Examiner:
+        return Examiner(self.project.root, manifest, self.access, self.embedder, ExaminationLog(self.project.root, purpose), self.clock)
+
+    def examined(self, manifest: Manifest, part: Part, purpose: Purpose, progress: Progress | None = None) -> Report:
         """Every question of a part put to a release, on record before it is reported."""
-        examiner, asked = self.examiner(manifest, purpose, weights), self.questions.part(part)
+        examiner, asked = self.examiner(manifest, purpose), self.questions.part(part)
         examiner.prepare([question.question for question in asked])
-        found = examine(asked, examiner, self.threshold, progress)
+        found = examine(asked, examiner, self.threshold(manifest), progress)
         examiner.log.keep()
         return found
 
@@ -75,7 +74,8 @@ class Bench:
         people = sorted({question.as_ for question in self.questions.part(part)})
         closures = [[who, sorted((stream, sorted(own)) for stream, own in examiner.asker(who).closures.items())] for who in people]
         gone = sorted({f"{row} {who}" for row, who in _expected(self.questions.part(part)) if examiner.standing(row, who) != "readable"})
-        weights = (examiner.weights.lexical, examiner.weights.vector, self.threshold)
+        order = weights_of(manifest)
+        weights = (order.lexical, order.vector, self.threshold(manifest))
         model = (self.embedder.model_id, self.embedder.revision, self.embedder.dim)
         told = [_FORM, manifest.release, manifest.content_hash, part, self.questions.sha256, self.target, weights, model, closures, gone]
         return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
@@ -196,7 +196,10 @@ def tune(
     """Choose weights and threshold on the dev part of the set, asked of the newest candidate, and write them into the project."""
     used = bench(project, index, clock, embedder)
     manifest = release_of(project, index, None)
-    chosen, reports = best_of(lambda weights: used.examined(manifest, "dev", "tuning", weights, progress))
+    # The release as if it pinned each in turn: what it does pin would be asked with otherwise, whatever is tried.
+    chosen, reports = best_of(
+        lambda weights: used.examined(manifest.model_copy(update={"weights": weights}), "dev", "tuning", progress=progress)
+    )
     best = reports[chosen]
     if not best.speaks:
         raise AnswerIsNo("evaluation.says_nothing", index=index, apart=len(best.apart), questions=best.score.n)
@@ -225,8 +228,8 @@ def _summed(used: Bench, manifest: Manifest, part: Part, report: Report) -> Summ
         questions_sha256=used.questions.sha256,
         basis=used.basis(manifest, part),
         target=used.target,
-        weights=weights_of(used.project, manifest),
-        tuned=used.tuned,
+        weights=weights_of(manifest),
+        tuned=used.tuned_for(manifest),
     )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 from pipelines.clock import Clock
 from pipelines.index.chunks import Chunk
 from pipelines.index.evaluation.examination import Answered, Piece, Standing
-from pipelines.index.evaluation.tuning import read_tuned
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
 from pipelines.index.store import Allow, FilterMode, Filters, Found, IndexStore, Weights
@@ -50,12 +49,9 @@ def todays_access(project: Project, index: str) -> Access:
     return Access(found, read_at, newest_access(project, pins, index))
 
 
-def weights_of(project: Project, manifest: Manifest) -> Weights:
-    """How the hits of a release are fused: as it pins, else as was tuned for its index since, else by the default."""
-    if manifest.weights is not None:
-        return manifest.weights
-    tuned = read_tuned(project, manifest.index)
-    return tuned.weights if tuned else Weights()
+def weights_of(manifest: Manifest) -> Weights:
+    """How the hits of a release are fused, for readers as for whoever examines it: as it pins, else by the default."""
+    return manifest.weights or Weights()
 
 
 def standing_of(overlay: Overlay, row: str, asker: Asker) -> Standing:
@@ -168,7 +164,6 @@ class Examiner:
     embedder: Embedder
     log: ExaminationLog
     clock: Clock
-    weights: Weights = field(default_factory=Weights)
     _askers: dict[str, Asker] = field(default_factory=dict[str, Asker])
 
     @cached_property
@@ -216,7 +211,7 @@ class Examiner:
                 self.embedder.save()
 
     def _service(self) -> Service:
-        return Service(embedder=self.embedder, overlay=self.access.overlay, audit=self.log, weights=self.weights)
+        return Service(embedder=self.embedder, overlay=self.access.overlay, audit=self.log)
 
     def _told(self, answer: Answer, release: Release) -> Answered:
         watched = release.store

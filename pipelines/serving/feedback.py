@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import AnswerIsNo
 from pipelines.serving.audit import Audit, AuditHit, AuditRow, keep
 from pipelines.serving.retrieval import Asker
 from pipelines.serving_block import QuestionCost
+
+if TYPE_CHECKING:
+    from pipelines.serving.audit_log import AuditLog
 
 Verdict = Literal["useful", "not_useful", "wrong_source"]
 FEEDBACK = "feedback"
@@ -101,19 +104,13 @@ def flagged(rows: Iterable[Mapping[str, Any]]) -> list[Flagged]:
     return [one for one in found.values() if one.verdict != "useful"]
 
 
-def cost_of_use(rows: Sequence[Mapping[str, Any]], cost: QuestionCost, *, since: datetime, now: datetime) -> CostOfUse:
+def cost_of_use(log: AuditLog, cost: QuestionCost, *, since: datetime, now: datetime) -> CostOfUse:
     """What a useful answer cost since ``since`` (aware UTC)."""
-    last: dict[tuple[str, str], str] = {}
-    spent = 0.0
-    for row in rows:
-        if row["asked_at"] < since:
-            continue
-        spent += row["cost_jpy"] or 0.0
-        if row["action"] == FEEDBACK:
-            last[row["trace_id"], row["person_hash"]] = row["decision"]
+    # Oldest first: the last word stays.
+    last = {(row["trace_id"], row["person_hash"]): row["decision"] for row in log.rows(since=since, action=FEEDBACK)}
     fixed = cost.monthly_jpy * (now - since).total_seconds() / 86_400 / _DAYS_OF_A_MONTH
     useful = sum(verdict == "useful" for verdict in last.values())
-    return CostOfUse(round(spent + fixed, 2), useful, since)
+    return CostOfUse(round(log.spent(since=since) + fixed, 2), useful, since)
 
 
 def on_trace(asker: Asker, trace_id: str) -> Asker:

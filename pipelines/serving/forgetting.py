@@ -41,7 +41,8 @@ class Retained:
 def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Erased:
     """Forget a person: their name and questions leave storage, physically. The proof row says when, why, by whom and how many.
 
-    The proof is written first: a crash in between leaves texts that a second run takes, never a gap without a proof.
+    The proof is written first, the rows that name the person go last: a crash in between leaves what a second run finds and takes, and never a
+    gap without a proof.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -55,8 +56,8 @@ def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Era
     done = Erased(texts.num_rows if texts is not None else 0, known.num_rows if known is not None else 0, tuple(sorted(hashes)))
     if done.rows:
         log.note("erasure", at, {"subjects": list(done.subjects), "rows": done.rows, "sets": done.sets, "why": why, "by": by})
-        _forget(log, log.subjects, _any_of("person_hash", hashes))
         _forget(log, log.principals, _any_of("person_hash", hashes))
+        _forget(log, log.subjects, _any_of("person_hash", hashes))
     return done
 
 

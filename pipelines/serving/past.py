@@ -69,8 +69,8 @@ def replay(
     used, access = embedder or embedder_of(project, index=index), todays_access(project, index)
     asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
     manifest = candidate(project.root, index, position.release)
-    release, audit, weights = open_for(project.root, manifest), audit_of(project), weights_of(project, manifest)
-    answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit, weights=weights), now=clock.now())
+    release, audit = open_for(project.root, manifest), audit_of(project)
+    answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit), now=clock.now())
     if not asker.principals:
         return Replayed(position, answer, ())
 
@@ -80,7 +80,7 @@ def replay(
 
     words = query.strip()
     vector = [float(value) for value in used.embed_query([words])[0]]
-    then = release.store.search(words, vector, asker.principals, k, as_built, weights).ranked
+    then = release.store.search(words, vector, asker.principals, k, as_built, weights_of(manifest)).ranked
     reasons: list[tuple[int, Denial | None]] = [
         (piece.rank, access.overlay.denial(piece.chunk, asker.within(piece.chunk.stream))) for piece in then
     ]

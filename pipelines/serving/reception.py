@@ -164,9 +164,10 @@ class Reception:
             return Situation(board, today, roles, refusal, now)
 
     def cost(self) -> feedback.CostOfUse:
+        """What useful answers cost of late. Raises AnswerWithheld where the audit cannot be read."""
         now = self.clock.now()
-        since = now - COST_SPAN
-        return feedback.cost_of_use(self.log.rows(since=since), self.project.file.serving.cost, since=since, now=now)
+        with _standing_on_storage():
+            return feedback.cost_of_use(self.log, self.project.file.serving.cost, since=now - COST_SPAN, now=now)
 
     def ready(self) -> str:
         """What stands in the way of answering anybody ("" nothing): a code. The gate's word is none: refusing is what it is there for."""
@@ -188,8 +189,12 @@ class Reception:
         return frozenset(self.project.file.serving.public)
 
     def _roles(self, caller: Caller, asker: Asker) -> frozenset[Role]:
-        """An app is a reader of what is public and nothing more."""
-        return frozenset({Role.READER}) if caller.app_only or not asker.principals else roles_of(self.project, asker.person)
+        """An app is a reader of what is public and nothing more. Raises AnswerWithheld where who may do what cannot be read."""
+        if caller.app_only or not asker.principals:
+            return frozenset({Role.READER})
+        # What is wrong in people.yaml, with its persons and its place, is for who keeps it and no caller's to read.
+        with _standing_on_storage():
+            return roles_of(self.project, asker.person)
 
     def _served(self, action: str, query: str, caller: Caller, trace: Trace, ask: Asking, as_of: datetime | None) -> Served:
         cost = self.project.file.serving.cost.per_question_jpy

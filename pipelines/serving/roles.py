@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 
-from pipelines.people import read_people
+from pipelines.people import FILE, People, read_people
 from pipelines.project import Project
 from pipelines.serving.identity import person_id
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -67,6 +69,18 @@ def roles_of(project: Project, person: str) -> frozenset[Role]:
     Owners are not roles here: to own an index is no right to see what others may read.
     """
     named = {role for role, people in project.file.serving.roles.items() if person_id(person) in map(person_id, people)}
-    someone = read_people(project.folder).who(person)
+    someone = _people(project.folder).who(person)
     named |= set(someone.roles if someone is not None else ())
     return frozenset({Role.READER}) | {role for role in Role if role.value in named}
+
+
+def _people(folder: Path) -> People:
+    """people.yaml as it is now. Every question asks, so it is read again only when the file is another."""
+    path = folder / FILE
+    found = path.stat() if path.exists() else None
+    return _read(folder, (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None)
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, file: tuple[int, int, int] | None) -> People:
+    return read_people(folder)

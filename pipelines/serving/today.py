@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 
 import pyarrow as pa
 
@@ -26,16 +25,19 @@ from pipelines.serving.tokens import Caller
 
 #: People whose principals are remembered while nothing new is published.
 MOST = 10_000
+#: A storage that has not confirmed a reading for so long is as good as silent.
+SLOW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Today:
     """One reading. ``records`` are the numbers it was read at; ``pulled_at`` is when each stream last came in. ``checked_at`` says when storage last
-    confirmed that nothing newer is published; ``degraded`` that it could not be asked since."""
+    confirmed that nothing newer is published; ``degraded`` that it could not be asked since, or has not answered yet."""
 
     records: tuple[tuple[str, int], ...]
     overlay: Overlay
     directories: tuple[Directory, ...]
+    accounts: Accounts
     read_at: datetime
     pulled_at: Mapping[str, datetime]
     checked_at: datetime
@@ -49,16 +51,12 @@ class Today:
         if caller.app_only:
             return Asker(caller.key, dict.fromkeys(self.pulled_at, public), self.read_at, trace_id, caller.client)
         if caller not in self._known:
-            someone = self._accounts.proven(caller.user) if caller.user else self._accounts.linked(caller.mail)
+            someone = self.accounts.proven(caller.user) if caller.user else self.accounts.linked(caller.mail)
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[caller] = someone, closures(someone, self.directories, caller.now_in)
         someone, reached = self._known[caller]
         return Asker(someone.id, reached, self.read_at, trace_id, caller.client)
-
-    @cached_property
-    def _accounts(self) -> Accounts:
-        return Accounts(pa.concat_tables([each.accounts for each in self.directories if each.accounts.num_rows]).combine_chunks())
 
 
 class Watch:
@@ -70,7 +68,7 @@ class Watch:
         self._today: Today | None = None
 
     def today(self) -> Today:
-        """The newest reading, never older than the time between two looks, but where storage is silent: then the last one, marked.
+        """The newest reading. Where storage is silent, or another reads and is not back for ``SLOW``, the last one, marked.
 
         Its own ages still bound how long it may be used. Raises AnswerWithheld where there is nothing to go on with.
         """
@@ -79,7 +77,7 @@ class Watch:
             return known
         if not self._lock.acquire(blocking=known is None):
             assert known is not None
-            return known
+            return known if timedelta() <= now - known.checked_at < max(self._refresh, SLOW) else replace(known, degraded=True)
         try:
             if self._today is not known and self._today is not None:
                 return self._today
@@ -89,8 +87,6 @@ class Watch:
             self._lock.release()
 
     def _read(self, known: Today | None, now: datetime) -> Today:
-        from dataclasses import replace
-
         from deltalake.exceptions import DeltaError
         from obstore.exceptions import BaseError
 
@@ -106,7 +102,8 @@ class Watch:
                 raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
             return replace(known, checked_at=now, degraded=True)
         pulled = {pin.stream: datetime.fromisoformat(pin.record.published_at) for pin in pins}
-        return Today(records, overlay, found, read_at, pulled, now)
+        accounts = Accounts(pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())
+        return Today(records, overlay, found, accounts, read_at, pulled, now)
 
 
 def _records(pins: Sequence[Snapshot]) -> tuple[tuple[str, int], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from deltalake.exceptions import DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.serving import forgetting
 from pipelines.serving.audit import AuditHit, AuditRow
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
 from pipelines.serving.audit_log import AuditLog, answers_schema
@@ -175,6 +177,41 @@ def test_a_storage_that_fails_withholds_the_answer_and_the_chain_goes_on_in_a_se
     assert (found.ok, found.segments, len(log.rows())) == (True, 2, 2)
 
 
+@pytest.mark.parametrize("error", [ValueError("what Arrow says"), KeyError("a mistake of ours")])
+def test_whoever_waited_for_a_commit_that_failed_in_whatever_way_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    log = log_at(tmp_path)
+    log.record(ROW)
+    real, waiting = AuditLog._append, 3
+
+    def spoilt(self: AuditLog, *_: Any) -> None:
+        raise error
+
+    ended: list[str] = []
+
+    def ask(n: int) -> None:
+        try:
+            log.record(replace(ROW, trace_id=f"{n:032x}"))
+            ended.append("kept")
+        except (AnswerWithheld, type(error)) as refused:
+            ended.append(type(refused).__name__)
+
+    monkeypatch.setattr(AuditLog, "_append", spoilt)
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(waiting)]
+    with log._writing:
+        for thread in threads:
+            thread.start()
+        while len(log._waiting) < waiting:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert len(ended) == waiting and "kept" not in ended
+    monkeypatch.setattr(AuditLog, "_append", real)
+    log.record(ROW)
+    assert log.verify().ok and len(log.rows()) == 2
+
+
 def swapped(rows: list[dict[str, Any]]) -> None:
     rows[1]["seq"], rows[2]["seq"] = 2, 1
 
@@ -297,6 +334,27 @@ def test_a_person_can_be_forgotten_while_others_ask(tmp_path: Path) -> None:
         stop.set()
         asking.join()
     assert {row["person"] for row in log.rows()} == {"", MORI} and log.verify().ok
+
+
+@pytest.mark.parametrize("died", [0, 1])
+def test_an_erasure_that_died_anywhere_is_finished_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, died: int) -> None:
+    log = log_at(tmp_path)
+    log.record(replace(ROW, closures={"kintone/faq": frozenset({"user:kintone:misaki.sato"})}))
+    real, done = forgetting._forget, list[str]()
+
+    def dies(at: AuditLog, uri: str, where: str) -> None:
+        if len(done) == died:
+            raise OSError(5, "the machine went")
+        done.append(uri)
+        real(at, uri, where)
+
+    monkeypatch.setattr(forgetting, "_forget", dies)
+    with pytest.raises(OSError, match="the machine went"):
+        erase(log, SATO, at=NOW, why="w", by="b")
+    monkeypatch.setattr(forgetting, "_forget", real)
+    assert log.verify().ok
+    erase(log, SATO, at=NOW, why="w", by="b")
+    assert b"misaki.sato" not in bytes_below(tmp_path) and log.verify().ok
 
 
 def test_words_go_first_and_whole_days_later_each_with_a_proof(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -20,6 +21,8 @@ from pipelines.index.evaluation.summary import Summary, recall_fact, refused
 from pipelines.index.evaluation.tuning import read_tuned
 from pipelines.index.parse import Parser
 from pipelines.index.releases import candidate, newest_candidate
+from pipelines.index.store import Weights
+from pipelines.index.store.lance import LanceStore
 from pipelines.serving.audit_log import audit_of
 from pipelines.serving.evaluate import compare, evaluate, examine_candidate, tune, unexamined
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -180,7 +183,7 @@ def test_two_releases_are_compared_on_the_same_questions_and_the_worse_one_is_na
     assert not better.worse and better.mrr == -worse.mrr
 
 
-def test_tuning_asks_the_dev_questions_alone_and_what_it_wrote_is_used_from_then_on(here: House) -> None:
+def test_tuning_asks_the_dev_questions_alone_and_the_next_release_is_examined_by_what_it_pins(here: House, parser: Parser) -> None:
     tuned, tried = tune(here.project, INDEX, here.clock, embedder=here.embedder)
     dev = dev_ids(line["id"] for line in QUESTIONS)
     people = {line["as"] for line in QUESTIONS if line["id"] in dev}
@@ -191,9 +194,25 @@ def test_tuning_asks_the_dev_questions_alone_and_what_it_wrote_is_used_from_then
         "support/1",
         len([line for line in QUESTIONS if line["id"] in dev and line["expect"]]),
     )
+    served = examined(here)
+    assert not served.tuned and (served.lexical, served.vector) == (Weights().lexical, Weights().vector), "readers are answered so"
+    here.build(parser, tuned.weights)
     found = examined(here)
     assert found.tuned and (found.lexical, found.vector) == (tuned.lexical, tuned.vector)
     assert "recall_at_5" in facts(here)
+
+
+def test_tuning_tries_every_weighting_also_on_a_release_that_pins_one(here: House, parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.build(parser, Weights(0.9, 0.1))
+    asked, real = list[Weights | None](), LanceStore.search
+
+    def noted(self: LanceStore, *given: Any) -> Any:
+        asked.append(given[5])
+        return real(self, *given)
+
+    monkeypatch.setattr(LanceStore, "search", noted)
+    _, tried = tune(here.project, INDEX, here.clock, embedder=here.embedder)
+    assert set(asked) == {weights for weights, _ in tried} and len(set(asked)) > 2
 
 
 def test_access_that_is_too_old_refuses_an_examination_as_it_refuses_a_reader(here: House) -> None:

@@ -132,6 +132,35 @@ def test_a_kill_switch_is_seen_within_ten_seconds(house: House) -> None:
     assert refusal(reception, by(SATO)) is Reason.SUSPENDED
 
 
+def test_a_look_that_hangs_lets_nobody_go_on_with_an_old_word_of_the_gate(house: House) -> None:
+    looking, ends, ended = threading.Event(), threading.Event(), list[Reason]()
+    known = house.gate
+
+    def slow(project: Project, index: str, now: Any) -> Any:
+        looking.set()
+        assert ends.wait(20)
+        return known(project, index, now)
+
+    reception = house.reception()
+    reception.search(by(SATO), QUESTION, 5, trace())
+    reception._boards._gate = slow  # pyright: ignore[reportPrivateUsage]
+    house.eligibility = "suspended"
+    house.later(seconds=6)
+    first = threading.Thread(target=lambda: ended.append(refusal(reception, by(MORI), as_of=house.clock.now() - timedelta(days=9))))
+    first.start()
+    assert looking.wait(20)
+    reception.search(by(SATO), QUESTION, 5, trace())
+    house.later(seconds=4)
+    second = threading.Thread(target=lambda: ended.append(refusal(reception, by(SATO))))
+    second.start()
+    second.join(0.3)
+    assert second.is_alive() and not ended, "it waits for the word"
+    ends.set()
+    for thread in (first, second):
+        thread.join(20)
+    assert sorted(ended) == [Reason.NOTHING_THEN, Reason.SUSPENDED]
+
+
 def test_a_ledger_that_does_not_hold_opens_nothing_to_anybody(house: House) -> None:
     house.broken_gate = LedgerBroken("ledger.broken", seq=1, why="hash")
     reception = house.reception()
@@ -221,6 +250,35 @@ def test_a_storage_that_falls_silent_gives_the_last_good_answer_marked_until_tha
     house.later(hours=27)
     assert refusal(reception, by(SATO)) is Reason.OVERLAY_STALE
     assert refusal(house.reception(), by(SATO)) is Reason.UNAVAILABLE
+
+
+def test_a_reading_that_storage_is_slow_to_confirm_is_marked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.serving import today
+
+    reading, ends, real = threading.Event(), threading.Event(), today.pinned
+    reception = house.reception()
+
+    def asked() -> tuple[Served, bool]:
+        served = reception.search(by(SATO), QUESTION, 5, trace())
+        return served, bodies.answer(served).freshness.degraded
+
+    def slow(*given: Any) -> Any:
+        reading.set()
+        assert ends.wait(20)
+        return real(*given)
+
+    first, _ = asked()
+    monkeypatch.setattr(today, "pinned", slow)
+    house.later(seconds=6)
+    other = threading.Thread(target=asked)
+    other.start()
+    assert reading.wait(20) and not asked()[1]
+    house.later(seconds=4)
+    assert asked()[1]
+    ends.set()
+    other.join(20)
+    confirmed, degraded = asked()
+    assert not degraded and confirmed.today.accounts is first.today.accounts, "nothing new is put in order anew"
 
 
 @pytest.mark.parametrize("what", ["audit", "embedder", "store", "records"])
@@ -337,6 +395,33 @@ def test_the_status_says_whether_one_would_be_answered_and_the_inside_to_those_w
     house.later(seconds=10)
     closed, preview = (bodies.status(reception, reception.situation(by(mail))) for mail in (SATO, MORI))
     assert (closed.answers, closed.code, preview.answers) == (False, "serving.ineligible", True)
+
+
+def test_what_is_wrong_in_people_yaml_is_told_to_no_caller_and_answers_nobody(house: House) -> None:
+    reception = house.reception()
+    twice = [{"id": name, "mail": MORI} for name in ("mori", "mori-again")]
+    write_yaml(house.project.folder / "people.yaml", {"people": twice})
+    with pytest.raises(AnswerWithheld) as withheld:
+        reception.search(by(SATO), QUESTION, 5, trace())
+    assert withheld.value.reason is Reason.UNAVAILABLE
+    for told in (withheld.value.say("ja"), withheld.value.say("en")):
+        assert "mori" not in told and str(house.project.folder) not in told
+    assert [row["decision"] for row in house.log.rows()] == ["unavailable"]
+    write_yaml(house.project.folder / "people.yaml", {"people": twice[:1]})
+    assert titles(reception.search(by(SATO), QUESTION, 5, trace()))
+
+
+def test_a_status_whose_audit_cannot_be_read_is_a_refusal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception = house.reception()
+
+    def silent(*_: object) -> None:
+        raise DeltaError("storage is down")
+
+    monkeypatch.setattr(AuditLog, "table", silent)
+    with pytest.raises(AnswerWithheld) as withheld:
+        bodies.status(reception, reception.situation(by(MORI)))
+    assert withheld.value.reason is Reason.UNAVAILABLE
+    assert bodies.status(reception, reception.situation(by(SATO))).answers, "a reader's needs no audit"
 
 
 def test_an_old_answer_asked_again_is_the_same_until_something_was_taken_away_and_then_says_what_and_why(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from conformance.live import write_yaml
 
 from pipelines.project import Project
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -58,3 +59,11 @@ def test_everybody_is_a_reader_and_the_project_names_the_others_by_address_in_wh
     project: Project = replace(house.project, file=house.project.file.model_copy(update={"serving": block}))
     assert roles_of(project, SATO) == {Role.READER}
     assert roles_of(project, MORI) == {Role.READER, Role.OPERATOR, Role.APPROVER}
+
+
+def test_people_yaml_gives_roles_and_takes_them_as_soon_as_it_is_written_anew(house: House) -> None:
+    for roles in (["engineer"], [], ["approver"]):
+        write_yaml(house.project.folder / "people.yaml", {"people": [{"id": "sato", "mail": SATO, "roles": roles}]})
+        assert roles_of(house.project, SATO) == {Role.READER, *map(Role, roles)}
+    (house.project.folder / "people.yaml").unlink()
+    assert roles_of(house.project, SATO) == {Role.READER}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Iterator, Sequence
 
 from benchmarks.measure import Measure, could_not
 
-PARTS = tuple(part for part in ("refresh", "scale", "chunking", "releases") if importlib.util.find_spec(f"benchmarks.index_{part}"))
+PARTS = ("refresh", "scale", "chunking", "releases")
 
 
 def measures(parts: Sequence[str] = ()) -> Iterator[Measure]:

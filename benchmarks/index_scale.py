@@ -21,8 +21,6 @@ DIM, CLUSTERS, PRINCIPALS, EACH = 384, 2_000, 5_000, 20
 #: Share of the chunks that a reader of each band may see.
 BANDS = {"narrow": 0.003, "mid": 0.055, "wide": 0.34, "huge": 0.61}
 READERS = 10 if quick() else 40
-#: Below it nothing approximate is asked: in the short form the wide bands must still lie above.
-EXACT = 5_000 if quick() else 20_000
 K = 10
 
 
@@ -116,9 +114,10 @@ def _texts(rows: int, rng: Any) -> list[str]:
 
 
 def written(made: World, folder: str) -> tuple[LanceStore, float]:
-    from pipelines.index.store import LanceStore
+    from pipelines.index.store import EXACT_LIMIT, LanceStore
 
-    store = LanceStore(folder, "scale", DIM, EXACT)
+    # Below the limit nothing approximate is asked: in the short form the wide bands must still lie above.
+    store = LanceStore(folder, "scale", DIM, 5_000 if quick() else EXACT_LIMIT)
     began = time.perf_counter()
     store.write(made.chunks, made.vectors)
     return store, time.perf_counter() - began

@@ -7,11 +7,11 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Measure, could_not
 from benchmarks.retrieval_data import CACHE, names, paragraphs, questions
+from pipelines.index.evaluation.figures import wilson
 
 if TYPE_CHECKING:
     from pipelines.index.chunks import Chunk
@@ -145,25 +145,18 @@ def _said(weights: Weights) -> str:
     return f"{weights.method} {weights.lexical:g}/{weights.vector:g}"
 
 
-def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    share, square = hits / total, z * z
-    middle, half = share + square / (2 * total), z * sqrt(share * (1 - share) / total + square / (4 * total * total))
-    return round((middle - half) / (1 + square / total), 4), round((middle + half) / (1 + square / total), 4)
-
-
 def _recall(name: str, places: dict[str, list[int]], told: str, bound: float | None) -> Measure:
     hits = {half: sum(0 < place <= 5 for place in found) for half, found in places.items()}
     total = len(places["hybrid"])
     share, better = hits["hybrid"] / total, max(hits["words"], hits["vectors"]) / total
-    low, high = wilson(hits["hybrid"], total)
+    interval = wilson(hits["hybrid"], total)
     return Measure(
         name,
         round(share, 4),
         round(better, 4),
         "share",
         round(share / better, 4),
-        (low, high),
+        (round(interval.low, 4), round(interval.high, 4)),
         total,
         f"{f'>= {bound} and ' if bound else ''}not below the better half",
         share >= (bound or 0) and share >= better,

@@ -165,10 +165,12 @@ def serving(folder: Path) -> Generator[Serving]:
         for line in process.stdout:
             said += line
             with contextlib.suppress(json.JSONDecodeError):
-                yield Serving(str(json.loads(said)["url"]), process)
+                json.loads(said)
                 break
         else:
             raise RuntimeError(f"fortnight serve ended with {process.wait()} before it served")
+        # Outside of what reads the line: an error of the measure is the measure's.
+        yield Serving(str(json.loads(said)["url"]), process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)

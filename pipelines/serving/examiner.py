@@ -15,6 +15,7 @@ from pipelines.index.evaluation.examination import Answered, Piece, Standing
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
 from pipelines.index.store import Allow, FilterMode, Filters, Found, IndexStore, Weights
+from pipelines.landing.published import store_options
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.serving.audit import AuditRow, text_hash
@@ -96,7 +97,8 @@ class ExaminationLog:
         ]
         table = pa.Table.from_pylist(told, schema=_schema())
         try:
-            write_deltalake(self.uri, table, mode="append", configuration={"delta.appendOnly": "true"})
+            options = store_options(self.uri)
+            write_deltalake(self.uri, table, mode="append", configuration={"delta.appendOnly": "true"}, storage_options=options)
         except (DeltaError, OSError) as error:
             raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what=type(error).__name__) from error
         self.rows.clear()

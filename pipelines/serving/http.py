@@ -135,7 +135,7 @@ def _health(reception: Reception) -> APIRouter:
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Counts and seconds for Prometheus; no person, no text."""
-        return Response(reception.metrics.text(), media_type=reception.metrics.content_type)
+        return Response(reception.measured(), media_type=reception.metrics.content_type)
 
     return router
 

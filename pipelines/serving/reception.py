@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -175,7 +176,6 @@ class Reception:
             if self._draining:
                 raise AnswerWithheld(Reason.DRAINING)
             today, now = self._watch.today(), self.clock.now()
-            self.metrics.access_age((now - today.overlay.read_at).total_seconds())
             self._fresh(today, now)
             board = self._boards.board()
             if number := board.production.release if board.production else board.newest:
@@ -183,6 +183,14 @@ class Reception:
         except AnswerWithheld as error:
             return error.code
         return ""
+
+    def measured(self) -> bytes:
+        """What a monitoring system may see, with the age that access has now: a scrape is enough to learn it, and no age is told where none is known."""
+        try:
+            self.metrics.access_age((self.clock.now() - self._watch.today().overlay.read_at).total_seconds())
+        except AnswerWithheld:
+            self.metrics.access_age(math.nan)
+        return self.metrics.text()
 
     @property
     def _public(self) -> frozenset[str]:

@@ -483,11 +483,22 @@ def test_metrics_count_by_code_and_know_no_person(house: House) -> None:
     house.eligibility = "revoked"
     house.later(seconds=10)
     refusal(reception, by(SATO))
-    reception.ready()
-    text = reception.metrics.text().decode()
+    text = reception.measured().decode()
     assert 'fortnight_answers_total{action="search",index="support",outcome="ok"} 1.0' in text
     assert 'outcome="serving.revoked"} 1.0' in text and "fortnight_access_age_seconds" in text
     assert "sato" not in text
+
+
+def test_a_scrape_alone_tells_how_old_access_is_and_no_age_where_none_is_known(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception = house.reception()
+    house.later(hours=2)
+    assert b'fortnight_access_age_seconds{index="support"} 7200.0' in reception.measured()
+
+    def silent(*_: object) -> None:
+        raise DeltaError("storage is down")
+
+    monkeypatch.setattr("pipelines.serving.today.pinned", silent)
+    assert b'fortnight_access_age_seconds{index="support"} NaN' in house.reception().measured()
 
 
 def test_an_instruction_in_a_document_comes_as_data_marked_as_such(house: House) -> None:

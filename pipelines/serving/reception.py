@@ -106,7 +106,9 @@ class Reception:
             self._watch.today()
             board = self._boards.board()
             if number := board.production.release if board.production else board.newest:
-                self._boards.release(number).store.count()
+                release = self._boards.release(number)
+                # Nobody asks, so nothing is found; what every question reads first is read.
+                release.store.search("warm", [0.0] * release.manifest.dim, frozenset({"nobody"}), 1, lambda _: False)
 
     def drain(self) -> None:
         """Refuse what comes from now on; what is under way ends."""

@@ -101,7 +101,8 @@ class AuditLog(AuditStore):
 
     def _parts(self, row: AuditRow, noted: set[tuple[str, str, str]]) -> list[dict[str, dict[str, Any]]]:
         """What each table gets of a row, behind what an opening row gives."""
-        person, principals = self.person_hash(row.person), keyed(self._key, f"principals\n{closures_text(row.closures)}")
+        closures = closures_text(row.closures)
+        person, principals = self.person_hash(row.person), keyed(self._key, f"principals\n{closures}")
         person_salt, query_salt = secrets.token_hex(16), secrets.token_hex(16) if self._keep_query else None
         values = {name: value for name, value in asdict(row).items() if name not in _APART}
         values |= {
@@ -127,7 +128,6 @@ class AuditLog(AuditStore):
         # Noted once an hour, not once for all: a set that was forgotten meanwhile is there again for questions asked after that.
         name = f"{row.asked_at:%Y-%m-%dT%H}", principals, person
         if name not in self._known | noted:
-            closures = closures_text(row.closures)
             made[-1][PRINCIPALS] = {
                 "noted_at": row.asked_at,
                 "principals_hash": principals,

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: A table of up to so many rows needs no approximate index: its vectors are held in memory, and every visible one is compared.
 EXACT_LIMIT = 20_000
-#: Of a larger table, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions.
-_FEW = 20_000
+#: Of a larger table, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
+#: ``python -m benchmarks index.scale``: from about a thousand rows on, to read their vectors costs more than to ask the graph, and finds the same.
+_FEW = 2_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
 #: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``. Each is read from the table,

@@ -35,7 +35,7 @@ def rollback(
         opened.index(index)
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
-        from pipelines.index.inputs import embedder_of
+        from pipelines.index.models import embedder_of
         from pipelines.index.rollback import Model, roll_back
 
         if not by.strip() or not reason.strip():

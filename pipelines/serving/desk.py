@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.releases import newest_candidate
 from pipelines.landing.families import Families

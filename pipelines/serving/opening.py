@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import FixConfiguration
 from expectations.durations import duration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.project import Project
 from pipelines.serving.audit_log import audit_of
 from pipelines.serving.metrics import Metrics

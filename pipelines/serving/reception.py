@@ -117,6 +117,9 @@ class Reception:
     def close(self) -> None:
         self.drain()
         self._spans.close()
+        # What waits is stored already; where it cannot be brought together now, the next to come does.
+        with suppress(AnswerWithheld):
+            self.log.settle()
 
     def search(
         self, caller: Caller, query: str, k: int, trace: Trace, *, filters: Filters | None = None, as_of: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
+from object_store import LOCAL, s3_server
 
 from pipelines.serving import forgetting
 from pipelines.serving.audit import AuditHit, AuditRow
@@ -480,3 +484,16 @@ def test_a_table_that_somebody_wrote_into_by_hand_is_seen(tmp_path: Path) -> Non
     write_deltalake(DeltaTable(log.answers), pa.Table.from_pylist([forged], schema=answers_schema()), mode="append")
     found = log.verify()
     assert found.flaw is not None and found.flaw.segment == "2026-11-02-forged00"
+
+
+def test_on_an_object_store_too_every_row_is_read_at_once_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server() as port:
+        for name, value in (LOCAL | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}).items():
+            monkeypatch.setenv(name, value)
+        log, other = AuditLog("s3://lake/audit", key=b"k"), AuditLog("s3://lake/audit", key=b"k")
+        for n in range(3):
+            log.record(replace(ROW, query=f"question {n}"))
+        assert [row["query"] for row in other.rows()] == [f"question {n}" for n in range(3)]
+        other.settle()
+        log.settle()
+        assert other.verify() == log.verify() and log.verify().rows == 4 and not log._journal.read()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PROJECT_VARIABLE = "FORTNIGHT_PROJECT"
 KINDS = ("kintone", "soap", "sharepoint")
+#: Those whose sources send webhooks.
+HOOKED = ("kintone", "sharepoint")
 
 
 class _Strict(BaseModel):
@@ -112,6 +114,13 @@ class ProjectFile(_Strict):
             ).isoformat()  # YAML makes a date of an unquoted one
         except ValueError:
             raise ValueError(f"{value} is no date of the form YYYY-MM-DD") from None
+
+    @model_validator(mode="after")
+    def _hooks_of_ours(self) -> ProjectFile:
+        for name in self.watch.hooks:
+            if self.systems.get(name, {}).get("kind") not in HOOKED:
+                raise ValueError(f"watch.hooks: {name} is no system of this project that sends webhooks ({' and '.join(HOOKED)} do)")
+        return self
 
 
 @dataclass(frozen=True)

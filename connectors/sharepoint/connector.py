@@ -102,10 +102,10 @@ class SharePoint:
         return stirred(self._tenant.graph, cursor.state, library=kind == "library")
 
     def subscriptions(self, streams: Sequence[Stream], receiver: Receiver) -> Sequence[Subscription]:
-        return standing(self._at, streams, receiver, self.watermark())
+        return standing(self._at, streams, receiver, self.watermark)
 
     def subscribe(self, streams: Sequence[Stream], receiver: Receiver, *, renew: bool) -> Subscribed:
-        return keep_subscribed(self._at, streams, receiver, self.watermark(), renew=renew)
+        return keep_subscribed(self._at, streams, receiver, self.watermark, renew=renew)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         with closing():

@@ -6,7 +6,7 @@ minutes), the receiver's secret is never told back. https://learn.microsoft.com/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -61,24 +61,31 @@ def plan(
     )
 
 
-def keep_subscribed(at: Addresses, streams: Sequence[Stream], receiver: Receiver, now: datetime, *, renew: bool) -> Subscribed:
-    """See ``capabilities.Subscribes``."""
+def keep_subscribed(
+    at: Addresses, streams: Sequence[Stream], receiver: Receiver, now: Callable[[], datetime], *, renew: bool
+) -> Subscribed:
+    """See ``capabilities.Subscribes``. ``now`` is the source's clock as of its last answer."""
     graph, failures = at.tenant.graph, list[SourceError | FixConfiguration]()
     wanted = dict.fromkeys(_resources(at, streams, failures).values())
-    planned = plan(wanted, _listed(graph), receiver, now, renew=renew, whole=not failures)
+    there = _listed(graph)
+    at_present = now()
+    planned = plan(wanted, there, receiver, at_present, renew=renew, whole=not failures)
     ends = {one.resource: one.until for one in planned.kept}
-    made = renewed = 0
-    for one in planned.renew:
-        response = graph.sent("PATCH", f"subscriptions/{one.id}", {"expirationDateTime": _written(now + LIFE)}, also={404})
-        if response.status_code == 404:
-            # It was taken away since it was listed.
-            planned = Plan((*planned.make, one.resource), planned.renew, planned.end, planned.kept)
-            del ends[one.resource]
-        else:
-            renewed, ends[one.resource] = renewed + 1, _read(parsed(response)).until
-    for resource in planned.make:
+    made, renewed, make = 0, 0, list(planned.make)
+    try:
+        for one in planned.renew:
+            response = graph.sent("PATCH", f"subscriptions/{one.id}", {"expirationDateTime": _written(at_present + LIFE)}, also={404})
+            if response.status_code == 404:
+                # It was taken away since it was listed.
+                make.append(one.resource)
+                del ends[one.resource]
+            else:
+                renewed, ends[one.resource] = renewed + 1, _read(parsed(response)).until
+    except SourceError as error:
+        failures.append(error)
+    for resource in make:
         try:
-            ends[resource] = _make(graph, resource, receiver, now).until
+            ends[resource] = _make(graph, resource, receiver, at_present).until
             made += 1
         except (SourceError, FixConfiguration) as error:
             failures.append(error)
@@ -89,13 +96,14 @@ def keep_subscribed(at: Addresses, streams: Sequence[Stream], receiver: Receiver
     return Subscribed(made, renewed, len(planned.end), min(ends.values(), default=None))
 
 
-def standing(at: Addresses, streams: Sequence[Stream], receiver: Receiver, now: datetime) -> list[Subscription]:
+def standing(at: Addresses, streams: Sequence[Stream], receiver: Receiver, now: Callable[[], datetime]) -> list[Subscription]:
     """See ``capabilities.Subscribes``."""
     failures: list[SourceError | FixConfiguration] = []
     resources = _resources(at, streams, failures)
     if failures:
         raise failures[0]
-    ends = {one.resource: one.until for one in plan(set(resources.values()), _listed(at.tenant.graph), receiver, now).kept}
+    there = _listed(at.tenant.graph)
+    ends = {one.resource: one.until for one in plan(set(resources.values()), there, receiver, now()).kept}
     return [Subscription(stream, ends.get(resource)) for stream, resource in resources.items()]
 
 

@@ -114,8 +114,8 @@ def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: s
 
 
 def _subscribed(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinition:
-    """Four times a day, and within a quarter of an hour of a notice that asks for it. Off until an operator has opened the receiver's door: till
-    then nothing could be made."""
+    """Four times a day, and within a quarter of an hour of a notice that asks for it. Off until an operator has opened the receiver's door."""
+    zone = ZoneInfo(project.file.timezone)
 
     @dg.schedule(
         job=job,
@@ -125,7 +125,7 @@ def _subscribed(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefi
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
     def subscribed(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        at = context.scheduled_execution_time
+        at = context.scheduled_execution_time.astimezone(zone)
         if (at.hour % 6, at.minute) == (0, 0) or notes.version(project.root, "renewals", system):
             return dg.RunRequest(tags=launch_tags("schedule"))
         return dg.SkipReason(f"no notice asks for a renewal; the subscriptions of {system} are looked after every six hours")

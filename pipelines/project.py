@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
 from connectors.transport import TransportOptions
@@ -114,13 +114,6 @@ class ProjectFile(_Strict):
             ).isoformat()  # YAML makes a date of an unquoted one
         except ValueError:
             raise ValueError(f"{value} is no date of the form YYYY-MM-DD") from None
-
-    @model_validator(mode="after")
-    def _hooks_of_ours(self) -> ProjectFile:
-        for name in self.watch.hooks:
-            if self.systems.get(name, {}).get("kind") not in HOOKED:
-                raise ValueError(f"watch.hooks: {name} is no system of this project that sends webhooks ({' and '.join(HOOKED)} do)")
-        return self
 
 
 @dataclass(frozen=True)
@@ -315,6 +308,10 @@ def load(folder: Path) -> Project:
     for named in (*file.schedule.streams, *(window.of for window in file.maintenance)):
         if named.split("/")[0] not in file.systems:
             raise FixConfiguration("project.unknown_system", system=named.split("/")[0], known=", ".join(sorted(file.systems)))
+    for name in file.watch.hooks:
+        if file.systems.get(name, {}).get("kind") not in HOOKED:
+            reason = f"no system of this project that sends webhooks ({' and '.join(HOOKED)} do)"
+            raise FixConfiguration("project.invalid", path=str(path), place=f"watch.hooks.{name}", reason=reason)
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

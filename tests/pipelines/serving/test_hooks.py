@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from connectors.errors import FixConfiguration, MissingSecret
+from infra.sandbox import process
 from pipelines.project import load
 from pipelines.pull import notes
 from pipelines.pull.notes import Kind
@@ -25,6 +29,7 @@ from pipelines.serving.http import app_of
 from pipelines.serving.letterbox import Letterbox
 from pipelines.serving.tokens import Tokens
 
+from .doors import served
 from .served_house import House
 
 SECRET, OTHER = "s" * 40, "k" * 40
@@ -205,6 +210,24 @@ def test_over_http_a_webhook_becomes_a_note_in_the_storage_and_a_number_in_the_m
     for outcome in ("validated", "noted", "refused"):
         assert f'fortnight_hooks_total{{outcome="{outcome}",system="sharepoint"}} 1.0' in measured
     assert SECRET not in measured and OTHER not in measured
+
+
+def test_what_a_kintone_sends_when_somebody_deletes_a_record_becomes_a_note(
+    hooked: Callable[..., FastAPI], house: House, tmp_path: Path
+) -> None:
+    hooked()
+    process.up(tmp_path, base_port=0, only=("kintone",))
+    try:
+        with served(house.reception(), Tokens(None, house.tokens)) as url:
+            control = partial(process.control, tmp_path, server="kintone")
+            control("webhook", {"app": "FAQ", "url": f"{url}/hooks/kintone?token={OTHER}", "events": ["DELETE_RECORD"]})
+            control("delete_record", {"app": "FAQ", "id": "1", "login": "misaki.sato"})
+            until = time.monotonic() + 20
+            while not notes.version(house.project.root, "notes", "kintone"):
+                assert time.monotonic() < until, "no note came"
+                time.sleep(0.05)
+    finally:
+        process.down(tmp_path)
 
 
 def test_the_door_for_webhooks_opens_no_other_and_says_nothing_of_the_index(hooked: Callable[..., FastAPI], house: House) -> None:

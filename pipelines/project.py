@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PROJECT_VARIABLE = "FORTNIGHT_PROJECT"
 KINDS = ("kintone", "soap", "sharepoint")
+#: Those whose sources send webhooks.
+HOOKED = ("kintone", "sharepoint")
 
 
 class _Strict(BaseModel):
@@ -306,6 +308,10 @@ def load(folder: Path) -> Project:
     for named in (*file.schedule.streams, *(window.of for window in file.maintenance)):
         if named.split("/")[0] not in file.systems:
             raise FixConfiguration("project.unknown_system", system=named.split("/")[0], known=", ".join(sorted(file.systems)))
+    for name in file.watch.hooks:
+        if file.systems.get(name, {}).get("kind") not in HOOKED:
+            reason = f"no system of this project that sends webhooks ({' and '.join(HOOKED)} do)"
+            raise FixConfiguration("project.invalid", path=str(path), place=f"watch.hooks.{name}", reason=reason)
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

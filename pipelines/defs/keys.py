@@ -31,6 +31,11 @@ def tables_key(system: str) -> dg.AssetKey:
     return dg.AssetKey(["tables", system])
 
 
+def subscriptions_key(system: str) -> dg.AssetKey:
+    """The upkeep of a system's subscriptions to changes."""
+    return dg.AssetKey(["subscriptions", system])
+
+
 def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:
     """Roster, agreement and versions of a system."""
     return dg.AssetKey(["access", system]), dg.AssetKey(["agreement", system]), dg.AssetKey(["versions", system])

@@ -14,18 +14,26 @@ from typing import Any
 import click
 import dagster as dg
 import pytest
+import typer
 from dagster._core.instance.config import dagster_instance_config
 from ruamel.yaml import YAML
 
+from pipelines.cli.main import app
+
 DEPLOY = Path(__file__).resolve().parents[2] / "infra" / "deploy"
 ROOT = DEPLOY.parents[1]
-OURS = ("code", "daemon", "webserver", "webserver-readonly")
+OURS = ("code", "daemon", "webserver", "webserver-readonly", "serve")
 #: Where each command's click object lives.
 COMMANDS = {
     "dagster": ("dagster._cli", "create_dagster_cli"),
     "dagster-daemon": ("dagster._daemon.cli", "create_dagster_daemon_cli"),
     "dagster-webserver": ("dagster_webserver.cli", "dagster_webserver"),
+    "fortnight": ("tests.infra.test_deploy", "fortnight"),
 }
+
+
+def fortnight() -> click.Command:
+    return typer.main.get_command(app)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -52,14 +60,14 @@ def command_lines() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("where", "words"), command_lines(), ids=lambda value: value if isinstance(value, str) else "")
-def test_every_command_line_is_one_that_dagster_understands(where: str, words: list[str]) -> None:
+def test_every_command_line_is_one_that_its_program_understands(where: str, words: list[str]) -> None:
     module, name = COMMANDS[words[0]]
     command = getattr(importlib.import_module(module), name)
     if not isinstance(command, click.Command):
         command = command()
     # The workspace must exist where it is parsed: its own file stands in for the one in the image.
     rest = [str(DEPLOY / "workspace.yaml") if word.endswith("workspace.yaml") else word for word in words[1:]]
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and rest[0] in command.commands:
         command = command.commands[rest.pop(0)]
     # Parsed and not run: a flag that went away, or a value it does not take, raises here.
     with command.make_context(words[0], rest):
@@ -140,8 +148,8 @@ def looked_for(workspace: str) -> tuple[str, str]:
 def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_answers() -> None:
     text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
     servers = re.split(r"^server \{", text, flags=re.MULTILINE)[1:]
-    assert len(servers) == 2
-    for server in servers:
+    assert len(servers) == 3, "the third has no page of Dagster's behind it"
+    for server in servers[:2]:
         pattern = re.search(r"location ~\* (\S+) \{\s*return 403;", server)
         assert pattern
         for path in ("/report_asset_check/a/b", "/REPORT_asset_materialization/x", "//report_asset_observation/x"):
@@ -155,6 +163,15 @@ def test_nobody_reads_or_writes_a_page_who_has_not_signed_in() -> None:
     assert [where for where, _ in passed] == ["/", "/"]
     assert all("auth_request /oauth2/auth;" in block for _, block in passed)
     assert len(re.findall(r"location = /oauth2/auth \{\s*internal;", text)) == 2
+
+
+def test_the_port_for_agents_leads_to_answers_alone_and_shows_no_metrics() -> None:
+    text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
+    *_, server = re.split(r"^server \{", text, flags=re.MULTILINE)
+    pattern = re.search(r"location ~\* (\S+) \{\s*return 403;", server)
+    assert pattern and re.match(pattern[1], "//Metrics", re.IGNORECASE) and not re.match(pattern[1], "/search", re.IGNORECASE)
+    command = compose()["services"]["serve"]["command"]
+    assert re.findall(r"proxy_pass\s+(\S+);", server) == [f"http://serve:{command[command.index('--port') + 1]}"]
 
 
 def test_the_added_packages_are_of_the_locks_dagster() -> None:

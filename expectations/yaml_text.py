@@ -16,10 +16,10 @@ from yaml import YAMLError as LibyamlError
 from yaml.events import AliasEvent, DocumentStartEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, StreamEndEvent
 
 try:
-    from yaml.cyaml import CParser
+    from yaml import CSafeLoader
 except ImportError:
     # The wheel of a platform may come without libyaml.
-    CParser = None
+    CSafeLoader = None
 
 #: Where the two part: other line ends, the mark of an encoding, tabs, directives, and a quoted key in a list with no space behind its colon.
 _PARTING = re.compile("[\t\r\x85\u2028\u2029\ufeff]|^%|[\"']:[^ \n]", re.MULTILINE)
@@ -48,8 +48,8 @@ def read_yaml(text: str) -> Any:
         pass
     try:
         return YAML(typ="safe").load(text)
-    except ValueError as error:
-        # A date that is none, a number of thousands of digits: ruamel lets through what Python says of it.
+    except (TypeError, ValueError) as error:
+        # A date that is none, a list as a key: ruamel lets through what Python says of it.
         raise YAMLError(str(error)) from error
 
 
@@ -57,20 +57,18 @@ class _Quick:
     """A text by libyaml's events. Raises _Unsure for whatever is not plainly the same to ruamel, and for whatever is wrong."""
 
     def __init__(self, text: str) -> None:
-        if CParser is None or _PARTING.search(text):
+        if CSafeLoader is None or _PARTING.search(text):
             raise _Unsure
         self._text = text
-        self._next: Callable[[], Any] = CParser(text).get_event
+        self._next: Callable[[], Any] = CSafeLoader(text).get_event
 
     def document(self) -> Any:
         try:
             self._next()
-            start = self._next()
-            if type(start) is not DocumentStartEvent or start.explicit:
+            if type(self._next()) is not DocumentStartEvent:
                 raise _Unsure
             value = self._value(self._next(), 0)
-            self._next()
-            if type(self._next()) is not StreamEndEvent:
+            if self._next().explicit or type(self._next()) is not StreamEndEvent:
                 raise _Unsure
         except LibyamlError as error:
             raise _Unsure from error

@@ -1,8 +1,11 @@
-"""Upkeep assets: the daily books of each stream by ids, the weekly compaction and vacuum of each system's tables, and the audit's daily forgetting.
+"""Upkeep assets: the daily books of each stream by ids, the weekly compaction and vacuum of each system's tables, the audit's daily forgetting, and the
+ledger's archive.
 
 https://docs.dagster.io/guides/build/assets
 """
 
+import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +13,7 @@ import dagster as dg
 
 from connectors.errors import FortnightError
 from pipelines.defs import checks
-from pipelines.defs.keys import AUDIT, books_key, stream_key, tables_key
+from pipelines.defs.keys import ARCHIVE, AUDIT, LEDGER, books_key, stream_key, tables_key
 from pipelines.defs.resources import ProjectResource
 from pipelines.project import Project
 
@@ -20,10 +23,10 @@ KEPT_DAYS = 30
 
 
 def upkeep_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """One for the books of each stream, one for the tables of each system, one for the audit where there is an index to answer from."""
+    """One for the books of each stream, one for the tables of each system, one for the archive, one for the audit where there is an index to answer from."""
     systems = sorted({stream.partition("/")[0] for stream in project.contracts})
     audit = [_audit()] if project.file.indexes else []
-    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems), *audit]
+    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems), _archive(), *audit]
 
 
 def _books(stream: str) -> dg.AssetsDefinition:
@@ -83,6 +86,27 @@ def _tables(system: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in counted.items()})
 
     return tables
+
+
+def _archive() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=ARCHIVE,
+        deps=[LEDGER],
+        group_name="evidence",
+        kinds={"delta"},
+        description="Details of evidence older than `ledger.keep_details`, moved out of the ledger, which keeps each row's place and hash.",
+    )
+    def archive(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from pipelines.evidence.keeping import move_old
+
+        try:
+            moved = move_old(project_files.project, f"{socket.gethostname()}:{os.getpid()}", project_files.clock)
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        kept_from = moved.kept_from.isoformat() if moved.kept_from else "-"
+        return dg.MaterializeResult(metadata={"rows": dg.MetadataValue.int(moved.rows), "kept_from": dg.MetadataValue.text(kept_from)})
+
+    return archive
 
 
 def _audit() -> dg.AssetsDefinition:

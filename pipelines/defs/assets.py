@@ -15,7 +15,7 @@ from expectations.contract import Contract, FieldSpec
 from pipelines.defs import checks
 from pipelines.defs.keys import stream_key
 from pipelines.defs.partitions import daily, window_of
-from pipelines.defs.resources import ProjectResource
+from pipelines.defs.resources import FILES, ProjectResource
 from pipelines.project import Project
 from pipelines.pull.outcome import Origin, Request, Result, Trigger
 from pipelines.pull.run import pull
@@ -54,8 +54,10 @@ def _stream_asset(project: Project, contract: Contract, days: dg.DailyPartitions
         metadata={"dagster/column_schema": _column_schema(contract), "contract": dg.MetadataValue.int(contract.version)},
         tags={"fortnight/stream": contract.stream.replace("/", ".")},
         pool=f"source_{contract.system.replace('-', '_')}",
+        required_resource_keys=FILES,
     )
-    def stream_asset(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+    def stream_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        project_files: ProjectResource = context.resources.project_files
         request = _request(context, project_files, contract.stream)
         try:
             with project_files.outside():

@@ -14,7 +14,7 @@ import dagster as dg
 from connectors.errors import FortnightError
 from pipelines.defs import checks
 from pipelines.defs.keys import ARCHIVE, AUDIT, LEDGER, books_key, stream_key, tables_key
-from pipelines.defs.resources import ProjectResource
+from pipelines.defs.resources import FILES, ProjectResource
 from pipelines.project import Project
 
 CHECK = "books"
@@ -46,13 +46,15 @@ def _books(stream: str) -> dg.AssetsDefinition:
             )
         ],
         pool=f"source_{system.replace('-', '_')}",
+        required_resource_keys=FILES,
     )
-    def books(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+    def books(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from pipelines.index.books import books as compare
         from pipelines.index.books import books_check
         from pipelines.pull.outcome import Request
         from pipelines.pull.run import pull
 
+        project_files: ProjectResource = context.resources.project_files
         project, clock = project_files.project, project_files.clock
         try:
             with project_files.outside():

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
-from connectors.transport import TransportOptions
 from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from expectations.yaml_text import read_yaml
 from pipelines.due import Maintenance, Schedule
 from pipelines.index_block import FORTNIGHT, IndexSpec
 from pipelines.operations import Alerts, Watch
@@ -209,6 +209,8 @@ class Project:
             raise FixConfiguration("project.unknown_kind", system=system, kind=str(kind), known=", ".join(KINDS))
         import importlib
 
+        from connectors.transport import TransportOptions
+
         package = importlib.import_module(f"connectors.{kind}")
         config_model = importlib.import_module(f"connectors.{kind}.config").Config
         try:
@@ -285,12 +287,11 @@ def find(given: str | Path | None = None) -> Path:
 
 def load(folder: Path) -> Project:
     """Read project.yaml and every contract. A broken contract does not take the others down: it waits in ``broken``."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     path = folder / "project.yaml"
     try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        raw = read_yaml(path.read_text(encoding="utf-8"))
         file = ProjectFile.model_validate(raw)
     except OSError as error:
         raise FixConfiguration("project.none", folder=str(folder), variable=PROJECT_VARIABLE) from error

@@ -1,5 +1,6 @@
 """Jobs: one per system (its streams in one run, in one process), two for its books and tables, three for its access where it keeps a roster,
-one for its subscriptions where it tells a receiver of changes, one for each index, one for the seal, one for the audit of answers. No logic.
+one for its subscriptions where it tells a receiver of changes, one for each index, one for the seal, one for the ledger's archive, one for the
+audit of answers. No logic.
 
 https://docs.dagster.io/guides/build/jobs
 """
@@ -11,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
-from pipelines.defs.keys import AUDIT, LEDGER, access_keys, books_key, index_keys, stream_key, subscriptions_key, tables_key
+from pipelines.defs.keys import ARCHIVE, AUDIT, LEDGER, access_keys, books_key, index_keys, stream_key, subscriptions_key, tables_key
 from pipelines.defs.tags import job_tags
 from pipelines.project import Project
 from pipelines.pull.subscribing import subscribing
@@ -111,6 +112,15 @@ def jobs(project: Project) -> list[AssetJob]:
             executor_def=IN_PROCESS,
             tags=job_tags("seal"),
             description="Seal every closed day: the only writer of the chain.",
+        )
+    )
+    found.append(
+        dg.define_asset_job(
+            "archive",
+            selection=dg.AssetSelection.assets(ARCHIVE),
+            executor_def=IN_PROCESS,
+            tags=job_tags("archive"),
+            description="Move the details of old evidence out of the ledger, into the archive beside it.",
         )
     )
     if project.file.indexes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 LEDGER = dg.AssetKey(["evidence", "ledger"])
+#: Where the details of the ledger's old evidence lie.
+ARCHIVE = dg.AssetKey(["evidence", "archive"])
 #: What is on record of answers.
 AUDIT = dg.AssetKey(["serving", "audit"])
 #: The check on an index's candidate that shows where it stands.

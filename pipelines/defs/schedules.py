@@ -1,5 +1,5 @@
-"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed, the audit behind it; memberships every quarter of an hour; subscriptions where
-there are any. When a slot is due is the calendar's to say.
+"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed, the audit and the archive behind it;
+memberships every quarter of an hour; subscriptions where there are any. When a slot is due is the calendar's to say.
 
 https://docs.dagster.io/guides/automate/schedules
 """
@@ -59,6 +59,7 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
     if project.file.indexes:
         # At night, behind the seal: whoever asks meanwhile is answered.
         made.append(_daily(project, found["audit"], due.seal_hour, 40, partitioned=False))
+    made.append(_archive(project, found["archive"]))
     return made
 
 
@@ -131,6 +132,19 @@ def _subscribed(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefi
         return dg.SkipReason(f"no notice asks for a renewal; the subscriptions of {system} are looked after every six hours")
 
     return subscribed
+
+
+def _archive(project: Project, job: AssetJob) -> dg.ScheduleDefinition:
+    """Off until an operator turns it on: for one commit the ledger is not append-only, and that is for a person to decide. Behind the seal, whose
+    lease it needs."""
+    return dg.ScheduleDefinition(
+        job=job,
+        name=f"{job.name}_weekly",
+        cron_schedule=f"40 {(project.file.schedule.seal_hour + 1) % 24} * * 0",
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        tags=launch_tags("schedule"),
+    )
 
 
 def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:

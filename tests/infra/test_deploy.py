@@ -15,7 +15,10 @@ import click
 import dagster as dg
 import pytest
 import typer
+from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.config import pg_config
 from ruamel.yaml import YAML
 
 from pipelines.cli.main import app
@@ -80,7 +83,8 @@ def test_the_commands_are_installed_under_these_names() -> None:
 
 @pytest.mark.parametrize("path", ["infra/deploy/dagster.yaml", "pipelines/defs/instance.yaml"])
 def test_the_instance_loads(path: str, tmp_path: Path) -> None:
-    """PostgreSQL's library is not among the tests' packages: its block is checked below, and the rest loads with SQLite in its place."""
+    """PostgreSQL's library is not among the tests' packages: the test below takes its block as far as Dagster itself reads it; the rest loads
+    with SQLite in its place."""
     config = YAML(typ="safe").load((ROOT / path).read_text(encoding="utf-8"))
     config.pop("storage", None)
     with (tmp_path / "dagster.yaml").open("w", encoding="utf-8") as target:
@@ -91,6 +95,39 @@ def test_the_instance_loads(path: str, tmp_path: Path) -> None:
         assert instance.run_retries_enabled and not instance.run_retries_retry_on_asset_or_op_failure
         assert instance.run_monitoring_max_runtime_seconds == 7200
         assert not instance.telemetry_enabled
+
+
+#: What the environment gives, with signs that a URL would trip over.
+POSTGRES = {"DAGSTER_PG_HOST": "db", "DAGSTER_PG_DB": "dagster", "DAGSTER_PG_USER": "fortnight", "DAGSTER_PG_PASSWORD": "p@ss/w:rd#1"}
+
+
+def test_the_deployed_instance_keeps_all_its_storage_in_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file as it is, read as every process of Dagster reads it. Short of the class itself and of a server, which the image has."""
+    for name, value in POSTGRES.items():
+        monkeypatch.setenv(name, value)
+    ref = InstanceRef.from_dir(str(DEPLOY))
+    storages = (ref.storage_data, ref.run_storage_data, ref.event_storage_data, ref.schedule_storage_data)
+    assert [(one.module_name, one.class_name) for one in storages if one] == [
+        ("dagster_postgres", "DagsterPostgresStorage"),
+        ("dagster_postgres", "PostgresRunStorage"),
+        ("dagster_postgres", "PostgresEventLogStorage"),
+        ("dagster_postgres", "PostgresScheduleStorage"),
+    ]
+    # The schema is Dagster's own, the one that the class takes.
+    read_as = process_config(pg_config(), ref.storage_data.config_dict)
+    assert read_as.success, read_as.errors
+    told = read_as.value["postgres_db"]
+    assert (told["hostname"], told["db_name"], told["username"], told["password"]) == tuple(POSTGRES.values())
+    assert told["port"] == 5432
+
+
+@pytest.mark.parametrize("missing", POSTGRES)
+def test_an_instance_without_one_of_its_variables_is_refused(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in POSTGRES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    read_as = process_config(pg_config(), read("dagster.yaml")["storage"]["postgres"])
+    assert not read_as.success and missing in str(read_as.errors)
 
 
 def test_both_instances_keep_ticks_and_limit_runs_alike() -> None:

@@ -26,6 +26,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rows and one pair; claims nothing that depends on the machine's speed")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     given = parser.parse_args()
+    if given.quick:
+        # Before a family is imported, be it to learn its parts: sizes are read at import, and by processes that measure.
+        os.environ["BENCH_QUICK"] = "1"
     asked: dict[str, list[str]] = {}
     for name in given.names or FAMILIES:
         family, _, part = name.partition(".")
@@ -34,9 +37,6 @@ def main() -> int:
     if unknown:
         print(f"no such family: {', '.join(unknown)}; there are: {', '.join(FAMILIES)}", file=sys.stderr)
         return 2
-    if given.quick:
-        # Before a family is imported: processes that measure read it too.
-        os.environ["BENCH_QUICK"] = "1"
     found: list[Measure] = []
     for family, parts in asked.items():
         module = importlib.import_module(f"benchmarks.{family}")

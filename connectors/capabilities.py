@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -122,6 +122,46 @@ class Stirs(Protocol):
         ``since`` is the last pull's watermark (aware UTC), ``cursor`` what its last page left; both None where nothing was ever pulled.
         None as the answer: this stream can't be asked so, and only its slots see its changes.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where a source shall send its notices, and the secret that it repeats in each, by which the receiver knows them."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Until when (aware UTC) the source tells the receiver of a stream's changes; None where it does not."""
+
+    stream: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """What was done so that the source tells of its changes: subscriptions made, renewed, and taken away; ``until`` is the first end of any."""
+
+    made: int
+    renewed: int
+    ended: int
+    until: datetime | None
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """A connector whose source tells a receiver of changes for as long as it is asked to, time and again."""
+
+    def subscriptions(self, streams: Sequence[Stream], receiver: Receiver) -> Sequence[Subscription]:
+        """How it stands now, for those of these streams whose source can tell. Changes nothing."""
+        ...
+
+    def subscribe(self, streams: Sequence[Stream], receiver: Receiver, *, renew: bool) -> Subscribed:
+        """Sees to it that there is one subscription for each place behind these streams and none else to this receiver. ``renew``: also those
+        that would last. Does what it can before it raises SourceError or FixConfiguration for what it can't."""
         ...
 
 

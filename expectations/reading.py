@@ -13,6 +13,7 @@ from connectors.messages import Said
 from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.rules import check_rule
+from expectations.yaml_text import read_yaml
 
 
 def read_contract(path: Path) -> Contract:
@@ -28,11 +29,10 @@ def read_contract(path: Path) -> Contract:
 
 def parse_contract(text: str, path: Path) -> Contract:
     """A contract from its text; ``path`` is what errors call it."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        raw = YAML(typ="safe").load(text)
+        raw = read_yaml(text)
     except YAMLError as error:
         raise FixConfiguration("contract.not_yaml", path=str(path), reason=" ".join(str(error).split())) from error
     try:
@@ -40,20 +40,19 @@ def parse_contract(text: str, path: Path) -> Contract:
     except ValidationError as error:
         place, reason = first_fault(error, Contract)
         raise FixConfiguration("contract.invalid", path=_at(path, text, place), place=place, reason=reason) from error
+    types: dict[str, Any] = {}
     for number, field in enumerate(contract.fields):
         try:
-            field.column()
+            types[field.name] = field.column().type
         except FixConfiguration as error:
             reason = Said(lambda lang, error=error: error.say(lang).rstrip(".。"))
             at = _at(path, text, f"fields.{number}.type")
             raise FixConfiguration("contract.invalid", path=at, place=f"fields.{number} ({field.name})", reason=reason) from error
-    names = {field.name for field in contract.fields}
     for place, name in named(contract):
-        if name not in names:
+        if name not in types:
             raise FixConfiguration("contract.no_such_field", path=_at(path, text, place), field=name)
     if contract.parent and not set(contract.parent.key) < set(contract.key):
         raise FixConfiguration("contract.parent_key", path=_at(path, text, "parent.key"), parent=contract.parent.stream)
-    types = {field.name: field.column().type for field in contract.fields}
     for number, rule in enumerate(contract.expectations):
         try:
             check_rule(rule.expect, rule.column, rule.arguments(), types, contract.stream)

@@ -93,9 +93,25 @@ class Alerts(_Strict):
     channels: dict[str, Channel] = {}
 
 
+class Hook(_Strict):
+    """A system that sends webhooks to ``fortnight serve``. ``secret`` is what proves them: SharePoint repeats it in each notification, for
+    kintone it stands in the address that its app sends to. ``url`` is where SharePoint reaches the receiver, where that is not below ``serving.url``."""
+
+    secret: Any
+    url: str = Field(default="", pattern=r"^(https://[^/?#\s]+[^?#\s]*)?$")
+
+    _referenced = field_validator("secret")(_reference)
+
+
 class Watch(_Strict):
-    """How often change sensors ask a source, in seconds. Systems in ``notes`` have a webhook receiver that leaves notes (docs/operators.md):
-    a note is acted upon within half a minute, and the source is asked at once."""
+    """How often change sensors ask a source, in seconds. For systems in ``hooks`` the service receives webhooks and leaves notes; those in
+    ``notes`` have a receiver of your own that does (docs/operators.md). A note is acted upon within half a minute: the source is asked at once."""
 
     seconds: int = Field(default=300, ge=30)
     notes: tuple[str, ...] = ()
+    hooks: dict[str, Hook] = {}
+
+    @property
+    def noted(self) -> frozenset[str]:
+        """Systems for which notes are looked for."""
+        return frozenset((*self.notes, *self.hooks))

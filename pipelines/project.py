@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from connectors.errors import FixConfiguration, MissingSecret
-from connectors.transport import TransportOptions
 from connectors.validation import first_fault
 from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
+from expectations.yaml_text import read_yaml
 from pipelines.due import Maintenance, Schedule
 from pipelines.index_block import FORTNIGHT, IndexSpec
 from pipelines.operations import Alerts, Watch
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PROJECT_VARIABLE = "FORTNIGHT_PROJECT"
 KINDS = ("kintone", "soap", "sharepoint")
+#: Those whose sources send webhooks.
+HOOKED = ("kintone", "sharepoint")
 
 
 class _Strict(BaseModel):
@@ -207,6 +209,8 @@ class Project:
             raise FixConfiguration("project.unknown_kind", system=system, kind=str(kind), known=", ".join(KINDS))
         import importlib
 
+        from connectors.transport import TransportOptions
+
         package = importlib.import_module(f"connectors.{kind}")
         config_model = importlib.import_module(f"connectors.{kind}.config").Config
         try:
@@ -283,12 +287,11 @@ def find(given: str | Path | None = None) -> Path:
 
 def load(folder: Path) -> Project:
     """Read project.yaml and every contract. A broken contract does not take the others down: it waits in ``broken``."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     path = folder / "project.yaml"
     try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        raw = read_yaml(path.read_text(encoding="utf-8"))
         file = ProjectFile.model_validate(raw)
     except OSError as error:
         raise FixConfiguration("project.none", folder=str(folder), variable=PROJECT_VARIABLE) from error
@@ -306,6 +309,10 @@ def load(folder: Path) -> Project:
     for named in (*file.schedule.streams, *(window.of for window in file.maintenance)):
         if named.split("/")[0] not in file.systems:
             raise FixConfiguration("project.unknown_system", system=named.split("/")[0], known=", ".join(sorted(file.systems)))
+    for name in file.watch.hooks:
+        if file.systems.get(name, {}).get("kind") not in HOOKED:
+            reason = f"no system of this project that sends webhooks ({' and '.join(HOOKED)} do)"
+            raise FixConfiguration("project.invalid", path=str(path), place=f"watch.hooks.{name}", reason=reason)
     contracts: dict[str, Contract] = {}
     broken: dict[str, FixConfiguration] = {}
     for contract_path in sorted((folder / "contracts").glob("*/*.yaml")):

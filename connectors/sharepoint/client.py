@@ -18,7 +18,7 @@ from connectors.sharepoint.governor import Governor
 from connectors.transport import Again, Transport, TransportOptions, retry_after
 
 Json = Mapping[str, Any]
-#: Graph asks for retries on these; 500 (generalException) is transient on SharePoint and all calls here are reads.
+#: Graph asks for retries on these; 500 (generalException) is transient on SharePoint and no call here harms by coming twice.
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504, 509})
 
 
@@ -64,6 +64,15 @@ class Api:
     ) -> httpx.Response:
         """A GET whose status is below 400 or in ``also``; any other status is raised as the error it means."""
         response = self.transport.send("GET", url, params=params, headers=headers)
+        if response.status_code < 400 or response.status_code in also:
+            return response
+        raise refusal(response)
+
+    def sent(
+        self, method: str, url: str, body: Json | None = None, *, headers: Mapping[str, str] | None = None, also: Container[int] = ()
+    ) -> httpx.Response:
+        """A request that changes something and does no harm when it arrives twice. Status as with ``response``."""
+        response = self.transport.send(method, url, json=body, headers=headers, idempotent=True)
         if response.status_code < 400 or response.status_code in also:
             return response
         raise refusal(response)
@@ -167,8 +176,8 @@ def parsed(response: httpx.Response) -> Json:
     return cast("Json", body)
 
 
-def error_code(response: httpx.Response) -> str:
-    """The vendor's own code out of a Graph or REST error body; empty where the body is HTML or nothing."""
+def error_code(response: httpx.Response, part: str = "code") -> str:
+    """The vendor's own code (or, by ``part``, message) out of a Graph or REST error body; empty where the body is HTML or nothing."""
     try:
         body: object = json.loads(response.content)
     except (ValueError, httpx.ResponseNotRead):
@@ -177,7 +186,7 @@ def error_code(response: httpx.Response) -> str:
         return ""
     found = cast("Json", body)
     error = found.get("error") or found.get("odata.error")
-    return str(cast("Json", error).get("code", "")) if isinstance(error, dict) else str(error or "")
+    return str(cast("Json", error).get(part, "")) if isinstance(error, dict) else str(error or "")
 
 
 def refusal(response: httpx.Response) -> SourceError:

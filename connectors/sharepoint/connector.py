@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.access import Access, Scope, unknown_scope
-from connectors.capabilities import Roster, Weight
+from connectors.capabilities import Receiver, Roster, Subscribed, Subscription, Weight
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
@@ -30,6 +30,7 @@ from connectors.sharepoint.roster import read_roster
 from connectors.sharepoint.schema import schema
 from connectors.sharepoint.scopes import ScopeMap
 from connectors.sharepoint.stirred import stirred
+from connectors.sharepoint.subscriptions import keep_subscribed, standing
 from connectors.sharepoint.versions import weigh
 from connectors.transport import TransportOptions
 
@@ -99,6 +100,12 @@ class SharePoint:
         if kind == "pages" or cursor is None:
             return None
         return stirred(self._tenant.graph, cursor.state, library=kind == "library")
+
+    def subscriptions(self, streams: Sequence[Stream], receiver: Receiver) -> Sequence[Subscription]:
+        return standing(self._at, streams, receiver, self.watermark)
+
+    def subscribe(self, streams: Sequence[Stream], receiver: Receiver, *, renew: bool) -> Subscribed:
+        return keep_subscribed(self._at, streams, receiver, self.watermark, renew=renew)
 
     def pull(self, stream: Stream, window: Window, cursor: Cursor | None = None, known: Known | None = None) -> Iterator[Page]:
         with closing():

@@ -15,6 +15,7 @@ from pipelines.cli.output import Bars, JsonOption, LangOption, cell, emit, open_
 if TYPE_CHECKING:
     import dagster as dg
 
+    from pipelines.clock import Clock
     from pipelines.project import Project
 
 QUESTION = "昇格候補者の選考基準を教えてください"
@@ -94,7 +95,7 @@ def _steps(stage: Stage) -> Iterator[tuple[str, Callable[[Stage], None]]]:
     yield word("demo.pull", stage.lang), _pull
     yield word("demo.report", stage.lang), _report
     yield word("demo.index", stage.lang), _index
-    yield word("demo.ask", stage.lang, question=QUESTION), ask
+    yield word("demo.ask", stage.lang, question=QUESTION), _ask
     yield word("demo.gate", stage.lang), _gate
     stage.found["ui"] = None
     if stage.ui_port is not None:
@@ -224,16 +225,22 @@ def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = 
         return run_job(opened, job, clock, bars, partition=today if daily else None, instance=instance).success
 
 
-def ask(stage: Stage) -> None:
-    from connectors.errors import AnswerIsNo
+def _ask(stage: Stage) -> None:
     from pipelines.clock import WallClock
+
+    ask(stage, WallClock())
+
+
+def ask(stage: Stage, clock: Clock) -> None:
+    """The question as three people, at the hour of ``clock``. Raises AnswerIsNo where they are not answered as their access has it."""
+    from connectors.errors import AnswerIsNo
     from pipelines.serving.desk import preview
 
     opened = open_project(stage.folder)
     stage.found.update(question=QUESTION, answers=[])
     answers: list[list[str]] = []
     for person in ASKERS:
-        answer = preview(opened, next(iter(opened.file.indexes)), QUESTION, person, 3, WallClock())
+        answer = preview(opened, next(iter(opened.file.indexes)), QUESTION, person, 3, clock)
         stage.tell("demo.as", person=person)
         for hit in answer.hits:
             stage.show(f"{hit.rank}. {hit.title}  [{hit.stream}]", indent=6)

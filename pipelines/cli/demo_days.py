@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def demo_days(stage: Stage, days: int) -> None:
     """Live the days, then look at what they came to. Raises AnswerIsNo where the script has it otherwise."""
     from pipelines.cli import demo
-    from pipelines.clock import WallClock
+    from pipelines.simulation.home import night_after
 
     began = time.monotonic()
     stage.show("\n1. " + word("demo.days", stage.lang, days=days), indent=0)
@@ -27,10 +27,12 @@ def demo_days(stage: Stage, days: int) -> None:
         closing(found, stage.lang)
     home = demo.Stage(found["home"], stage.port, stage.ui_port, stage.lang, stage.json_)
     stage.show("\n2. " + word("demo.ask", stage.lang, question=demo.QUESTION), indent=0)
-    demo.ask(home)
+    # Who looks at the days hours later finds access too old to answer by, as anywhere: the question belongs to their last night.
+    night = night_after(Path(found["home"]))
+    demo.ask(home, night)
     stage.show("\n3. " + word("demo.promote", stage.lang), indent=0)
     opened = _opened(found["home"])
-    promoted = [told for index in opened.file.indexes for told in promoted_by_two(opened, index, WallClock(), home)]
+    promoted = [told for index in opened.file.indexes for told in promoted_by_two(opened, index, night, home)]
     as_the_script_says(found, stage.lang)
     home.found["ui"] = None
     if stage.ui_port is not None:

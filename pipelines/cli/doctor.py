@@ -58,6 +58,8 @@ def doctor(
                         skipped = told("doctor.not_examined", streams=joined(one.stream for one in streams))
                         worst_probe = max((one.exit for one in probed), default=NO)
                         found.append(Finding(_subject(name, told("doctor.streams")), False, skipped, worst_probe))
+                    if health.ok:
+                        found += _told(opened, name, connector)
                 finally:
                     connector.close()
             except FortnightError as error:
@@ -220,6 +222,26 @@ def _compared(project: Project, connector: Connector, contract: Contract) -> Fin
         return Finding(contract.stream, False, Said(error.say, error.code), error.exit_code)
     found = in_words(drift.changes, now=True, first=drift.first) if drift.changes else told("check.drift_none")
     return Finding(contract.stream, not drift.blocking, found, NO if drift.blocking else 0)
+
+
+def _told(project: Project, system: str, connector: Connector) -> list[Finding]:
+    """Whether the source tells our receiver of each stream's changes, where the project says that it shall."""
+    from connectors.capabilities import Subscribes
+    from connectors.errors import FortnightError
+    from connectors.messages import Said, told
+    from pipelines.pull.subscribing import standing, subscribing
+
+    if system not in subscribing(project) or not isinstance(connector, Subscribes):
+        return []
+    try:
+        return [
+            Finding(told("doctor.told", stream=one.stream), True, told("doctor.told_until", until=f"{one.until:%Y-%m-%d %H:%M}Z"), 0)
+            if one.until
+            else Finding(told("doctor.told", stream=one.stream), False, told("doctor.told_by_nobody", system=system.replace("-", "_")), NO)
+            for one in standing(project, system, connector)
+        ]
+    except FortnightError as error:
+        return [Finding(told("doctor.told", stream=system), False, Said(error.say, error.code), error.exit_code)]
 
 
 def _asked(said: str) -> int:

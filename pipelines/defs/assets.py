@@ -15,7 +15,7 @@ from expectations.contract import Contract, FieldSpec
 from pipelines.defs import checks
 from pipelines.defs.keys import stream_key
 from pipelines.defs.partitions import daily, window_of
-from pipelines.defs.resources import ProjectResource
+from pipelines.defs.resources import FILES, ProjectResource
 from pipelines.project import Project
 from pipelines.pull.outcome import Origin, Request, Result, Trigger
 from pipelines.pull.run import pull
@@ -30,13 +30,14 @@ UNWATCHED: tuple[Trigger, ...] = ("schedule", "sensor", "retry")
 
 def stream_assets(project: Project) -> list[dg.AssetsDefinition]:
     """An asset for every contract; a broken contract becomes an asset that fails with what is wrong, and takes no other down."""
-    return [_stream_asset(project, contract) for contract in project.contracts.values()] + [
+    days = daily(project)
+    return [_stream_asset(project, contract, days) for contract in project.contracts.values()] + [
         _broken_asset(stream, error) for stream, error in project.broken.items()
     ]
 
 
-def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
-    key, partitions = stream_key(contract.stream), daily(project)
+def _stream_asset(project: Project, contract: Contract, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    key = stream_key(contract.stream)
     kind = str(project.file.systems[contract.system].get("kind"))
     owners = [owner for owner in (contract.owners.business, contract.owners.technical) if "@" in owner]
 
@@ -46,15 +47,17 @@ def _stream_asset(project: Project, contract: Contract) -> dg.AssetsDefinition:
         description="\n\n".join(part for part in (contract.title, contract.description) if part) or contract.stream,
         kinds={kind, "delta"},
         owners=owners,
-        partitions_def=partitions,
+        partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=checks.specs(key, partitions),
+        check_specs=checks.specs(key, days),
         code_version=f"contract-{contract.version}",
         metadata={"dagster/column_schema": _column_schema(contract), "contract": dg.MetadataValue.int(contract.version)},
         tags={"fortnight/stream": contract.stream.replace("/", ".")},
         pool=f"source_{contract.system.replace('-', '_')}",
+        required_resource_keys=FILES,
     )
-    def stream_asset(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+    def stream_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        project_files: ProjectResource = context.resources.project_files
         request = _request(context, project_files, contract.stream)
         try:
             with project_files.outside():

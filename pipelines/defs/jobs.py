@@ -1,5 +1,6 @@
 """Jobs: one per system (its streams in one run, in one process), two for its books and tables, three for its access where it keeps a roster,
-one for each index, one for the seal, one for the audit of answers. No logic.
+one for its subscriptions where it tells a receiver of changes, one for each index, one for the seal, one for the ledger's archive, one for the
+audit of answers. No logic.
 
 https://docs.dagster.io/guides/build/jobs
 """
@@ -11,9 +12,10 @@ from typing import Any
 import dagster as dg
 
 from pipelines.defs.access_assets import roster_systems
-from pipelines.defs.keys import AUDIT, LEDGER, access_keys, books_key, index_keys, stream_key, tables_key
+from pipelines.defs.keys import ARCHIVE, AUDIT, LEDGER, access_keys, books_key, index_keys, stream_key, subscriptions_key, tables_key
 from pipelines.defs.tags import job_tags
 from pipelines.project import Project
+from pipelines.pull.subscribing import subscribing
 
 #: What ``dg.define_asset_job`` returns has no public name in Dagster.
 AssetJob = Any
@@ -47,6 +49,10 @@ def books_job_name(system: str) -> str:
 
 def tables_job_name(system: str) -> str:
     return f"tables_{system.replace('-', '_')}"
+
+
+def subscriptions_job_name(system: str) -> str:
+    return f"subscriptions_{system.replace('-', '_')}"
 
 
 def jobs(project: Project) -> list[AssetJob]:
@@ -93,6 +99,12 @@ def jobs(project: Project) -> list[AssetJob]:
         ):
             selection, tags = dg.AssetSelection.assets(key), job_tags(kind, system=system)
             found.append(dg.define_asset_job(name, selection=selection, executor_def=IN_PROCESS, tags=tags, description=what))
+    for system in subscribing(project):
+        selection, tags = dg.AssetSelection.assets(subscriptions_key(system)), job_tags("watch", system=system)
+        what = f"See to it that {system} tells us of its changes."
+        found.append(
+            dg.define_asset_job(subscriptions_job_name(system), selection=selection, executor_def=IN_PROCESS, tags=tags, description=what)
+        )
     found.append(
         dg.define_asset_job(
             "seal",
@@ -100,6 +112,15 @@ def jobs(project: Project) -> list[AssetJob]:
             executor_def=IN_PROCESS,
             tags=job_tags("seal"),
             description="Seal every closed day: the only writer of the chain.",
+        )
+    )
+    found.append(
+        dg.define_asset_job(
+            "archive",
+            selection=dg.AssetSelection.assets(ARCHIVE),
+            executor_def=IN_PROCESS,
+            tags=job_tags("archive"),
+            description="Move the details of old evidence out of the ledger, into the archive beside it.",
         )
     )
     if project.file.indexes:

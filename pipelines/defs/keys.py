@@ -5,6 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 LEDGER = dg.AssetKey(["evidence", "ledger"])
+#: Where the details of the ledger's old evidence lie.
+ARCHIVE = dg.AssetKey(["evidence", "archive"])
 #: What is on record of answers.
 AUDIT = dg.AssetKey(["serving", "audit"])
 #: The check on an index's candidate that shows where it stands.
@@ -29,6 +31,11 @@ def books_key(stream: str) -> dg.AssetKey:
 def tables_key(system: str) -> dg.AssetKey:
     """The upkeep of a system's tables."""
     return dg.AssetKey(["tables", system])
+
+
+def subscriptions_key(system: str) -> dg.AssetKey:
+    """The upkeep of a system's subscriptions to changes."""
+    return dg.AssetKey(["subscriptions", system])
 
 
 def access_keys(system: str) -> tuple[dg.AssetKey, dg.AssetKey, dg.AssetKey]:

@@ -15,6 +15,10 @@ from pipelines.clock import Clock, WallClock
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Report, silent
 
+#: For an asset that every stream has: it names the project by its key. Who asks for it by an annotated argument has Dagster inspect the function many
+#: times over, which is felt with hundreds of streams.
+FILES = {"project_files"}
+
 
 @dataclass(frozen=True)
 class ProjectResource:

@@ -1,5 +1,5 @@
-"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed, the audit behind it; memberships every quarter of an hour.
-When a slot is due is the calendar's to say.
+"""Schedules: the daily slot of each system, the index after them, the seal after the day has closed, the audit and the archive behind it;
+memberships every quarter of an hour; subscriptions where there are any. When a slot is due is the calendar's to say.
 
 https://docs.dagster.io/guides/automate/schedules
 """
@@ -17,6 +17,7 @@ from pipelines.defs.jobs import (
     by_system,
     index_job_name,
     roster_job_name,
+    subscriptions_job_name,
     system_job_name,
     tables_job_name,
     versions_job_name,
@@ -26,6 +27,8 @@ from pipelines.defs.tags import launch_tags
 from pipelines.evidence.calendar import due_slots
 from pipelines.evidence.plan import cadence_of, closed_of, default_cadence
 from pipelines.project import Project
+from pipelines.pull import notes
+from pipelines.pull.subscribing import subscribing
 
 #: How late a right taken away by a group shows.
 _QUARTER = "*/15 * * * *"
@@ -51,10 +54,12 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
         books = later + 30
         made.append(_once_pulled(project, system, found[books_job_name(system)], "daily", f"{books % 60} {books // 60 % 24} * * *"))
         made.append(_once_pulled(project, system, found[tables_job_name(system)], "weekly", _SUNDAY_LATER))
+    made += [_subscribed(project, system, found[subscriptions_job_name(system)]) for system in subscribing(project)]
     made.append(_daily(project, found["seal"], due.seal_hour, 10, partitioned=False))
     if project.file.indexes:
         # At night, behind the seal: whoever asks meanwhile is answered.
         made.append(_daily(project, found["audit"], due.seal_hour, 40, partitioned=False))
+    made.append(_archive(project, found["archive"]))
     return made
 
 
@@ -107,6 +112,39 @@ def _once_pulled(project: Project, system: str, job: AssetJob, how: str, cron: s
         return dg.RunRequest(tags=launch_tags("schedule"))
 
     return waiting
+
+
+def _subscribed(project: Project, system: str, job: AssetJob) -> dg.ScheduleDefinition:
+    """Four times a day, and within a quarter of an hour of a notice that asks for it. Off until an operator has opened the receiver's door."""
+    zone = ZoneInfo(project.file.timezone)
+
+    @dg.schedule(
+        job=job,
+        name=f"{job.name}_often",
+        cron_schedule=_QUARTER,
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    def subscribed(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        at = context.scheduled_execution_time.astimezone(zone)
+        if (at.hour % 6, at.minute) == (0, 0) or notes.version(project.root, "renewals", system):
+            return dg.RunRequest(tags=launch_tags("schedule"))
+        return dg.SkipReason(f"no notice asks for a renewal; the subscriptions of {system} are looked after every six hours")
+
+    return subscribed
+
+
+def _archive(project: Project, job: AssetJob) -> dg.ScheduleDefinition:
+    """Off until an operator turns it on: for one commit the ledger is not append-only, and that is for a person to decide. Behind the seal, whose
+    lease it needs."""
+    return dg.ScheduleDefinition(
+        job=job,
+        name=f"{job.name}_weekly",
+        cron_schedule=f"40 {(project.file.schedule.seal_hour + 1) % 24} * * 0",
+        execution_timezone=project.file.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        tags=launch_tags("schedule"),
+    )
 
 
 def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:

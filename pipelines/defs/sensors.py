@@ -20,6 +20,7 @@ from pipelines.defs.jobs import AssetJob, by_system, system_job_name
 from pipelines.defs.keys import stream_key
 from pipelines.defs.tags import launch_tags
 from pipelines.project import Project, load
+from pipelines.pull import notes
 from pipelines.pull.watch import Fate, Watched, decide, look
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def sensors(project: Project, found: dict[str, AssetJob]) -> list[dg.SensorDefin
 def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinition:
     folder, streams = project.folder, by_system(project)[system]
     watch = project.file.watch
-    noted = system in watch.notes
+    noted = system in watch.noted
 
     @dg.sensor(
         job=job,
@@ -58,7 +59,7 @@ def _changes(project: Project, system: str, job: AssetJob) -> dg.SensorDefinitio
         from pipelines.landing.warehouse import Warehouse
 
         memory, now = Watched.read(context.cursor), WallClock().now()
-        note = _note(project.root, system) if noted else ""
+        note = notes.version(project.root, "notes", system) if noted else ""
         if noted and note == memory.note and memory.looked and now - memory.looked < timedelta(seconds=watch.seconds):
             return dg.SkipReason(f"no new note, and {system} was looked at less than {watch.seconds} s ago")
         live = load(folder)
@@ -116,16 +117,3 @@ def _since(warehouse: Warehouse, stream: str, at: datetime) -> bool:
     """Whether a pull that began after the look published the stream, whoever started it. A pull's id holds the instant of its making."""
     record = warehouse.published(stream)
     return record is not None and (UUID(record.pull_id).int >> 80) > at.timestamp() * 1000
-
-
-def _note(root: str, system: str) -> str:
-    """The version of the note that a webhook receiver left in the storage for the system; empty where there is none."""
-    import obstore
-
-    from pipelines.landing.published import open_store
-
-    try:
-        meta = obstore.head(open_store(root), f"notes/{system}")
-    except FileNotFoundError:
-        return ""
-    return f"{meta['last_modified'].isoformat()}:{meta['size']}:{meta['e_tag'] or ''}"

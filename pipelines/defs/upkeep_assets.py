@@ -1,8 +1,11 @@
-"""Upkeep assets: the daily books of each stream by ids, the weekly compaction and vacuum of each system's tables, and the audit's daily forgetting.
+"""Upkeep assets: the daily books of each stream by ids, the weekly compaction and vacuum of each system's tables, the audit's daily forgetting, the
+ledger's archive, and the subscriptions by which a source tells of its changes.
 
 https://docs.dagster.io/guides/build/assets
 """
 
+import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +13,10 @@ import dagster as dg
 
 from connectors.errors import FortnightError
 from pipelines.defs import checks
-from pipelines.defs.keys import AUDIT, books_key, stream_key, tables_key
-from pipelines.defs.resources import ProjectResource
+from pipelines.defs.keys import ARCHIVE, AUDIT, LEDGER, books_key, stream_key, subscriptions_key, tables_key
+from pipelines.defs.resources import FILES, ProjectResource
 from pipelines.project import Project
+from pipelines.pull.subscribing import subscribing
 
 CHECK = "books"
 #: Days within which every published record, and every candidate, can still be read as it was.
@@ -20,10 +24,12 @@ KEPT_DAYS = 30
 
 
 def upkeep_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """One for the books of each stream, one for the tables of each system, one for the audit where there is an index to answer from."""
+    """One for the books of each stream, one for the tables of each system, one for the archive, one for the audit where there is an index to answer
+    from, one for the subscriptions of each system that has a receiver for its notices."""
     systems = sorted({stream.partition("/")[0] for stream in project.contracts})
     audit = [_audit()] if project.file.indexes else []
-    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems), *audit]
+    told = [_subscriptions(system) for system in subscribing(project)]
+    return [*(_books(stream) for stream in project.contracts), *(_tables(system) for system in systems), _archive(), *audit, *told]
 
 
 def _books(stream: str) -> dg.AssetsDefinition:
@@ -43,13 +49,15 @@ def _books(stream: str) -> dg.AssetsDefinition:
             )
         ],
         pool=f"source_{system.replace('-', '_')}",
+        required_resource_keys=FILES,
     )
-    def books(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
+    def books(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from pipelines.index.books import books as compare
         from pipelines.index.books import books_check
         from pipelines.pull.outcome import Request
         from pipelines.pull.run import pull
 
+        project_files: ProjectResource = context.resources.project_files
         project, clock = project_files.project, project_files.clock
         try:
             with project_files.outside():
@@ -85,6 +93,27 @@ def _tables(system: str) -> dg.AssetsDefinition:
     return tables
 
 
+def _archive() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=ARCHIVE,
+        deps=[LEDGER],
+        group_name="evidence",
+        kinds={"delta"},
+        description="Details of evidence older than `ledger.keep_details`, moved out of the ledger, which keeps each row's place and hash.",
+    )
+    def archive(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from pipelines.evidence.keeping import move_old
+
+        try:
+            moved = move_old(project_files.project, f"{socket.gethostname()}:{os.getpid()}", project_files.clock)
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        kept_from = moved.kept_from.isoformat() if moved.kept_from else "-"
+        return dg.MaterializeResult(metadata={"rows": dg.MetadataValue.int(moved.rows), "kept_from": dg.MetadataValue.text(kept_from)})
+
+    return archive
+
+
 def _audit() -> dg.AssetsDefinition:
     @dg.asset(
         key=AUDIT,
@@ -103,3 +132,33 @@ def _audit() -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata={name: dg.MetadataValue.int(value) for name, value in counted.items()})
 
     return audit
+
+
+def _subscriptions(system: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=subscriptions_key(system),
+        group_name="upkeep",
+        description=f"What {system} was asked to tell us of: one subscription for each library and list, renewed before it ends.",
+        pool=f"source_{system.replace('-', '_')}",
+    )
+    def subscriptions(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
+        from connectors.capabilities import Subscribes
+        from pipelines.landing.storing import storing
+        from pipelines.pull.subscribing import keep_subscribed
+
+        project = project_files.project
+        try:
+            with project_files.outside(), storing(project.root):
+                connector = project.connect(system)
+                try:
+                    assert isinstance(connector, Subscribes)  # as ``subscribing`` found by its kind
+                    done = keep_subscribed(project, system, connector, project_files.clock)
+                finally:
+                    connector.close()
+        except FortnightError as error:
+            raise dg.Failure(description=error.say(), allow_retries=False) from error
+        counted = {"made": done.made, "renewed": done.renewed, "ended": done.ended}
+        ends = {} if done.until is None else {"first_end": dg.MetadataValue.timestamp(done.until)}
+        return dg.MaterializeResult(metadata={**{name: dg.MetadataValue.int(value) for name, value in counted.items()}, **ends})
+
+    return subscriptions

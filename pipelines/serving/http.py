@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -14,7 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.errors import AnswerIsNo, FixConfiguration, FortnightError
+from pipelines.pull.notes import Kind, leave
 from pipelines.serving import bodies
+from pipelines.serving.hooks import Receiver, hooked
+from pipelines.serving.letterbox import Letterbox
 from pipelines.serving.mcp import McpDoor
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.reception import Reception, Served
@@ -63,12 +67,14 @@ def app_of(reception: Reception, tokens: Tokens, url: str) -> FastAPI:
     """The whole service of one index. ``url`` is where clients reach it."""
     block = reception.project.file.serving
     app_url = url.rstrip("/")
+    letterbox = _letterbox(reception)
     door = McpDoor(reception, tokens, limit=block.max_body_bytes, refuse=lambda error, request: _refused(app_url, error, request))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with door.running():
             yield
+        letterbox.close()
         reception.close()
 
     app = FastAPI(title=f"Fortnight: {reception.index}", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -76,6 +82,8 @@ def app_of(reception: Reception, tokens: Tokens, url: str) -> FastAPI:
     app.include_router(_questions(reception))
     app.include_router(_health(reception))
     app.include_router(_metadata(reception, tokens, app_url))
+    if systems := hooked(reception.project):
+        app.include_router(_hooks(reception, Receiver(systems, letterbox.leave)))
     app.router.routes.append(door.route)
     app.add_middleware(BodyLimit, limit=block.max_body_bytes)
     _say_refusals(app, app_url)
@@ -169,6 +177,28 @@ def _metadata(reception: Reception, tokens: Tokens, base: str) -> APIRouter:
     @router.get(f"{METADATA}/mcp", include_in_schema=False)
     def of_mcp() -> JSONResponse:
         return described(f"{base}/mcp")
+
+    return router
+
+
+def _letterbox(reception: Reception) -> Letterbox:
+    def write(kind: Kind, system: str) -> None:
+        leave(reception.project.root, kind, system, f"{reception.clock.now().isoformat()} {secrets.token_hex(8)}")
+
+    return Letterbox(write, lambda system: reception.metrics.hook(system, "not_written"))
+
+
+def _hooks(reception: Reception, receiver: Receiver) -> APIRouter:
+    """Whoever comes here shows no token and learns nothing of the index: all they can do is leave a note."""
+    router = APIRouter()
+
+    @router.post("/hooks/{system}", include_in_schema=False)
+    async def hook(system: str, request: Request) -> Response:
+        reply = receiver.answer(system, request.query_params, await request.body())
+        if reply is None:
+            raise HTTPException(404)
+        reception.metrics.hook(system, reply.outcome)
+        return PlainTextResponse(reply.text, reply.status, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
 
     return router
 

@@ -33,6 +33,7 @@ class Metrics:
         self._access_age = Gauge(
             "fortnight_access_age_seconds", "Age of the oldest access that answers are checked against.", ["index"], registry=self.registry
         )
+        self._hooks = Counter("fortnight_hooks", "Webhooks by how they were answered.", ["system", "outcome"], registry=self.registry)
         self._in_flight = Gauge("fortnight_questions_in_flight", "Questions under way.", ["index"], registry=self.registry)
 
     def ended(self, action: str, outcome: str, seconds: float) -> None:
@@ -45,6 +46,10 @@ class Metrics:
 
     def access_age(self, seconds: float) -> None:
         self._access_age.labels(self._index).set(seconds)
+
+    def hook(self, system: str, outcome: str) -> None:
+        """``system`` is one of the project's: what strangers make up is counted nowhere."""
+        self._hooks.labels(system, outcome).inc()
 
     def in_flight(self, by: int) -> None:
         self._in_flight.labels(self._index).inc(by)

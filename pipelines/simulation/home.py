@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from connectors.errors import FixConfiguration, MissingSecret
+from pipelines.clock import FixedClock
 from pipelines.project import Project, load
 
 _NOTE = "simulation.json"
@@ -58,6 +59,14 @@ def keep(home: Path, note: Note) -> None:
     part = home / f".{_NOTE}.new"
     part.write_text(note.model_dump_json(), encoding="utf-8")
     os.replace(part, home / _NOTE)
+
+
+def night_after(home: Path) -> FixedClock:
+    """The instant up to which a home was lived: what is asked of its days is asked then. Raises FixConfiguration where no day was lived."""
+    note = note_of(home)
+    if note is None:
+        raise FixConfiguration("simulate.nothing_to_resume", home=str(home))
+    return FixedClock(datetime.fromisoformat(note.cursor))
 
 
 @contextmanager

@@ -54,6 +54,12 @@ def test_a_mistake_is_named_with_its_line_and_column(old: str, new: str, line: i
         assert f"orders.yaml:{line}:{column}" in said and place in said
 
 
+def test_a_date_that_is_none_is_a_mistake_of_its_file_alone() -> None:
+    with pytest.raises(FixConfiguration) as error:
+        parse_contract(TEXT + "title: 2026-13-01\n", Path("orders.yaml"))
+    assert error.value.code == "contract.not_yaml" and "orders.yaml" in error.value.say("en")
+
+
 def test_what_is_no_yaml_is_named_with_the_line_that_the_parser_stumbled_over() -> None:
     with pytest.raises(FixConfiguration) as error:
         parse_contract(TEXT.replace("key: [id]", "key: [id"), Path("orders.yaml"))

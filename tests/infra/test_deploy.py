@@ -14,18 +14,29 @@ from typing import Any
 import click
 import dagster as dg
 import pytest
+import typer
+from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.config import pg_config
 from ruamel.yaml import YAML
+
+from pipelines.cli.main import app
 
 DEPLOY = Path(__file__).resolve().parents[2] / "infra" / "deploy"
 ROOT = DEPLOY.parents[1]
-OURS = ("code", "daemon", "webserver", "webserver-readonly")
+OURS = ("code", "daemon", "webserver", "webserver-readonly", "serve")
 #: Where each command's click object lives.
 COMMANDS = {
     "dagster": ("dagster._cli", "create_dagster_cli"),
     "dagster-daemon": ("dagster._daemon.cli", "create_dagster_daemon_cli"),
     "dagster-webserver": ("dagster_webserver.cli", "dagster_webserver"),
+    "fortnight": ("tests.infra.test_deploy", "fortnight"),
 }
+
+
+def fortnight() -> click.Command:
+    return typer.main.get_command(app)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -52,14 +63,14 @@ def command_lines() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("where", "words"), command_lines(), ids=lambda value: value if isinstance(value, str) else "")
-def test_every_command_line_is_one_that_dagster_understands(where: str, words: list[str]) -> None:
+def test_every_command_line_is_one_that_its_program_understands(where: str, words: list[str]) -> None:
     module, name = COMMANDS[words[0]]
     command = getattr(importlib.import_module(module), name)
     if not isinstance(command, click.Command):
         command = command()
     # The workspace must exist where it is parsed: its own file stands in for the one in the image.
     rest = [str(DEPLOY / "workspace.yaml") if word.endswith("workspace.yaml") else word for word in words[1:]]
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and rest[0] in command.commands:
         command = command.commands[rest.pop(0)]
     # Parsed and not run: a flag that went away, or a value it does not take, raises here.
     with command.make_context(words[0], rest):
@@ -72,7 +83,8 @@ def test_the_commands_are_installed_under_these_names() -> None:
 
 @pytest.mark.parametrize("path", ["infra/deploy/dagster.yaml", "pipelines/defs/instance.yaml"])
 def test_the_instance_loads(path: str, tmp_path: Path) -> None:
-    """PostgreSQL's library is not among the tests' packages: its block is checked below, and the rest loads with SQLite in its place."""
+    """PostgreSQL's library is not among the tests' packages: the test below takes its block as far as Dagster itself reads it; the rest loads
+    with SQLite in its place."""
     config = YAML(typ="safe").load((ROOT / path).read_text(encoding="utf-8"))
     config.pop("storage", None)
     with (tmp_path / "dagster.yaml").open("w", encoding="utf-8") as target:
@@ -83,6 +95,39 @@ def test_the_instance_loads(path: str, tmp_path: Path) -> None:
         assert instance.run_retries_enabled and not instance.run_retries_retry_on_asset_or_op_failure
         assert instance.run_monitoring_max_runtime_seconds == 7200
         assert not instance.telemetry_enabled
+
+
+#: What the environment gives, with signs that a URL would trip over.
+POSTGRES = {"DAGSTER_PG_HOST": "db", "DAGSTER_PG_DB": "dagster", "DAGSTER_PG_USER": "fortnight", "DAGSTER_PG_PASSWORD": "p@ss/w:rd#1"}
+
+
+def test_the_deployed_instance_keeps_all_its_storage_in_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file as it is, read as every process of Dagster reads it. Short of the class itself and of a server, which the image has."""
+    for name, value in POSTGRES.items():
+        monkeypatch.setenv(name, value)
+    ref = InstanceRef.from_dir(str(DEPLOY))
+    storages = (ref.storage_data, ref.run_storage_data, ref.event_storage_data, ref.schedule_storage_data)
+    assert [(one.module_name, one.class_name) for one in storages if one] == [
+        ("dagster_postgres", "DagsterPostgresStorage"),
+        ("dagster_postgres", "PostgresRunStorage"),
+        ("dagster_postgres", "PostgresEventLogStorage"),
+        ("dagster_postgres", "PostgresScheduleStorage"),
+    ]
+    # The schema is Dagster's own, the one that the class takes.
+    read_as = process_config(pg_config(), ref.storage_data.config_dict)
+    assert read_as.success, read_as.errors
+    told = read_as.value["postgres_db"]
+    assert (told["hostname"], told["db_name"], told["username"], told["password"]) == tuple(POSTGRES.values())
+    assert told["port"] == 5432
+
+
+@pytest.mark.parametrize("missing", POSTGRES)
+def test_an_instance_without_one_of_its_variables_is_refused(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in POSTGRES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    read_as = process_config(pg_config(), read("dagster.yaml")["storage"]["postgres"])
+    assert not read_as.success and missing in str(read_as.errors)
 
 
 def test_both_instances_keep_ticks_and_limit_runs_alike() -> None:
@@ -140,8 +185,8 @@ def looked_for(workspace: str) -> tuple[str, str]:
 def test_the_proxy_refuses_report_endpoints_on_both_ports_before_anything_else_answers() -> None:
     text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
     servers = re.split(r"^server \{", text, flags=re.MULTILINE)[1:]
-    assert len(servers) == 2
-    for server in servers:
+    assert len(servers) == 3, "the third has no page of Dagster's behind it"
+    for server in servers[:2]:
         pattern = re.search(r"location ~\* (\S+) \{\s*return 403;", server)
         assert pattern
         for path in ("/report_asset_check/a/b", "/REPORT_asset_materialization/x", "//report_asset_observation/x"):
@@ -155,6 +200,15 @@ def test_nobody_reads_or_writes_a_page_who_has_not_signed_in() -> None:
     assert [where for where, _ in passed] == ["/", "/"]
     assert all("auth_request /oauth2/auth;" in block for _, block in passed)
     assert len(re.findall(r"location = /oauth2/auth \{\s*internal;", text)) == 2
+
+
+def test_the_port_for_agents_leads_to_answers_alone_and_shows_no_metrics() -> None:
+    text = (DEPLOY / "nginx" / "fortnight.conf").read_text(encoding="utf-8")
+    *_, server = re.split(r"^server \{", text, flags=re.MULTILINE)
+    pattern = re.search(r"location ~\* (\S+) \{\s*return 403;", server)
+    assert pattern and re.match(pattern[1], "//Metrics", re.IGNORECASE) and not re.match(pattern[1], "/search", re.IGNORECASE)
+    command = compose()["services"]["serve"]["command"]
+    assert re.findall(r"proxy_pass\s+(\S+);", server) == [f"http://serve:{command[command.index('--port') + 1]}"]
 
 
 def test_the_added_packages_are_of_the_locks_dagster() -> None:

@@ -95,6 +95,9 @@ def test_a_gate_shorter_than_a_fortnight_is_refused_in_production(tmp_path: Path
         ({"indexes": {"a": {"streams": []}}}, "indexes.a.streams"),
         ({"indexes": {"a": {"streams": ["x/y"], "gate": {"green_days": 0}}}}, "indexes.a.gate.green_days"),
         ({"indexes": {"a": {"streams": ["x/y"], "cost": {"line": "x", "monthly_ceiling_jpy": 0}}}}, "indexes.a.cost.monthly_ceiling_jpy"),
+        ({"watch": {"hooks": {"erp": {"secret": {"env": "HOOK"}}}}}, "watch.hooks.erp"),
+        ({"watch": {"hooks": {"kintone": {"secret": "in the clear, all of it"}}}}, "watch.hooks.kintone.secret"),
+        ({"watch": {"hooks": {"kintone": {"secret": {"env": "HOOK"}, "url": "http://x.example"}}}}, "watch.hooks.kintone.url"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named_by_its_place(tmp_path: Path, changes: dict[str, Any], place: str) -> None:

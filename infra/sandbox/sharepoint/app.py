@@ -22,6 +22,7 @@ from infra.sandbox.sharepoint.authority import CLIENT_ID, MANAGED_ID, Authority,
 from infra.sandbox.sharepoint.graph import Graph
 from infra.sandbox.sharepoint.mishaps import Mishaps
 from infra.sandbox.sharepoint.rest import Rest
+from infra.sandbox.sharepoint.subscriptions import Subscriptions
 from infra.sandbox.sharepoint.throttle import Meter
 
 
@@ -51,7 +52,8 @@ def build(settings: Settings) -> Starlette:
     authority = Authority(settings)
     mishaps = Mishaps(authority.revoke)
     meter = Meter(settings.clock)
-    graph, rest = Graph(world, authority, settings, mishaps.take, meter), Rest(world, authority, settings, meter)
+    subscriptions = Subscriptions(world, settings)
+    graph, rest = Graph(world, authority, settings, mishaps.take, subscriptions, meter), Rest(world, authority, settings, meter)
 
     async def ask_of(request: Request, path: str) -> Ask:
         base = f"{request.url.scheme}://{request.headers['host']}"
@@ -70,7 +72,7 @@ def build(settings: Settings) -> Starlette:
     everything = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     return Starlette(
         routes=[
-            *control_routes(settings, control.verbs(world, authority, settings, mishaps, meter)),
+            *control_routes(settings, control.verbs(world, authority, settings, mishaps, meter, subscriptions)),
             *_authority_routes(authority),
             Route("/v1.0/{path:path}", on_graph, methods=everything),
             Route("/sites/{site}/_api/{path:path}", on_rest, methods=everything),

@@ -35,6 +35,12 @@ def controls(claims: Mapping[str, Any], site: Site) -> bool:
     return FULL_CONTROL in roles(claims) or (SELECTED in roles(claims) and site.app_role == "fullcontrol")
 
 
+def may_subscribe(claims: Mapping[str, Any], *, drive: bool) -> bool:
+    """Whether the app may have itself told of changes: the documentation wants leave to write, in the whole tenant, and knows no selected sites."""
+    writes = {FULL_CONTROL, "Sites.Manage.All", "Sites.ReadWrite.All", *(["Files.ReadWrite.All"] if drive else [])}
+    return bool(roles(claims) & writes)
+
+
 def reads_directory(claims: Mapping[str, Any], part: str) -> bool:
     """``part``: users or groups."""
     return bool(roles(claims) & _DIRECTORY[part])

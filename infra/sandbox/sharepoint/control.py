@@ -16,12 +16,13 @@ from infra.sandbox.sharepoint.effective import may_find
 from infra.sandbox.sharepoint.finding import asked, row
 from infra.sandbox.sharepoint.graph_directory import everybody_in
 from infra.sandbox.sharepoint.mishaps import Mishaps
+from infra.sandbox.sharepoint.subscriptions import Subscriptions
 from infra.sandbox.sharepoint.throttle import Limit, Meter
 from infra.sandbox.sharepoint.world import World
 
 
 def verbs(
-    world: World, authority: Authority, settings: Settings, mishaps: Mishaps, meter: Meter
+    world: World, authority: Authority, settings: Settings, mishaps: Mishaps, meter: Meter, subscriptions: Subscriptions
 ) -> dict[str, Callable[[dict[str, Any]], Any]]:
     """Verb → function of the request's body. ``advanced`` is what runs after the clock has moved."""
     breakage = Breakage(Tenant(world, authority, mishaps, settings.clock), BREAKS)
@@ -136,7 +137,13 @@ def verbs(
             meter.limit = None
         return {"limit": None if meter.limit is None else asdict(meter.limit)}
 
+    def lifecycle(body: dict[str, Any]) -> dict[str, Any]:
+        """{"event", "id"?}: reauthorizationRequired (which stops notices until it is renewed), subscriptionRemoved or missed."""
+        return {"told": subscriptions.lifecycle(str(body["event"]), str(body.get("id", "")))}
+
     known = {
+        "subscriptions": lambda _: {"subscriptions": subscriptions.told()},
+        "lifecycle": lifecycle,
         "truth": truth,
         "effective": effective,
         "expire_tokens": expire_tokens,

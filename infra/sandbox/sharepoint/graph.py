@@ -21,6 +21,7 @@ from infra.sandbox.sharepoint.consent import controls, reads, reads_directory, r
 from infra.sandbox.sharepoint.graph_directory import Directory, user_json
 from infra.sandbox.sharepoint.graph_items import Drives, site_id, whole
 from infra.sandbox.sharepoint.graph_lists import Lists
+from infra.sandbox.sharepoint.subscriptions import Subscriptions
 from infra.sandbox.sharepoint.throttle import ONE, Meter, graph_units
 from infra.sandbox.sharepoint.world import Entry, Listing, Site, World
 
@@ -40,9 +41,11 @@ class Graph:
         authority: Authority,
         settings: Settings,
         faulted: Callable[[str], tuple[int, int] | None],
+        subscriptions: Subscriptions,
         meter: Meter | None = None,
     ) -> None:
         self._world, self._authority, self._settings, self._faulted = world, authority, settings, faulted
+        self._subscriptions = subscriptions
         self._meter = meter or Meter(settings.clock)
         self._clock: SandboxClock = settings.clock
         self._drives, self._lists, self._directory = Drives(world, settings), Lists(world, settings), Directory(world)
@@ -60,6 +63,8 @@ class Graph:
             return refusal(ask, error)
         ask = replace(ask, claims=claims)
         life.catch_up(self._world, self._clock)
+        if ask.path.startswith("/subscriptions"):
+            return self._metered(ask)
         with self._world.lock:
             return self._batch(ask) if ask.path == "/$batch" else self._metered(ask)
 
@@ -101,6 +106,8 @@ class Graph:
         return path if site is None else f"/sites/{site_id(site)}{named['rest'] or ''}"
 
     def _route(self, ask: Ask) -> Response:
+        if ask.path.split("/")[1] == "subscriptions":
+            return self._subscriptions.handle(ask)
         if ask.method not in ("GET", "HEAD"):
             raise GraphError(405, "notAllowed", f"The sandbox's Graph is read-only: {ask.method} is not answered.")
         path = ask.path

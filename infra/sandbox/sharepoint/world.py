@@ -202,6 +202,8 @@ class World:
         self.guests_hold_everyone = False
         #: Links that will end by themselves.
         self.expiring: list[tuple[datetime, Listing, Entry, Link]] = []
+        #: Whoever is to be told of each change in a list, and whether it is one of rights alone.
+        self.tell: Callable[[Listing, bool], None] = lambda _, __: None
         self._position = 0
         self._by_key: dict[str, tuple[Listing, Entry]] = {}
 
@@ -246,6 +248,7 @@ class World:
         """To the end of the list's feed, for a change of more than rights."""
         self._moved(listing, entry, at)
         entry.told = entry.changed
+        self.tell(listing, False)
 
     def _moved(self, listing: Listing, entry: Entry, at: datetime) -> None:
         self._position += 1
@@ -345,6 +348,7 @@ class World:
         """A permission-only change: new place in the feed, same content, same eTag."""
         self._moved(listing, entry, at)
         entry.sharing_changed = entry.changed
+        self.tell(listing, True)
 
     def log(self, listing: Listing, entry: Entry, what: int, at: datetime) -> None:
         """A line about an item in its site's change log."""

@@ -52,7 +52,7 @@ def test_a_reason_without_an_entry_or_with_other_parameters_cannot_be_made():
 def test_a_reason_speaks_both_languages():
     why = reason("gate.streak_short", stream="kintone/受注", green_days=8, required_days=14)
     assert "kintone/受注" in why.say("ja") and "8 日" in why.say("ja")
-    assert why.say("en") == "kintone/受注 shows 8 green days in a row; 14 are needed."
+    assert why.say("en") == "kintone/受注: 8 of 14 green days in a row."
 
 
 def test_a_code_of_another_version_shows_as_itself():

@@ -121,3 +121,11 @@ def test_an_address_in_the_projects_own_file_never_does_either(
 @pytest.mark.parametrize(("hour", "expected"), [(15, 26), (16, 26), (17, 27)], ids=["midnight in Tokyo", "before the seal", "after it"])
 def test_the_last_day_that_can_have_been_lived_is_the_newest_that_could_be_sealed(folder: Path, hour: int, expected: int) -> None:
     assert last_day(load(folder), datetime(2026, 11, 27, hour, tzinfo=UTC)) == date(2026, 11, expected)
+
+
+def test_what_is_asked_of_lived_days_is_asked_in_the_night_that_followed_them_whatever_time_it_is_now(tmp_path: Path) -> None:
+    with pytest.raises(FixConfiguration, match="No simulation"):
+        homes.night_after(tmp_path)
+    homes.keep(tmp_path, NOTE)
+    night = homes.night_after(tmp_path)
+    assert (night.now(), night.kind) == (datetime(2026, 11, 1, 20, tzinfo=UTC), "simulated")

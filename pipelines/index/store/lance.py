@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
     from pipelines.index.store.near import Near
 
-#: A table of up to so many rows needs no approximate index: its vectors are held in memory, and every visible one is compared.
+#: A table of up to so many rows needs no approximate index: every visible row is compared.
 EXACT_LIMIT = 20_000
+#: Where its vectors are so many numbers at most (four bytes each), they are held in memory.
+_SMALL = 8_000_000
 #: Of a larger table, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
 #: ``python -m benchmarks index.scale``: from about a thousand rows on, to read their vectors costs more than to ask the graph, and finds the same.
 _FEW = 2_000
@@ -115,7 +117,8 @@ class LanceStore:
         """All vectors, where the table is small."""
         from pipelines.index.store.near import near_of
 
-        return near_of(self._table()) if self.count() <= self._exact_limit else None
+        rows = self.count()
+        return near_of(self._table()) if rows <= self._exact_limit and rows * self._dim <= _SMALL else None
 
     def _places(self, where: str) -> Any:
         """Which of the vectors in memory this condition lets see."""
@@ -157,7 +160,7 @@ class LanceStore:
         visible = self._counted(where) if near_by is None else len(self._placed(where))
         if not visible:
             return Found((), 0, 0, "none")
-        exact = near_by is not None or visible <= min(_FEW, self._exact_limit)
+        exact = self.count() <= self._exact_limit or visible <= min(_FEW, self._exact_limit)
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
             # LanceDB works outside of Python's lock: the two searches take the time of the slower one.

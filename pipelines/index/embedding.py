@@ -58,6 +58,13 @@ class Priced(Protocol):
     def spent(self) -> Spent: ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """An embedder that remembers what it computed, until it is told not to."""
+
+    def forget(self) -> None: ...
+
+
 def spent_of(embedder: Embedder) -> Spent:
     """What an embedder has cost so far; nothing where it costs nothing."""
     return embedder.spent if isinstance(embedder, Priced) else Spent()
@@ -177,7 +184,7 @@ class CachedEmbedder:
     def forget(self) -> None:
         """Let go of what was computed and is in no file: a service that runs for months is asked without end. Safe beside who embeds."""
         self._new = {}
-        if isinstance(self._inner, CachedEmbedder):
+        if isinstance(self._inner, Forgetful):
             self._inner.forget()
 
     def _embed(self, prefix: str, texts: Sequence[str], compute: Callable[[Sequence[str]], Vectors]) -> Vectors:

@@ -30,6 +30,8 @@ _ALL_PARTITIONS = 65_536
 #: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``. Each is read from the table,
 #: which costs more than to find it.
 _REFINE = 1
+#: Rows the graph's walk keeps in view, of each that is asked for: with the engine's own one and a half a reader of most of a table missed a few.
+_REACH = 2
 #: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
 _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
@@ -226,7 +228,7 @@ class LanceStore:
     def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
         query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
         query = query.where(where, prefilter=True)
-        query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE)
+        query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE).ef(_REACH * depth)
         found = query.select(["_distance"]).with_row_id(True).limit(depth).to_arrow()
         if not exact and found.num_rows < min(depth, visible):
             # The graph gave fewer than there are: a short list is a wrong one.

@@ -28,7 +28,7 @@ obstore.put(LocalStore(prefix=sys.argv[1], mkdir=True), sys.argv[2], b"{}", mode
 #: The least that a drill could be: a process that opens both releases and asks each one question.
 _ASK = """
 import sys
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.releases import candidate, open_release
 from pipelines.project import load
 from pathlib import Path
@@ -106,7 +106,8 @@ def _world(folder: Path) -> Path:
     from pipelines.clock import WallClock
     from pipelines.index.build import build_candidate
     from pipelines.index.embedding import CachedEmbedder
-    from pipelines.index.inputs import computed_vectors, stream_inputs
+    from pipelines.index.inputs import stream_inputs
+    from pipelines.index.models import computed_vectors
     from pipelines.index.parse import Parser
     from pipelines.index.releases import point_production
     from pipelines.landing.warehouse import Warehouse

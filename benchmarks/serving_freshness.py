@@ -78,7 +78,7 @@ def _rounds(folder: Path) -> Iterator[Round]:
     import httpx
     import pyarrow.compute as pc
 
-    from pipelines.index.inputs import embedder_of
+    from pipelines.index.models import embedder_of
     from pipelines.landing.warehouse import Warehouse
     from pipelines.project import load
 

@@ -56,7 +56,8 @@ def project(folder: Path) -> Project:
 
     from pipelines.clock import WallClock
     from pipelines.index.build import build_candidate
-    from pipelines.index.inputs import embedder_of, stream_inputs
+    from pipelines.index.inputs import stream_inputs
+    from pipelines.index.models import embedder_of
     from pipelines.index.parse import Parser
     from pipelines.landing.warehouse import Warehouse
     from pipelines.project import load

@@ -35,7 +35,7 @@ def rollback(
         opened.index(index)
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
-        from pipelines.index.inputs import embedder_of
+        from pipelines.index.models import embedder_of
         from pipelines.index.rollback import Model, roll_back
 
         if not by.strip() or not reason.strip():
@@ -119,14 +119,16 @@ def replay(
     with spoken(lang, json_):
         opened = open_project(project)
         from connectors.errors import FixConfiguration
+        from pipelines.cli.serve import proven
         from pipelines.clock import WallClock
         from pipelines.serving.past import instant_of
         from pipelines.serving.past import replay as run
 
         if not query.strip() or len(query) > 2000:
             raise FixConfiguration("serving.bad_question", length=len(query.strip()))
-        instant = instant_of(opened, at)
-        found = run(opened, index, query, as_, instant, k, WallClock())
+        instant, clock = instant_of(opened, at), WallClock()
+        looking = proven(opened, clock) if opened.environment == "production" else None
+        found = run(opened, index, query, as_, instant, k, clock, looking=looking)
     answer = found.answer
     payload: dict[str, Any] = {
         "query": query,
@@ -142,7 +144,11 @@ def replay(
 
     def text() -> None:
         for hit in answer.hits:
-            show_hit(hit)
+            if hit.snippet:
+                show_hit(hit)
+            else:
+                # In production whoever looks gets ids.
+                row(f"{hit.rank}.", hit.chunk, hit.document)
         if not answer.hits:
             row(word("search.nothing", lang, person=as_, reason=answer.reason.value))
         why = ", ".join(word(f"replay.denial.{each.why}", lang, rank=each.rank) for each in found.denied)

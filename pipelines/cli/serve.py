@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken
 
+if TYPE_CHECKING:
+    from pipelines.clock import Clock
+    from pipelines.project import Project
+    from pipelines.serving.tokens import Caller
+
 app = typer.Typer(help="Answer agents and apps, as the person who asks, by MCP and HTTP.", invoke_without_command=True)
 TOKEN_VARIABLE = "FORTNIGHT_TOKEN"
 PORT = 8765
+
+
+def proven(project: Project, clock: Clock) -> Caller | None:
+    """Who stands behind this command, by the token in the environment; None where there is no token. Raises AnswerWithheld for one that proves
+    nothing."""
+    token = project.variables.get(TOKEN_VARIABLE, "")
+    if not token:
+        return None
+    from pipelines.serving.entrance import tokens_of
+
+    return tokens_of(project).verify(token, clock.now())
 
 
 @app.callback()

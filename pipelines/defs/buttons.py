@@ -103,7 +103,7 @@ def _drill() -> ButtonJob:
 def _rollback() -> ButtonJob:
     @dg.op(name="rollback_op")
     def rollback_op(context: dg.OpExecutionContext, config: RollbackForm, project_files: Resource) -> None:
-        from pipelines.index.inputs import embedder_of
+        from pipelines.index.models import embedder_of
         from pipelines.index.rollback import Model, roll_back
 
         project = project_files.project

@@ -72,7 +72,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
     def candidate(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
         from pipelines.index.build import build_candidate
         from pipelines.index.evaluation.tuning import read_tuned
-        from pipelines.index.inputs import embedder_of, stream_inputs
+        from pipelines.index.inputs import stream_inputs
+        from pipelines.index.models import embedder_of
         from pipelines.index.parse import Parser
         from pipelines.index.reconcile import reconcile, reconcile_check
         from pipelines.landing.warehouse import Warehouse

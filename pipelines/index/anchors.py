@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.index.chunks import language
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -63,6 +61,8 @@ def freed(vectors: Vectors, texts: Sequence[str], mean: Mapping[str, Vectors]) -
     project's dev questions, that hid answers in the other language, and blurred those in the same (decision 038).
     """
     import numpy as np
+
+    from pipelines.index.chunks import language
 
     if not len(texts):
         return vectors

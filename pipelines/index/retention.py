@@ -41,16 +41,6 @@ def kept(root: str, index: str, since: datetime) -> set[int]:
     return found | set(undo_stack(history)[-2:])
 
 
-def is_kept(root: str, manifest: Manifest) -> bool:
-    """Whether the chunks of a build are still held: its version is tagged. Opens no table."""
-    import obstore
-
-    name = f"{tag_of(manifest.number, manifest.version)}.json"
-    folder = f"indexes/{manifest.index}/generations/{manifest.table}.lance/_refs/tags"
-    found = (str(meta["path"]) for chunk in obstore.list(open_objects(root), prefix=folder) for meta in chunk)
-    return any(path.endswith(f"/{name}") for path in found)
-
-
 def retain(root: str, index: str, since: datetime) -> Retained:
     """Untag what is no longer needed, clean what no tag holds, drop tables of which nothing is needed. May be killed and run again at any step.
 

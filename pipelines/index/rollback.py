@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.errors import AnswerIsNo
-from pipelines.index.releases import Manifest, Production, candidate, point_production, production_history, undo_stack
-from pipelines.index.retention import is_kept
+from pipelines.index.releases import Manifest, Production, candidate, is_kept, point_production, production_history, undo_stack
 
 
 @dataclass(frozen=True)

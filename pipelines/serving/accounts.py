@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipelines.serving.identity import Person, known_by, link, person_id, proven
+from pipelines.serving.identity import Directory, Person, known_by, link, person_id, proven
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from pipelines.serving.tokens import Caller
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class Accounts:
     """``table`` has the columns that ``identity.link`` reads. What is found is what ``link`` and ``proven`` find over the whole table."""
 
     table: pa.Table
+
+    def of(self, caller: Caller) -> Person:
+        """Who a proven caller is. An app without a person is nobody here."""
+        return self.proven(caller.user) if caller.user else self.linked(caller.mail)
 
     def linked(self, who: str) -> Person:
         """See ``identity.link``."""
@@ -59,3 +65,10 @@ class Accounts:
         for at, account in enumerate(rows):
             found.setdefault(name(account), []).append(at)
         return found
+
+
+def accounts_of(found: Sequence[Directory]) -> Accounts:
+    """The accounts of all these directories."""
+    import pyarrow as pa
+
+    return Accounts(pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.releases import newest_candidate
 from pipelines.landing.families import Families
@@ -17,6 +17,7 @@ from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import edges, known_roster
+from pipelines.serving.accounts import accounts_of
 from pipelines.serving.audit_log import audit_of
 from pipelines.serving.identity import Directory, Person, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
@@ -97,9 +98,7 @@ def as_person(who: str, found: Sequence[Directory], read_at: datetime, trace_id:
 
 def known_as(who: str, found: Sequence[Directory]) -> tuple[Person, Mapping[str, frozenset[str]]]:
     """``who`` as these directories link them, and by stream all they may act under. What explains rights asks here, as what serves does."""
-    import pyarrow as pa
-
-    someone = link(who, pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())
+    someone = link(who, accounts_of(found).table)
     return someone, closures(someone, found)
 
 

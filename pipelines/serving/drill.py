@@ -12,10 +12,9 @@ from pipelines.clock import Clock
 from pipelines.evidence.facts import Fact, fact_entry
 from pipelines.evidence.plan import environment_of, ledger_of
 from pipelines.index.chunks import Chunk
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.overlay import Overlay
-from pipelines.index.releases import Manifest, Production, candidate, candidates, drill_position, point_drill
-from pipelines.index.retention import is_kept
+from pipelines.index.releases import Manifest, Production, candidate, candidates, drill_position, is_kept, point_drill
 from pipelines.index.rollback import Model, model_of
 from pipelines.index.store import Allow
 from pipelines.project import Project

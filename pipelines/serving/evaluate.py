@@ -20,7 +20,7 @@ from pipelines.index.evaluation.questions import Part, Question, QuestionSet, re
 from pipelines.index.evaluation.summary import Summary, keep_summary, kept_summary, recall_fact, summary, unmeasured_fact
 from pipelines.index.evaluation.tuning import Tuned, read_tuned, threshold_of, write_tuned
 from pipelines.index.evaluation.tuning import tune as best_of
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.releases import Manifest, candidate, newest_candidate
 from pipelines.index.store import Weights
 from pipelines.project import Project

@@ -47,6 +47,7 @@ def erase(log: AuditLog, person: str, *, at: datetime, why: str, by: str) -> Era
     import pyarrow as pa
     import pyarrow.dataset as ds
 
+    log.settle()
     apart, sets = log.table(log.subjects), log.table(log.principals)
     wanted = person_id(person)
     texts = apart.to_pyarrow_table(filters=ds.field("person") == wanted) if apart is not None else None
@@ -68,6 +69,7 @@ def retain(log: AuditLog, *, now: datetime, words: timedelta, rows: timedelta) -
     """
     import pyarrow.dataset as ds
 
+    log.settle()
     chain, apart = log.table(log.answers), log.table(log.subjects)
     if chain is None or apart is None:
         return Retained(0, 0, ())

@@ -21,7 +21,7 @@ from pipelines.serving.hooks import Receiver, hooked
 from pipelines.serving.letterbox import Letterbox
 from pipelines.serving.mcp import McpDoor
 from pipelines.serving.reasons import AnswerWithheld, Reason
-from pipelines.serving.reception import Reception
+from pipelines.serving.reception import Reception, Served
 from pipelines.serving.tokens import Caller, Tokens, bearer
 from pipelines.serving.traces import Trace, trace_of
 from pipelines.serving.wire import AnswerBody, FeedbackBody, FeedbackRequest, RefusalBody, SearchRequest, StatusBody
@@ -94,23 +94,23 @@ def _questions(reception: Reception) -> APIRouter:
     router = APIRouter(prefix="/v1", responses=_REFUSALS, dependencies=[Depends(_BEARER)])
 
     @router.post("/search", response_model=AnswerBody)
-    def search(body: SearchRequest, asking: Asking, request: Request) -> AnswerBody:
+    def search(body: SearchRequest, asking: Asking, request: Request) -> Response:
         """Find what the person may read."""
         served = reception.search(asking, body.query, body.k, trace_for(request), filters=body.filters.filters(), as_of=body.as_of)
-        return bodies.answer(served)
+        return _answered(served)
 
     @router.get("/fetch/{chunk}", response_model=AnswerBody)
-    def fetch(chunk: _CHUNK, asking: Asking, request: Request) -> AnswerBody:
+    def fetch(chunk: _CHUNK, asking: Asking, request: Request) -> Response:
         """One piece by id. An id is no permission: what is forbidden is answered as what is absent."""
         served = reception.fetch(asking, chunk, trace_for(request))
         if not served.answer.hits:
             raise HTTPException(404, detail="serving.no_match")
-        return bodies.answer(served)
+        return _answered(served)
 
     @router.get("/neighbours/{chunk}", response_model=AnswerBody)
-    def neighbours(chunk: _CHUNK, asking: Asking, request: Request) -> AnswerBody:
+    def neighbours(chunk: _CHUNK, asking: Asking, request: Request) -> Response:
         """The pieces before and after one, as far as the person may read each."""
-        return bodies.answer(reception.neighbours(asking, chunk, trace_for(request)))
+        return _answered(reception.neighbours(asking, chunk, trace_for(request)))
 
     @router.get("/status", response_model=StatusBody)
     def status(asking: Asking) -> StatusBody:
@@ -124,6 +124,11 @@ def _questions(reception: Reception) -> APIRouter:
         return FeedbackBody(trace_id=body.trace_id, verdict=body.verdict)
 
     return router
+
+
+def _answered(served: Served) -> Response:
+    """The answer as it leaves. It is of the model that it is declared as: the framework would prove that anew, in a thread of its own."""
+    return Response(bodies.answer(served).model_dump_json(by_alias=True), media_type="application/json")
 
 
 def _health(reception: Reception) -> APIRouter:

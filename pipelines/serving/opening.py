@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.errors import FixConfiguration
 from expectations.durations import duration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.project import Project
 from pipelines.serving.audit_log import audit_of
 from pipelines.serving.metrics import Metrics
@@ -21,10 +20,10 @@ from pipelines.serving.traces import Spans, otlp
 if TYPE_CHECKING:
     import uvicorn
 
-    from pipelines.index.embedding import Embedder, Vectors
+    from pipelines.index.embedding import CachedEmbedder, Vectors
     from pipelines.serving.tokens import Tokens
 
-#: Questions after which the embedder is made anew: it remembers every one it was ever asked.
+#: Questions after which the embedder forgets them: else it remembers every one it was ever asked.
 FRESH_AFTER = 5_000
 #: Connections that wait to be taken while all threads answer.
 BACKLOG = 2_048
@@ -33,30 +32,15 @@ BACKLOG = 2_048
 class Queries:
     """The project's embedder, for a service that runs for months: what it remembers of questions stays bounded."""
 
-    def __init__(self, make: Callable[[], Embedder], fresh_after: int = FRESH_AFTER) -> None:
-        self._make, self._fresh_after = make, fresh_after
-        self._lock = threading.Lock()
-        self._inner, self._asked = make(), 0
-
-    @property
-    def model_id(self) -> str:
-        return self._inner.model_id
-
-    @property
-    def revision(self) -> str:
-        return self._inner.revision
-
-    @property
-    def dim(self) -> int:
-        return self._inner.dim
+    def __init__(self, inner: CachedEmbedder, fresh_after: int = FRESH_AFTER) -> None:
+        self._inner, self._fresh_after = inner, fresh_after
+        self.model_id, self.revision, self.dim = inner.model_id, inner.revision, inner.dim
 
     def embed_query(self, texts: Sequence[str]) -> Vectors:
-        with self._lock:
-            self._asked += len(texts)
-            if self._asked > self._fresh_after:
-                self._inner, self._asked = self._make(), 0
-            inner = self._inner
-        return inner.embed_query(texts)
+        found = self._inner.embed_query(texts)
+        if self._inner.remembered > self._fresh_after:
+            self._inner.forget()
+        return found
 
     def embed_passage(self, texts: Sequence[str]) -> Vectors:
         return self._inner.embed_passage(texts)
@@ -67,7 +51,7 @@ def reception_of(project: Project, index: str, clock: Clock) -> Reception:
     # Questions come side by side: the offline model's threads would only wait for each other. Read when its library loads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     spans = Spans(otlp(project.file.serving.otlp)) if project.file.serving.otlp else Spans()
-    embedder = Queries(lambda: embedder_of(project, index=index))
+    embedder = Queries(embedder_of(project, index=index))
     return Reception(project, index, clock, embedder=embedder, log=audit_of(project), metrics=Metrics(index), spans=spans)
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.overlay import Denial
 from pipelines.index.releases import Production, candidate, production_history
 from pipelines.index.rollback import in_production_at
 from pipelines.project import Project
-from pipelines.serving.audit_log import audit_of
+from pipelines.serving.accounts import accounts_of
+from pipelines.serving.audit import AuditRow
+from pipelines.serving.audit_log import AuditLog, audit_of
 from pipelines.serving.desk import as_person
-from pipelines.serving.examiner import todays_access, weights_of
+from pipelines.serving.examiner import Access, todays_access, weights_of
 from pipelines.serving.retrieval import Answer, Service, open_for, search
+from pipelines.serving.roles import Action, Role, demand, roles_of
 
 if TYPE_CHECKING:
     from pipelines.index.chunks import Chunk
     from pipelines.index.embedding import Embedder
+    from pipelines.serving.tokens import Caller
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,40 @@ def instant_of(project: Project, given: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(project.file.timezone))
 
 
+class _Looked:
+    """Keeps a replay on record as what it is: a look by ``by`` at what somebody would have been answered. Who that is stands there as a keyed hash."""
+
+    def __init__(self, log: AuditLog, by: str) -> None:
+        self._log, self._by = log, by
+
+    def record(self, row: AuditRow) -> None:
+        asked_as = {"as": self._log.person_hash(row.person)}
+        self._log.record(replace(row, person=self._by, action="replay", closures={}, params=asked_as))
+
+
 def replay(
-    project: Project, index: str, query: str, person: str, at: datetime, k: int, clock: Clock, embedder: Embedder | None = None
+    project: Project,
+    index: str,
+    query: str,
+    person: str,
+    at: datetime,
+    k: int,
+    clock: Clock,
+    embedder: Embedder | None = None,
+    *,
+    looking: Caller | None = None,
 ) -> Replayed:
     """Ask as a person what was in production at ``at`` (aware). Audited as readers' questions are.
 
-    Raises FixConfiguration in production (there the asker's own token says who asks), AnswerIsNo where nothing was in production then,
-    AnswerWithheld as any question does.
+    In production nobody asks as somebody else. There ``looking``, as a token proved, must have the right to look into the audit, and gets what
+    that right gives: ids and places of pieces, no words of theirs. It stands on record under their own name.
+
+    Raises FixConfiguration in production where nobody is proven, AnswerIsNo where nothing was in production then, AnswerWithheld as any question
+    does, and (``not_allowed``) for who may not look.
     """
-    if project.environment == "production":
-        raise FixConfiguration("serving.preview_in_production", index=index)
+    shown = project.environment != "production"
+    if not shown and looking is None:
+        raise FixConfiguration("replay.needs_auditor", index=index)
     project.index(index)
     position = in_production_at(production_history(project.root, index), at)
     if position is None:
@@ -70,7 +98,11 @@ def replay(
     asker = as_person(person, access.directories, access.read_at, secrets.token_hex(16), "fortnight index replay")
     manifest = candidate(project.root, index, position.release)
     release, audit = open_for(project.root, manifest), audit_of(project)
-    answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=audit), now=clock.now())
+    kept = audit if looking is None or shown else _Looked(audit, _auditor(project, access, looking))
+    answer = search(release, query, asker, k, Service(embedder=used, overlay=access.overlay, audit=kept), now=clock.now())
+    if not shown:
+        bare = (replace(hit, title="", heading_path=(), snippet="", url="") for hit in answer.hits)
+        answer = replace(answer, hits=tuple(bare))
     if not asker.principals:
         return Replayed(position, answer, ())
 
@@ -86,3 +118,11 @@ def replay(
     ]
     denied = tuple(Denied(rank, why) for rank, why in reasons if why is not None)
     return Replayed(position, answer, denied)
+
+
+def _auditor(project: Project, access: Access, looking: Caller) -> str:
+    """Who looks, if they may. Raises AnswerWithheld (``not_allowed``)."""
+    someone = None if looking.app_only else accounts_of(access.directories).of(looking)
+    demand(roles_of(project, someone.id) if someone is not None and someone.known else {Role.READER}, Action.AUDIT)
+    assert someone is not None  # a reader may not
+    return someone.id

@@ -106,7 +106,9 @@ class Reception:
             self._watch.today()
             board = self._boards.board()
             if number := board.production.release if board.production else board.newest:
-                self._boards.release(number).store.count()
+                release = self._boards.release(number)
+                # Nobody asks, so nothing is found; what every question reads first is read.
+                release.store.search("warm", [0.0] * release.manifest.dim, frozenset({"nobody"}), 1, lambda _: False)
 
     def drain(self) -> None:
         """Refuse what comes from now on; what is under way ends."""
@@ -115,6 +117,9 @@ class Reception:
     def close(self) -> None:
         self.drain()
         self._spans.close()
+        # What waits is stored already; where it cannot be brought together now, the next to come does.
+        with suppress(AnswerWithheld):
+            self.log.settle()
 
     def search(
         self, caller: Caller, query: str, k: int, trace: Trace, *, filters: Filters | None = None, as_of: datetime | None = None

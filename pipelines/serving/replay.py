@@ -11,7 +11,7 @@ from typing import Any, Literal
 from connectors.errors import AnswerIsNo, FixConfiguration
 from connectors.messages import told
 from pipelines.clock import Clock
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.releases import candidate
 from pipelines.index.store import Filters
 from pipelines.landing.warehouse import Warehouse

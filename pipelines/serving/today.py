@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import pyarrow as pa
-
 from connectors.errors import FortnightError
 from pipelines.clock import Clock
 from pipelines.index.overlay import Overlay
@@ -16,7 +14,7 @@ from pipelines.landing.snapshot import Snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import known_roster
-from pipelines.serving.accounts import Accounts
+from pipelines.serving.accounts import Accounts, accounts_of
 from pipelines.serving.desk import directories, newest_access, pinned
 from pipelines.serving.identity import Directory, Person, closures
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -51,7 +49,7 @@ class Today:
         if caller.app_only:
             return Asker(caller.key, dict.fromkeys(self.pulled_at, public), self.read_at, trace_id, caller.client)
         if caller not in self._known:
-            someone = self.accounts.proven(caller.user) if caller.user else self.accounts.linked(caller.mail)
+            someone = self.accounts.of(caller)
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[caller] = someone, closures(someone, self.directories, caller.now_in)
@@ -102,8 +100,7 @@ class Watch:
                 raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
             return replace(known, checked_at=now, degraded=True)
         pulled = {pin.stream: datetime.fromisoformat(pin.record.published_at) for pin in pins}
-        accounts = Accounts(pa.concat_tables([each.accounts for each in found if each.accounts.num_rows]).combine_chunks())
-        return Today(records, overlay, found, accounts, read_at, pulled, now)
+        return Today(records, overlay, found, accounts_of(found), read_at, pulled, now)
 
 
 def _records(pins: Sequence[Snapshot]) -> tuple[tuple[str, int], ...]:

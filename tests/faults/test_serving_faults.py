@@ -134,7 +134,7 @@ def graph_down(it: Running) -> Generator[None]:
 
 
 def audit_full(it: Running) -> AbstractContextManager[None]:
-    return failing(it.reception.log, "_append", OSError(28, "No space left on device"))
+    return failing(it.reception.log._journal, "put", OSError(28, "No space left on device"))
 
 
 def _raising(error: Exception) -> Callable[..., Any]:

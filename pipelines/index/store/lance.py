@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk
@@ -16,9 +16,15 @@ from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
+    from pipelines.index.store.near import Near
 
-#: Up to this many visible rows every one is compared; above it the approximate index is asked, all its partitions.
+#: A table of up to so many rows needs no approximate index: every visible row is compared.
 EXACT_LIMIT = 20_000
+#: Where its vectors are so many numbers at most (four bytes each), they are held in memory.
+_SMALL = 8_000_000
+#: Of a larger table, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
+#: ``python -m benchmarks index.scale``: from about a thousand rows on, to read their vectors costs more than to ask the graph, and finds the same.
+_FEW = 2_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
 _ALL_PARTITIONS = 65_536
 #: Vectors compared in full, of each that is asked for: recall by band is held by ``python -m benchmarks index.scale``. Each is read from the table,
@@ -59,6 +65,7 @@ class LanceStore:
         self._warm = False
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
+        self._placed = lru_cache(maxsize=256)(self._places)
 
     def _table(self) -> Any:
         if self._open is None:
@@ -85,6 +92,8 @@ class LanceStore:
         self._open = self._version = None
         self._warm = False
         self._counted.cache_clear()
+        self._placed.cache_clear()
+        self.__dict__.pop("_near", None)
         self._held = {}
 
     def count(self) -> int:
@@ -102,6 +111,20 @@ class LanceStore:
 
     def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
         return self._counted(condition(principals, filters))
+
+    @cached_property
+    def _near(self) -> Near | None:
+        """All vectors, where the table is small."""
+        from pipelines.index.store.near import near_of
+
+        rows = self.count()
+        return near_of(self._table()) if rows <= self._exact_limit and rows * self._dim <= _SMALL else None
+
+    def _places(self, where: str) -> Any:
+        """Which of the vectors in memory this condition lets see."""
+        assert self._near is not None
+        found = self._table().search().where(where).select(["position"]).with_row_id(True).limit(max(1, self.count())).to_arrow()
+        return self._near.places(found["_rowid"].to_pylist())
 
     def _count(self, where: str) -> int:
         return int(self._table().count_rows(where))
@@ -130,17 +153,22 @@ class LanceStore:
             raise ValueError(f"k must be at least 1, got {k}")
         if len(vector) != self._dim:
             raise ValueError(f"the question's vector has {len(vector)} dimensions, the index {self._dim}")
-        where = condition(principals, filters)
         self._warmed()
-        visible = self._counted(where)
+        near_by = self._near
+        # Principals that no row names change nothing, and without them many readers ask the same.
+        where = condition(principals if near_by is None else principals & near_by.principals, filters)
+        visible = self._counted(where) if near_by is None else len(self._placed(where))
         if not visible:
             return Found((), 0, 0, "none")
-        exact = visible <= self._exact_limit
+        exact = self.count() <= self._exact_limit or visible <= min(_FEW, self._exact_limit)
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
             # LanceDB works outside of Python's lock: the two searches take the time of the slower one.
             asked = _second().submit(self._words, text, where, depth)
-            near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+            if near_by is not None:
+                near = near_by.nearest(vector, self._placed(where), depth)
+            else:
+                near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
             words = asked.result()
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}

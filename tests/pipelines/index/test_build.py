@@ -26,11 +26,12 @@ from pipelines.index.releases import (
     Manifest,
     candidates,
     generation_uri,
+    is_kept,
     newest_candidate,
     open_release,
     point_production,
 )
-from pipelines.index.retention import is_kept, retain
+from pipelines.index.retention import retain
 from pipelines.index.store import Weights
 from pipelines.index.store.generation import Generation, open_at
 from pipelines.index.store.rows import unpacked

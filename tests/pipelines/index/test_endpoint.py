@@ -167,7 +167,7 @@ def test_a_project_names_its_endpoint_and_a_missing_key_is_named_and_nothing_els
 ) -> None:
     from conformance.live import write_yaml
 
-    from pipelines.index.inputs import embedder_of
+    from pipelines.index.models import embedder_of
     from pipelines.project import load
 
     told = settings(server, api_key={"env": "EMBED_KEY"}).model_dump()

@@ -13,8 +13,8 @@ from object_store import LOCAL, s3_server
 
 from pipelines.index.build import build_candidate
 from pipelines.index.parse import Parser
-from pipelines.index.releases import Manifest, open_release
-from pipelines.index.retention import is_kept, retain
+from pipelines.index.releases import Manifest, is_kept, open_release
+from pipelines.index.retention import retain
 
 from .world import EVERYONE, NOW, SALES, Hashed, record, stream
 

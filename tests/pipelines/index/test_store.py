@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.index.chunks import Chunk
-from pipelines.index.store import EXACT_LIMIT, LanceStore, access_filter
+from pipelines.index.store import EXACT_LIMIT, Filters, LanceStore, access_filter
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.rows import chunk_schema, table_of
 
@@ -108,6 +108,22 @@ def test_the_approximate_search_finds_what_the_exact_one_finds_for_wide_and_narr
         assert [found.mode for found in both] == ["exact", "ann"]
         shared = {item.chunk.id for item in both[0].ranked} & {item.chunk.id for item in both[1].ranked}
         assert len(shared) >= 9
+
+
+@pytest.mark.parametrize("filters", [None, Filters(media=("pdf",)), Filters(streams=("nothing/here",))])
+def test_vectors_in_memory_find_and_score_what_the_engine_does_when_it_compares_every_row(store: Store, filters: Filters | None) -> None:
+    """Also for a reader who holds principals that no row names."""
+    words = ["主軸", "研磨", "点検", "冷却"]
+    many = [chunk(f"c{n:02}", f"{words[n % 4]}の{words[n // 4 % 4]} {n}", [(EVERYONE, QUALITY, SALES)[n % 3]]) for n in range(60)]
+    many = [replace(one, media="pdf") if n % 2 else one for n, one in enumerate(many)]
+    small, large = store(many, name="small"), store(many, exact_limit=50, name="large")
+    vector = Hashed().embed_query(["冷却の点検"])[0].tolist()
+    for readers in ({EVERYONE}, {EVERYONE, SALES, "group:kintone:nowhere"}, {"group:kintone:nowhere"}):
+        found, told = (made.search("点検", vector, frozenset(readers), 10, anything, filters=filters) for made in (small, large))
+        assert [(item.chunk.id, item.score) for item in found.ranked] == [(item.chunk.id, item.score) for item in told.ranked]
+        assert (found.visible, found.mode, found.nearest) == (told.visible, told.mode, told.nearest)
+    small.write(many[:3], Hashed().embed_passage([one.passage for one in many[:3]]))
+    assert ask(small, "主軸", EVERYONE) == ["c00"]
 
 
 def test_hidden_rows_change_no_score_that_a_reader_sees(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,10 +18,15 @@ from deltalake.exceptions import DeltaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
+from object_store import LOCAL, s3_server
+
 from pipelines.serving import forgetting
 from pipelines.serving.audit import AuditHit, AuditRow
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
-from pipelines.serving.audit_log import AuditLog, answers_schema
+from pipelines.serving.audit_journal import Journal
+from pipelines.serving.audit_log import AuditLog
+from pipelines.serving.audit_tables import answers_schema
 from pipelines.serving.forgetting import Erased, erase, retain
 from pipelines.serving.reasons import AnswerWithheld, Reason
 
@@ -60,7 +66,8 @@ def bytes_below(folder: Path) -> bytes:
 
 
 def written(log: AuditLog) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The two tables as verification reads them."""
+    """The two tables as verification reads them, with all that waited for them."""
+    log.settle()
     chain, apart = log.table(log.answers), log.table(log.subjects)
     assert chain is not None and apart is not None
     return chain.to_pyarrow_table().to_pylist(), apart.to_pyarrow_table().to_pylist()
@@ -104,7 +111,7 @@ def test_the_chain_can_be_added_to_and_not_taken_from(tmp_path: Path) -> None:
         table.delete()
 
 
-def test_questions_that_wait_together_are_written_by_few_commits_and_each_is_there(tmp_path: Path) -> None:
+def test_questions_that_wait_together_are_put_down_together_and_each_is_there(tmp_path: Path) -> None:
     log = log_at(tmp_path)
     ready = threading.Barrier(24)
 
@@ -117,10 +124,80 @@ def test_questions_that_wait_together_are_written_by_few_commits_and_each_is_the
         thread.start()
     for thread in threads:
         thread.join()
-    table = log.table(log.answers)
-    assert table is not None and table.version() < 23
+    assert len(list((tmp_path / "audit" / "journal").rglob("*.arrow"))) < 23
     assert sorted(row["trace_id"] for row in log.rows()) == [f"{n:032x}" for n in range(24)]
     assert log.verify().ok
+
+
+def test_a_busy_writer_puts_batches_down_and_the_tables_take_many_at_once(tmp_path: Path) -> None:
+    """One commit for each batch would make each dearer than the last; every reading has them at once all the same."""
+    log = log_at(tmp_path)
+    for n in range(6):
+        log.record(replace(ROW, trace_id=f"{n:032x}", query=f"question {n}"))
+    table = log.table(log.answers)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (0, 2)
+    other = log_at(tmp_path)
+    assert [row["query"] for row in other.rows()] == [f"question {n}" for n in range(6)]
+    assert other.find(f"{5:032x}")[0]["person"] == SATO and other.spent(since=NOW) == 6 * ROW.cost_jpy and other.verify().rows == 7
+    assert b"question 5" in bytes_below(tmp_path / "audit" / "journal")
+    log.settle()
+    table = log.table(log.answers)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 7)
+    assert not bytes_below(tmp_path / "audit" / "journal")
+
+
+def test_what_a_writer_that_died_put_down_is_taken_once_by_whoever_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = log_at(tmp_path)
+    for _ in range(4):
+        log.record(ROW)
+    real = Journal.drop
+
+    def dies(*_: Any) -> None:
+        raise OSError(5, "the machine went")
+
+    monkeypatch.setattr(Journal, "drop", dies)
+    with pytest.raises(AnswerWithheld):
+        log_at(tmp_path).settle()
+    monkeypatch.setattr(Journal, "drop", real)
+    assert len(log.rows()) == 4, "what the tables hold and the journal still does is one row"
+    log.record(ROW)
+    settling = [threading.Thread(target=one.settle) for one in (log, log_at(tmp_path), log_at(tmp_path))]
+    for one in settling:
+        one.start()
+    for one in settling:
+        one.join()
+    assert len(log.rows()) == 5 and log.verify().ok and not bytes_below(tmp_path / "audit" / "journal")
+
+
+def test_a_batch_that_a_listing_missed_is_not_stepped_over(tmp_path: Path) -> None:
+    log = log_at(tmp_path)
+    for _ in range(4):
+        log.record(ROW)
+    missed, *_ = sorted((tmp_path / "audit" / "journal").rglob("*.arrow"))
+    hidden = tmp_path / missed.name
+    missed.rename(hidden)
+    other = log_at(tmp_path)
+    other.settle()
+    flaw = other.verify().flaw
+    assert flaw is not None and flaw.why == "order"
+    hidden.rename(missed)
+    other.settle()
+    assert len(other.rows()) == 4 and other.verify().ok
+
+
+def test_tables_that_take_nothing_withhold_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, real = log_at(tmp_path), AuditLog._append
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AuditLog, "_append", full)
+    for _ in range(2):
+        with pytest.raises(AnswerWithheld, match="nothing was answered"):
+            log.record(ROW)
+    monkeypatch.setattr(AuditLog, "_append", real)
+    log.record(ROW)
+    assert log.verify().ok and len(log.rows()) == 3
 
 
 def test_writers_beside_each_other_each_keep_a_chain_and_a_new_one_anchors_the_others(tmp_path: Path) -> None:
@@ -137,6 +214,7 @@ def test_a_writer_that_slept_while_versions_went_loses_no_row_and_overwrites_non
     slow.record(ROW)
     for number in range(3):
         busy.record(replace(ROW, query=f"busy {number}"))
+        busy.settle()
     for uri in (slow.answers, slow.subjects, slow.principals):
         table = DeltaTable(uri)
         table.create_checkpoint()
@@ -150,6 +228,7 @@ def test_a_writer_that_slept_while_versions_went_loses_no_row_and_overwrites_non
     except AnswerWithheld:
         pass
     slow.record(replace(ROW, query="again"))
+    slow.settle()
     kept = {row["query"] for row in log_at(tmp_path).rows()}
     assert kept == {ROW.query, "busy 0", "busy 1", "busy 2", *said}, "what was said to be kept is kept, and nothing else"
     assert slow.verify().ok
@@ -160,21 +239,22 @@ def test_a_storage_that_fails_withholds_the_answer_and_the_chain_goes_on_in_a_se
 ) -> None:
     log = log_at(tmp_path)
     log.record(ROW)
-    real = AuditLog._append
+    real = Journal.put
 
-    def full(self: AuditLog, uri: str, *rest: Any) -> None:
-        if uri == self.answers:
-            raise OSError(28, "No space left on device")
-        real(self, uri, *rest)
+    def full(self: Journal, *rows: Any) -> None:
+        real(self, *rows)
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(AuditLog, "_append", full)
+    monkeypatch.setattr(Journal, "put", full)
     with pytest.raises(AnswerWithheld) as withheld:
         log.record(ROW)
     assert withheld.value.reason is Reason.AUDIT_UNAVAILABLE
-    monkeypatch.setattr(AuditLog, "_append", real)
+    monkeypatch.setattr(Journal, "put", real)
     log.record(ROW)
     found = log.verify()
-    assert (found.ok, found.segments, len(log.rows())) == (True, 2, 2)
+    assert (found.ok, found.segments, len(log.rows())) == (True, 2, 3), (
+        "of what failed behind the storage's back there is a row and no answer"
+    )
 
 
 @pytest.mark.parametrize("error", [ValueError("what Arrow says"), KeyError("a mistake of ours")])
@@ -183,9 +263,9 @@ def test_whoever_waited_for_a_commit_that_failed_in_whatever_way_is_refused_too(
 ) -> None:
     log = log_at(tmp_path)
     log.record(ROW)
-    real, waiting = AuditLog._append, 3
+    real, waiting = Journal.put, 3
 
-    def spoilt(self: AuditLog, *_: Any) -> None:
+    def spoilt(self: Journal, *_: Any) -> None:
         raise error
 
     ended: list[str] = []
@@ -197,7 +277,7 @@ def test_whoever_waited_for_a_commit_that_failed_in_whatever_way_is_refused_too(
         except (AnswerWithheld, type(error)) as refused:
             ended.append(type(refused).__name__)
 
-    monkeypatch.setattr(AuditLog, "_append", spoilt)
+    monkeypatch.setattr(Journal, "put", spoilt)
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(waiting)]
     with log._writing:
         for thread in threads:
@@ -207,7 +287,7 @@ def test_whoever_waited_for_a_commit_that_failed_in_whatever_way_is_refused_too(
     for thread in threads:
         thread.join()
     assert len(ended) == waiting and "kept" not in ended
-    monkeypatch.setattr(AuditLog, "_append", real)
+    monkeypatch.setattr(Journal, "put", real)
     log.record(ROW)
     assert log.verify().ok and len(log.rows()) == 2
 
@@ -404,3 +484,16 @@ def test_a_table_that_somebody_wrote_into_by_hand_is_seen(tmp_path: Path) -> Non
     write_deltalake(DeltaTable(log.answers), pa.Table.from_pylist([forged], schema=answers_schema()), mode="append")
     found = log.verify()
     assert found.flaw is not None and found.flaw.segment == "2026-11-02-forged00"
+
+
+def test_on_an_object_store_too_every_row_is_read_at_once_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server() as port:
+        for name, value in (LOCAL | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}).items():
+            monkeypatch.setenv(name, value)
+        log, other = AuditLog("s3://lake/audit", key=b"k"), AuditLog("s3://lake/audit", key=b"k")
+        for n in range(3):
+            log.record(replace(ROW, query=f"question {n}"))
+        assert [row["query"] for row in other.rows()] == [f"question {n}" for n in range(3)]
+        other.settle()
+        log.settle()
+        assert other.verify() == log.verify() and log.verify().rows == 4 and not log._journal.read()

@@ -73,6 +73,7 @@ def test_a_person_is_forgotten_by_one_command_and_the_record_still_holds(asked: 
 
 def test_a_record_that_was_changed_is_named_and_ends_with_one(asked: tuple[House, list[str]]) -> None:
     house, _ = asked
+    house.log.settle()
     table = DeltaTable(house.log.answers)
     table.alter.set_table_properties({"delta.appendOnly": "false"})
     table.update({"decision": "'no_match'"}, predicate="seq = 3")

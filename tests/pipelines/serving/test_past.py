@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from conformance.live import write_yaml
 from examined import FAQ, INDEX, MORI, MORNING, ROWS, SATO, House, house
 from index.world import Hashed
 
@@ -16,9 +17,11 @@ from pipelines.index.parse import Parser
 from pipelines.index.releases import point_production
 from pipelines.index.rollback import Model, roll_back
 from pipelines.landing.warehouse import Warehouse
+from pipelines.project import Project, load
 from pipelines.serving.audit_log import audit_of
 from pipelines.serving.past import Replayed, instant_of, replay
 from pipelines.serving.reasons import AnswerWithheld, Reason
+from pipelines.serving.tokens import Caller
 
 WORDS = "主軸の温度が上がったときは運転を止めて冷却水を確認"
 
@@ -114,11 +117,44 @@ def test_an_instant_without_a_zone_is_the_projects(here: House) -> None:
             instant_of(here.project, given)
 
 
-def test_in_production_a_replay_as_somebody_else_is_refused(here: House, tmp_path: Path) -> None:
-    text = (here.folder / "project.yaml").read_text().replace("staging", "production")
-    (tmp_path / "project.yaml").write_text(text)
-    from pipelines.project import load
+def live(here: House, folder: Path, operator: str) -> Project:
+    """The same index, in production."""
+    (folder / "project.yaml").write_text((here.folder / "project.yaml").read_text().replace("staging", "production"))
+    write_yaml(folder / "people.yaml", {"people": [{"id": "op", "mail": operator, "roles": ["operator"]}]})
+    (folder / "contracts").symlink_to(here.folder / "contracts")
+    (folder / "data").symlink_to(here.root)
+    return load(folder)
 
+
+def test_in_production_whoever_may_look_into_the_audit_sees_what_would_have_been_answered_to_whom_and_not_its_words(
+    here: House, tmp_path: Path
+) -> None:
+    project = live(here, tmp_path, MORI)
+    at, looking = MORNING + timedelta(hours=1), Caller(key=MORI, client="cli", mail=MORI)
+    found = replay(project, INDEX, WORDS, SATO, at, 5, here.clock, here.embedder, looking=looking)
+    assert rows(found) == rows(asked(here, 1)) and found.denied == asked(here, 1).denied
+    assert {(hit.title, hit.heading_path, hit.snippet, hit.url) for hit in found.answer.hits} == {("", (), "", "")}
+    (kept,) = audit_of(project).find(found.answer.trace_id)
+    assert (kept["person"], kept["action"], kept["query"]) == (MORI, "replay", WORDS)
+    assert SATO not in str(kept) and audit_of(project).person_hash(SATO) in kept["detail"]
+
+
+@pytest.mark.parametrize(
+    "looking",
+    [
+        Caller(key=SATO, client="cli", mail=SATO),
+        Caller(key="x", client="cli", mail="who@partner.example"),
+        Caller(key="app:x", client="x", app_only=True),
+    ],
+)
+def test_in_production_a_reader_a_stranger_and_an_app_replay_nothing_as_somebody_else(here: House, tmp_path: Path, looking: Caller) -> None:
+    project = live(here, tmp_path, MORI)
+    with pytest.raises(AnswerWithheld) as refused:
+        replay(project, INDEX, WORDS, SATO, MORNING + timedelta(hours=1), 5, here.clock, here.embedder, looking=looking)
+    assert refused.value.reason is Reason.NOT_ALLOWED
+
+
+def test_in_production_without_a_token_nobody_replays_as_somebody_else(here: House, tmp_path: Path) -> None:
     with pytest.raises(FixConfiguration) as refused:
-        replay(load(tmp_path), INDEX, WORDS, SATO, MORNING, 5, here.clock, here.embedder)
-    assert refused.value.code == "serving.preview_in_production"
+        replay(live(here, tmp_path, MORI), INDEX, WORDS, SATO, MORNING, 5, here.clock, here.embedder)
+    assert refused.value.code == "replay.needs_auditor"

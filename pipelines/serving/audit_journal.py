@@ -1,0 +1,83 @@
+"""The audit's journal: what was decided, put down whole before an answer leaves, one small object a batch, until the tables take many at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pipelines.landing.published import open_store
+from pipelines.serving.audit_tables import ANSWERS, batch_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from obstore.store import ObjectStore
+
+FOLDER = "journal"
+
+
+class Journal:
+    """Batches under ``uri`` that no table has taken yet, by name. A name is the segment and the number of the first row in it, so that names in
+    order are rows in order. What this process put there is also held in memory."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._held: dict[str, pa.Table] = {}
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        return open_store(self._uri)
+
+    def put(self, rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
+        """Store one batch; it is there, whole, when this returns. Each row gives by table what that table gets of it.
+
+        Raises OSError or obstore's own where storage fails, ValueError for what the tables could not hold.
+        """
+        import obstore
+        import pyarrow as pa
+
+        batch = pa.Table.from_pylist([dict(row) for row in rows], schema=batch_schema())
+        sink = io.BytesIO()
+        with pa.ipc.new_file(sink, batch.schema) as writer:
+            writer.write_table(batch)
+        first = rows[0][ANSWERS]
+        name = f"{FOLDER}/{first['segment']}/{first['seq']:010d}.arrow"
+        obstore.put(self._store, name, sink.getvalue(), mode="create")
+        self._held[name] = batch
+
+    @property
+    def own(self) -> dict[str, pa.Table]:
+        """What this process put down."""
+        return dict(self._held)
+
+    def read(self) -> dict[str, pa.Table]:
+        """What every process put down, as of now."""
+        import obstore
+        import pyarrow as pa
+
+        found, held = dict[str, pa.Table](), self.own
+        names = (str(meta["path"]) for chunk in obstore.list(self._store, prefix=FOLDER) for meta in chunk)
+        for name in sorted(names):
+            if name in held:
+                found[name] = held[name]
+                continue
+            # Taken into the tables since it was listed.
+            with suppress(FileNotFoundError):
+                found[name] = pa.ipc.open_file(bytes(obstore.get(self._store, name).bytes())).read_all()
+        return found
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Take away what the tables hold now."""
+        import obstore
+
+        try:
+            obstore.delete(self._store, list(names))
+        except FileNotFoundError:
+            # Somebody else took some of them in, too.
+            for name in names:
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._store, name)
+        for name in names:
+            self._held.pop(name, None)

@@ -12,10 +12,12 @@ from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import unpacked
+from pipelines.index.store.small import Small
 from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
+    from pipelines.index.store.small import Places
 
 #: Up to this many visible rows every one is compared; above it the approximate index is asked, all its partitions.
 EXACT_LIMIT = 20_000
@@ -29,8 +31,11 @@ _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
-#: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
+#: Chunks kept in memory. A version never changes, and every row of it that is looked at came through a filter first. A table of no more rows
+#: is compared there, too: to have one vector search planned costs more than to compare so few.
 _HELD = 8_192
+#: Readers whose visible rows are remembered.
+_READERS = 64
 
 #: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before.
 _WARM = ("acl_idx", "field_acl_idx")
@@ -59,6 +64,8 @@ class LanceStore:
         self._warm = False
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
+        self._small: Small | None = None
+        self._seen = lru_cache(maxsize=_READERS)(self._places)
 
     def _table(self) -> Any:
         if self._open is None:
@@ -85,6 +92,8 @@ class LanceStore:
         self._open = self._version = None
         self._warm = False
         self._counted.cache_clear()
+        self._seen.cache_clear()
+        self._small = None
         self._held = {}
 
     def count(self) -> int:
@@ -105,6 +114,16 @@ class LanceStore:
 
     def _count(self, where: str) -> int:
         return int(self._table().count_rows(where))
+
+    def _places(self, where: str) -> Places:
+        rows = self._table().search().where(where).select(["position"]).with_row_id(True).limit(max(1, self._counted(where))).to_arrow()
+        return rows["_rowid"].sort().to_numpy()
+
+    def _in_memory(self) -> Small | None:
+        """The table in memory, where it is small enough to be compared there."""
+        if self._small is None and (rows := self.count()) <= min(_HELD, self._exact_limit):
+            self._small = Small(self._table(), rows)
+        return self._small
 
     def plan(self, principals: frozenset[str], filters: Filters | None = None) -> str:
         """How LanceDB would apply the filter; holds ``ScalarIndexQuery`` when the list indexes are used."""
@@ -196,6 +215,8 @@ class LanceStore:
         return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
     def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
+        if exact and (small := self._in_memory()) is not None:
+            return small.near(vector, self._seen(where), depth)
         query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
         query = query.where(where, prefilter=True)
         query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE)
@@ -211,11 +232,16 @@ class LanceStore:
         found = {at: held[at] for at in places if at in held}
         missing = sorted(set(places) - found.keys())
         if missing:
-            rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
-            read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
+            read = {at: unpacked(text) for at, text in self._packed(missing).items()}
             if len(held) + len(read) > _HELD:
                 # A new one: another thread may be reading the old.
                 held = self._held = {}
             held.update(read)
             found |= read
         return found
+
+    def _packed(self, places: list[int]) -> dict[int, str]:
+        if (small := self._in_memory()) is not None:
+            return small.packed(places)
+        rows = self._table().take_row_ids(places).select(["chunk"]).with_row_id().to_arrow().to_pylist()
+        return {int(row["_rowid"]): row["chunk"] for row in rows}

@@ -31,9 +31,10 @@ _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
-#: Chunks kept in memory. A version never changes, and every row of it that is looked at came through a filter first. A table of no more rows
-#: is compared there, too: to have one vector search planned costs more than to compare so few.
+#: Chunks kept in memory. A version never changes, and every row of it that is looked at came through a filter first.
 _HELD = 8_192
+#: A table of no more rows is compared in memory: to have a vector search planned costs more than to compare so few, and they take little room.
+_SMALL = 4_096
 #: Readers whose visible rows are remembered.
 _READERS = 64
 
@@ -121,7 +122,7 @@ class LanceStore:
 
     def _in_memory(self) -> Small | None:
         """The table in memory, where it is small enough to be compared there."""
-        if self._small is None and (rows := self.count()) <= min(_HELD, self._exact_limit):
+        if self._small is None and (rows := self.count()) <= min(_SMALL, self._exact_limit):
             self._small = Small(self._table(), rows)
         return self._small
 

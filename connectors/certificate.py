@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -25,6 +26,8 @@ _PEM_KEY = re.compile(rb"-----BEGIN (?:\w+ )*PRIVATE KEY-----.+?-----END (?:\w+ 
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
 #: Every DER structure that holds others begins with it, and so every PFX file.
 _DER = b"\x30"
+#: Digests of the private keys, as their files have them, that were proven in this process: no key is kept, only that it is one.
+_PROVEN: set[bytes] = set()
 #: Hexadecimal digits of a SHA-1 thumbprint, as the Entra admin center shows it.
 SHA1_DIGITS = 40
 
@@ -155,11 +158,16 @@ def _open_pem(file: Path, content: bytes, password: str | None) -> Opened:
     encrypted = b"ENCRYPTED" in key.group()
     if encrypted and not password:
         raise FixConfiguration("certificate.no_password", path=file.name)
+    # To prove an RSA key, that its parts are one key's, costs more than all else of a connector. What was proven once in this process is.
+    proof = hashlib.sha256(key.group()).digest()
     try:
-        private = load_pem_private_key(key.group(), password.encode() if encrypted and password else None)
+        private = load_pem_private_key(
+            key.group(), password.encode() if encrypted and password else None, unsafe_skip_rsa_key_validation=proof in _PROVEN
+        )
         certificates = tuple(load_pem_x509_certificate(one) for one in _PEM_CERTIFICATE.findall(content))
     except ValueError as error:
         raise FixConfiguration("certificate.wrong_password" if encrypted else "certificate.unknown_form", path=file.name) from error
+    _PROVEN.add(proof)
     return Opened(private, certificates)
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -15,7 +14,7 @@ from connectors.soap import template
 from connectors.soap.address import Host, HttpUrl
 from connectors.soap.auth import Auth
 from connectors.soap.presets import PresetError, expanded
-from connectors.soap.reading import Beyond, Finer, Reading, Zone
+from connectors.soap.reading import Beyond, Finer, Reading, Zone, zones
 from connectors.soap.sources import AccessSpec, ChangedSince, Chunks, Count, Faults, Files, Filter, Header, Ok, Paging
 from connectors.soap.template import Body
 from connectors.validation import first_fault
@@ -165,7 +164,7 @@ class SourceSpec(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
+        if value is not None and value not in zones():
             raise ValueError(f"{value} is no IANA time zone name (Asia/Tokyo is one)")
         return value
 

@@ -7,6 +7,7 @@ declaration names the type that the WSDL gives (``from``), so that a WSDL which 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal, Self
 from zoneinfo import available_timezones
 
@@ -20,6 +21,12 @@ Beyond = Literal["hold", "keep"]
 Finer = Literal["hold", "truncate"]
 #: What becomes of a zone that a column has no place for.
 Zone = Literal["hold", "drop"]
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names of all IANA time zones that this machine knows. To look for them is to read their whole folder."""
+    return frozenset(available_timezones())
 
 
 class Inner(BaseModel):
@@ -99,7 +106,7 @@ class Reading(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.timezone is not None and self.timezone not in available_timezones():
+        if self.timezone is not None and self.timezone not in zones():
             raise ValueError(f"{self.timezone} is no IANA time zone name (Asia/Tokyo is one)")
         if self.mask and (self.inner or self.epoch or self.rewritten):
             raise ValueError("a masked column has no inner table, no epoch, no form and no currency")

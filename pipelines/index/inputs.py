@@ -118,11 +118,15 @@ def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, r
 
 
 def ship_vectors(project: Project, index: str, warehouse: Warehouse, queries: Sequence[str], progress: Progress | None = None) -> int:
-    """Put the vectors of an index's passages, and of ``queries``, into the file the project ships; returns how many had to be computed."""
+    """Put the vectors of an index's passages, and of ``queries``, into the file the project ships; returns how many had to be computed.
+
+    What this machine computed before goes along: where days were lived, the passages of each of them.
+    """
     from pipelines.index.build import cut
     from pipelines.index.embedding import fill_cache
     from pipelines.index.parse import Parser
 
     with Parser() as parser:
         made = cut(stream_inputs(project, index, warehouse), parser)
-    return fill_cache([chunk.passage for chunk in made.chunks], shipped_vectors(project), progress, queries=queries)
+    passages = [chunk.passage for chunk in made.chunks]
+    return fill_cache(passages, shipped_vectors(project), progress, queries=queries, also=computed_vectors(project))

@@ -24,6 +24,8 @@ SETTINGS = {
     "delta.dataSkippingStatsColumns": f"{KEY},{OP}",
     # A release reads the version it names for as long as it stands: Delta would forget how to after thirty days.
     "delta.enableExpiredLogCleanup": "false",
+    # To open a table is to read its log from the last checkpoint on, commit by commit, each a request to an object store; a pull opens many.
+    "delta.checkpointInterval": "10",
 }
 
 

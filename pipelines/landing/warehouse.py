@@ -118,12 +118,12 @@ class Warehouse:
     def open(self, table: str, stream: str, version: int | None = None) -> DeltaTable | None:
         """The Delta table, or None when it was never written."""
         from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
 
-        uri = self.uri(table, stream)
-        options = store_options(self.root)
-        if not DeltaTable.is_deltatable(uri, options):
+        try:
+            return DeltaTable(self.uri(table, stream), version=version, storage_options=store_options(self.root))
+        except TableNotFoundError:
             return None
-        return DeltaTable(uri, version=version, storage_options=options)
 
     def discard_unpublished(self, stream: str) -> tuple[str, ...]:
         """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back.

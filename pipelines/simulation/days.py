@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time as stopwatch
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,12 @@ def live(run: Run) -> Iterator[Lived]:
             walk.arm()
         for number in range(len(run.note.lived) + 1, run.note.days + 1):
             yield walk.day(number)
+            if not gc.get_freeze_count():
+                # What the first day loaded stays until the last one, and is no garbage to be looked for among it each few moments.
+                gc.collect()
+                gc.freeze()
         walk.complete()
+    gc.unfreeze()
     released(run.home)
 
 

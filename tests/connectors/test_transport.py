@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import AccessRefused, BrokenReply, FixConfiguration, FortnightError, SourceUnavailable
 from connectors.transport import Again, Transport, TransportOptions, retry_after
+from connectors.trust import trust
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 TOKEN = "s3kr3t-tōken/+9Xq"
@@ -343,6 +344,22 @@ def test_a_certificate_nobody_here_trusts_is_a_configuration_error_and_is_not_tr
         assert caught.value.code == "transport.tls"
         trusted = Transport(url, options=TransportOptions(ca_file=tmp_path / "cert.pem"))
         assert trusted.send("GET", "/a").text == "ok"
+
+
+def test_whom_tls_trusts_is_read_once_and_anew_when_the_ca_file_is_another(tmp_path: Path) -> None:
+    with serving(lambda handler: reply(handler, b"ok"), certificate=self_signed(tmp_path)) as url:
+        right, given = tmp_path / "cert.pem", tmp_path / "given.pem"
+        options = TransportOptions(ca_file=given)
+        (tmp_path / "other").mkdir()
+        given.write_bytes(self_signed(tmp_path / "other")[0].read_bytes())
+        with pytest.raises(FixConfiguration):
+            Transport(url, options=options, sleep=never).send("GET", "/a")
+        right.replace(given)
+        assert Transport(url, options=options).send("GET", "/a").text == "ok"
+        assert trust(given, None) is trust(given, None)
+        given.unlink()
+        with pytest.raises(FixConfiguration):
+            Transport(url, options=options)
 
 
 def test_https_to_a_port_that_speaks_plain_http_is_a_configuration_error() -> None:

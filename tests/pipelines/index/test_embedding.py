@@ -52,6 +52,14 @@ def test_a_query_is_not_answered_with_the_vector_of_a_passage(tmp_path: Path) ->
     assert not np.array_equal(cached.embed_passage(["同じ文"]), cached.embed_query(["同じ文"]))
 
 
+def test_what_another_machine_computed_goes_into_the_file_without_being_computed(tmp_path: Path) -> None:
+    elsewhere, path = tmp_path / "elsewhere.parquet", tmp_path / "vectors.parquet"
+    fill_cache(["一日目の文", "二日目の文"], elsewhere, None, Hashed())
+    assert fill_cache(["二日目の文"], path, None, Hashed(), also=elsewhere) == 0
+    assert CachedEmbedder(Hashed(), path).missing(["一日目の文", "二日目の文", "三日目の文"]) == 1
+    assert fill_cache([], path, None, Hashed(), also=tmp_path / "none.parquet") == 0
+
+
 def test_vectors_of_another_model_or_revision_are_neither_used_nor_lost(tmp_path: Path) -> None:
     class Newer(Hashed):
         revision = "2"

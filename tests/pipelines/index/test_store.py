@@ -52,6 +52,22 @@ def test_a_filter_is_never_missing_and_never_empty(principals: set[str]) -> None
     assert isinstance(made, str) and made.strip()
 
 
+def test_a_small_table_in_memory_gives_each_reader_what_the_store_itself_gives(tmp_path: Path) -> None:
+    chunks = [chunk(f"c{n}", f"主軸の点検 {n} 回目", [(EVERYONE, SALES, QUALITY)[n % 3]]) for n in range(60)]
+    vectors = Hashed().embed_passage([item.passage for item in chunks])
+    small = LanceStore(str(tmp_path), "t", Hashed.dim)
+    small.write(chunks, vectors)
+    # Comparing is exact up to as many rows as a reader sees; the whole table is more than that.
+    asked_of_the_store = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit=40)
+    for readers in ({EVERYONE}, {SALES}, {EVERYONE, QUALITY}):
+        for text in ("主軸の点検 3 回目", "油漏れ"):
+            vector = Hashed().embed_query([text])[0].tolist()
+            found, wanted = (one.search(text, vector, frozenset(readers), 5, anything) for one in (small, asked_of_the_store))
+            assert found.mode == wanted.mode == "exact" and found.visible == wanted.visible
+            assert [one.chunk for one in found.ranked] == [one.chunk for one in wanted.ranked]
+            assert [one.score for one in found.ranked] == pytest.approx([one.score for one in wanted.ranked], abs=1e-4)
+
+
 def test_nobody_sees_nothing(store: Store) -> None:
     made = store([chunk("a", "主軸", [EVERYONE]), chunk("b", "主軸", [])])
     assert made.visible(frozenset()) == 0

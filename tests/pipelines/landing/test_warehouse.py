@@ -106,6 +106,27 @@ def test_the_tenth_record_is_newer_than_the_ninth(tmp_path: Path) -> None:
     assert newest is not None and newest.number == 11
 
 
+def test_a_log_of_many_days_is_opened_from_a_checkpoint_and_tells_the_same(tmp_path: Path) -> None:
+    warehouse = Warehouse(str(tmp_path))
+    wanted = dict[int, str]()
+    for day in range(1, 26):
+        wanted[day], wanted[1] = f"𠮷野 {day}", f"一行目 {day}"
+        change = batch({1: wanted[1], day: wanted[day]}, f"p{day}")
+        warehouse.append("landing", STREAM, [change], SCHEMA)
+        warehouse.merge("current", STREAM, [change], SCHEMA)
+        warehouse.publish(record(warehouse, day))
+    for table, rows in (("current", 25), ("landing", 49)):
+        log = tmp_path / table / STREAM / "_delta_log"
+        after = max(path.name.split(".")[0] for path in log.glob("*.checkpoint.parquet"))
+        assert sum(path.name.split(".")[0] > after for path in log.glob("*.json")) < 10
+        found = warehouse.read(table, STREAM)
+        assert found is not None and found.num_rows == rows
+    assert names(warehouse) == wanted and warehouse.live_count(STREAM) == 25
+    # A version from before the checkpoint is read as it was.
+    first = warehouse.read_as(Published.model_validate({**record(warehouse, 26).model_dump(), "tables": {"current": 0}}), "current")
+    assert first is not None and first.num_rows == 1
+
+
 def test_one_stream_has_one_writer(tmp_path: Path) -> None:
     with Warehouse(str(tmp_path)).writing(STREAM), pytest.raises(AnswerIsNo, match=STREAM), Warehouse(str(tmp_path)).writing(STREAM):
         pass

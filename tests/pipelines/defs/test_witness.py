@@ -1,0 +1,55 @@
+"""How far back the witness reads what Dagster keeps of a check. What is made of it is told in ``test_evidence.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+
+from pipelines.defs import witness
+
+SINCE = datetime(2026, 11, 20, 16, tzinfo=UTC)
+NOW = datetime(2026, 12, 24, 3, tzinfo=UTC)
+CHECK = dg.AssetCheckKey(dg.AssetKey(["kintone", "faq"]), "drift")
+
+
+def row(id: int, at: datetime, run_id: str = "run") -> Any:
+    """The row's own time is the machine's; the event has the time that the run lived at."""
+    return SimpleNamespace(id=id, run_id=run_id, create_timestamp=NOW.timestamp(), event=SimpleNamespace(timestamp=at.timestamp()))
+
+
+def read(rows: list[Any]) -> tuple[list[int], int]:
+    """The ids that come, and how many rows were read of the store."""
+    asked: list[int] = []
+
+    def history(check: dg.AssetCheckKey, limit: int, cursor: int | None = None) -> list[Any]:
+        assert check == CHECK
+        found = [one for one in rows if cursor is None or one.id < cursor][:limit]
+        asked.append(len(found))
+        return found
+
+    instance: Any = SimpleNamespace(event_log_storage=SimpleNamespace(get_asset_check_execution_history=history))
+    return [one.id for one in witness._history(instance, CHECK, SINCE)], sum(asked)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_rows_are_read_back_to_a_day_before_and_not_back_to_the_first_day() -> None:
+    days = [row(100 - back, SINCE + timedelta(hours=4) - timedelta(days=back)) for back in range(60)]
+    seen, cost = read(days)
+    assert {100, 99} <= set(seen) and cost <= 2 * witness._CHECK_PAGE  # pyright: ignore[reportPrivateUsage]
+    many = [row(200 - back, SINCE + timedelta(minutes=back % 7)) for back in range(60)]
+    assert len(read([*many, *days])[0]) >= 62
+
+
+def test_what_anybody_may_post_ends_nothing() -> None:
+    """A row without a run, whatever time it claims: the rows of runs below it are still read."""
+    posted = [row(90 - back, SINCE - timedelta(days=300), run_id="") for back in range(20)]
+    seen, _ = read([*posted, row(3, SINCE)])
+    assert 3 in seen
+
+
+def test_no_more_is_read_of_a_check_than_the_limit() -> None:
+    limit = witness._CHECK_LIMIT  # pyright: ignore[reportPrivateUsage]
+    seen, cost = read([row(10_000 - back, SINCE) for back in range(limit + 50)])
+    assert len(seen) == cost == limit

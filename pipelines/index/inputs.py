@@ -9,7 +9,7 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from expectations.contract import Contract
 from pipelines.index.build import StreamInput
 from pipelines.index.documents import BodyColumn, DocumentShape
-from pipelines.index.models import shipped_vectors
+from pipelines.index.models import computed_vectors, shipped_vectors
 from pipelines.index.parents import ABOVE, under_parents
 from pipelines.index.releases import Input
 from pipelines.landing.families import Families

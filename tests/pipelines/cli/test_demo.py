@@ -134,9 +134,15 @@ def test_what_the_demo_left_is_spoken_of_in_japanese_and_as_its_schemas_say(live
     project, _ = lived
     for arguments in (("search", QUESTION, "--as", HR), ("index", "releases", "product-support")):
         spoken = fortnight(*arguments, "--lang", "ja", project=project)
-        assert english_lines(spoken.stdout + spoken.stderr) == [] and spoken.stdout.strip(), arguments
         answer = fortnight(*arguments, "--json", project=project)
         assert answer.returncode == spoken.returncode, answer.stderr
+        said = spoken.stdout + spoken.stderr
+        hits = json.loads(answer.stdout).get("hits", [])
+        # An English document is quoted in its own words, whatever language is spoken.
+        quoted = {text for hit in hits for text in (*hit["heading_path"], hit["title"], " ".join(hit["snippet"].split())[:110]) if text}
+        for text in sorted(quoted, key=len, reverse=True):
+            said = said.replace(text, "")
+        assert english_lines(said) == [] and spoken.stdout.strip(), arguments
         valid(json.loads(answer.stdout))
 
 

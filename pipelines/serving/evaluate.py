@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 #: Another way to examine is another result: stands in what a kept result depends on.
-_FORM = "examination/1"
+_FORM = "examination/2"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ DIGITS = 3
 Scored = tuple[str, float]
 
 
-def fuse(words: Sequence[Scored], near: Sequence[Scored], weights: Weights) -> list[Scored]:
+def fuse(words: Sequence[Scored], near: Sequence[Scored], weights: Weights, held: Mapping[str, float] | None = None) -> list[Scored]:
     """All ids of both lists, best first, each with its fused score (0 to 1, rounded). Of equal scores the smaller id comes first.
 
-    An id that a list lacks gets nothing from it. Scores are rounded after the order is made.
+    An id that a list lacks gets nothing from it. Where the question names codes, ``held`` says which share of them each id holds, and counts for
+    as much as both lists together: who names a part asks for that part, and forty records that differ in nothing else are all as near.
+    Scores are rounded after the order is made.
     """
     share = _by_rank if weights.method == "rrf" else _by_score
     whole = weights.lexical + weights.vector
@@ -27,6 +29,8 @@ def fuse(words: Sequence[Scored], near: Sequence[Scored], weights: Weights) -> l
         if weight:
             for name, value in share(ranked).items():
                 fused[name] = fused.get(name, 0.0) + weight / whole * value
+    if held:
+        fused = {name: (score + held.get(name, 0.0)) / 2 for name, score in fused.items()}
     order = sorted(fused.items(), key=lambda item: (-item[1], item[0]))
     return [(name, round(score, DIGITS)) for name, score in order]
 

@@ -12,7 +12,7 @@ from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import unpacked
-from pipelines.index.store.terms import terms
+from pipelines.index.store.terms import codes, terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
@@ -148,8 +148,9 @@ class LanceStore:
         """The ``k`` best chunks that these principals may read and ``allow`` lets pass, words and vectors fused, one of each group of copies
         and the best of each row before others of it (``neighbours`` gives what stands around it).
 
-        Ranks and scores are given after refused rows are gone, so that neither tells that there was something. Where refusals or copies leave
-        fewer than ``k``, more is looked at, up to everything visible. Raises ValueError for a ``k`` below 1 or a vector of another length.
+        Where the question names codes (``SP-1140``), what holds them comes first. Ranks and scores are given after refused rows are gone, so that
+        neither tells that there was something. Where refusals or copies leave fewer than ``k``, more is looked at, up to everything visible.
+        Raises ValueError for a ``k`` below 1 or a vector of another length.
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
@@ -186,7 +187,9 @@ class LanceStore:
             sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
             for found in (words, near)
         ]
-        said = first_of_each(fuse(lists[0], lists[1], weights or Weights()), group)
+        named = codes(text)
+        held = {name: len(named & codes(chunk.passage)) / len(named) for name, chunk in passed.items()} if named else None
+        said = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held), group)
         best = spread(said, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),

@@ -33,7 +33,20 @@ def terms(text: str) -> list[str]:
             found += _pairs(match.group())
             at = match.end()
         found += [run[at:]] if at < len(run) else []
-    return found + [letters + figures for letters, figures in _CODE.findall(plain)]
+    return found + _codes(plain)
+
+
+def codes(text: str) -> frozenset[str]:
+    """The codes that a text names, however their parts are joined.
+
+    >>> sorted(codes("ＳＸ－２００ and qd_00010"))
+    ['qd00010', 'sx200']
+    """
+    return frozenset(_codes(search_form(text)))
+
+
+def _codes(plain: str) -> list[str]:
+    return [letters + figures for letters, figures in _CODE.findall(plain)]
 
 
 def _pairs(run: str) -> list[str]:

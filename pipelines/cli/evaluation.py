@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pipelines.index.evaluation.summary import Bad, Figures, Summary
 
 app = typer.Typer(help="The questions an index is examined with.", no_args_is_help=True)
-PartOption = Annotated[bool, typer.Option("--dev/--test", help="The questions for tuning, or those that count: who has looked at these tunes no more.")]
+PartOption = Annotated[
+    bool, typer.Option("--dev/--test", help="The questions for tuning, or those that count: who has looked at these tunes no more.")
+]
 
 
 def evaluate(

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pipelines.landing.published import open_store
@@ -31,21 +32,23 @@ class Journal:
         return open_store(self._uri)
 
     def put(self, rows: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
-        """Store one batch; it is there, whole, when this returns. Each row gives by table what that table gets of it.
+        """Store one batch, as one object for each segment in it; all are there, whole, when this returns. Each row gives by table what that
+        table gets of it.
 
         Raises OSError or obstore's own where storage fails, ValueError for what the tables could not hold.
         """
         import obstore
         import pyarrow as pa
 
-        batch = pa.Table.from_pylist([dict(row) for row in rows], schema=batch_schema())
-        sink = io.BytesIO()
-        with pa.ipc.new_file(sink, batch.schema) as writer:
-            writer.write_table(batch)
-        first = rows[0][ANSWERS]
-        name = f"{FOLDER}/{first['segment']}/{first['seq']:010d}.arrow"
-        obstore.put(self._store, name, sink.getvalue(), mode="create")
-        self._held[name] = batch
+        # Where a day ends within a batch, the rows of the next are of another segment: under one name they would be taken for the first one's.
+        for segment, part in groupby(rows, lambda row: row[ANSWERS]["segment"]):
+            batch = pa.Table.from_pylist([dict(row) for row in part], schema=batch_schema())
+            sink = io.BytesIO()
+            with pa.ipc.new_file(sink, batch.schema) as writer:
+                writer.write_table(batch)
+            name = f"{FOLDER}/{segment}/{batch[ANSWERS][0].as_py()['seq']:010d}.arrow"
+            obstore.put(self._store, name, sink.getvalue(), mode="create")
+            self._held[name] = batch
 
     @property
     def own(self) -> dict[str, pa.Table]:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
 from object_store import LOCAL, s3_server
 
-from pipelines.serving import forgetting
+from pipelines.serving import audit_log, forgetting
 from pipelines.serving.audit import AuditHit, AuditRow
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
 from pipelines.serving.audit_journal import Journal
@@ -144,6 +144,22 @@ def test_a_busy_writer_puts_batches_down_and_the_tables_take_many_at_once(tmp_pa
     table = log.table(log.answers)
     assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 7)
     assert not bytes_below(tmp_path / "audit" / "journal")
+
+
+def test_a_batch_in_which_a_day_ends_is_taken_whole(tmp_path: Path) -> None:
+    """Questions of both days wait together; each is of a segment of its own, and none may be taken for a row that the tables hold."""
+    log, before = log_at(tmp_path), NOW.replace(hour=23, minute=59)
+    for _ in range(3):
+        log.record(replace(ROW, asked_at=before))
+    log.settle()
+    asked = [replace(ROW, asked_at=before + timedelta(minutes=late), query=f"minute {late}") for late in (0, 2, 0, 3)]
+    together = [audit_log._Waiting(row) for row in asked]
+    log._put(together)
+    assert all(one.kept for one in together)
+    log.record(replace(ROW, asked_at=before + timedelta(minutes=4), query="minute 4"))
+    log.settle()
+    assert sorted(row["query"] for row in log.rows())[:-3] == ["minute 0", "minute 0", "minute 2", "minute 3", "minute 4"]
+    assert log.verify().ok and not bytes_below(tmp_path / "audit" / "journal")
 
 
 def test_what_a_writer_that_died_put_down_is_taken_once_by_whoever_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,38 +88,43 @@ class AuditStore:
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        uri, chain = f"{self.uri}/{name}", name == ANSWERS
-        # Statistics in the log would keep a person's address after its rows are gone. Forgetting one person reads nothing of who asks meanwhile.
-        settings = (
-            {"delta.appendOnly": "true"}
-            if chain
-            else {"delta.dataSkippingNumIndexedCols": "0", "delta.isolationLevel": "SnapshotIsolation"}
-        ) | {"delta.logRetentionDuration": _LOG_KEPT}
+        places = pc.struct_field(whole[ANSWERS], "seq")
+        said = CommitProperties(app_transactions=[Transaction(segment, pc.max(places).as_py())])
         for attempt in range(ATTEMPTS):
-            table = self.table(uri)
-            places = pc.struct_field(whole[ANSWERS], "seq")
+            table = self.table(f"{self.uri}/{name}")
             data = rows_of(whole.filter(pc.greater(places, self._taken(table, segment))), name)
             if not data.num_rows:
                 return
-            said = CommitProperties(app_transactions=[Transaction(segment, pc.max(places).as_py())])
             try:
-                if table is not None:
-                    write_deltalake(table, data, mode="append", commit_properties=said)
-                else:
-                    write_deltalake(
-                        uri,
-                        data,
-                        mode="append",
-                        partition_by=["day"] if chain else None,
-                        configuration=settings,
-                        storage_options=store_options(self.uri),
-                        commit_properties=said,
-                    )
+                if table is None:
+                    self._make(name)
+                    continue
+                write_deltalake(table, data, mode="append", commit_properties=said)
                 return
             except CommitFailedError:
                 # Somebody takes the same rows in or is forgotten at this moment: nothing was written, and the table as it is now takes them.
                 if attempt + 1 == ATTEMPTS:
                     raise
+
+    def _make(self, name: str) -> None:
+        """Make a table, empty: rows that were written with it would not exclude those of another who makes it at the same moment."""
+        from deltalake import DeltaTable
+
+        # Statistics in the log would keep a person's address after its rows are gone. Forgetting one person reads nothing of who asks meanwhile.
+        chain = name == ANSWERS
+        settings = (
+            {"delta.appendOnly": "true"}
+            if chain
+            else {"delta.dataSkippingNumIndexedCols": "0", "delta.isolationLevel": "SnapshotIsolation"}
+        ) | {"delta.logRetentionDuration": _LOG_KEPT}
+        DeltaTable.create(
+            f"{self.uri}/{name}",
+            schema_of(name),
+            mode="ignore",
+            partition_by=["day"] if chain else None,
+            configuration=settings,
+            storage_options=store_options(self.uri),
+        )
 
     def _written(self, work: Callable[[], None]) -> None:
         from deltalake.exceptions import DeltaError

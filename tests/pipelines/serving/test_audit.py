@@ -135,14 +135,14 @@ def test_a_busy_writer_puts_batches_down_and_the_tables_take_many_at_once(tmp_pa
     for n in range(6):
         log.record(replace(ROW, trace_id=f"{n:032x}", query=f"question {n}"))
     table = log.table(log.answers)
-    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (0, 2)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 2)
     other = log_at(tmp_path)
     assert [row["query"] for row in other.rows()] == [f"question {n}" for n in range(6)]
     assert other.find(f"{5:032x}")[0]["person"] == SATO and other.spent(since=NOW) == 6 * ROW.cost_jpy and other.verify().rows == 7
     assert b"question 5" in bytes_below(tmp_path / "audit" / "journal")
     log.settle()
     table = log.table(log.answers)
-    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 7)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (2, 7)
     assert not bytes_below(tmp_path / "audit" / "journal")
 
 
@@ -183,6 +183,25 @@ def test_what_a_writer_that_died_put_down_is_taken_once_by_whoever_comes(tmp_pat
     for one in settling:
         one.join()
     assert len(log.rows()) == 5 and log.verify().ok and not bytes_below(tmp_path / "audit" / "journal")
+
+
+def test_two_that_make_the_tables_at_once_take_a_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, other, real = log_at(tmp_path), log_at(tmp_path), AuditLog.table
+    log._chaining(lambda: log._journal.put(log._parts(ROW, set())))
+    looked = list[DeltaTable | None]()
+
+    def before_the_other(self: AuditLog, uri: str) -> DeltaTable | None:
+        found = real(self, uri)
+        if self is log and uri == log.principals and not looked:
+            looked.append(found)
+            other.settle()
+        return found
+
+    monkeypatch.setattr(AuditLog, "table", before_the_other)
+    log.settle()
+    principals = other.table(other.principals)
+    assert looked == [None] and principals is not None
+    assert principals.to_pyarrow_table().num_rows == 1 and len(other.rows()) == 1 and other.verify().ok
 
 
 def test_a_batch_that_a_listing_missed_is_not_stepped_over(tmp_path: Path) -> None:

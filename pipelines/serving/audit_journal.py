@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import CannotSay
 from pipelines.landing.published import open_store
 from pipelines.serving.audit_tables import ANSWERS, batch_schema
 
@@ -46,7 +47,7 @@ class Journal:
             sink = io.BytesIO()
             with pa.ipc.new_file(sink, batch.schema) as writer:
                 writer.write_table(batch)
-            name = f"{FOLDER}/{segment}/{batch[ANSWERS][0].as_py()['seq']:010d}.arrow"
+            name = _name(segment, batch[ANSWERS][0].as_py()["seq"])
             obstore.put(self._store, name, sink.getvalue(), mode="create")
             self._held[name] = batch
 
@@ -56,7 +57,7 @@ class Journal:
         return dict(self._held)
 
     def read(self) -> dict[str, pa.Table]:
-        """What every process put down, as of now."""
+        """What every process put down, as of now. Raises CannotSay for what no writer put there as it is."""
         import obstore
         import pyarrow as pa
 
@@ -68,8 +69,23 @@ class Journal:
                 continue
             # Taken into the tables since it was listed.
             with suppress(FileNotFoundError):
-                found[name] = pa.ipc.open_file(bytes(obstore.get(self._store, name).bytes())).read_all()
+                data = bytes(obstore.get(self._store, name).bytes())
+                found[name] = self._proven(name, data)
         return found
+
+    def _proven(self, name: str, data: bytes) -> pa.Table:
+        """A batch that is whole and is the one that its name says. What it says of its rows is proven with the chain."""
+        import pyarrow as pa
+
+        try:
+            batch = pa.ipc.open_file(data).read_all()
+            batch.validate(full=True)
+        # OSError: what Arrow says of a file that ends too early.
+        except (pa.ArrowException, OSError) as error:
+            raise CannotSay("audit.journal_batch", where=f"{self._uri}/{name}") from error
+        if batch.schema != batch_schema() or not batch.num_rows or not _in_place(name, batch):
+            raise CannotSay("audit.journal_batch", where=f"{self._uri}/{name}")
+        return batch
 
     def drop(self, names: Sequence[str]) -> None:
         """Take away what the tables hold now."""
@@ -84,3 +100,14 @@ class Journal:
                     obstore.delete(self._store, name)
         for name in names:
             self._held.pop(name, None)
+
+
+def _in_place(name: str, batch: pa.Table) -> bool:
+    """Whether its rows are those of one segment, one after the other, from where its name says."""
+    rows = [(row["segment"], row["seq"]) if row else None for row in batch[ANSWERS].to_pylist()]
+    first = rows[0]
+    return first is not None and name == _name(*first) and rows == [(first[0], first[1] + at) for at in range(len(rows))]
+
+
+def _name(segment: str, seq: int) -> str:
+    return f"{FOLDER}/{segment}/{seq:010d}.arrow"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import CannotSay
 from pipelines.landing.published import store_options
 from pipelines.serving.audit_journal import Journal
 from pipelines.serving.audit_tables import ANSWERS, PRINCIPALS, SUBJECTS, rows_of, schema_of
@@ -38,9 +39,17 @@ class AuditStore:
         self._taken_at = float("-inf")
 
     def settle(self) -> None:
-        """Bring what every process put down into the tables, also what one left that is gone. Raises AnswerWithheld where storage fails."""
+        """Bring what every process put down into the tables, also what one left that is gone. Raises AnswerWithheld where storage fails,
+        CannotSay where a batch is gone or cannot be read: what stands behind it stays in the journal, and is not forgotten with anybody."""
         with self._taking:
-            self._written(lambda: self._take(self._journal.read()))
+            self._written(self._settle)
+
+    def _settle(self) -> None:
+        if self._take(self._journal.read()):
+            # A batch is put down when the one before it is there: what a second listing misses, too, is gone.
+            waiting = self._take(self._journal.read())
+            if waiting:
+                raise CannotSay("audit.journal_gap", where=f"{self.uri}/{waiting[0]}")
 
     def _take_due(self) -> None:
         """Bring our own batches into the tables where it is time to, and nobody else of this process is at it."""
@@ -51,11 +60,12 @@ class AuditStore:
             finally:
                 self._taking.release()
 
-    def _take(self, batches: Mapping[str, pa.Table]) -> None:
-        """Bring batches into the tables, once each, whoever else does so at this moment. Text apart first, then the chain: a row of the chain
-        without its text would be a flaw, a text without a row is nothing."""
+    def _take(self, batches: Mapping[str, pa.Table]) -> list[str]:
+        """Bring batches into the tables, once each, whoever else does so at this moment; returns those that wait for one before them. Text apart
+        first, then the chain: a row of the chain without its text would be a flaw, a text without a row is nothing."""
         import pyarrow as pa
 
+        waiting = list[str]()
         for segment, names in groupby(sorted(batches), lambda name: name.split("/")[1]):
             parts, taken = dict[int, pa.Table](), list[str]()
             last = behind = self._taken(self.table(self.answers), segment)
@@ -63,7 +73,8 @@ class AuditStore:
                 rows = rows_of(batches[name], ANSWERS)["seq"]
                 if rows[0].as_py() > last + 1:
                     # A listing beside a writer can miss a batch: what stands behind it waits until it is seen.
-                    break
+                    waiting.append(name)
+                    continue
                 last = max(last, rows[-1].as_py())
                 parts |= {} if rows[-1].as_py() <= behind else {rows[0].as_py(): batches[name]}
                 taken.append(name)
@@ -74,6 +85,7 @@ class AuditStore:
             if taken:
                 self._journal.drop(taken)
         self._taken_at = time.monotonic()
+        return waiting
 
     @staticmethod
     def _taken(table: DeltaTable | None, segment: str) -> int:
@@ -126,7 +138,7 @@ class AuditStore:
             storage_options=store_options(self.uri),
         )
 
-    def _written(self, work: Callable[[], None]) -> None:
+    def _written(self, work: Callable[[], object]) -> None:
         from deltalake.exceptions import DeltaError
         from obstore.exceptions import BaseError
 

@@ -118,7 +118,7 @@ class Reception:
         self.drain()
         self._spans.close()
         # What waits is stored already; where it cannot be brought together now, the next to come does.
-        with suppress(AnswerWithheld):
+        with suppress(FortnightError):
             self.log.settle()
 
     def search(

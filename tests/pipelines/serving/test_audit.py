@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
 from object_store import LOCAL, s3_server
 
+from connectors.errors import CannotSay
 from pipelines.serving import audit_log, forgetting
-from pipelines.serving.audit import AuditHit, AuditRow
+from pipelines.serving.audit import AuditHit, AuditRow, keep
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
 from pipelines.serving.audit_journal import Journal
 from pipelines.serving.audit_log import AuditLog
@@ -212,12 +213,39 @@ def test_a_batch_that_a_listing_missed_is_not_stepped_over(tmp_path: Path) -> No
     hidden = tmp_path / missed.name
     missed.rename(hidden)
     other = log_at(tmp_path)
-    other.settle()
+    with pytest.raises(CannotSay, match="lacks what stood before"):
+        other.settle()
     flaw = other.verify().flaw
     assert flaw is not None and flaw.why == "order"
+    with pytest.raises(CannotSay):
+        erase(other, SATO, at=NOW, why="w", by="b")
     hidden.rename(missed)
     other.settle()
     assert len(other.rows()) == 4 and other.verify().ok
+
+
+SPOILT: dict[str, Callable[[Path, list[Path]], None]] = {
+    "cut": lambda _, found: found[1].write_bytes(found[1].read_bytes()[:-100]) and None,
+    "empty": lambda _, found: found[1].write_bytes(b"") and None,
+    "another's": lambda folder, found: found[1].rename(folder / "2026-11-02-00000000.arrow") and None,
+    "exchanged": lambda _, found: found[2].write_bytes(found[1].read_bytes()) and None,
+    "beside": lambda folder, _: (folder / "notes.txt").write_bytes(b"x") and None,
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_batch_that_no_writer_put_there_so_is_named_and_stops_what_reads_or_forgets(tmp_path: Path, how: str) -> None:
+    log = log_at(tmp_path)
+    for _ in range(4):
+        log.record(ROW)
+    found = sorted((tmp_path / "audit" / "journal").rglob("*.arrow"))
+    SPOILT[how](found[0].parent, found)
+    other = log_at(tmp_path)
+    for work in (other.verify, other.rows, other.settle, lambda: erase(other, SATO, at=NOW, why="w", by="b")):
+        with pytest.raises(CannotSay, match="is not what its name says"):
+            work()
+    with pytest.raises(AnswerWithheld):
+        keep(other, ROW)
 
 
 def test_tables_that_take_nothing_withhold_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,8 @@ class AuditStore:
         self._journal = Journal(uri)
         self._taking = threading.Lock()
         self._taken_at = float("-inf")
+        #: The tables took nothing when we last tried.
+        self._stuck = False
 
     def settle(self) -> None:
         """Bring what every process put down into the tables, also what one left that is gone. Raises AnswerWithheld where storage fails,
@@ -54,11 +56,22 @@ class AuditStore:
     def _take_due(self) -> None:
         """Bring our own batches into the tables where it is time to, and nobody else of this process is at it."""
         due = time.monotonic() - self._taken_at >= TAKEN_SECONDS or len(self._journal.own) >= TAKEN_BATCHES
-        if due and self._taking.acquire(blocking=False):
+        if (due or self._stuck) and self._taking.acquire(blocking=False):
+            taken = False
             try:
                 self._written(lambda: self._take(self._journal.own))
+                taken = True
             finally:
+                self._stuck = not taken
                 self._taking.release()
+
+    def open(self) -> None:
+        """Raises AnswerWithheld where the tables took nothing when we last tried, and still do not: nothing more is put before them, or the
+        journal would grow for as long as that lasts."""
+        if self._stuck:
+            self._take_due()
+        if self._stuck:
+            raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what="somebody else tries")
 
     def _take(self, batches: Mapping[str, pa.Table]) -> list[str]:
         """Bring batches into the tables, once each, whoever else does so at this moment; returns those that wait for one before them. Text apart

@@ -180,6 +180,7 @@ class Reception:
         try:
             if self._draining:
                 raise AnswerWithheld(Reason.DRAINING)
+            self.log.open()
             today, now = self._watch.today(), self.clock.now()
             self._fresh(today, now)
             board = self._boards.board()

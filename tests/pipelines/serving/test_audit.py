@@ -248,19 +248,24 @@ def test_a_batch_that_no_writer_put_there_so_is_named_and_stops_what_reads_or_fo
         keep(other, ROW)
 
 
-def test_tables_that_take_nothing_withhold_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_take_nothing_withhold_the_answer_and_the_journal_does_not_grow_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log, real = log_at(tmp_path), AuditLog._append
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(AuditLog, "_append", full)
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(AnswerWithheld, match="nothing was answered"):
             log.record(ROW)
+    assert len(list((tmp_path / "audit" / "journal").rglob("*.arrow"))) == 1
+    with log._taking, pytest.raises(AnswerWithheld):
+        log.open()
     monkeypatch.setattr(AuditLog, "_append", real)
     log.record(ROW)
-    assert log.verify().ok and len(log.rows()) == 3
+    assert log.verify().ok and len(log.rows()) == 2
 
 
 def test_writers_beside_each_other_each_keep_a_chain_and_a_new_one_anchors_the_others(tmp_path: Path) -> None:

@@ -281,6 +281,19 @@ def test_a_reading_that_storage_is_slow_to_confirm_is_marked(house: House, monke
     assert not degraded and confirmed.today.accounts is first.today.accounts, "nothing new is put in order anew"
 
 
+def test_a_service_whose_audit_takes_nothing_is_not_ready_until_it_does(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception, real = house.reception(log=AuditLog(f"{house.project.root}/another", key=b"k")), AuditLog._append
+    assert reception.ready() == ""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AuditLog, "_append", full)
+    assert refusal(reception, by(SATO)) is Reason.AUDIT_UNAVAILABLE and reception.ready() == "serving.audit_unavailable"
+    monkeypatch.setattr(AuditLog, "_append", real)
+    assert reception.ready() == "", "the look is enough: nobody has to ask in vain"
+
+
 @pytest.mark.parametrize("what", ["audit", "embedder", "store", "records"])
 def test_whatever_dies_refuses_and_no_word_leaves(house: House, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Down(AuditLog):

@@ -104,9 +104,12 @@ class Journal:
 
 def _in_place(name: str, batch: pa.Table) -> bool:
     """Whether its rows are those of one segment, one after the other, from where its name says."""
-    rows = [(row["segment"], row["seq"]) if row else None for row in batch[ANSWERS].to_pylist()]
-    first = rows[0]
-    return first is not None and name == _name(*first) and rows == [(first[0], first[1] + at) for at in range(len(rows))]
+    import pyarrow.compute as pc
+
+    segments, places = (pc.struct_field(batch[ANSWERS], column).to_pylist() for column in ("segment", "seq"))
+    if None in places or set(segments) != {segments[0]}:
+        return False
+    return name == _name(segments[0], places[0]) and places == list(range(places[0], places[0] + len(places)))
 
 
 def _name(segment: str, seq: int) -> str:

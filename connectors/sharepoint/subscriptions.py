@@ -72,8 +72,8 @@ def keep_subscribed(
     planned = plan(wanted, there, receiver, at_present, renew=renew, whole=not failures)
     ends = {one.resource: one.until for one in planned.kept}
     made, renewed, make = 0, 0, list(planned.make)
-    try:
-        for one in planned.renew:
+    for one in planned.renew:
+        try:
             response = graph.sent("PATCH", f"subscriptions/{one.id}", {"expirationDateTime": _written(at_present + LIFE)}, also={404})
             if response.status_code == 404:
                 # It was taken away since it was listed.
@@ -81,8 +81,9 @@ def keep_subscribed(
                 del ends[one.resource]
             else:
                 renewed, ends[one.resource] = renewed + 1, _read(parsed(response)).until
-    except SourceError as error:
-        failures.append(error)
+        except SourceError as error:
+            # The others must not end with it.
+            failures.append(error)
     for resource in make:
         try:
             ends[resource] = _make(graph, resource, receiver, at_present).until

@@ -58,6 +58,7 @@ class AuditLog(AuditStore):
     def record(self, row: AuditRow) -> None:
         """Append one row; returns when it is stored. Raises AnswerWithheld (``audit_unavailable``) when it could not be, and when the tables
         do not take what waits for them: a record that cannot be brought together is none."""
+        self.open()
         mine = _Waiting(row)
         with self._list:
             self._waiting.append(mine)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import CannotSay
 from pipelines.landing.published import store_options
 from pipelines.serving.audit_journal import Journal
 from pipelines.serving.audit_tables import ANSWERS, PRINCIPALS, SUBJECTS, rows_of, schema_of
@@ -36,26 +37,48 @@ class AuditStore:
         self._journal = Journal(uri)
         self._taking = threading.Lock()
         self._taken_at = float("-inf")
+        #: The tables took nothing when we last tried.
+        self._stuck = False
 
     def settle(self) -> None:
-        """Bring what every process put down into the tables, also what one left that is gone. Raises AnswerWithheld where storage fails."""
+        """Bring what every process put down into the tables, also what one left that is gone. Raises AnswerWithheld where storage fails,
+        CannotSay where a batch is gone or cannot be read: what stands behind it stays in the journal, and is not forgotten with anybody."""
         with self._taking:
-            self._written(lambda: self._take(self._journal.read()))
+            self._written(self._settle)
+
+    def _settle(self) -> None:
+        if self._take(self._journal.read()):
+            # A batch is put down when the one before it is there: what a second listing misses, too, is gone.
+            waiting = self._take(self._journal.read())
+            if waiting:
+                raise CannotSay("audit.journal_gap", where=f"{self.uri}/{waiting[0]}")
 
     def _take_due(self) -> None:
         """Bring our own batches into the tables where it is time to, and nobody else of this process is at it."""
         due = time.monotonic() - self._taken_at >= TAKEN_SECONDS or len(self._journal.own) >= TAKEN_BATCHES
-        if due and self._taking.acquire(blocking=False):
+        if (due or self._stuck) and self._taking.acquire(blocking=False):
+            taken = False
             try:
                 self._written(lambda: self._take(self._journal.own))
+                taken = True
             finally:
+                self._stuck = not taken
                 self._taking.release()
 
-    def _take(self, batches: Mapping[str, pa.Table]) -> None:
-        """Bring batches into the tables, once each, whoever else does so at this moment. Text apart first, then the chain: a row of the chain
-        without its text would be a flaw, a text without a row is nothing."""
+    def open(self) -> None:
+        """Raises AnswerWithheld where the tables took nothing when we last tried, and still do not: nothing more is put before them, or the
+        journal would grow for as long as that lasts."""
+        if self._stuck:
+            self._take_due()
+        if self._stuck:
+            raise AnswerWithheld(Reason.AUDIT_UNAVAILABLE, where=self.uri, what="somebody else tries")
+
+    def _take(self, batches: Mapping[str, pa.Table]) -> list[str]:
+        """Bring batches into the tables, once each, whoever else does so at this moment; returns those that wait for one before them. Text apart
+        first, then the chain: a row of the chain without its text would be a flaw, a text without a row is nothing."""
         import pyarrow as pa
 
+        waiting = list[str]()
         for segment, names in groupby(sorted(batches), lambda name: name.split("/")[1]):
             parts, taken = dict[int, pa.Table](), list[str]()
             last = behind = self._taken(self.table(self.answers), segment)
@@ -63,7 +86,8 @@ class AuditStore:
                 rows = rows_of(batches[name], ANSWERS)["seq"]
                 if rows[0].as_py() > last + 1:
                     # A listing beside a writer can miss a batch: what stands behind it waits until it is seen.
-                    break
+                    waiting.append(name)
+                    continue
                 last = max(last, rows[-1].as_py())
                 parts |= {} if rows[-1].as_py() <= behind else {rows[0].as_py(): batches[name]}
                 taken.append(name)
@@ -74,6 +98,7 @@ class AuditStore:
             if taken:
                 self._journal.drop(taken)
         self._taken_at = time.monotonic()
+        return waiting
 
     @staticmethod
     def _taken(table: DeltaTable | None, segment: str) -> int:
@@ -88,40 +113,45 @@ class AuditStore:
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        uri, chain = f"{self.uri}/{name}", name == ANSWERS
-        # Statistics in the log would keep a person's address after its rows are gone. Forgetting one person reads nothing of who asks meanwhile.
-        settings = (
-            {"delta.appendOnly": "true"}
-            if chain
-            else {"delta.dataSkippingNumIndexedCols": "0", "delta.isolationLevel": "SnapshotIsolation"}
-        ) | {"delta.logRetentionDuration": _LOG_KEPT}
+        places = pc.struct_field(whole[ANSWERS], "seq")
+        said = CommitProperties(app_transactions=[Transaction(segment, pc.max(places).as_py())])
         for attempt in range(ATTEMPTS):
-            table = self.table(uri)
-            places = pc.struct_field(whole[ANSWERS], "seq")
+            table = self.table(f"{self.uri}/{name}")
             data = rows_of(whole.filter(pc.greater(places, self._taken(table, segment))), name)
             if not data.num_rows:
                 return
-            said = CommitProperties(app_transactions=[Transaction(segment, pc.max(places).as_py())])
             try:
-                if table is not None:
-                    write_deltalake(table, data, mode="append", commit_properties=said)
-                else:
-                    write_deltalake(
-                        uri,
-                        data,
-                        mode="append",
-                        partition_by=["day"] if chain else None,
-                        configuration=settings,
-                        storage_options=store_options(self.uri),
-                        commit_properties=said,
-                    )
+                if table is None:
+                    self._make(name)
+                    continue
+                write_deltalake(table, data, mode="append", commit_properties=said)
                 return
             except CommitFailedError:
                 # Somebody takes the same rows in or is forgotten at this moment: nothing was written, and the table as it is now takes them.
                 if attempt + 1 == ATTEMPTS:
                     raise
 
-    def _written(self, work: Callable[[], None]) -> None:
+    def _make(self, name: str) -> None:
+        """Make a table, empty: rows that were written with it would not exclude those of another who makes it at the same moment."""
+        from deltalake import DeltaTable
+
+        # Statistics in the log would keep a person's address after its rows are gone. Forgetting one person reads nothing of who asks meanwhile.
+        chain = name == ANSWERS
+        settings = (
+            {"delta.appendOnly": "true"}
+            if chain
+            else {"delta.dataSkippingNumIndexedCols": "0", "delta.isolationLevel": "SnapshotIsolation"}
+        ) | {"delta.logRetentionDuration": _LOG_KEPT}
+        DeltaTable.create(
+            f"{self.uri}/{name}",
+            schema_of(name),
+            mode="ignore",
+            partition_by=["day"] if chain else None,
+            configuration=settings,
+            storage_options=store_options(self.uri),
+        )
+
+    def _written(self, work: Callable[[], object]) -> None:
         from deltalake.exceptions import DeltaError
         from obstore.exceptions import BaseError
 

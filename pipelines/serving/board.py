@@ -48,6 +48,11 @@ class Board:
         return self.history[-1] if self.history else None
 
 
+#: Releases held open, each with what it keeps in memory, its vectors among it: production, the newest, and two of those that somebody looks back
+#: to. A service lives through many more.
+HELD_OPEN = 4
+
+
 class Boards:
     """Keeps one index's board, and its releases open. Safe to share between threads."""
 
@@ -109,13 +114,17 @@ class Boards:
         return Chosen(self.release(board.newest), "candidate", state.eligibility)
 
     def release(self, number: int) -> Release:
-        """One build, opened once."""
+        """One build, opened once while it is asked."""
         from obstore.exceptions import BaseError
 
         with self._lock:
-            if number not in self._open:
-                try:
-                    self._open[number] = open_for(self._project.root, candidate(self._project.root, self._index, number))
-                except (FixConfiguration, OSError, BaseError) as error:
-                    raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
-            return self._open[number]
+            found = self._open.pop(number, None)
+            try:
+                found = found or open_for(self._project.root, candidate(self._project.root, self._index, number))
+            except (FixConfiguration, OSError, BaseError) as error:
+                raise AnswerWithheld(Reason.UNAVAILABLE, retry_after=30, what=type(error).__name__) from error
+            # At the end stands what was asked last.
+            self._open[number] = found
+            if len(self._open) > HELD_OPEN:
+                del self._open[next(iter(self._open))]
+            return found

@@ -84,7 +84,8 @@ class Receiver:
     def _by_notice(self, system: str, known: Hooked, body: bytes) -> Reply:
         try:
             notices = msgspec.json.decode(body, type=_Notices).value
-        except (msgspec.DecodeError, RecursionError):
+        # What is no UTF-8 has an error of its own.
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Reply(400, "malformed")
         genuine = [str(one.event or "") for one in notices if _same(one.secret, known.secret)]
         if not genuine:

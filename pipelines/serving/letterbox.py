@@ -36,9 +36,12 @@ class Letterbox:
 
     def close(self) -> None:
         """What waits is written first."""
+        # Held here: the writer lets go of itself as it ends.
+        with self._lock:
+            writer = self._writer
         self._closing.set()
-        if self._writer is not None:
-            self._writer.join()
+        if writer is not None:
+            writer.join()
         self._flush()
 
     def _run(self) -> None:

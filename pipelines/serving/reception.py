@@ -118,7 +118,7 @@ class Reception:
         self.drain()
         self._spans.close()
         # What waits is stored already; where it cannot be brought together now, the next to come does.
-        with suppress(AnswerWithheld):
+        with suppress(FortnightError):
             self.log.settle()
 
     def search(
@@ -180,6 +180,7 @@ class Reception:
         try:
             if self._draining:
                 raise AnswerWithheld(Reason.DRAINING)
+            self.log.open()
             today, now = self._watch.today(), self.clock.now()
             self._fresh(today, now)
             board = self._boards.board()

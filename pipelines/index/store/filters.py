@@ -78,4 +78,10 @@ def _instant(text: str, name: str) -> str:
         raise ValueError(f"{name} is no instant in ISO 8601: {text[:40]!r}") from None
     if found.tzinfo is None:
         raise ValueError(f"{name} names no time zone: {text[:40]!r}")
-    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        there = found.astimezone(UTC)
+    except OverflowError:
+        # Before the first or after the last instant there is, and so before or after every chunk.
+        there = datetime.min.replace(tzinfo=UTC) if found.year == 1 else datetime.max.replace(tzinfo=UTC)
+    # Not strftime: it writes an early year with fewer digits, and that is no order any more.
+    return there.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from receiving import Receiver as Listener
 from receiving import receiving
 from sharepoint_house import House, Target
 
 from connectors.capabilities import Receiver, Subscribed, Subscribes
-from connectors.errors import AccessRefused, FixConfiguration
+from connectors.errors import AccessRefused, FixConfiguration, SourceUnavailable
+from connectors.sharepoint import subscriptions
 from connectors.sharepoint.subscriptions import LIFE, Found, plan
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -56,6 +59,25 @@ def test_a_notice_that_asks_for_it_renews_what_would_last() -> None:
 
 def test_while_a_place_is_unknown_nothing_is_taken_for_a_stranger() -> None:
     assert planned(found("1"), found("2", resource="b"), whole=False) == ([], [], [])
+
+
+def test_one_that_cannot_be_renewed_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    class Graph:
+        def sent(self, method: str, path: str, *_: Any, **__: Any) -> httpx.Response:
+            sent.append(f"{method} {path}")
+            if path.endswith("1"):
+                raise SourceUnavailable("source.unavailable", host="graph", reason="HTTP 503", attempts=2)
+            told = {"id": "2", "resource": "b", "notificationUrl": HERE.url, "changeType": "updated"}
+            return httpx.Response(200, json=told | {"expirationDateTime": LATER.isoformat()})
+
+    monkeypatch.setattr(subscriptions, "_resources", lambda *_: {"s/a": "a", "s/b": "b"})
+    monkeypatch.setattr(subscriptions, "_listed", lambda _: [found("1", until=SOON), found("2", resource="b", until=SOON)])
+    at: Any = SimpleNamespace(tenant=SimpleNamespace(graph=Graph()))
+    with pytest.raises(SourceUnavailable):
+        subscriptions.keep_subscribed(at, [], HERE, lambda: NOW, renew=False)
+    assert sent == ["PATCH subscriptions/1", "PATCH subscriptions/2"]
 
 
 @pytest.fixture

@@ -99,6 +99,12 @@ def test_an_instant_of_any_zone_is_compared_as_the_same_instant(naive: datetime,
     assert Filters(changed_from=there).changed_from == at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def test_instants_at_the_ends_of_the_calendar_are_in_order_with_all_others() -> None:
+    asked = ["0001-01-01T00:00:00+09:00", "0999-12-31T00:00:00Z", "2026-11-02T00:00:00Z", "9999-12-31T23:59:59-09:00"]
+    made = [Filters(changed_from=text).changed_from for text in asked]
+    assert made == sorted(made) and {len(text) for text in made} == {20}
+
+
 @pytest.mark.parametrize("text", ["2026-11-27", "2026-11-27T10:00:00", "yesterday", "' OR true --"])
 def test_a_bound_that_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="changed_to"):

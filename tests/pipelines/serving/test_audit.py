@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
 from object_store import LOCAL, s3_server
 
-from pipelines.serving import forgetting
-from pipelines.serving.audit import AuditHit, AuditRow
+from connectors.errors import CannotSay
+from pipelines.serving import audit_log, forgetting
+from pipelines.serving.audit import AuditHit, AuditRow, keep
 from pipelines.serving.audit_chain import Flaw, chain_hash, verify
 from pipelines.serving.audit_journal import Journal
 from pipelines.serving.audit_log import AuditLog
@@ -135,15 +136,31 @@ def test_a_busy_writer_puts_batches_down_and_the_tables_take_many_at_once(tmp_pa
     for n in range(6):
         log.record(replace(ROW, trace_id=f"{n:032x}", query=f"question {n}"))
     table = log.table(log.answers)
-    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (0, 2)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 2)
     other = log_at(tmp_path)
     assert [row["query"] for row in other.rows()] == [f"question {n}" for n in range(6)]
     assert other.find(f"{5:032x}")[0]["person"] == SATO and other.spent(since=NOW) == 6 * ROW.cost_jpy and other.verify().rows == 7
     assert b"question 5" in bytes_below(tmp_path / "audit" / "journal")
     log.settle()
     table = log.table(log.answers)
-    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (1, 7)
+    assert table is not None and (table.version(), table.to_pyarrow_table().num_rows) == (2, 7)
     assert not bytes_below(tmp_path / "audit" / "journal")
+
+
+def test_a_batch_in_which_a_day_ends_is_taken_whole(tmp_path: Path) -> None:
+    """Questions of both days wait together; each is of a segment of its own, and none may be taken for a row that the tables hold."""
+    log, before = log_at(tmp_path), NOW.replace(hour=23, minute=59)
+    for _ in range(3):
+        log.record(replace(ROW, asked_at=before))
+    log.settle()
+    asked = [replace(ROW, asked_at=before + timedelta(minutes=late), query=f"minute {late}") for late in (0, 2, 0, 3)]
+    together = [audit_log._Waiting(row) for row in asked]
+    log._put(together)
+    assert all(one.kept for one in together)
+    log.record(replace(ROW, asked_at=before + timedelta(minutes=4), query="minute 4"))
+    log.settle()
+    assert sorted(row["query"] for row in log.rows())[:-3] == ["minute 0", "minute 0", "minute 2", "minute 3", "minute 4"]
+    assert log.verify().ok and not bytes_below(tmp_path / "audit" / "journal")
 
 
 def test_what_a_writer_that_died_put_down_is_taken_once_by_whoever_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +186,25 @@ def test_what_a_writer_that_died_put_down_is_taken_once_by_whoever_comes(tmp_pat
     assert len(log.rows()) == 5 and log.verify().ok and not bytes_below(tmp_path / "audit" / "journal")
 
 
+def test_two_that_make_the_tables_at_once_take_a_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, other, real = log_at(tmp_path), log_at(tmp_path), AuditLog.table
+    log._chaining(lambda: log._journal.put(log._parts(ROW, set())))
+    looked = list[DeltaTable | None]()
+
+    def before_the_other(self: AuditLog, uri: str) -> DeltaTable | None:
+        found = real(self, uri)
+        if self is log and uri == log.principals and not looked:
+            looked.append(found)
+            other.settle()
+        return found
+
+    monkeypatch.setattr(AuditLog, "table", before_the_other)
+    log.settle()
+    principals = other.table(other.principals)
+    assert looked == [None] and principals is not None
+    assert principals.to_pyarrow_table().num_rows == 1 and len(other.rows()) == 1 and other.verify().ok
+
+
 def test_a_batch_that_a_listing_missed_is_not_stepped_over(tmp_path: Path) -> None:
     log = log_at(tmp_path)
     for _ in range(4):
@@ -177,27 +213,59 @@ def test_a_batch_that_a_listing_missed_is_not_stepped_over(tmp_path: Path) -> No
     hidden = tmp_path / missed.name
     missed.rename(hidden)
     other = log_at(tmp_path)
-    other.settle()
+    with pytest.raises(CannotSay, match="lacks what stood before"):
+        other.settle()
     flaw = other.verify().flaw
     assert flaw is not None and flaw.why == "order"
+    with pytest.raises(CannotSay):
+        erase(other, SATO, at=NOW, why="w", by="b")
     hidden.rename(missed)
     other.settle()
     assert len(other.rows()) == 4 and other.verify().ok
 
 
-def test_tables_that_take_nothing_withhold_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SPOILT: dict[str, Callable[[Path, list[Path]], None]] = {
+    "cut": lambda _, found: found[1].write_bytes(found[1].read_bytes()[:-100]) and None,
+    "empty": lambda _, found: found[1].write_bytes(b"") and None,
+    "another's": lambda folder, found: found[1].rename(folder / "2026-11-02-00000000.arrow") and None,
+    "exchanged": lambda _, found: found[2].write_bytes(found[1].read_bytes()) and None,
+    "beside": lambda folder, _: (folder / "notes.txt").write_bytes(b"x") and None,
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_batch_that_no_writer_put_there_so_is_named_and_stops_what_reads_or_forgets(tmp_path: Path, how: str) -> None:
+    log = log_at(tmp_path)
+    for _ in range(4):
+        log.record(ROW)
+    found = sorted((tmp_path / "audit" / "journal").rglob("*.arrow"))
+    SPOILT[how](found[0].parent, found)
+    other = log_at(tmp_path)
+    for work in (other.verify, other.rows, other.settle, lambda: erase(other, SATO, at=NOW, why="w", by="b")):
+        with pytest.raises(CannotSay, match="is not what its name says"):
+            work()
+    with pytest.raises(AnswerWithheld):
+        keep(other, ROW)
+
+
+def test_tables_that_take_nothing_withhold_the_answer_and_the_journal_does_not_grow_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log, real = log_at(tmp_path), AuditLog._append
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(AuditLog, "_append", full)
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(AnswerWithheld, match="nothing was answered"):
             log.record(ROW)
+    assert len(list((tmp_path / "audit" / "journal").rglob("*.arrow"))) == 1
+    with log._taking, pytest.raises(AnswerWithheld):
+        log.open()
     monkeypatch.setattr(AuditLog, "_append", real)
     log.record(ROW)
-    assert log.verify().ok and len(log.rows()) == 3
+    assert log.verify().ok and len(log.rows()) == 2
 
 
 def test_writers_beside_each_other_each_keep_a_chain_and_a_new_one_anchors_the_others(tmp_path: Path) -> None:

@@ -99,7 +99,10 @@ def test_lifecycle_notices_ask_for_a_look_a_renewal_or_both(event: str, left: li
     assert hall.left == left
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"value": 1}', b'{"value": [1]}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"{}", b'{"value": 1}', b'{"value": [1]}', b'{"value": [{"clientState": "\xff"}]}', b"\xff\xfe", b"[" * 100_000],
+)
 def test_what_is_no_collection_of_notices_leaves_nothing(body: bytes) -> None:
     hall = Hall()
     assert hall.receiver.answer("sharepoint", {}, body) == Reply(400, "malformed")

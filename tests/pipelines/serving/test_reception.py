@@ -20,6 +20,7 @@ from pipelines.project import Project, load
 from pipelines.serving import bodies
 from pipelines.serving.audit import AuditRow
 from pipelines.serving.audit_log import AuditLog
+from pipelines.serving.board import HELD_OPEN, Boards
 from pipelines.serving.identity import GroupsNow
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.reception import Reception, Served
@@ -27,7 +28,7 @@ from pipelines.serving.replay import replay
 from pipelines.serving.tokens import Caller
 from pipelines.serving.traces import Spans
 
-from .served_house import BOARD, BOOKS, FAQ, FAQS, INJECTION, MANUALS, MORI, SATO, SECRET, SUZUKI, House, by, trace, user
+from .served_house import BOARD, BOOKS, FAQ, FAQS, INDEX, INJECTION, MANUALS, MORI, SATO, SECRET, SUZUKI, House, by, trace, user
 
 QUESTION = "主軸の過熱"
 
@@ -216,6 +217,17 @@ def test_a_deletion_published_meanwhile_is_seen_within_seconds_and_a_lost_group_
     assert titles(reception.search(by(SATO), QUESTION, 9, trace())) == {"冷却水の交換"}
 
 
+def test_a_service_holds_few_releases_open_however_many_were_built(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.serving.board.candidate", lambda root, index, number: number)
+    monkeypatch.setattr("pipelines.serving.board.open_for", lambda root, number: [number])
+    boards = Boards(house.project, INDEX, house.clock, timedelta(seconds=5))
+    production: Any = boards.release(1)
+    for number in range(2, 3 * HELD_OPEN):
+        found: Any = boards.release(number)
+        assert found == [number] and boards.release(1) is production, "what is asked between the others stays open"
+    assert len(boards._open) == HELD_OPEN
+
+
 def test_access_that_is_too_old_refuses_even_those_who_preview(house: House) -> None:
     reception = house.reception()
     house.later(hours=27)
@@ -279,6 +291,19 @@ def test_a_reading_that_storage_is_slow_to_confirm_is_marked(house: House, monke
     other.join(20)
     confirmed, degraded = asked()
     assert not degraded and confirmed.today.accounts is first.today.accounts, "nothing new is put in order anew"
+
+
+def test_a_service_whose_audit_takes_nothing_is_not_ready_until_it_does(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception, real = house.reception(log=AuditLog(f"{house.project.root}/another", key=b"k")), AuditLog._append
+    assert reception.ready() == ""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AuditLog, "_append", full)
+    assert refusal(reception, by(SATO)) is Reason.AUDIT_UNAVAILABLE and reception.ready() == "serving.audit_unavailable"
+    monkeypatch.setattr(AuditLog, "_append", real)
+    assert reception.ready() == "", "the look is enough: nobody has to ask in vain"
 
 
 @pytest.mark.parametrize("what", ["audit", "embedder", "store", "records"])

@@ -49,11 +49,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(
                 json.dumps({"access_token": "issued-here", "expires_on": "4102444800", "resource": "x", "token_type": "Bearer"})
             )
+        if "comp=list" not in self.path:
+            return self._answer("<?xml version='1.0' encoding='utf-8'?><Error><Code>BlobNotFound</Code></Error>", 404)
         self._answer("<?xml version='1.0' encoding='utf-8'?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>")
 
-    def _answer(self, text: str) -> None:
+    def _answer(self, text: str, status: int = 200) -> None:
         body = text.encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -26,6 +26,7 @@ from infra.sandbox.sharepoint.answers import Ask
 from infra.sandbox.sharepoint.authority import Authority
 from infra.sandbox.sharepoint.graph import Graph
 from infra.sandbox.sharepoint.rest import Rest
+from infra.sandbox.sharepoint.subscriptions import Subscriptions
 from infra.sandbox.sharepoint.world import World
 
 GRAPH = "https://graph.example"
@@ -178,7 +179,8 @@ def served(world: World, home: Path) -> Tenant:
     clock = SandboxClock(datetime.now(UTC))
     settings = Settings(clock=clock, http_port=80, https_port=443, state=home, ca_file=home / "none", admin_token="of-this-test")
     trusting = cast("Authority", _Trusting())
-    graph, rest = Graph(world, trusting, settings, lambda path: None), Rest(world, trusting, settings)
+    graph = Graph(world, trusting, settings, lambda path: None, Subscriptions(world, settings))
+    rest = Rest(world, trusting, settings)
 
     def handled(request: httpx.Request) -> httpx.Response:
         base, path = f"{request.url.scheme}://{request.url.netloc.decode()}", request.url.path

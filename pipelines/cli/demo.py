@@ -209,7 +209,7 @@ def _index(stage: Stage) -> None:
             recall = next((fact for fact in latest_facts(book_of(opened).rows, name) if fact.name == "recall_at_5"), None)
             stage.found["candidates"].append({**facts, "access": made.access.share, "recall_at_5": recall.value if recall else None})
             if recall is not None:
-                stage.tell("demo.examined", value=recall.value, limit=recall.limit, index=name)
+                stage.tell("demo.examined", value=f"{float(recall.value):.3f}", limit=recall.limit, index=name)
 
 
 def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = True) -> bool:

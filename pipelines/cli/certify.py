@@ -77,7 +77,14 @@ def archive(project: ProjectOption = None, json_: JsonOption = False, lang: Lang
         where = ledger_of(opened).archive.location
     kept_from = moved.kept_from.isoformat() if moved.kept_from else None
     payload = {"rows": moved.rows, "kept_from": kept_from, "archive": where}
-    emit("ledger_archived", payload, json_, lambda: line("gate.archived", lang, rows=moved.rows, kept_from=kept_from or "-", archive=where))
+
+    def text() -> None:
+        if moved.rows:
+            line("gate.archived", lang, rows=moved.rows, kept_from=kept_from or "-", archive=where)
+        else:
+            line("gate.nothing_archived", lang)
+
+    emit("ledger_archived", payload, json_, text)
 
 
 def sign_head_(

@@ -208,8 +208,8 @@ def _index(stage: Stage) -> None:
             stage.tell("demo.candidate", access=f"{made.access.share:.1%}", **facts)
             recall = next((fact for fact in latest_facts(book_of(opened).rows, name) if fact.name == "recall_at_5"), None)
             stage.found["candidates"].append({**facts, "access": made.access.share, "recall_at_5": recall.value if recall else None})
-            if recall is not None:
-                stage.tell("demo.examined", value=recall.value, limit=recall.limit, index=name)
+            if recall is not None and isinstance(recall.value, int | float):
+                stage.tell("demo.examined", value=f"{recall.value:.3f}", limit=recall.limit, index=name)
 
 
 def _run(stage: Stage, job: str, instance: dg.DagsterInstance, *, daily: bool = True) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def reception_of(project: Project, index: str, clock: Clock) -> Reception:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes any free one. Raises FixConfiguration where it is taken."""
+    """A bound socket; port 0 takes any free one. Raises FixConfiguration where it is taken, or is none of this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,7 +65,9 @@ def listen(host: str, port: int) -> socket.socket:
         made.bind((host, port))
     except OSError as error:
         made.close()
-        raise FixConfiguration("serving.port_taken", host=host, port=port) from error
+        if error.errno == errno.EADDRINUSE:
+            raise FixConfiguration("serving.port_taken", host=host, port=port) from error
+        raise FixConfiguration("serving.cannot_listen", host=host, port=port, what=error.strerror or type(error).__name__) from error
     return made
 
 

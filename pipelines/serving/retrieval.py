@@ -151,7 +151,7 @@ def search(
         found = Found((), 0, 0, "none")
     # The engine's filter and this check must agree; a store that fails to filter is caught here.
     ranked = tuple(item for item in found.ranked if _lets(service, asker, item.chunk))
-    return asked.answer(_reason(asker, found, ranked), ranked, found.mode, found.visible, found.refused)
+    return asked.answer(_reason(asker, found, ranked, filters), ranked, found.mode, found.visible, found.refused)
 
 
 def fetch(release: Release, chunk: str, asker: Asker, service: Service, *, now: datetime, occasion: Occasion = PLAIN) -> Answer:
@@ -257,10 +257,11 @@ class _Asked:
         keep(self.service.audit, row)
 
 
-def _reason(asker: Asker, found: Found, ranked: Sequence[Ranked]) -> Reason:
+def _reason(asker: Asker, found: Found, ranked: Sequence[Ranked], filters: Filters | None) -> Reason:
     if not asker.principals:
         return Reason.UNKNOWN_PERSON
-    if not found.visible:
+    # Where the question itself was narrowed, nothing among that is no word on all that the person may read.
+    if not found.visible and filters is None:
         return Reason.NOTHING_VISIBLE
     return Reason.ANSWERED if ranked else Reason.NO_MATCH
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.access import principal
+from connectors.messages import told
 from pipelines.serving.identity import GroupsNow, person_id
 from pipelines.serving.keys import Keys
 from pipelines.serving.reasons import AnswerWithheld, Reason
@@ -198,7 +199,7 @@ def in_time(claims: Mapping[str, Any], now: datetime) -> None:
 
     expires = instant("exp")
     if expires is None or expires + SKEW <= now:
-        raise refused("exp")
+        raise refused(told("serving.expired"))
     for name in ("nbf", "iat"):
         begins = instant(name)
         if begins is not None and begins - SKEW > now:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import FixConfiguration
+from connectors.messages import catalogue
 from connectors.redaction import MASK, RedactingFilter, Redactor
 
 SECRET = 'pä55 w/ör+d"&='
@@ -132,3 +133,9 @@ def test_an_error_says_nothing_shaped_like_a_credential_whatever_its_parameters_
     error = FixConfiguration("transport.bad_url", url="https://user:hunter2222@src.example?access_token=abcdef123")
     for text in (str(error), error.say("ja"), error.say("en")):
         assert "hunter2222" not in text and "abcdef123" not in text and "src.example" in text
+
+
+def test_no_sentence_of_the_catalogue_is_taken_for_a_secret() -> None:
+    masked = Redactor()
+    texts = [text for sentences in catalogue().values() for text in sentences.values()]
+    assert [text for text in texts if masked(text) != text] == []

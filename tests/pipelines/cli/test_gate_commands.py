@@ -284,6 +284,11 @@ def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_name
     assert (code, proof["broken_at"]) == (1, bad + 1)
 
 
+def test_where_no_evidence_is_old_the_archive_names_no_first_day(project: Project):
+    done = CliRunner().invoke(app, ["gate", "archive", "--project", str(project.folder), "--lang", "en"])
+    assert (done.exit_code, done.stdout) == (0, "No details of evidence are older than ledger.keep_details; nothing was moved.\n")
+
+
 def test_the_details_of_old_evidence_are_moved_and_the_proof_needs_their_archive(project: Project):
     today = today_of(project, WallClock().now())
     old = Entry("evidence", "production", "wall", STREAM, today - timedelta(days=500), outcome="succeeded", verdict="counted")

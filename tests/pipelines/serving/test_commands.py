@@ -108,3 +108,8 @@ def test_a_port_that_is_taken_is_named(house: House) -> None:
     code, refused = run(house, "serve", "--port", str(taken.getsockname()[1]))
     taken.close()
     assert (code, refused["code"]) == (2, "serving.port_taken")
+
+
+def test_an_address_of_no_machine_is_not_told_as_a_taken_port(house: House) -> None:
+    code, refused = run(house, "serve", "--host", "203.0.113.9", "--port", "0")
+    assert (code, refused["code"]) == (2, "serving.cannot_listen")

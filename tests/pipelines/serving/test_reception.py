@@ -199,6 +199,11 @@ def test_filters_narrow_and_never_widen(house: House) -> None:
     assert '"streams": ["sharepoint/manuals"]' in house.log.rows()[-1]["filters"]
 
 
+def test_a_filter_that_leaves_nothing_is_not_told_as_a_person_who_may_read_nothing(house: House) -> None:
+    served = house.reception().search(by(SATO), QUESTION, 9, trace(), filters=Filters(systems=("nowhere",)))
+    assert (served.answer.hits, served.answer.reason) == ((), Reason.NO_MATCH)
+
+
 def test_neighbours_are_checked_one_by_one_and_an_id_is_no_permission(house: House) -> None:
     reception = house.reception()
     secret = next(hit for hit in reception.search(by(SATO), "再発防止", 9, trace()).answer.hits if SECRET in hit.snippet)

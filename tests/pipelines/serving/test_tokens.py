@@ -93,7 +93,7 @@ def test_a_good_token_proves_an_object_of_the_tenant_and_nothing_else_it_says() 
         (signed({**CLAIMS, "aud": "https://graph.microsoft.com"}), "InvalidAudience"),
         (signed({**CLAIMS, "iss": f"https://login.example/{OTHER}/v2.0"}), "InvalidIssuer"),
         (signed({**CLAIMS, "tid": OTHER}), "tid"),
-        (signed({**CLAIMS, "exp": NOW - timedelta(minutes=2)}), "exp"),
+        (signed({**CLAIMS, "exp": NOW - timedelta(minutes=2)}), "exp: it has expired"),
         (signed({**CLAIMS, "nbf": NOW + timedelta(minutes=2)}), "nbf"),
         (signed({**CLAIMS, "iat": NOW + timedelta(minutes=2)}), "iat"),
         (signed({**CLAIMS, "scp": "User.Read"}), "scp"),

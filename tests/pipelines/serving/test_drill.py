@@ -133,7 +133,7 @@ def test_one_candidate_is_no_drill_and_none_of_another_model_counts(tmp_path: Pa
     alone = house(tmp_path / "alone", Hashed())
     alone.publish()
     alone.build(parser)
-    with pytest.raises(AnswerIsNo, match="1 candidate") as few:
+    with pytest.raises(AnswerIsNo, match="support has 1") as few:
         drilled(alone)
     assert fact(alone) is None and "{" not in few.value.say("ja")
     other = Hashed()

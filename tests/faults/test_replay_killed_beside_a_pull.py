@@ -94,8 +94,7 @@ def lived_through(folder: Path, writes: tuple[int, ...]) -> int:
             child.kill()
             child.communicate()
         struck += child.returncode == -signal.SIGKILL
-        # Its work done, a library's threads may still abort the interpreter on its way out; what it left in the storage is looked at below.
-        assert child.returncode in (0, 1, -signal.SIGKILL, -signal.SIGABRT)
+        assert child.returncode in (0, -signal.SIGKILL, 1)
         # Who comes after a dead process is let in, and finds what was published, whole.
         assert run(project, source).succeeded
         assert (names(project), held(project)) in ((before, ["11", "7", "9"]), (wanted, []))

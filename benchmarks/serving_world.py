@@ -179,7 +179,7 @@ def serving(folder: Path) -> Generator[Serving]:
 
 def tokens(made: Project, numbers: set[int]) -> dict[int, str]:
     """A development token for each of these people."""
-    from pipelines.serving.entrance import development_tokens
+    from pipelines.serving.callers.entrance import development_tokens
 
     issuer, now = development_tokens(made), datetime.now(UTC)
     return {number: issuer.issue(mail(number), now, timedelta(hours=2)) for number in numbers}

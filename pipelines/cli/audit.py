@@ -10,7 +10,7 @@ from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit
 
 if TYPE_CHECKING:
     from pipelines.project import Project
-    from pipelines.serving.audit_log import AuditLog
+    from pipelines.serving.audit.log import AuditLog
 
 app = typer.Typer(help="The record of every answer.", no_args_is_help=True)
 TraceArgument = Annotated[str, typer.Argument(help="The trace_id that came with the answer.")]
@@ -32,7 +32,7 @@ _SHOWN = (
 
 
 def _log(project: Project) -> AuditLog:
-    from pipelines.serving.audit_log import audit_of
+    from pipelines.serving.audit.log import audit_of
 
     return audit_of(project)
 
@@ -75,8 +75,8 @@ def replay(trace: TraceArgument, project: ProjectOption = None, json_: JsonOptio
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.serving.replay import differences
-        from pipelines.serving.replay import replay as again
+        from pipelines.serving.examination.replay import differences
+        from pipelines.serving.examination.replay import replay as again
 
         found = again(opened, trace, WallClock(), by="cli")
     payload = {
@@ -147,7 +147,7 @@ def erase(
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.serving.forgetting import erase as forget
+        from pipelines.serving.audit.forgetting import erase as forget
 
         done = forget(_log(opened), person, at=WallClock().now(), why=why, by=by)
     payload = {"rows": done.rows, "sets": done.sets, "subjects": list(done.subjects)}
@@ -167,7 +167,7 @@ def retain(project: ProjectOption = None, json_: JsonOption = False, lang: LangO
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.serving.forgetting import retain_all
+        from pipelines.serving.audit.forgetting import retain_all
 
         done = retain_all(opened, WallClock().now())
     payload = {"words": done.words, "rows": done.rows, "days": list(done.days)}

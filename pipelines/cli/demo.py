@@ -177,7 +177,7 @@ def _agreed(stage: Stage, opened: Project, system: str) -> dict[str, int]:
     from connectors.errors import AnswerIsNo
     from pipelines.defs.instance import instance_of
     from pipelines.defs.jobs import agreement_job_name, roster_job_name
-    from pipelines.serving.agreement import last_sample
+    from pipelines.serving.examination.agreement import last_sample
 
     with instance_of(opened) as instance:
         good = all([_run(stage, name(system), instance, daily=False) for name in (roster_job_name, agreement_job_name)])

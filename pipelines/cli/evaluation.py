@@ -32,7 +32,7 @@ def evaluate(
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.serving.evaluate import evaluate as run
+        from pipelines.serving.examination.evaluate import evaluate as run
 
         with Bars(json_, lang) as bars:
             found = run(opened, index, _part(dev), WallClock(), number=release, progress=_told(bars, index))
@@ -59,7 +59,7 @@ def compare(
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
         from pipelines.index.evaluation.summary import bad
-        from pipelines.serving.evaluate import compare as run
+        from pipelines.serving.examination.evaluate import compare as run
 
         (index, older), (other, newer) = (_numbered(name) for name in (before, after))
         if index != other or not index or not older or not newer:
@@ -104,7 +104,7 @@ def tune(index: IndexArgument, project: ProjectOption = None, json_: JsonOption 
         opened = open_project(project)
         from pipelines.clock import WallClock
         from pipelines.index.evaluation.tuning import weights_path
-        from pipelines.serving.evaluate import tune as run
+        from pipelines.serving.examination.evaluate import tune as run
 
         with Bars(json_, lang) as bars:
             tuned, tried = run(opened, index, WallClock(), progress=_told(bars, index))
@@ -170,7 +170,7 @@ def add(
         raise typer.BadParameter("use answerable, unanswerable or forbidden", param_hint="--kind")
     with spoken(lang, json_):
         opened = open_project(project)
-        from pipelines.serving.reviewed import Draft, add_question
+        from pipelines.serving.examination.reviewed import Draft, add_question
 
         draft = Draft(
             reviewer=reviewer,

@@ -69,7 +69,7 @@ def embed(
         from pipelines.index.inputs import ship_vectors
         from pipelines.landing.warehouse import Warehouse
         from pipelines.pull.outcome import Progress
-        from pipelines.serving.evaluate import questions_path
+        from pipelines.serving.examination.evaluate import questions_path
 
         own = read_questions(questions_path(opened, index)).questions if questions else ()
         with Bars(json_, lang) as bars:

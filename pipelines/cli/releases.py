@@ -74,8 +74,8 @@ def drill(index: IndexArgument, by: ByOption, project: ProjectOption = None, jso
         opened = open_project(project)
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
-        from pipelines.serving.drill import LIMIT
-        from pipelines.serving.drill import drill as run
+        from pipelines.serving.examination.drill import LIMIT
+        from pipelines.serving.examination.drill import drill as run
 
         if not by.strip():
             raise FixConfiguration("rollback.no_reason")
@@ -121,8 +121,8 @@ def replay(
         from connectors.errors import FixConfiguration
         from pipelines.cli.serve import proven
         from pipelines.clock import WallClock
-        from pipelines.serving.past import instant_of
-        from pipelines.serving.past import replay as run
+        from pipelines.serving.examination.past import instant_of
+        from pipelines.serving.examination.past import replay as run
 
         if not query.strip() or len(query) > 2000:
             raise FixConfiguration("serving.bad_question", length=len(query.strip()))

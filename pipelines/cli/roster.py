@@ -61,8 +61,8 @@ def agree(
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.clock import WallClock
-        from pipelines.serving.agreement import agree as run
-        from pipelines.serving.agreement import agreement_check
+        from pipelines.serving.examination.agreement import agree as run
+        from pipelines.serving.examination.agreement import agreement_check
 
         clock = WallClock()
         found = run(opened, system, clock, sample or clock.now().isoformat(), pairs=pairs)

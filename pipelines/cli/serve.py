@@ -11,7 +11,7 @@ from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, li
 if TYPE_CHECKING:
     from pipelines.clock import Clock
     from pipelines.project import Project
-    from pipelines.serving.tokens import Caller
+    from pipelines.serving.callers.tokens import Caller
 
 app = typer.Typer(help="Answer agents and apps, as the person who asks, by MCP and HTTP.", invoke_without_command=True)
 TOKEN_VARIABLE = "FORTNIGHT_TOKEN"
@@ -24,7 +24,7 @@ def proven(project: Project, clock: Clock) -> Caller | None:
     token = project.variables.get(TOKEN_VARIABLE, "")
     if not token:
         return None
-    from pipelines.serving.entrance import tokens_of
+    from pipelines.serving.callers.entrance import tokens_of
 
     return tokens_of(project).verify(token, clock.now())
 
@@ -52,14 +52,14 @@ def serve(
             raise FixConfiguration("serving.no_index", project=opened.name)
         opened.index(name)
         from pipelines.clock import WallClock
-        from pipelines.serving.entrance import tokens_of
-        from pipelines.serving.opening import BACKLOG, listen, reception_of, server_of
+        from pipelines.serving.callers.entrance import tokens_of
+        from pipelines.serving.doors.opening import BACKLOG, listen, reception_of, server_of
 
         tokens = tokens_of(opened)
         if stdio:
             import asyncio
 
-            from pipelines.serving.mcp import over_stdio
+            from pipelines.serving.doors.mcp import over_stdio
 
             token = opened.variables.get(TOKEN_VARIABLE, "")
             if not token:
@@ -93,7 +93,7 @@ def token(
         from datetime import timedelta
 
         from pipelines.clock import WallClock
-        from pipelines.serving.entrance import development_tokens
+        from pipelines.serving.callers.entrance import development_tokens
 
         now = WallClock().now()
         made = development_tokens(opened).issue(as_, now, timedelta(minutes=minutes))

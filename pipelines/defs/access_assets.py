@@ -83,7 +83,7 @@ def _agreement(system: str) -> dg.AssetsDefinition:
         pool=f"source_{system.replace('-', '_')}",
     )
     def agreement(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> Iterator[Any]:
-        from pipelines.serving.agreement import agree, agreement_check
+        from pipelines.serving.examination.agreement import agree, agreement_check
 
         try:
             with project_files.outside():

@@ -80,7 +80,7 @@ def _named(*words: str) -> None:
 def _drill() -> ButtonJob:
     @dg.op(name="drill_op")
     def drill_op(context: dg.OpExecutionContext, config: DrillForm, project_files: Resource) -> None:
-        from pipelines.serving.drill import drill
+        from pipelines.serving.examination.drill import drill
 
         with _told():
             _named(config.by)

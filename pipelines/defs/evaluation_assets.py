@@ -43,7 +43,7 @@ def evaluation_specs(project: Project, index: str, key: dg.AssetKey, partitions:
 def evaluation_check(files: ProjectResource, index: str, made: Manifest, key: dg.AssetKey, embedder: Embedder) -> dg.AssetCheckResult:
     """Examine today's candidate, or show what was found where nothing changed since. ERROR below the target or with a leak, WARN with a lower
     bound below it; what could not be examined fails, and says why."""
-    from pipelines.serving.evaluate import examine_candidate, unexamined
+    from pipelines.serving.examination.evaluate import examine_candidate, unexamined
 
     def report(done: int, total: int) -> None:
         files.report(Progress(f"index/{index}", "examine", done, total))

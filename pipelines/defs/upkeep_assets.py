@@ -122,7 +122,7 @@ def _audit() -> dg.AssetsDefinition:
         description="The audit of answers after its retention: words and whole days past their time are gone, each with a proof; small files are put together.",
     )
     def audit(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
-        from pipelines.serving.forgetting import retain_all
+        from pipelines.serving.audit.forgetting import retain_all
 
         try:
             done = retain_all(project_files.project, project_files.clock.now())

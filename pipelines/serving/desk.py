@@ -17,9 +17,9 @@ from pipelines.landing.snapshot import Snapshot, snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import edges, known_roster
-from pipelines.serving.accounts import accounts_of
-from pipelines.serving.audit_log import audit_of
-from pipelines.serving.identity import Directory, Person, closures, link
+from pipelines.serving.audit.log import audit_of
+from pipelines.serving.callers.accounts import accounts_of
+from pipelines.serving.callers.identity import Directory, Person, closures, link
 from pipelines.serving.retrieval import Answer, Asker, Service, open_for, search
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import AnswerIsNo
-from pipelines.serving.audit import Audit, AuditHit, AuditRow, keep
+from pipelines.serving.audit.row import Audit, AuditHit, AuditRow, keep
 from pipelines.serving.retrieval import Asker
 from pipelines.serving_block import QuestionCost
 
 if TYPE_CHECKING:
-    from pipelines.serving.audit_log import AuditLog
+    from pipelines.serving.audit.log import AuditLog
 
 Verdict = Literal["useful", "not_useful", "wrong_source"]
 FEEDBACK = "feedback"

@@ -16,16 +16,16 @@ from pipelines.evidence.quick import standing_quick
 from pipelines.landing.published import open_store, read_record
 from pipelines.project import Project
 from pipelines.serving import feedback, retrieval
-from pipelines.serving.audit import AuditRow, keep
-from pipelines.serving.audit_log import AuditLog
+from pipelines.serving.audit.log import AuditLog
+from pipelines.serving.audit.row import AuditRow, keep
 from pipelines.serving.board import Board, Boards, Chosen, Gate, Label
 from pipelines.serving.budgets import Meter
+from pipelines.serving.callers.roles import Action, Role, demand, may, roles_of
+from pipelines.serving.callers.tokens import Caller
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Answer, Asker, Occasion, Release, Service
-from pipelines.serving.roles import Action, Role, demand, may, roles_of
 from pipelines.serving.today import Today, Watch
-from pipelines.serving.tokens import Caller
 from pipelines.serving.traces import Spans, Trace
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pipelines.index.chunks import Chunk
 from pipelines.index.overlay import Overlay
 from pipelines.index.releases import Manifest, open_release
 from pipelines.index.store import FilterMode, Filters, Found, IndexStore, Ranked, Weights
-from pipelines.serving.audit import Audit, AuditHit, AuditRow, keep
+from pipelines.serving.audit.row import Audit, AuditHit, AuditRow, keep
 from pipelines.serving.reasons import AnswerWithheld, Reason
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from pipelines.landing.snapshot import Snapshot
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.roster import known_roster
-from pipelines.serving.accounts import Accounts, accounts_of
+from pipelines.serving.callers.accounts import Accounts, accounts_of
+from pipelines.serving.callers.identity import Directory, Person, closures
+from pipelines.serving.callers.tokens import Caller
 from pipelines.serving.desk import directories, newest_access, pinned
-from pipelines.serving.identity import Directory, Person, closures
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Asker
-from pipelines.serving.tokens import Caller
 
 #: People whose principals are remembered while nothing new is published.
 MOST = 10_000

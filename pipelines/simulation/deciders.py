@@ -48,7 +48,7 @@ class Deciders:
 
     def drill(self, step: Drill) -> None:
         """Forward and back between the two newest candidates. Raises AnswerIsNo where there are not two."""
-        from pipelines.serving.drill import drill
+        from pipelines.serving.examination.drill import drill
 
         drill(self._project, step.index, self._person(step.by), self._clock)
 

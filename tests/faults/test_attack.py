@@ -43,7 +43,7 @@ from pipelines.people import Key, People, Person
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
-from pipelines.serving.identity import person_id
+from pipelines.serving.callers.identity import person_id
 from pipelines.serving.retrieval import Asker, Release, Service, fetch
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,7 +23,7 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
-from pipelines.serving.identity import closure
+from pipelines.serving.callers.identity import closure
 
 RULES, ACTIONS = "sharepoint/rules", "sharepoint/actions"
 TITLES = {"品質規程": RULES, "是正処置一覧": ACTIONS}

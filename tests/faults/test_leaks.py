@@ -25,15 +25,15 @@ from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import load
 from pipelines.serving import retrieval
-from pipelines.serving.audit import AuditRow
+from pipelines.serving.audit.row import AuditRow
+from pipelines.serving.callers.tokens import Caller, Tokens
 from pipelines.serving.desk import as_person, directories, newest_access, pinned
-from pipelines.serving.http import app_of
-from pipelines.serving.mcp import server_of
+from pipelines.serving.doors.http import app_of
+from pipelines.serving.doors.mcp import server_of
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.reasons import AnswerWithheld
 from pipelines.serving.reception import Reception
 from pipelines.serving.retrieval import Release, Service
-from pipelines.serving.tokens import Caller, Tokens
 from tests.pipelines.serving.served_house import MONDAY, Hands, House
 
 INDEX, TENANT = "support", "tenant.example"

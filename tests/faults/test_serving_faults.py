@@ -27,11 +27,11 @@ from jwt.algorithms import RSAAlgorithm
 from connectors.errors import SourceUnavailable
 from infra.sandbox.company.people import TENANT_ID, person
 from pipelines.project import load
-from pipelines.serving.groups import Groups
-from pipelines.serving.keys import Keys
+from pipelines.serving.callers.groups import Groups
+from pipelines.serving.callers.keys import Keys
+from pipelines.serving.callers.tokens import EntraTokens, Tokens
 from pipelines.serving.reception import Reception
-from pipelines.serving.tokens import EntraTokens, Tokens
-from tests.pipelines.serving.doors import served
+from tests.pipelines.serving.open_doors import served
 from tests.pipelines.serving.served_house import BOARD, BOOKS, FAQS, MANUALS, MONDAY, MORI, SATO, SECRET, Hands, House, failing, found
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,7 +242,7 @@ def _refused(url: str) -> bool:
 
 def main(folder: str, held: str, let_go: str) -> None:
     """``python test_serving_faults.py FOLDER HELD LET_GO``: serve the house; a question touches HELD and waits for LET_GO."""
-    from pipelines.serving.opening import BACKLOG, listen, server_of
+    from pipelines.serving.doors.opening import BACKLOG, listen, server_of
 
     house = House(load(Path(folder)), Hands(MONDAY))
     real = house.embedder.embed_query

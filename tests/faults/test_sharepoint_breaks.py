@@ -21,7 +21,7 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
-from pipelines.serving.identity import closure
+from pipelines.serving.callers.identity import closure
 
 RULES, MANUALS, ACTIONS = "sharepoint/rules", "sharepoint/manuals", "sharepoint/actions"
 TITLES = {"品質規程": RULES, "製品マニュアル": MANUALS, "是正処置一覧": ACTIONS}

@@ -29,7 +29,7 @@ from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 from pipelines.pull.outcome import Request, Result
 from pipelines.pull.run import pull
-from pipelines.serving.identity import closure
+from pipelines.serving.callers.identity import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("SLICE", "20261121"))

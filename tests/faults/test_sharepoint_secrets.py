@@ -35,7 +35,7 @@ from typer.testing import CliRunner
 from pipelines.cli.main import app
 from pipelines.clock import FixedClock
 from pipelines.project import load
-from pipelines.serving.agreement import agree
+from pipelines.serving.examination.agreement import agree
 
 PASSWORD = "pfx-pass-phrase-7"
 LIBRARY = f"{SYSTEM}/library-1"

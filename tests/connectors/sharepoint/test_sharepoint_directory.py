@@ -9,7 +9,7 @@ import pytest
 from sharepoint_world import Table, tenant
 
 from connectors.sharepoint.directory import Directory
-from pipelines.serving.identity import Person, link
+from pipelines.serving.callers.identity import Person, link
 
 SAKURA = {
     "id": "u1",

@@ -96,7 +96,7 @@ def test_two_people_get_different_answers_and_a_stranger_gets_none(lived: tuple[
 def test_every_question_is_in_the_audit_before_its_answer_is_printed(lived: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     project, _ = lived
     from pipelines.project import load
-    from pipelines.serving.audit_log import audit_of
+    from pipelines.serving.audit.log import audit_of
 
     answer = asked(project, HR)
     kept = audit_of(load(project)).find(answer["trace_id"])

@@ -23,9 +23,9 @@ from pipelines.cli.main import app as cli
 from pipelines.clock import WallClock
 from pipelines.project import load
 from pipelines.pull import notes
-from pipelines.serving.audit_log import audit_of
-from pipelines.serving.entrance import tokens_of
-from pipelines.serving.http import app_of
+from pipelines.serving.audit.log import audit_of
+from pipelines.serving.callers.entrance import tokens_of
+from pipelines.serving.doors.http import app_of
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.reception import Reception
 from tests.pipelines.serving.served_house import Words

@@ -11,8 +11,8 @@ from small_project import FAQ, definitions_of, write_project
 from pipelines.clock import WallClock
 from pipelines.defs.keys import AUDIT
 from pipelines.project import load
-from pipelines.serving.audit import AuditHit, AuditRow
-from pipelines.serving.audit_log import audit_of
+from pipelines.serving.audit.log import audit_of
+from pipelines.serving.audit.row import AuditHit, AuditRow
 
 INDEXES = {"support": {"streams": ["kintone/faq"]}}
 

@@ -23,9 +23,9 @@ from pipelines.pull.outcome import Request
 from pipelines.pull.roster import known_roster, refresh, roster_id
 from pipelines.pull.run import pull
 from pipelines.pull.versions import known_versions, weigh
-from pipelines.serving.agreement import agree, agreement_check
+from pipelines.serving.callers.identity import Person, closures
 from pipelines.serving.desk import directories
-from pipelines.serving.identity import Person, closures
+from pipelines.serving.examination.agreement import agree, agreement_check
 
 RULES, MANUALS = "sharepoint/quality-rules", "sharepoint/manuals"
 PAGES = "sharepoint/quality-pages"

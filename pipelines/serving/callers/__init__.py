@@ -1,0 +1,1 @@
+"""Who asks: tokens and the keys behind them, accounts and principals, and what each role may do."""

@@ -32,5 +32,14 @@ def questions() -> list[tuple[str, str, str]]:
     return [(found["qid"], found["question"], found["doc_id"]) for found in _lines("jsquad_dev_questions.jsonl")]
 
 
+def english() -> list[tuple[str, str, str]]:
+    """Id, text and answering paragraph of English questions, written for this from the paragraphs alone."""
+    return [(found["id"], found["question"], found["answer"]) for found in _read(Path(__file__).with_name("english_questions.jsonl"))]
+
+
 def _lines(name: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (PLACE / name).read_text(encoding="utf-8").splitlines()]
+    return _read(PLACE / name)
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

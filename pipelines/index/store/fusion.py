@@ -11,28 +11,43 @@ RRF_K = 60
 #: Of a fused score so much is shown. More would tell, through how rare a word is in the whole table, of rows that the asker may not see.
 DIGITS = 3
 
+#: Up to this share of a question's terms is nothing, from this one on enough: chosen on the dev parts of ``python -m benchmarks retrieval`` and of
+#: the sandbox company's questions.
+_NOTHING, _ENOUGH = 0.12, 0.24
+
 #: An id and its raw score in one list, best first.
 Scored = tuple[str, float]
 
 
-def fuse(words: Sequence[Scored], near: Sequence[Scored], weights: Weights, held: Mapping[str, float] | None = None) -> list[Scored]:
+def fuse(
+    words: Sequence[Scored], near: Sequence[Scored], weights: Weights, held: Mapping[str, float] | None = None, share: float = 1.0
+) -> list[Scored]:
     """All ids of both lists, best first, each with its fused score (0 to 1, rounded). Of equal scores the smaller id comes first.
 
-    An id that a list lacks gets nothing from it. Where the question names codes, ``held`` says which share of them each id holds, and counts for
+    An id that a list lacks gets nothing from it. ``share`` is how much of the question the best of the word search holds: the less, the less
+    words count (``trust``). Where the question names codes, ``held`` says which share of them each id holds, and counts for
     as much as both lists together: who names a part asks for that part, and forty records that differ in nothing else are all as near.
     Scores are rounded after the order is made.
     """
-    share = _by_rank if weights.method == "rrf" else _by_score
-    whole = weights.lexical + weights.vector
+    scaled = _by_rank if weights.method == "rrf" else _by_score
+    # Who weighs words alone has nothing else to go by.
+    lexical = weights.lexical * (trust(share) if weights.vector else 1.0)
+    whole = lexical + weights.vector
     fused: dict[str, float] = {}
-    for weight, ranked in ((weights.lexical, words), (weights.vector, near)):
+    for weight, ranked in ((lexical, words), (weights.vector, near)):
         if weight:
-            for name, value in share(ranked).items():
+            for name, value in scaled(ranked).items():
                 fused[name] = fused.get(name, 0.0) + weight / whole * value
     if held:
         fused = {name: (score + held.get(name, 0.0)) / 2 for name, score in fused.items()}
     order = sorted(fused.items(), key=lambda item: (-item[1], item[0]))
     return [(name, round(score, DIGITS)) for name, score in order]
+
+
+def trust(share: float) -> float:
+    """How far words are believed, 0 to 1: not at all where the best of them holds next to nothing of what was asked, as when an English question
+    meets Japanese text, and shares a year or a little word with some of it."""
+    return min(1.0, max(0.0, (share - _NOTHING) / (_ENOUGH - _NOTHING)))
 
 
 def _by_rank(ranked: Sequence[Scored]) -> Mapping[str, float]:

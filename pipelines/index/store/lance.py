@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pipelines.index.chunks import Chunk
+from pipelines.index.chunks import Chunk, language
 from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
@@ -44,6 +44,9 @@ _HELD = 8_192
 #: words and for its part of the graph.
 _WARM = ("acl_idx", "field_acl_idx")
 _WARM_LARGE = (*_WARM, "search_text_idx", "vector_idx")
+
+#: So many of the best by words are looked at for how much of the question they hold.
+_LEADERS = 3
 
 #: Where a row lies in this version, and its score in one list.
 Hit = tuple[int, float]
@@ -194,7 +197,8 @@ class LanceStore:
         ]
         named = codes(text)
         held = {name: len(named & codes(chunk.passage)) / len(named) for name, chunk in passed.items()} if named else None
-        order = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held), group)
+        share = _share(text, said, [passed[name] for name, _ in lists[0][:_LEADERS]])
+        order = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held, share), group)
         best = spread(order, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
@@ -259,3 +263,11 @@ class LanceStore:
             held.update(read)
             found |= read
         return found
+
+
+def _share(text: str, said: Sequence[str], best: Sequence[Chunk]) -> float:
+    """Of a question's terms, the largest share that one of these holds; half of it in another language, where what is shared is a year or a name.
+    It depends on texts alone that the asker may read.
+    """
+    asked, tongue = set(said), language(text)
+    return max((len(asked.intersection(terms(one.passage))) / len(asked) / (1 if one.lang == tongue else 2) for one in best), default=0.0)

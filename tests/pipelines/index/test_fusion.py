@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.index.store import Filters, Weights, condition
-from pipelines.index.store.fusion import first_of_each, fuse, spread
+from pipelines.index.store.fusion import first_of_each, fuse, spread, trust
 from pipelines.index.store.terms import codes, terms
 
 Lists = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.001, 50), max_size=8)
@@ -149,3 +149,20 @@ def test_what_is_no_code_is_not_made_one(written: str) -> None:
 
 def test_an_underscore_ends_a_word() -> None:
     assert {"qd00010", "測定", "guide"} <= set(terms("QD-00010_測定_Guide.xlsx"))
+
+
+def test_words_that_hold_next_to_nothing_of_the_question_say_nothing() -> None:
+    words, near = [("year", 9.0), ("name", 8.0)], [("answer", 0.9), ("other", 0.5)]
+    assert fuse(words, near, Weights())[0][0] == "year"
+    assert fuse(words, near, Weights(), share=0.05) == [("answer", 1.0), ("other", 0.0)]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_more_of_a_question_words_hold_the_more_they_are_believed(one: float, other: float) -> None:
+    assert 0.0 <= trust(one) <= 1.0
+    assert (one <= other) <= (trust(one) <= trust(other))
+    assert trust(0.0) == 0.0 and trust(1.0) == 1.0
+
+
+def test_who_asks_for_words_alone_gets_words_however_few_they_hold() -> None:
+    assert fuse([("year", 9.0)], [("answer", 0.9)], Weights(1.0, 0.0), share=0.0)[0] == ("year", 1.0)

@@ -257,3 +257,16 @@ def test_a_word_search_that_fails_is_no_answer(store: Store, monkeypatch: pytest
     monkeypatch.setattr(made, "_words", broken)
     with pytest.raises(OSError, match="the disk is gone"):
         ask(made, "主軸", EVERYONE)
+
+
+def test_an_english_question_is_not_led_by_a_year_that_stands_in_other_japanese_text(tmp_path: Path) -> None:
+    said = ["会社は 1998 年に設立された", "主軸の軸受は熱で伸びる", "月曜は食堂が休みである"]
+    chunks = [replace(chunk(f"c{n}", text, [EVERYONE]), lang="ja") for n, text in enumerate(said)]
+    vectors = np.eye(3, Hashed.dim, dtype=np.float32)
+    store = LanceStore(str(tmp_path), "t", Hashed.dim)
+    store.write(chunks, vectors)
+    question = "why does the spindle bearing of the machine we bought in 1998 grow longer"
+    # What a model of two languages would say: nearest to the second.
+    vector = (0.2 * vectors[0] + 0.9 * vectors[1] + 0.1 * vectors[2]).tolist()
+    found = store.search(question, vector, frozenset({EVERYONE}), 3, anything)
+    assert found.ranked[0].chunk.id == "c1"

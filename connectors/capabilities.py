@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from connectors.access import Account, Member
 from connectors.protocol import Cursor, Page, Reject, Schema, Stream
+from connectors.readings import Readings
 
 
 @dataclass(frozen=True)
@@ -252,4 +253,14 @@ class KnowsMemberships(Protocol):
 
     def memberships(self, id: str) -> frozenset[str]:
         """The principals of all groups of the person with this id in the directory. Raises SourceError where it does not say."""
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A connector that reads what belongs to the whole system through its ``readings``: once for several streams, where they share it."""
+
+    @property
+    def readings(self) -> Readings:
+        """What it was handed with its options; it shares nothing by default."""
         ...

@@ -32,6 +32,7 @@ from connectors.kintone.seek import Range
 from connectors.kintone.tables import pull_table, table_schema
 from connectors.messages import Said, told
 from connectors.protocol import SOURCE_VERSION, Blob, Column, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
+from connectors.readings import Readings
 from connectors.transport import TransportOptions
 
 _CHUNK = 256 * 1024
@@ -62,6 +63,10 @@ class KintoneConnector:
         self._runs: dict[str, tuple[Stream, Run]] = {}
         self._clock: datetime | None = None
         self._counted: dict[str, Counted] = {}
+
+    @property
+    def readings(self) -> Readings:
+        return self._client.readings
 
     @property
     def endpoint(self) -> str:

@@ -21,7 +21,7 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap, *, library: bool =
     accounts = tuple(sorted((person.account for person in directory.people), key=lambda one: one.principal))
     if tenant.rest is None:
         return Access((Scope(UNRESOLVED, "", (), False, NO_CERTIFICATE),), (), accounts)
-    reading = Assignments(tenant.system, tenant.rest, site, directory)
+    reading = Assignments(tenant.system, tenant.rest, site, directory, tenant.readings)
     found = [reading.scope(id, securable) for id, securable in sorted(scopes.objects.items())]
     if UNRESOLVED in scopes.items.values():
         found.append(Scope(UNRESOLVED, "", (), False, "files that were never checked in: SharePoint shows them to one person only"))

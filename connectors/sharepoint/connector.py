@@ -15,6 +15,7 @@ from connectors.capabilities import Receiver, Roster, Subscribed, Subscription, 
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
+from connectors.readings import Readings
 from connectors.sharepoint import pull as pulling
 from connectors.sharepoint.access import read_access
 from connectors.sharepoint.addresses import Addresses
@@ -49,6 +50,10 @@ class SharePoint:
         self._tenant = connect_tenant(system, config, self._options)
         self._at = Addresses(self._tenant)
         self._hosts = Hosts(self._options, self._tenant.governor)
+
+    @property
+    def readings(self) -> Readings:
+        return self._tenant.readings
 
     @property
     def endpoint(self) -> str:

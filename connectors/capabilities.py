@@ -264,3 +264,12 @@ class Shares(Protocol):
     def readings(self) -> Readings:
         """What it was handed with its options; it shares nothing by default."""
         ...
+
+
+@runtime_checkable
+class TellsView(Protocol):
+    """A connector that can say what decides which rows its credentials see without reading all of access."""
+
+    def view(self, stream: Stream) -> str:
+        """``Access.view`` as ``access`` would give it now. Raises what that raises."""
+        ...

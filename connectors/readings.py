@@ -6,7 +6,7 @@ A connector is handed one of these for the length of a run. Each reading keeps t
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -57,9 +57,9 @@ class Readings:
         self._kept.update(((what, key), (now, one)) for key, one in fresh.items())
         return {**found, **fresh}
 
-    def forget(self) -> None:
-        """Whatever is asked for from here on is read now."""
-        self._kept.clear()
+    def anew(self) -> AbstractContextManager[Used]:
+        """Whatever is asked for in the block is read now."""
+        return self.watched(None if self._now is None else self._now())
 
     @contextmanager
     def watched(self, after: datetime | None = None) -> Generator[Used]:

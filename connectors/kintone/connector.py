@@ -14,7 +14,7 @@ import pyarrow as pa
 from connectors.access import Access, Scope
 from connectors.capabilities import Deployed, Preview
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError
-from connectors.kintone.access import read_access, resolve_scopes
+from connectors.kintone.access import read_access, read_view, resolve_scopes
 from connectors.kintone.address import deployed_of, resolve
 from connectors.kintone.client import Client
 from connectors.kintone.comments import Counted, comments_schema, count_comments, pull_comments
@@ -203,6 +203,10 @@ class KintoneConnector:
         run = self._run(stream)
         columns = () if run.spec.part else stream.columns
         return read_access(self._client, run.app, run.form, columns, system=stream.system, login=self._login(), table=run.spec.table)
+
+    def view(self, stream: Stream) -> str:
+        run = self._run(stream)
+        return read_view(self._client, run.app, run.form, login=self._login())
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         run = self._run(stream)

@@ -17,7 +17,7 @@ from connectors.messages import Said, told
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
 from connectors.readings import Readings
 from connectors.sharepoint import pull as pulling
-from connectors.sharepoint.access import read_access
+from connectors.sharepoint.access import read_access, view_of
 from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
 from connectors.sharepoint.closed import closing
@@ -138,6 +138,9 @@ class SharePoint:
             site, scopes = self._at.site(spec), self._at.scopes(spec)
         # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
         return read_access(self._tenant, site, scopes, library=spec.kind == "library")
+
+    def view(self, stream: Stream) -> str:
+        return view_of(self._tenant)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Scopes that came up since ``access`` was last read: those of items that the feed named and that have role assignments of their own.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.access import UNRESOLVED, Access, Account, Scope, column_scope
-from connectors.capabilities import Shares
+from connectors.capabilities import Shares, TellsView
 from connectors.protocol import Connector, Schema, Stream
 from connectors.readings import Used
 from expectations.contract import Contract
@@ -79,9 +79,9 @@ def view_moved(connector: Connector, stream: Stream, before: Published | None) -
     """
     if before is None or not before.view:
         return False
-    if isinstance(connector, Shares):
-        connector.readings.forget()
-    return connector.access(stream).view != before.view
+    with connector.readings.anew() if isinstance(connector, Shares) else nullcontext():
+        view = connector.view(stream) if isinstance(connector, TellsView) else connector.access(stream).view
+    return view != before.view
 
 
 def with_derived(

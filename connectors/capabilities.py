@@ -270,6 +270,6 @@ class Shares(Protocol):
 class TellsView(Protocol):
     """A connector that can say what decides which rows its credentials see without reading all of access."""
 
-    def view(self, stream: Stream) -> str:
+    def view_now(self, stream: Stream) -> str:
         """``Access.view`` as ``access`` would give it now. Raises what that raises."""
         ...

@@ -204,7 +204,7 @@ class KintoneConnector:
         columns = () if run.spec.part else stream.columns
         return read_access(self._client, run.app, run.form, columns, system=stream.system, login=self._login(), table=run.spec.table)
 
-    def view(self, stream: Stream) -> str:
+    def view_now(self, stream: Stream) -> str:
         run = self._run(stream)
         return read_view(self._client, run.app, run.form, login=self._login())
 

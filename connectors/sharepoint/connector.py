@@ -139,7 +139,7 @@ class SharePoint:
         # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
         return read_access(self._tenant, site, scopes, library=spec.kind == "library")
 
-    def view(self, stream: Stream) -> str:
+    def view_now(self, stream: Stream) -> str:
         return view_of(self._tenant)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:

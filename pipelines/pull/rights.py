@@ -80,7 +80,7 @@ def view_moved(connector: Connector, stream: Stream, before: Published | None) -
     if before is None or not before.view:
         return False
     with connector.readings.anew() if isinstance(connector, Shares) else nullcontext():
-        view = connector.view(stream) if isinstance(connector, TellsView) else connector.access(stream).view
+        view = connector.view_now(stream) if isinstance(connector, TellsView) else connector.access(stream).view
     return view != before.view
 
 

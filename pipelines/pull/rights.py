@@ -53,8 +53,11 @@ def rights(
     """
     if before is not None and not anew and _stands(contract, live, before, now):
         return Rights(_stored(warehouse, stream, before), datetime.fromisoformat(before.access_at or ""), fresh=False)
-    # Nothing that a run shares may be older than the contract lets rights become.
-    with _shared(connector, after=now if anew else now - duration(contract.access.refresh)) as used:
+    # What a run shares may not be older than the contract lets rights become, nor than what another run read for this stream meanwhile.
+    oldest = now if anew else now - duration(contract.access.refresh)
+    if before is not None and before.access_at is not None:
+        oldest = max(oldest, datetime.fromisoformat(before.access_at))
+    with _shared(connector, after=oldest) as used:
         access = connector.access(stream)
     found = Rights(access, used.oldest or now, fresh=True, shared=used.oldest is not None)
     if before is None:
@@ -100,7 +103,7 @@ def with_derived(
     wanted = sorted((rows | columns | moved) - named)
     if not wanted:
         return rights
-    with _shared(connector) as used:
+    with _shared(connector, after=None if rights.fresh else rights.read_at) as used:
         resolved = connector.scopes(stream, wanted)
     read_at = min(rights.read_at, used.oldest or rights.read_at)
     return replace(rights, access=replace(rights.access, scopes=(*kept, *resolved)), read_at=read_at)
@@ -128,7 +131,7 @@ def unannounced(rights: Rights, stream: Stream, warehouse: Warehouse, restated: 
 
 
 @contextmanager
-def _shared(connector: Connector, *, after: datetime | None = None) -> Generator[Used]:
+def _shared(connector: Connector, *, after: datetime | None) -> Generator[Used]:
     """What of the readings asked for in the block the run had made before; those not made ``after`` are made anew."""
     if isinstance(connector, Shares):
         with connector.readings.watched(after) as used:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 from kintone_world import World, connector, order, stream
@@ -21,7 +22,7 @@ RIGHTS = ("app/acl", "record/acl", "field/acl")
 DIRECTORY = ("/users", "/groups", "/group/users")
 
 
-def world_of(**more: object) -> World:
+def world_of(**more: Any) -> World:
     app = {"appId": "12", "code": "ORDERS", "name": "受注", "spaceId": None, "creator": {"code": "owner"}}
     return World(
         records=[order(number) for number in range(1, 4)],
@@ -30,8 +31,8 @@ def world_of(**more: object) -> World:
     )
 
 
-def opened(world: World, **more: object) -> KintoneConnector:
-    return connector(world, options=TransportOptions(attempts=1, readings=Readings(lambda: AT)), **more)  # pyright: ignore[reportArgumentType]
+def opened(world: World, **more: Any) -> KintoneConnector:
+    return connector(world, options=TransportOptions(attempts=1, readings=Readings(lambda: AT)), **more)
 
 
 def other() -> Stream:

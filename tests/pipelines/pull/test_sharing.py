@@ -14,7 +14,7 @@ from connectors.access import Access, Scope
 from connectors.errors import AnswerIsNo, SourceUnavailable
 from connectors.protocol import Connector, Stream
 from connectors.readings import Readings
-from pipelines.clock import Clock
+from pipelines.clock import Clock, ClockKind, FixedClock
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
 from pipelines.pull.outcome import Request, Result
@@ -25,7 +25,7 @@ from pipelines.pull.sharing import Sharing
 class Ticking:
     """A clock that a test puts forward."""
 
-    kind = "simulated"
+    kind: ClockKind = "simulated"
 
     def __init__(self) -> None:
         self.at = START
@@ -70,7 +70,7 @@ class Life:
     def pull(self, seconds: float = 30, **request: Any) -> Result:
         self.clock.at += timedelta(seconds=seconds)
         self.source.later()
-        return pull(self.project, Request(STREAM, **request), self.clock, connector=self.source)  # pyright: ignore[reportArgumentType]
+        return pull(self.project, Request(STREAM, **request), self.clock, connector=self.source)
 
     @property
     def read_at(self) -> datetime:
@@ -109,6 +109,21 @@ def test_a_pull_that_reads_everything_anew_shares_no_rights(tmp_path: Path) -> N
     life.begin()
     assert life.pull(full=True).succeeded
     assert (life.source.read, life.read_at) == (2, life.clock.at)
+
+
+def test_rights_never_go_back_to_what_was_read_before_another_run_read_them_for_the_stream(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    assert life.pull().succeeded
+    life.begin(minutes=120)
+    between = life.clock.at + timedelta(seconds=10)
+    life.source.told, shared, life.source.readings = "rules-2", life.source.readings, Readings()
+    assert pull(life.project, Request(STREAM), FixedClock(between), connector=life.source).succeeded
+    life.source.readings = shared
+    # So that rights are not carried on.
+    life.source.revision = "2"
+    assert life.pull().succeeded
+    record = Warehouse(life.project.root).published(STREAM)
+    assert record is not None and (record.view, life.read_at) == ("rules-2", life.clock.at)
 
 
 def test_before_rows_are_taken_for_deleted_what_decides_our_view_is_asked_now_and_not_of_the_run(tmp_path: Path) -> None:
@@ -152,7 +167,7 @@ class Opened:
 def test_pulls_of_a_run_share_a_connector_which_is_closed_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, sharing, clock = Opened(monkeypatch), Sharing(), Ticking()
     project = project_of(tmp_path)
-    assert all(sharing.pull(project, Request(STREAM), clock).succeeded for _ in range(2))  # pyright: ignore[reportArgumentType]
+    assert all(sharing.pull(project, Request(STREAM), clock).succeeded for _ in range(2))
     assert [source.closed for source in opened.sources] == [0]
     sharing.close()
     assert [source.closed for source in opened.sources] == [1]
@@ -162,10 +177,10 @@ def test_after_a_pull_that_failed_the_next_one_gets_another_connector(tmp_path: 
     opened, sharing, clock = Opened(monkeypatch), Sharing(), Ticking()
     project = project_of(tmp_path)
     opened.down = True
-    assert not sharing.pull(project, Request(STREAM), clock).succeeded  # pyright: ignore[reportArgumentType]
+    assert not sharing.pull(project, Request(STREAM), clock).succeeded
     assert [source.closed for source in opened.sources] == [1]
     opened.down = False
-    assert sharing.pull(project, Request(STREAM), clock).succeeded  # pyright: ignore[reportArgumentType]
+    assert sharing.pull(project, Request(STREAM), clock).succeeded
     assert len(opened.sources) == 2 and opened.sources[1].read == 1
     sharing.close()
     assert [source.closed for source in opened.sources] == [1, 1]
@@ -175,7 +190,7 @@ def test_systems_of_the_same_name_in_two_projects_do_not_mix(tmp_path: Path, mon
     opened, sharing, clock = Opened(monkeypatch), Sharing(), Ticking()
     projects = [project_of(tmp_path / name) for name in ("here", "there")]
     for project in projects:
-        assert sharing.pull(project, Request(STREAM), clock).succeeded  # pyright: ignore[reportArgumentType]
+        assert sharing.pull(project, Request(STREAM), clock).succeeded
     assert [names(project) for project in projects] == [{1: "here"}, {1: "there"}]
     assert [source.read for source in opened.sources] == [1, 1]
     sharing.close()

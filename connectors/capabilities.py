@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from connectors.access import Account, Member
 from connectors.protocol import Cursor, Page, Reject, Schema, Stream
+from connectors.readings import Readings
 
 
 @dataclass(frozen=True)
@@ -252,4 +253,23 @@ class KnowsMemberships(Protocol):
 
     def memberships(self, id: str) -> frozenset[str]:
         """The principals of all groups of the person with this id in the directory. Raises SourceError where it does not say."""
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A connector that reads what belongs to the whole system through its ``readings``: once for several streams, where they share it."""
+
+    @property
+    def readings(self) -> Readings:
+        """What it was handed with its options; it shares nothing by default."""
+        ...
+
+
+@runtime_checkable
+class TellsView(Protocol):
+    """A connector that can say what decides which rows its credentials see without reading all of access."""
+
+    def view_now(self, stream: Stream) -> str:
+        """``Access.view`` as ``access`` would give it now. Raises what that raises."""
         ...

@@ -27,6 +27,7 @@ from connectors.certificate import ClientCertificate
 from connectors.errors import BrokenReply, FixConfiguration, SourceUnavailable
 from connectors.gate import Gate
 from connectors.messages import Said, sentence, told
+from connectors.readings import Readings
 from connectors.redaction import RedactingFilter, Redactor
 from connectors.timed import timed
 from connectors.trust import is_tls, trust
@@ -64,7 +65,7 @@ class TransportOptions:
     ``largest_reply`` is in bytes, for replies that are read whole. ``read_timeout`` is the longest silence, before the first byte and between
     any two; ``reply_time`` is how long a reply may take from its headers on (``timed.TooSlow`` after that), without an end where there is none.
     ``client_certificate`` is shown to hosts that ask for one. ``state`` is a folder for what must outlive the process (calls counted
-    against a daily quota); without one it is kept in memory.
+    against a daily quota); without one it is kept in memory. ``readings`` is what the streams of one run share; it is for one connector.
     """
 
     ca_file: Path | None = None
@@ -79,6 +80,7 @@ class TransportOptions:
     largest_reply: int = 256 * 1024 * 1024
     client_certificate: ClientCertificate | None = None
     state: Path | None = None
+    readings: Readings = field(default_factory=Readings, compare=False)
 
 
 @dataclass(frozen=True)

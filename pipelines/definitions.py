@@ -10,7 +10,7 @@ from pipelines.defs.assets import stream_assets
 from pipelines.defs.buttons import button_jobs
 from pipelines.defs.index_assets import index_assets
 from pipelines.defs.jobs import IN_PROCESS, jobs
-from pipelines.defs.resources import ProjectResource
+from pipelines.defs.resources import ProjectResource, sources
 from pipelines.defs.schedules import schedules
 from pipelines.defs.seal import seal_asset
 from pipelines.defs.sensors import sensors
@@ -30,7 +30,7 @@ def build(project: Project, resource: ProjectResource | None = None) -> dg.Defin
         schedules=schedules(project, by_name),
         # Changes at sources between slots; what people must be told.
         sensors=[*sensors(project, by_name), *alert_sensors(project)],
-        resources={"project_files": resource or ProjectResource(folder=str(project.folder))},
+        resources={"project_files": resource or ProjectResource(folder=str(project.folder)), "sources": sources},
         # What is materialized or backfilled from the web UI belongs to no job of ours, and would start a process for every step.
         executor=IN_PROCESS,
     )

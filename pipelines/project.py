@@ -20,6 +20,7 @@ from expectations.contract import Contract
 from expectations.durations import duration
 from expectations.reading import read_contract
 from expectations.yaml_text import read_yaml
+from pipelines.clock import Clock
 from pipelines.due import Maintenance, Schedule
 from pipelines.index_block import FORTNIGHT, IndexSpec
 from pipelines.operations import Alerts, Watch
@@ -196,8 +197,9 @@ class Project:
             return [self.resolve(item, f"{where}[{number}]") for number, item in enumerate(cast("list[Any]", value))]
         return value
 
-    def connect(self, system: str, *, hurried: bool = False) -> Connector:
-        """An open connector for a system; ``hurried`` gives up within seconds, for where a person waits.
+    def connect(self, system: str, *, hurried: bool = False, run: Clock | None = None) -> Connector:
+        """An open connector for a system; ``hurried`` gives up within seconds, for where a person waits. With the clock of a ``run``, the
+        streams that are pulled through it share what belongs to the whole system.
 
         Raises FixConfiguration for an unknown system, a bad setting or a missing secret.
         """
@@ -209,6 +211,7 @@ class Project:
             raise FixConfiguration("project.unknown_kind", system=system, kind=str(kind), known=", ".join(KINDS))
         import importlib
 
+        from connectors.readings import Readings
         from connectors.transport import TransportOptions
 
         package = importlib.import_module(f"connectors.{kind}")
@@ -226,6 +229,8 @@ class Project:
         options = TransportOptions(
             ca_file=self.folder / str(ca_file) if ca_file else None, budget=self.file.calls_per_run, state=self.home / "calls"
         )
+        if run is not None:
+            options = replace(options, readings=Readings(run.now))
         if hurried:
             options = replace(options, connect_timeout=3.0, read_timeout=8.0, attempts=2, max_wait=2.0)
         return package.connect(system, config, options)

@@ -31,13 +31,13 @@ def read_access(
     of the user as whom records are read (``?`` where it is unknown), empty where they come by token. ``table``: the columns are those of this sub-table.
     """
     rules = read_rules(client, app, form)
+    view = _view(client, rules, form, login)
     if rules.unreadable:
-        # What can't be read is watched by its shadow: the settings' revision moves with every change of rights.
-        return _nobody(rules.unreadable, _digest([form.revision, login]))
+        return _nobody(rules.unreadable, view)
     try:
         directory = read_directory(client)
     except AccessRefused as error:
-        return _nobody(_closed(error), _digest([rules.digest, login]))
+        return _nobody(_closed(error), view)
     judge = _Judge(app, rules, directory, system)
     scopes = [judge.rule(rule) for rule in judge.reached if not _by_row(rule)]
     if judge.falls_through:
@@ -45,8 +45,22 @@ def read_access(
     narrow = narrow_columns(rules, form, columns, table)
     more = [judge.column(one, one.scope(app)) for one in narrow.values() if not one.people]
     restricted = {name: one.scope(app) for name, one in narrow.items()}
-    view = _digest([rules.digest, login, sorted(directory.memberships(login)) if login else []])
     return Access((*scopes, *more), directory.members(system), directory.accounts, restricted, view)
+
+
+def read_view(client: Client, app: App, form: Form, *, login: str) -> str:
+    """``Access.view`` alone. Where records come by token nobody's memberships bear on it, and the directory is not asked."""
+    return _view(client, read_rules(client, app, form), form, login)
+
+
+def _view(client: Client, rules: Rules, form: Form, login: str) -> str:
+    if rules.unreadable:
+        # What can't be read is watched by its shadow: the settings' revision moves with every change of rights.
+        return _digest([form.revision, login])
+    try:
+        return _digest([rules.digest, login, sorted(read_directory(client).memberships(login)) if login else []])
+    except AccessRefused:
+        return _digest([rules.digest, login])
 
 
 def resolve_scopes(

@@ -85,6 +85,7 @@ class Client:
             certificate = ClientCertificate(auth.certificate.file, auth.certificate.password.get_secret_value())
             secrets.append(certificate.password)
         self._sleep, self._redact = sleep, Redactor(secrets)
+        self.readings = options.readings
         share = config.concurrency
         self.transport = Transport(
             config.base_url,

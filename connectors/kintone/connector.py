@@ -14,7 +14,7 @@ import pyarrow as pa
 from connectors.access import Access, Scope
 from connectors.capabilities import Deployed, Preview
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, FixConfiguration, SourceError
-from connectors.kintone.access import read_access, resolve_scopes
+from connectors.kintone.access import read_access, read_view, resolve_scopes
 from connectors.kintone.address import deployed_of, resolve
 from connectors.kintone.client import Client
 from connectors.kintone.comments import Counted, comments_schema, count_comments, pull_comments
@@ -32,6 +32,7 @@ from connectors.kintone.seek import Range
 from connectors.kintone.tables import pull_table, table_schema
 from connectors.messages import Said, told
 from connectors.protocol import SOURCE_VERSION, Blob, Column, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
+from connectors.readings import Readings
 from connectors.transport import TransportOptions
 
 _CHUNK = 256 * 1024
@@ -62,6 +63,10 @@ class KintoneConnector:
         self._runs: dict[str, tuple[Stream, Run]] = {}
         self._clock: datetime | None = None
         self._counted: dict[str, Counted] = {}
+
+    @property
+    def readings(self) -> Readings:
+        return self._client.readings
 
     @property
     def endpoint(self) -> str:
@@ -198,6 +203,10 @@ class KintoneConnector:
         run = self._run(stream)
         columns = () if run.spec.part else stream.columns
         return read_access(self._client, run.app, run.form, columns, system=stream.system, login=self._login(), table=run.spec.table)
+
+    def view_now(self, stream: Stream) -> str:
+        run = self._run(stream)
+        return read_view(self._client, run.app, run.form, login=self._login())
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         run = self._run(stream)

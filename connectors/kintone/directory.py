@@ -73,7 +73,14 @@ def is_guest(code: str) -> bool:
 
 
 def read_directory(client: Client) -> Directory:
-    """The directory now: one call a hundred users, and one for each group and organisation. Raises AccessRefused where it may not be read."""
+    """The directory, as the run shares it: one call a hundred users, and one for each group and organisation.
+
+    Raises AccessRefused where it may not be read.
+    """
+    return client.readings.once("directory", lambda: _read(client))
+
+
+def _read(client: Client) -> Directory:
     users = list(client.directory("users", "users"))
     accounts = tuple(
         Account(

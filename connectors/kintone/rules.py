@@ -88,7 +88,14 @@ def searches(condition: str) -> bool:
 
 
 def read_rules(client: Client, app: App, form: Form) -> Rules:
-    """The rules of the app now, each condition tried once. Access that can't be read gives ``unreadable``, never an error or a guess."""
+    """The rules of the app, each condition tried once. Access that can't be read gives ``unreadable``, never an error or a guess.
+
+    A run shares them while the app's settings stand, which this pull looked at: rules are settings.
+    """
+    return client.readings.once(("rules", app, form.revision), lambda: _read(client, app, form))
+
+
+def _read(client: Client, app: App, form: Form) -> Rules:
     if not client.has_person:
         return Rules(unreadable="no login is configured, and API tokens may not read the directory")
     try:

@@ -21,15 +21,24 @@ def read_access(tenant: Tenant, site: Site, scopes: ScopeMap, *, library: bool =
     accounts = tuple(sorted((person.account for person in directory.people), key=lambda one: one.principal))
     if tenant.rest is None:
         return Access((Scope(UNRESOLVED, "", (), False, NO_CERTIFICATE),), (), accounts)
-    reading = Assignments(tenant.system, tenant.rest, site, directory)
+    reading = Assignments(tenant.system, tenant.rest, site, directory, tenant.readings)
     found = [reading.scope(id, securable) for id, securable in sorted(scopes.objects.items())]
     if UNRESOLVED in scopes.items.values():
         found.append(Scope(UNRESOLVED, "", (), False, "files that were never checked in: SharePoint shows them to one person only"))
     directory.stand_for_all(tenant.system)
     grants = tuple(read_links(tenant.graph, site, scopes.objects, reading.grants, directory) if library else reading.grants)
-    # An app sees everything or nothing of a site: which rows come hangs on which app asks.
-    view = f"app:{tenant.config.app}"
     edges = tuple(sorted(directory.edges, key=lambda edge: (edge.group, edge.member)))
     return Access(
-        tuple(found), edges, accounts, view=view, grants=grants, names={**directory.names, **reading.names}, unproven=unproven(tenant, site)
+        tuple(found),
+        edges,
+        accounts,
+        view=view_of(tenant),
+        grants=grants,
+        names={**directory.names, **reading.names},
+        unproven=unproven(tenant, site),
     )
+
+
+def view_of(tenant: Tenant) -> str:
+    """An app sees everything or nothing of a site: which rows come hangs on which app asks."""
+    return "" if tenant.rest is None else f"app:{tenant.config.app}"

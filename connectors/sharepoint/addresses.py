@@ -105,7 +105,7 @@ class Addresses:
         rest = self.tenant.rest
         if rest is None:
             return ScopeMap(reason=NO_CERTIFICATE)
-        found = read_scopes(rest, self.site(spec), self.place(spec).list_id)
+        found = read_scopes(rest, self.site(spec), self.place(spec).list_id, self.tenant.readings)
         self._securables.update(found.objects)
         self._scopes[spec] = found, _wall()
         return found

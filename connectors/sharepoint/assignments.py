@@ -6,16 +6,17 @@ Grants only ever add up, so a grant known to reach nobody is left out of a scope
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.access import Grant, GrantKind, Link, Member, Scope, principal
 from connectors.errors import AddressUnknown
+from connectors.readings import Readings
 from connectors.sharepoint import office
 from connectors.sharepoint.claims import read_claim, sharing_link
-from connectors.sharepoint.client import Api
+from connectors.sharepoint.client import Api, Json
 from connectors.sharepoint.directory import Directory
 from connectors.sharepoint.places import Site
 from connectors.sharepoint.roles import Assignment, assignment, reads
@@ -25,6 +26,7 @@ from connectors.sharepoint.site_users import object_ids
 if TYPE_CHECKING:
     from office365.sharepoint.permissions.roles.assignments.collection import RoleAssignmentCollection
     from office365.sharepoint.permissions.securable_object import SecurableObject
+    from office365.sharepoint.principal.users.collection import UserCollection
     from office365.sharepoint.webs.web import Web
 
 
@@ -47,13 +49,14 @@ class _Named:
 
 
 class Assignments:
-    """Each object's role assignments and each site group's members are asked for once."""
+    """Each object's role assignments and each site group's members are asked for once; what belongs to the whole site, once a run."""
 
-    def __init__(self, system: str, rest: Api, site: Site, directory: Directory) -> None:
+    def __init__(self, system: str, rest: Api, site: Site, directory: Directory, readings: Readings) -> None:
         self._system = system
         self._rest = rest
         self._site = site
         self._directory = directory
+        self._readings = readings
         self._members: dict[str, _Found] = {}
         self._assigned: dict[tuple[str, int | None], tuple[Assignment, ...]] = {}
         self.grants: list[Grant] = []
@@ -77,9 +80,8 @@ class Assignments:
         found = _Found()
         first = place not in self._assigned
         if first:
-            rows = office.entities(self._rest, self._site, lambda web: _assignments_of(web, securable), "PrincipalId")
             try:
-                self._assigned[place] = tuple(map(assignment, rows))
+                self._assigned[place] = self._assignments(securable)
             except AddressUnknown:
                 if securable.item is None:
                     raise
@@ -102,6 +104,15 @@ class Assignments:
                 # A narrower scope of the same object (its drafts, one author's items) has the same grants.
                 self._note(id.partition("/")[0], one.member, named, one.role, via="direct", opens=bool(opens))
         return found
+
+    def _assignments(self, securable: Securable) -> tuple[Assignment, ...]:
+        def read() -> tuple[Assignment, ...]:
+            return tuple(
+                map(assignment, office.entities(self._rest, self._site, lambda web: _assignments_of(web, securable), "PrincipalId"))
+            )
+
+        # A list, and what lies in it, is one stream's, which asks again where its feed says that rights moved.
+        return read() if securable.list_id else self._readings.once(("assignments", self._site.id), read)
 
     def _named(self, member: Mapping[str, Any], *, follow: bool) -> _Named:
         """``follow``: read who is in it, too; only who opens content is worth the question."""
@@ -147,7 +158,7 @@ class Assignments:
 
     @cached_property
     def _objects(self) -> dict[int, str]:
-        return object_ids(self._rest, self._site)
+        return self._readings.once(("objects", self._site.id), lambda: object_ids(self._rest, self._site))
 
     def _note(self, at: str, member: Mapping[str, Any], named: _Named, role: str, *, via: str, opens: bool) -> None:
         login, title = str(member.get("LoginName") or ""), str(member.get("Title") or "")
@@ -164,10 +175,10 @@ class Assignments:
     def _group(self, number: str, token: str) -> _Found:
         if number not in self._members:
             found = self._members[number] = _Found()
+            # Its annotation says text, but the service wants the bare number.
+            group = cast("Any", int(number))
             try:
-                # Its annotation says text, but the service wants the bare number.
-                group = cast("Any", int(number))
-                for user in office.entities(self._rest, self._site, lambda web: web.site_groups.get_by_id(group).users, "Id"):
+                for user in self._users(("group", number), lambda web: web.site_groups.get_by_id(group).users):
                     named = self._named(user, follow=True)
                     found.principals |= named.principals
                     found.troubles |= {named.trouble} if named.trouble else set()
@@ -180,13 +191,16 @@ class Assignments:
     @cached_property
     def _admins(self) -> _Found:
         found = _Found()
-        for user in office.entities(self._rest, self._site, lambda web: web.site_users.filter("IsSiteAdmin eq true"), "Id"):
+        for user in self._users(("admins",), lambda web: web.site_users.filter("IsSiteAdmin eq true")):
             if user.get("IsSiteAdmin", True):
                 named = self._named(user, follow=True)
                 found.principals |= named.principals
                 found.troubles |= {named.trouble} if named.trouble else set()
                 self._note(f"sharepoint:{self._site.collection}", user, named, "site admin", via="admin", opens=True)
         return found
+
+    def _users(self, what: tuple[str, ...], choose: Callable[[Web], UserCollection]) -> list[Json]:
+        return self._readings.once((*what, self._site.id), lambda: list(office.entities(self._rest, self._site, choose, "Id")))
 
     def _author(self, number: int, base: set[str]) -> set[str]:
         """The author, if the list still lets them in: who lost the list lost their own items with it."""

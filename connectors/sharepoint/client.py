@@ -12,6 +12,7 @@ import httpx
 
 from connectors.errors import AccessRefused, AddressUnknown, BrokenReply, SourceError, SourceUnavailable
 from connectors.gate import Gate
+from connectors.readings import Readings
 from connectors.sharepoint.auth import Bearer, Tokens
 from connectors.sharepoint.config import Config
 from connectors.sharepoint.governor import Governor
@@ -134,7 +135,7 @@ class Tenant:
     """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret.
 
     ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire. ``controlled`` is what was
-    found out of sites by their ids: whether they granted this app full control.
+    found out of sites by their ids: whether they granted this app full control; ``readings`` what the streams of a run share.
     """
 
     system: str
@@ -144,6 +145,7 @@ class Tenant:
     rest: Api | None
     governor: Governor | None = None
     controlled: dict[str, bool] = field(default_factory=dict[str, bool])
+    readings: Readings = field(default_factory=Readings)
 
     def id(self) -> str:
         """The tenant's GUID, from the token: the project file may name the tenant by its domain."""
@@ -157,10 +159,10 @@ def connect_tenant(system: str, config: Config, options: TransportOptions) -> Te
     tokens = Tokens(config, options, governor)
     graph = Api(f"{config.graph}/v1.0", config.graph, tokens, options, accept="application/json", gate=governor)
     if not tokens.by_certificate:
-        return Tenant(system, config, tokens, graph, None, governor)
+        return Tenant(system, config, tokens, graph, None, governor, readings=options.readings)
     # nometadata is a third of the size of the verbose dialect, and pages with odata.nextLink.
     rest = Api(config.host, config.host, tokens, options, accept="application/json;odata=nometadata", gate=governor)
-    return Tenant(system, config, tokens, graph, rest, governor)
+    return Tenant(system, config, tokens, graph, rest, governor, readings=options.readings)
 
 
 def parsed(response: httpx.Response) -> Json:

@@ -15,8 +15,9 @@ from connectors.capabilities import Receiver, Roster, Subscribed, Subscription, 
 from connectors.errors import AccessRefused, BrokenReply, SourceError
 from connectors.messages import Said, told
 from connectors.protocol import Blob, Cursor, Health, Known, Offer, Page, Reject, Schema, Stream, Window
+from connectors.readings import Readings
 from connectors.sharepoint import pull as pulling
-from connectors.sharepoint.access import read_access
+from connectors.sharepoint.access import read_access, view_of
 from connectors.sharepoint.addresses import Addresses
 from connectors.sharepoint.client import connect_tenant
 from connectors.sharepoint.closed import closing
@@ -49,6 +50,10 @@ class SharePoint:
         self._tenant = connect_tenant(system, config, self._options)
         self._at = Addresses(self._tenant)
         self._hosts = Hosts(self._options, self._tenant.governor)
+
+    @property
+    def readings(self) -> Readings:
+        return self._tenant.readings
 
     @property
     def endpoint(self) -> str:
@@ -133,6 +138,9 @@ class SharePoint:
             site, scopes = self._at.site(spec), self._at.scopes(spec)
         # Beyond here the directory is asked, too, and what it refuses says nothing about the site.
         return read_access(self._tenant, site, scopes, library=spec.kind == "library")
+
+    def view_now(self, stream: Stream) -> str:
+        return view_of(self._tenant)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Scopes that came up since ``access`` was last read: those of items that the feed named and that have role assignments of their own.

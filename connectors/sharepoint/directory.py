@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -34,21 +34,31 @@ class Person:
     upn: str = ""
 
 
+@dataclass(frozen=True)
+class _Direct:
+    """Who is directly in one group: its ``edges``, the ids of the groups among them with their ``names``, and what could not be read of it."""
+
+    edges: tuple[Member, ...] = ()
+    nested: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    trouble: str = ""
+
+
 class Directory:
-    """One reading of the directory. ``edges`` collects every edge that was asked for, ``people`` everybody, ``names`` what groups inside groups are called."""
+    """The directory as one stream asks about it; a run's streams share what was read. ``edges`` collects every edge that was asked for,
+    ``people`` everybody, ``names`` what groups inside groups are called."""
 
     def __init__(self, tenant: Tenant) -> None:
-        self._graph = tenant.graph
+        self._graph, self._readings = tenant.graph, tenant.readings
         self.tenant_id = tenant.id()
         #: Whom "Everyone" stands for in role assignments and groups: guests hold that claim only where the tenant says so.
         self.everyone = principal("everyone", tenant.system) if tenant.config.guests_hold_everyone else principal("members", self.tenant_id)
         self.edges: set[Member] = set()
         self.names: dict[str, str] = {}
-        self._trouble: dict[str, str] = {}
-        self._nested: dict[str, list[str]] = {}
+        self._direct: dict[str, _Direct] = {}
         self._by_login: dict[str, Person] = {}
         self.people: list[Person] = []
-        users = list(self._graph.values("users", params=_USERS))
+        users = self._readings.once("users", lambda: list(self._graph.values("users", params=_USERS)))
         ours = _addresses(users)
         for user in users:
             upn = str(user["userPrincipalName"])
@@ -78,8 +88,8 @@ class Directory:
         level, seen = [id.lower()], {id.lower()}
         while level:
             self._read_direct(level, "members")
-            troubles |= {one: self._trouble[one] for one in level if one in self._trouble}
-            below = {nested for one in level for nested in self._nested[one]} - seen
+            troubles |= {one: trouble for one in level if (trouble := self._direct[one].trouble)}
+            below = {nested for one in level for nested in self._direct[one].nested} - seen
             seen |= below
             level = sorted(below)
         return token, "; ".join(sorted(troubles.values()))
@@ -88,12 +98,12 @@ class Directory:
         """The owners of a Microsoft 365 group, as a group of their own."""
         key = f"{id.lower()}{_OWNERS}"
         self._read_direct([key], "owners")
-        return self._group(key), self._trouble.get(key, "")
+        return self._group(key), self._direct[key].trouble
 
     @property
     def read(self) -> frozenset[str]:
         """The principals of the groups whose members were asked for."""
-        return frozenset(self._group(key) for key in self._nested)
+        return frozenset(self._group(key) for key in self._direct)
 
     def stand_for_all(self, system: str) -> None:
         """Put everybody whose account is open under ``everyone``, and all but guests under the tenant's ``members``."""
@@ -116,35 +126,40 @@ class Directory:
         return principal("group", "entra", f"{self.tenant_id}/{key}")
 
     def _read_direct(self, keys: list[str], relation: str) -> None:
-        """Read the direct edges of these groups, each once, and note in ``_nested`` which groups are in them."""
-        urls = {
-            f"groups/{key.removesuffix(_OWNERS)}/{relation}?$select=id,userPrincipalName,displayName": key
-            for key in keys
-            if key not in self._nested
-        }
-        for url, reply in read_many(self._graph, urls):
-            self._nested[urls[url]] = self._edges(urls[url], reply)
+        """Take up the direct edges of these groups, each once."""
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._direct]
+        for key, found in self._readings.each("members", wanted, lambda missing: self._asked(missing, relation)).items():
+            self._direct[key] = found
+            self.edges.update(found.edges)
+            self.names.update(found.names)
 
-    def _edges(self, key: str, reply: httpx.Response) -> list[str]:
-        """Keep the edges that a first page and those after it hold; the ids of the groups among them come back."""
-        token, nested = self._group(key), list[str]()
+    def _asked(self, keys: Sequence[str], relation: str) -> dict[str, _Direct]:
+        urls = {f"groups/{key.removesuffix(_OWNERS)}/{relation}?$select=id,userPrincipalName,displayName": key for key in keys}
+        return {urls[url]: self._told(urls[url], reply) for url, reply in read_many(self._graph, urls)}
+
+    def _told(self, key: str, reply: httpx.Response) -> _Direct:
+        """What a first page and those after it hold."""
+        token = self._group(key)
+        edges, nested, names = list[Member](), list[str](), dict[str, str]()
+        trouble = ""
         try:
             if reply.status_code >= 400:
                 raise refusal(reply)
             for member in self._graph.listed(parsed(reply)):
                 kind, member_id = member.get("@odata.type"), str(member["id"])
                 if kind == _USER:
-                    self.edges.add(Member(token, self.user(member_id)))
+                    edges.append(Member(token, self.user(member_id)))
                 elif kind == _GROUP:
                     nested.append(member_id.lower())
-                    self.names[self._group(member_id)] = str(member.get("displayName") or "")
-                    self.edges.add(Member(token, self._group(member_id)))
+                    names[self._group(member_id)] = str(member.get("displayName") or "")
+                    edges.append(Member(token, self._group(member_id)))
         except AddressUnknown:
-            return []  # a group that is gone grants nobody anything
+            # A group that is gone grants nobody anything, and of what it held nothing is followed.
+            nested = []
         except AccessRefused as error:
             # Hidden membership: what stands on this group stays unresolved, which is counted and shown.
-            self._trouble[key] = f"group {key.removesuffix(_OWNERS)}: {error.params.get('error_code') or 'members refused'}"
-        return nested
+            trouble = f"group {key.removesuffix(_OWNERS)}: {error.params.get('error_code') or 'members refused'}"
+        return _Direct(tuple(edges), tuple(nested), names, trouble)
 
 
 def memberships(tenant: Tenant, oid: str) -> frozenset[str]:

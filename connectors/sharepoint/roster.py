@@ -43,7 +43,7 @@ def read_roster(at: Addresses, wanted: Collection[str], before: Roster | None) -
             continue
         try:
             again, tokens[site.collection] = _to_read(tenant.rest, site, groups, before)
-            reading = Assignments(tenant.system, tenant.rest, site, directory)
+            reading = Assignments(tenant.system, tenant.rest, site, directory, tenant.readings)
             unread |= {token: trouble for token in sorted(again) if (trouble := reading.group(token.rpartition(":")[2]))}
         except (AccessRefused, AddressUnknown) as error:
             if not is_closed(error):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.access import UNRESOLVED
+from connectors.readings import Readings
 from connectors.sharepoint import office
 from connectors.sharepoint.client import Api, parsed
 from connectors.sharepoint.places import Site
@@ -107,7 +108,7 @@ class _Item:
     checked_out: bool
 
 
-def read_scopes(rest: Api | None, site: Site, list_id: str) -> ScopeMap:
+def read_scopes(rest: Api | None, site: Site, list_id: str, readings: Readings | None = None) -> ScopeMap:
     """The scope map of one list or library now; empty, with the reason, where there is no certificate.
 
     Of unpublished drafts and items awaiting approval the readers are those who may edit, or approve, where they lie: a scope of its own.
@@ -116,7 +117,8 @@ def read_scopes(rest: Api | None, site: Site, list_id: str) -> ScopeMap:
     if rest is None:
         return ScopeMap(reason=NO_CERTIFICATE)
     prefix = f"sharepoint:{site.collection}"
-    web = office.entity(rest, site, lambda web: web, "Id", "Title", "HasUniqueRoleAssignments")
+    readings = readings or Readings()
+    web = readings.once(("web", site.id), lambda: office.entity(rest, site, lambda web: web, "Id", "Title", "HasUniqueRoleAssignments"))
     about = office.entity(rest, site, lambda web: web.lists.get_by_id(list_id), *_LIST)
     default = f"{prefix}:{_web_part(site, web)}"
     tops = {default: Securable(str(web.get("Title") or ""), level="web")}

@@ -26,8 +26,9 @@ def _entity(spec: SourceSpec) -> str:
     return (spec.access and spec.access.is_) or entity_of(spec.operation)
 
 
-def access(client: SoapClient, stream: Stream, spec: SourceSpec) -> Access:
-    """The scope with its roles, the roles' members, and their accounts. ``client`` is that of the service which lists them.
+def access(client: SoapClient, stream: Stream, spec: SourceSpec, service: str = "") -> Access:
+    """The scope with its roles, the roles' members, and their accounts. ``client`` is that of the ``service`` which lists them, and one
+    list is that of many streams: a run shares it.
 
     Raises BrokenReply for a row of the list that is not whole.
     """
@@ -36,7 +37,8 @@ def access(client: SoapClient, stream: Stream, spec: SourceSpec) -> Access:
         return Access((Scope(scope, stream.name, (), resolved=False, reason="the contract's source declares no access operation"),), (), ())
     entity = _entity(spec)
     roles: dict[str, set[str]] = {}
-    for role, of, login in _rows(client, stream, spec.access):
+    listed = spec.access.model_copy(update={"is_": None, "service": None})
+    for role, of, login in client.readings.once(("roles", service, listed), lambda: _rows(client, stream, listed)):
         if (of == entity) if spec.access.is_ else (entity_of(of) == entity):
             roles.setdefault(role, set()).add(login)
     if not roles:

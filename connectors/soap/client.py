@@ -78,6 +78,7 @@ class SoapClient:
     ) -> None:
         """``pace`` is shared by all services of a system. ``clock`` is in seconds, from any beginning."""
         self.config = config
+        self.readings = options.readings
         self._options = replace(options, read_timeout=config.wait_seconds, reply_time=config.reply_seconds)
         self._handler = handler
         self._clock = clock

@@ -40,6 +40,7 @@ class SoapConnector:
     def __init__(self, system: str, config: Config, options: TransportOptions, handler: httpx.BaseTransport | None = None) -> None:
         self._system = system
         self._services = Services(config, options, handler)
+        self.readings = options.readings
         self._newest: dict[str, datetime] = {}
         self._clock: datetime | None = None
 
@@ -64,7 +65,7 @@ class SoapConnector:
 
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)
-        contract = client.contract(refresh=True)
+        contract = self.readings.once(("contract", spec.service), lambda: client.contract(refresh=True))
         self._clock = self._services.server_time
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
         if spec.files is not None:
@@ -125,9 +126,11 @@ class SoapConnector:
 
     def access(self, stream: Stream) -> Access:
         spec, client = self._of(stream)
+        service = spec.service
         if spec.access is not None and spec.access.service is not None:
-            client = self._services.client(MAIN if spec.access.service == "main" else spec.access.service, stream=stream.id)
-        return access_module.access(client, stream, spec)
+            service = MAIN if spec.access.service == "main" else spec.access.service
+            client = self._services.client(service, stream=stream.id)
+        return access_module.access(client, stream, spec, service)
 
     def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
         """Every scope of this kind of system is named by ``access``: an id beyond those means nothing."""

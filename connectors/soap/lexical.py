@@ -121,12 +121,18 @@ def _item(cell: Cell, raw: Raw, rules: Rules, index: int, beside: Raw) -> Any:
                 return None
             made: dict[str, Any] = {}
             for child in cell.children:
-                before = len(rules.met)
+                before, name, given = len(rules.met), child.column.name, child.of(raw)
+                text = (id(child), given) if type(given) is str and child.beside < 0 else None
+                if text is not None and text in rules.known:
+                    made[name] = rules.known[text]
+                    continue
                 try:
-                    made[child.column.name] = value_of(child, child.of(raw), rules, raw[child.beside] if child.beside >= 0 else None)
+                    made[name] = value_of(child, given, rules, raw[child.beside] if child.beside >= 0 else None)
                     rules.beneath(f"/{child.column.source}", before)
                 except Unfit as error:
                     raise Unfit(error.why, error.raw, f"/{child.column.source}{error.path}") from error
+                if text is not None and len(rules.met) == before:
+                    rules.known[text] = made[name]
             for check in cell.checks:
                 if (broken := check.broken(raw)) is not None:
                     raise Unfit(broken.why, broken.raw, f"/{check.source}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from connectors.soap.raw import Unfit
 from connectors.soap.reading import Beyond, Finer, Reading, Zone
@@ -26,7 +26,8 @@ class Rules:
 
     A ``zone`` that is ``kept`` stands somewhere else, so that nothing is lost. ``met`` takes what was odd in the value that is being read and
     did not hold it back; whoever reads a value empties it. ``names``: a value that the contract's list lacks may be named; one of a masked
-    column never is.
+    column never is. ``known`` are texts that were read in parts of this column's values, by part, without anything odd: equal texts, as rates
+    and units are, are read once. Whoever reads a column empties it.
     """
 
     timezone: str | None = None
@@ -37,6 +38,7 @@ class Rules:
     zone: Zone | Literal["kept"] = "hold"
     names: bool = True
     met: list[Oddity] = field(default_factory=list[Oddity], compare=False)
+    known: dict[tuple[int, str], Any] = field(default_factory=dict[tuple[int, str], Any], compare=False)
 
     def of(self, reading: Reading | None, *, keeps_zone: bool = False) -> Rules:
         """The same for one column, as far as it declares something of its own. ``keeps_zone``: its zone is another column."""

@@ -229,6 +229,7 @@ def _careful(
     values: list[Any] = []
     unfit: dict[int, Unfit] = {}
     known: dict[str, Any] = {}
+    rules.known.clear()
     for index, one in raw:
         text = one if type(one) is str and beside is None else None
         if text is not None and text in known:

@@ -15,10 +15,10 @@ from expectations.contract import Contract, FieldSpec
 from pipelines.defs import checks
 from pipelines.defs.keys import stream_key
 from pipelines.defs.partitions import daily, window_of
-from pipelines.defs.resources import FILES, ProjectResource
+from pipelines.defs.resources import FILES, SOURCES, ProjectResource
 from pipelines.project import Project
 from pipelines.pull.outcome import Origin, Request, Result, Trigger
-from pipelines.pull.run import pull
+from pipelines.pull.sharing import Sharing
 
 RETRY_TAG, SLOT_TAG = "dagster/retry_number", ".dagster/scheduled_execution_time"
 BACKFILL_TAGS = ("dagster/backfill", "dagster/asset_partition_range_start")
@@ -54,14 +54,15 @@ def _stream_asset(project: Project, contract: Contract, days: dg.DailyPartitions
         metadata={"dagster/column_schema": _column_schema(contract), "contract": dg.MetadataValue.int(contract.version)},
         tags={"fortnight/stream": contract.stream.replace("/", ".")},
         pool=f"source_{contract.system.replace('-', '_')}",
-        required_resource_keys=FILES,
+        required_resource_keys=FILES | SOURCES,
     )
     def stream_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         project_files: ProjectResource = context.resources.project_files
+        sharing: Sharing = context.resources.sources
         request = _request(context, project_files, contract.stream)
         try:
             with project_files.outside():
-                result = pull(project_files.project, request, project_files.clock, project_files.report)
+                result = sharing.pull(project_files.project, request, project_files.clock, project_files.report)
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
         # Only a source that was down, or a person's pull in the way, is worth another try; wrong credentials or drift would only be hammered.

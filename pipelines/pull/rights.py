@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.access import UNRESOLVED, Access, Account, Scope, column_scope
+from connectors.capabilities import Shares, TellsView
 from connectors.protocol import Connector, Schema, Stream
+from connectors.readings import Used
 from expectations.contract import Contract
 from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
@@ -20,13 +23,14 @@ from pipelines.pull.window import duration, follows_feed
 class Rights:
     """Access as this pull holds it, and what of it changed since the last one.
 
-    ``read_at`` is when it was read; ``fresh`` whether by this pull; ``moved`` whether rows must be read anew because of it; ``view_moved``
-    whether absent rows may only be hidden.
+    ``read_at`` is when it was read, the oldest part of it where a run shares some; ``fresh`` whether by this pull, ``shared`` whether some of
+    it was there before; ``moved`` whether rows must be read anew because of it; ``view_moved`` whether absent rows may only be hidden.
     """
 
     access: Access
     read_at: datetime
     fresh: bool
+    shared: bool = False
     moved: bool = False
     view_moved: bool = False
     changes: tuple[Change, ...] = ()
@@ -49,9 +53,15 @@ def rights(
     """
     if before is not None and not anew and _stands(contract, live, before, now):
         return Rights(_stored(warehouse, stream, before), datetime.fromisoformat(before.access_at or ""), fresh=False)
-    access = connector.access(stream)
+    # What a run shares may not be older than the contract lets rights become, nor than what another run read for this stream meanwhile.
+    oldest = now if anew else now - duration(contract.access.refresh)
+    if before is not None and before.access_at is not None:
+        oldest = max(oldest, datetime.fromisoformat(before.access_at))
+    with _shared(connector, after=oldest) as used:
+        access = connector.access(stream)
+    found = Rights(access, used.oldest or now, fresh=True, shared=used.oldest is not None)
     if before is None:
-        return Rights(access, now, fresh=True)
+        return found
     view_moved = bool(access.view and before.view and access.view != before.view)
     # Without a fingerprint of the rules, only the source's revision says that they may have moved.
     rules_moved = access.view != before.view if access.view else before.revision != live.revision
@@ -61,18 +71,20 @@ def rights(
     if not moved and not (follows_feed(contract) and before.cursor):
         known = _known(warehouse, stream)
         moved = {scope for scope in known if not is_derived(scope)} != {scope.id for scope in access.scopes}
-    return Rights(access, now, fresh=True, moved=moved, view_moved=view_moved, changes=changes)
+    return replace(found, moved=moved, view_moved=view_moved, changes=changes)
 
 
 def view_moved(connector: Connector, stream: Stream, before: Published | None) -> bool:
     """Whether what decides which rows we see is other than at the last reading, asked now.
 
-    Rights that are carried on say nothing of the moment: a group that our own login left since then moves no setting of the source, and
-    hides rows. Where rows are missed, that is asked before they are taken for deleted.
+    Rights that are carried on, or shared by a run, say nothing of the moment: a group that our own login left since then moves no setting of
+    the source, and hides rows. Where rows are missed, that is asked before they are taken for deleted.
     """
     if before is None or not before.view:
         return False
-    return connector.access(stream).view != before.view
+    with connector.readings.anew() if isinstance(connector, Shares) else nullcontext():
+        view = connector.view_now(stream) if isinstance(connector, TellsView) else connector.access(stream).view
+    return view != before.view
 
 
 def with_derived(
@@ -91,7 +103,10 @@ def with_derived(
     wanted = sorted((rows | columns | moved) - named)
     if not wanted:
         return rights
-    return replace(rights, access=replace(rights.access, scopes=(*kept, *connector.scopes(stream, wanted))))
+    with _shared(connector, after=None if rights.fresh else rights.read_at) as used:
+        resolved = connector.scopes(stream, wanted)
+    read_at = min(rights.read_at, used.oldest or rights.read_at)
+    return replace(rights, access=replace(rights.access, scopes=(*kept, *resolved)), read_at=read_at)
 
 
 def unannounced(rights: Rights, stream: Stream, warehouse: Warehouse, restated: Collection[str]) -> int:
@@ -113,6 +128,16 @@ def unannounced(rights: Rights, stream: Stream, warehouse: Warehouse, restated: 
         and scope.resolved
         and held[scope.id] != frozenset(scope.principals)
     )
+
+
+@contextmanager
+def _shared(connector: Connector, *, after: datetime | None) -> Generator[Used]:
+    """What of the readings asked for in the block the run had made before; those not made ``after`` are made anew."""
+    if isinstance(connector, Shares):
+        with connector.readings.watched(after) as used:
+            yield used
+    else:
+        yield Used()
 
 
 def is_derived(scope: str) -> bool:

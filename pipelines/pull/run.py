@@ -186,7 +186,8 @@ class _Walk:
                 vanished=fetched.vanished,
                 absent=fetched.absent,
                 live=memory.live,
-                view_moved=held.view_moved or (fetched.vanished > 0 and not held.fresh and view_moved(connector, stream, before)),
+                view_moved=held.view_moved
+                or (fetched.vanished > 0 and (held.shared or not held.fresh) and view_moved(connector, stream, before)),
                 accepted=self.request.accept_gone,
             )
             guard_held(self.contract, fetched, live=memory.live, accepted=self.request.accept_gone)

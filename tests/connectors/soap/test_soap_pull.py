@@ -126,6 +126,16 @@ def test_a_bad_value_inside_a_line_rejects_the_whole_row_with_its_path() -> None
     assert "List/Part[1]/Lines/Line[2]/No = 'x'" in page.rejects[0].reason
 
 
+def test_equal_texts_inside_of_lines_are_each_read_as_what_they_stand_for() -> None:
+    alike, odd = "<Line><No>1</No><Text>1</Text></Line>", "<Line><No>x</No><Text>1</Text></Line>"
+    pages = pull(
+        Fake(reply(part("A", f"<Lines>{alike * 2}</Lines>"), *(part(code, f"<Lines>{alike}{odd}</Lines>") for code in "BC")), EMPTY),
+        stream(LINES),
+    )
+    assert pages[0].rows.column("lines").to_pylist() == [[{"no": 1, "text": "1"}] * 2]
+    assert [reject.key for reject in pages[0].rejects] == ["B", "C"], "a text that does not fit is no better for coming again"
+
+
 def test_a_nested_value_can_be_a_column_of_its_own() -> None:
     assert one("<Place><City>浜松</City><Shelf>7</Shelf></Place>", Column("shelf", "Place/Shelf", pa.int16()))[0][0]["shelf"] == 7
 

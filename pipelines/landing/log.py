@@ -69,19 +69,49 @@ def stands_at(store: ObjectStore, folder: str, known: int = 0) -> int | None:
     return None
 
 
-def commit(store: ObjectStore, folder: str, version: int) -> Commit | None:
-    """One commit, or None where its entry is gone."""
+def print_of(store: ObjectStore, folder: str, version: int) -> str | None:
+    """What tells the entry of this version from any other that might be put in its place; None where there is none."""
     import obstore
 
     try:
-        text = bytes(obstore.get(store, f"{folder}/_delta_log/{version:020d}.json").bytes()).decode()
+        meta = obstore.head(store, _entry(folder, version))
     except FileNotFoundError:
         return None
-    for line in text.splitlines():
-        info: dict[str, Any] | None = json.loads(line).get("commitInfo") if line.strip() else None
-        if info is not None:
-            return _told(version, info)
-    return Commit(version, None)
+    return f"{meta['e_tag']} {meta['size']} {meta['last_modified'].timestamp()}"
+
+
+def described(store: ObjectStore, folder: str) -> str | None:
+    """The description the table in ``folder`` was given by its newest commit; None where that one gave it none, or can't be read: who opens
+    the table is told why. Nothing is opened here."""
+    at = stands_at(store, folder)
+    try:
+        actions = None if at is None else _actions(store, folder, at)
+        return next((one["metaData"].get("description") for one in actions or () if "metaData" in one), None)
+    except ValueError:
+        return None
+
+
+def commit(store: ObjectStore, folder: str, version: int) -> Commit | None:
+    """One commit, or None where its entry is gone."""
+    actions = _actions(store, folder, version)
+    if actions is None:
+        return None
+    return next((_told(version, one["commitInfo"]) for one in actions if "commitInfo" in one), Commit(version, None))
+
+
+def _actions(store: ObjectStore, folder: str, version: int) -> Iterator[dict[str, Any]] | None:
+    """What an entry of the log holds, one by one; None where there is none."""
+    import obstore
+
+    try:
+        text = bytes(obstore.get(store, _entry(folder, version)).bytes()).decode()
+    except FileNotFoundError:
+        return None
+    return (json.loads(line) for line in text.splitlines() if line.strip())
+
+
+def _entry(folder: str, version: int) -> str:
+    return f"{folder}/_delta_log/{version:020d}.json"
 
 
 def _told(version: int, info: dict[str, Any]) -> Commit:

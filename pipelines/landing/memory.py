@@ -136,11 +136,9 @@ class Memory:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        version = self._record.tables.get("current") if self._record else None
-        table = self._warehouse.open("current", self._stream.id, version) if version is not None else None
-        if table is None:
+        files = self._files
+        if files is None:
             return None
-        files = Files(table)
         asked = None if keys is None else pa.array(sorted(keys), pa.string())
         wanted = list(dict.fromkeys([*columns, OP] if keys is None else [*columns, OP, KEY]))
         found = [files.schema.empty_table().select(columns)]
@@ -148,6 +146,13 @@ class Memory:
             live = pc.equal(part[OP], "upsert")
             found.append(part.filter(live if asked is None else pc.and_(live, pc.is_in(part[KEY], value_set=asked))).select(columns))
         return pa.concat_tables(found)
+
+    @cached_property
+    def _files(self) -> Files | None:
+        """What the record's version of ``current`` consists of: files that nothing changes, whatever is written meanwhile."""
+        version = self._record.tables.get("current") if self._record else None
+        table = self._warehouse.open("current", self._stream.id, version) if version is not None else None
+        return None if table is None else Files(table)
 
     def _key_parts(self, key: str) -> dict[str, Any]:
         import json

@@ -16,8 +16,9 @@ from connectors.errors import AnswerIsNo
 from connectors.protocol import OP
 from pipelines.landing.files import SETTINGS, UNPACKED, Files
 from pipelines.landing.generations import generation, in_order, number_of, whole
+from pipelines.landing.handles import Handles
 from pipelines.landing.labels import relabel
-from pipelines.landing.log import commits, signed, stands_at
+from pipelines.landing.log import commits, described, signed, stands_at
 from pipelines.landing.merge import Merged, merge
 from pipelines.landing.provenance import above, others, refuse
 from pipelines.landing.published import Published, newest, open_store, publish, store_options
@@ -58,6 +59,9 @@ class Warehouse:
         self.store = open_store(root)
         #: Whose the commits are that are made through this warehouse.
         self.by = str(uuid_utils.uuid7())
+        self._handles = Handles(self.root, self.store)
+        #: The stream that is being written: only its one writer may have a handle brought forward.
+        self._writing = ""
 
     def uri(self, table: str, stream: str) -> str:
         return f"{self.root}/{table}/{stream}"
@@ -71,10 +75,15 @@ class Warehouse:
         """One writer per stream: an advisory lock that a killed process gives back by dying. Object stores have none: there two may write, and
         publishing lets at most one of them through. Commits are signed with ``by``.
         """
-        self.by = by or str(uuid_utils.uuid7())
-        if "://" in self.root:
-            yield
-            return
+        self.by, before, self._writing = by or str(uuid_utils.uuid7()), self._writing, stream
+        try:
+            with contextlib.nullcontext() if "://" in self.root else self._locked(stream):
+                yield
+        finally:
+            self._writing = before
+
+    @contextlib.contextmanager
+    def _locked(self, stream: str) -> Generator[None]:
         path = Path(self.root) / "locks" / (stream.replace("/", "__") + ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as handle:
@@ -116,14 +125,11 @@ class Warehouse:
         raise AssertionError
 
     def open(self, table: str, stream: str, version: int | None = None) -> DeltaTable | None:
-        """The Delta table, or None when it was never written."""
-        from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        """The Delta table, or None when it was never written. What stands open already, and as the log on disk does, is not opened again.
 
-        try:
-            return DeltaTable(self.uri(table, stream), version=version, storage_options=store_options(self.root))
-        except TableNotFoundError:
-            return None
+        A table of the stream that is being written moves with the next write to it: what is read of it is read at once.
+        """
+        return self._handles.open(self.folder(table, stream), version, moving=stream == self._writing)
 
     def discard_unpublished(self, stream: str) -> tuple[str, ...]:
         """Put every table back to what was last published; what a killed pull left goes. Returns the names of tables put back.
@@ -252,7 +258,7 @@ class Warehouse:
 
         reader = pa.RecordBatchReader.from_batches(shape, batches if shape == schema else padded())
         write_deltalake(
-            self.uri(name, stream),
+            found[1] if found is not None and name == found[0] else self.uri(name, stream),
             reader,
             mode="append",
             schema_mode="merge",
@@ -298,7 +304,7 @@ class Warehouse:
             upserts = (batch.filter(pc.equal(batch.column(OP), "upsert")).select(stored.names) for batch in batches)
             reader = pa.RecordBatchReader.from_batches(stored, upserts)
             write_deltalake(
-                self.uri("memory", stream),
+                self.uri("memory", stream) if found is None else found,
                 reader,
                 mode="overwrite",
                 schema_mode="overwrite",
@@ -327,20 +333,23 @@ class Warehouse:
         """Make the table these rows; one that already holds them (``ignore`` columns apart) is not written. Returns whether a commit was made."""
         from deltalake import write_deltalake
 
-        found = self.open(table, stream)
         ordered = rows.sort_by([(rows.schema.names[0], "ascending")]) if rows.num_rows else rows
         print_now = fingerprint(ordered.drop_columns(list(ignore)))
-        if found is not None and (found.metadata().description or "") == print_now:
+        # Mostly the last commit is the one that said what the table holds, and the table need not be opened to be left alone.
+        if described(self.store, self.folder(table, stream)) == print_now:
+            return False
+        found = self.open(table, stream)
+        if found is not None and found.metadata().description == print_now:
             return False
         write_deltalake(
-            self.uri(table, stream),
+            self.uri(table, stream) if found is None else found,
             ordered,
             mode="overwrite",
             schema_mode="overwrite",
             storage_options=store_options(self.root),
             commit_properties=signed(self.by),
         )
-        written = self.open(table, stream)
+        written = found or self.open(table, stream)
         assert written is not None  # just now
         written.alter.set_table_description(print_now, commit_properties=signed(self.by))
         return True

@@ -56,7 +56,7 @@ def _decide() -> Measure:
         def peer() -> None:
             import pyarrow.compute as pc
 
-            ledger.columns(COLUMNS, pc.field("kind") == "seal")
+            ledger.now().columns(COLUMNS, pc.field("kind") == "seal")
 
         return in_turn(
             "gate.decide.seconds",
@@ -75,7 +75,7 @@ def _append() -> Measure:
     from deltalake import write_deltalake
 
     from pipelines.evidence.chain import link
-    from pipelines.evidence.ledger import table_of
+    from pipelines.evidence.table import table_of
 
     with tempfile.TemporaryDirectory() as folder:
         ledger = _ledger(Path(folder) / "long", LONG)
@@ -101,8 +101,9 @@ def _seal() -> Measure:
     from deltalake import write_deltalake
 
     from pipelines.evidence.claims import ClaimStore
-    from pipelines.evidence.ledger import Ledger, table_of
+    from pipelines.evidence.ledger import Ledger
     from pipelines.evidence.sealer import seal_closed_days
+    from pipelines.evidence.table import table_of
 
     with tempfile.TemporaryDirectory() as folder:
         store = ClaimStore(f"{folder}/claims")

@@ -17,8 +17,10 @@ from pipelines.evidence.claims import Environment
 from pipelines.evidence.columns import Seals, seal_columns, seals_of
 from pipelines.evidence.decisions import Signatures, terms_of, verified
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.ledger import NAMES, Ledger, rows_of, table_of
+from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.places import Places
+from pipelines.evidence.reading import Reading
+from pipelines.evidence.table import NAMES, rows_of, table_of
 
 #: What the gate decides by, beside seals. Evidence and findings only explain it.
 KINDS: tuple[Kind, ...] = ("decision", "amendment", "fact")
@@ -58,18 +60,19 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     """Read ``ledger`` for the gate. With ``proof``, a file of this machine, it is verified first: in full, or, where the file says how far that was
     done and what was read is to the byte what was read then, from there on. Raises LedgerBroken when it does not hold.
     """
-    head = ledger.head()
     # What is written meanwhile is the next reader's: it was not verified here, and a certificate could not name it.
-    table = ledger.columns(NAMES, pc.field("kind").isin(list(KINDS)) & (pc.field("seq") <= head.seq))
-    seals = seal_columns(ledger, upto=head.seq)
+    read = ledger.now()
+    head = read.head()
+    table = read.columns(NAMES, pc.field("kind").isin(list(KINDS)) & (pc.field("seq") <= head.seq))
+    seals = seal_columns(read, upto=head.seq)
     if proof is not None:
-        _prove(ledger, table, seals, head, proof)
+        _prove(read, table, seals, head, proof)
     if environment is not None:
         table, seals = table.filter(pc.field("environment") == environment), seals.of(environment)
     rows = tuple(rows_of(table))
     bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
     seen = {told["seq"] for told in bound if told is not None and isinstance(told.get("seq"), int)}
-    return Book(rows, seals, dict(ledger.hashes(seen)), head)
+    return Book(rows, seals, dict(read.hashes(seen)), head)
 
 
 def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
@@ -80,7 +83,7 @@ def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
     return Book(tuple(row for row in own if row.entry.kind in KINDS), seals, {row.seq: row.hash for row in rows}, head)
 
 
-def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
+def _prove(read: Reading, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
     known = _known(proof)
     if known is not None and known.seq > head.seq > 0:
         raise LedgerBroken("ledger.shorter", found=head.seq, known=known.seq, proof=proof)
@@ -88,7 +91,7 @@ def _prove(ledger: Ledger, table: pa.Table, seals: Seals, head: Head, proof: Pat
     after = Head(known.seq, known.hash) if known is not None and same else GENESIS
     if after != head:
         # A chain that was hashed anew holds by itself: what this machine once proved must still stand in it.
-        found = ledger.verify(None if known is None else Head(known.seq, known.hash), after=after)
+        found = read.verify(None if known is None else Head(known.seq, known.hash), after=after)
         if not found.ok:
             raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
         told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq))

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from pipelines.evidence.claims import Environment
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.places import Places
+from pipelines.evidence.reading import Reading
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.spans import Span, endpoint_mark, merged
 
@@ -159,12 +159,12 @@ def seals_of(table: pa.Table) -> Seals:
     return Seals(seqs, days, _verdicts(table["verdict"], table["seq"]), words, codes, reasons, np.arange(len(seqs)))
 
 
-def seal_columns(ledger: Ledger, environment: Environment | None = None, upto: int | None = None) -> Seals:
-    """The seals of an environment (all where none is named), as far as row ``upto`` where one is."""
+def seal_columns(read: Reading, environment: Environment | None = None, upto: int | None = None) -> Seals:
+    """The seals of an environment (all where none is named) that were read, as far as row ``upto`` where one is."""
     wanted = pc.field("kind") == "seal"
     if upto is not None:
         wanted &= pc.field("seq") <= upto
-    found = seals_of(ledger.columns(NAMES, wanted, words=("environment", "subject", "verdict")))
+    found = seals_of(read.columns(NAMES, wanted, words=("environment", "subject", "verdict")))
     return found if environment is None else found.of(environment)
 
 

@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, cast
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate, stands
-from pipelines.evidence.chain import GENESIS, SCHEMA, ChainRow, Entry, Head, Kind, Verification, canonical, link, verify_rows
-from pipelines.evidence.claims import BALANCE, CHECKS, CONTRACT, ENDPOINT, INSTANT, Balance, CheckVerdict, ContractRef, Endpoint
+from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate
+from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Kind, Verification, link
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
-from pipelines.evidence.reasons import Reason, reason
+from pipelines.evidence.reading import UNREADABLE, Reading, head_of, unreadable
+from pipelines.evidence.table import COLUMNS, parsed, table_of
 
-_STRING = pa.string()
-#: ``params`` is canonical JSON text: reasons carry different parameters, and a column needs one type.
-_REASONS = pa.list_(pa.struct([("code", _STRING), ("params", _STRING)]))
-_COLUMNS = pa.schema(
-    [
-        ("schema", _STRING),
-        ("seq", pa.int64()),
-        ("prev", _STRING),
-        ("hash", _STRING),
-        ("kind", _STRING),
-        ("environment", _STRING),
-        ("clock", _STRING),
-        ("subject", _STRING),
-        ("day", pa.date32()),
-        ("slot", INSTANT),
-        ("trigger", _STRING),
-        ("pull_id", _STRING),
-        ("run_id", _STRING),
-        ("root_run_id", _STRING),
-        ("tick", _STRING),
-        ("started_at", INSTANT),
-        ("finished_at", INSTANT),
-        ("outcome", _STRING),
-        ("checks", CHECKS),
-        ("balance", BALANCE),
-        ("contract", CONTRACT),
-        ("endpoint", ENDPOINT),
-        ("code_version", _STRING),
-        ("verdict", _STRING),
-        ("reasons", _REASONS),
-        ("actor", _STRING),
-        ("signature", _STRING),
-    ]
-)
-#: Every column, in the order of a row.
-NAMES = tuple(_COLUMNS.names)
 # Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
 # writing behind it; compaction carries none and does not disturb a writer.
 _WRITER = "fortnight.ledger"
@@ -62,7 +23,6 @@ _WRITER = "fortnight.ledger"
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "50", "delta.dataSkippingStatsColumns": "seq,kind,day"}
 _UPKEEP_EVERY = 250
 _PUSH_ATTEMPTS = 8
-_SLICE = 10_000
 
 
 class Ledger:
@@ -76,8 +36,11 @@ class Ledger:
 
     def head(self) -> Head:
         """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
-        table = self._open()
-        return GENESIS if table is None else _head(table)
+        return self.now().head()
+
+    def now(self) -> Reading:
+        """The ledger as its log stands on disk at this moment."""
+        return Reading(self._open(), self.archive)
 
     def append(self, entries: Iterable[Entry], after: Head | None = None) -> Head:
         """Add ``entries`` in one commit behind ``after`` (by default behind the head of this moment) and return the new head.
@@ -131,105 +94,19 @@ class Ledger:
         since: date | None = None,
         day: date | None = None,
     ) -> tuple[ChainRow, ...]:
-        """Rows in chain order, narrowed by kind, subject and civil day (``since`` inclusive; rows without a day always stay in).
-
-        Reading proves nothing: ``verify`` does. A row that does not even parse raises LedgerBroken.
-        """
-        table = self._open()
-        if table is None:
-            return ()
-        wanted: pc.Expression | None = None
-        for condition in (
-            None if kinds is None else pc.field("kind").isin(list(kinds)),
-            None if subjects is None else pc.field("subject").isin(list(subjects)),
-            None if since is None else (pc.field("day") >= pa.scalar(since)) | pc.field("day").is_null(),
-            None if day is None else pc.field("day") == pa.scalar(day),
-        ):
-            if condition is not None:
-                wanted = condition if wanted is None else wanted & condition
-        return tuple(_parsed(self.archive.filled(_rows(table, wanted))))
+        """``Reading.read`` of this moment."""
+        return self.now().read(kinds, subjects, since, day)
 
     def last_seal(self) -> ChainRow | None:
-        """The newest seal row, which tells the last sealed day and the instant it was sealed."""
-        table = self._open()
-        if table is None:
-            return None
-        seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=pc.field("kind") == "seal")
-        newest = cast(int | None, pc.max(seals["seq"]).as_py())
-        return None if newest is None else _row(_rows(table, pc.field("seq") == newest)[0])
+        """``Reading.last_seal`` of this moment."""
+        return self.now().last_seal()
 
     def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS, *, archive: bool = True) -> Verification:
-        """Whether every row behind ``after`` hashes to what it says and follows the one before.
-
-        ``anchor`` are heads published earlier: each must still stand in the chain, else rows were cut off or rewritten behind it.
-        Details that were moved are read from the archive, and must be there; without ``archive`` such a row is proven by its place alone.
-        """
-        by_place = 0
-        given = [anchor] if isinstance(anchor, Head) else list(anchor or ())
-        published = dict[int, set[str]]()
-        for one in given:
-            published.setdefault(one.seq, set()).add(one.hash)
-        before = after
+        """``Reading.verify`` of this moment."""
         try:
-            table = self._open()
-            if table is not None and after != GENESIS and self.hashes([after.seq]).get(after.seq) != after.hash:
-                return Verification(False, after.seq, reason("ledger.hash_wrong"))
-            beyond = None if after == GENESIS else pc.field("seq") > after.seq
-            for columns in () if table is None else _slices(table, beyond, self.archive if archive else None):
-                if columns.get("schema") == MOVED:
-                    if archive:
-                        return Verification(False, before.seq + 1, reason("ledger.details_missing"))
-                    step = stands(columns, before)
-                    if not step.ok:
-                        return step
-                    by_place += 1
-                    before = Head(before.seq + 1, str(columns["hash"]))
-                else:
-                    try:
-                        row = _row(columns)
-                    except (ValueError, TypeError, KeyError) as problem:
-                        return Verification(False, before.seq + 1, reason("ledger.unreadable", detail=type(problem).__name__))
-                    step = verify_rows([row], before)
-                    if not step.ok:
-                        return step
-                    before = Head(row.seq, row.hash)
-                if published.get(before.seq, {before.hash}) != {before.hash}:
-                    return Verification(False, before.seq, reason("ledger.hash_wrong"))
-        except (DeltaError, pa.ArrowException, OSError) as problem:
-            return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
-        if published and before.seq < max(published):
-            return Verification(False, before.seq + 1, reason("ledger.cut", anchor=max(published)))
-        return Verification(True, by_place=by_place)
-
-    def hashes(self, seqs: Collection[int]) -> Mapping[int, str]:
-        """The hashes of the rows with these numbers, as far as there are such rows. Of two rows under one number the hash is neither's."""
-        table = self._open()
-        if table is None or not seqs:
-            return {}
-        found = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq").isin(sorted(seqs)))
-        pairs = list(zip(found["seq"].to_pylist(), found["hash"].to_pylist(), strict=True))
-        known = {cast(int, seq): cast(str, own) for seq, own in pairs}
-        return known if len(pairs) == len(known) else {}
-
-    def columns(self, names: Sequence[str], wanted: pc.Expression, words: Collection[str] = ()) -> pa.Table:
-        """Some columns of some rows, in chain order: for readers to whom a row is too dear. Those in ``words`` come as dictionaries."""
-        table = self._open()
-        schema = pa.schema([_COLUMNS.field(name) for name in names])
-        for at, name in enumerate(names):
-            if name in words:
-                schema = schema.set(at, pa.field(name, pa.dictionary(pa.int32(), _STRING)))
-        if table is None:
-            return schema.empty_table()
-        from pyarrow.dataset import ParquetReadOptions  # brings pandas along, which no code location needs at load
-
-        options = ParquetReadOptions(dictionary_columns=set(words)) if words else None
-        found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
-        # Files hold rows as they were written, in whatever order they are listed: to put files in order moves no row.
-        batches = sorted((each for each in found.to_batches() if each.num_rows), key=lambda each: cast(int, each["seq"][0].as_py() or 0))
-        found = pa.Table.from_batches(batches, found.schema)
-        if not _in_order(found["seq"]):
-            found = found.take(pc.sort_indices(found, sort_keys=[("seq", "ascending")]))
-        return found.cast(schema)
+            return self.now().verify(anchor, after, archive=archive)
+        except UNREADABLE as problem:
+            return unreadable(problem)
 
     def keep_up(self) -> None:
         """Compact small files and drop old log files, so that an append stays as cheap at row 10,000 as at row 10. No row changes."""
@@ -253,7 +130,7 @@ class Ledger:
         rows = (
             None
             if table is None
-            else table.to_pyarrow_dataset().to_table(filter=old_evidence(before) & (pc.field("schema") != MOVED)).cast(_COLUMNS)
+            else table.to_pyarrow_dataset().to_table(filter=old_evidence(before) & (pc.field("schema") != MOVED)).cast(COLUMNS)
         )
         if table is None or rows is None or not rows.num_rows:
             return 0
@@ -262,8 +139,8 @@ class Ledger:
             raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
         self.archive.add(rows)
         # What a commit replaces, it must bring: the rows that were moved earlier come along.
-        stubs = bare(table.to_pyarrow_dataset().to_table(filter=old_evidence(before)).cast(_COLUMNS))
-        kept = {row.seq: row.hash for row in _parsed(self.archive.filled(cast("list[dict[str, Any]]", stubs.to_pylist())))}
+        stubs = bare(table.to_pyarrow_dataset().to_table(filter=old_evidence(before)).cast(COLUMNS))
+        kept = {row.seq: row.hash for row in parsed(self.archive.filled(cast("list[dict[str, Any]]", stubs.to_pylist())))}
         if kept != dict(zip(stubs["seq"].to_pylist(), stubs["hash"].to_pylist(), strict=True)):
             raise LedgerBroken("ledger.broken", seq=min(rows["seq"].to_pylist()), why="the archive says otherwise")
         # The one writer that replaces rows, in one commit; were it to end in between, the next upkeep forbids it again.
@@ -284,7 +161,7 @@ class Ledger:
                 return table, head
         self._written = None
         table = self._open() or self._create()
-        return table, _head(table)
+        return table, head_of(table)
 
     def _holds(self, table: DeltaTable, rows: Sequence[ChainRow]) -> bool:
         """Whether these very rows stand in the table already. The last one's hash covers the others."""
@@ -299,100 +176,7 @@ class Ledger:
 
     def _create(self) -> DeltaTable:
         try:
-            return DeltaTable.create(self.location, _COLUMNS, mode="ignore", configuration=_CONFIGURATION, storage_options=self._options)
+            return DeltaTable.create(self.location, COLUMNS, mode="ignore", configuration=_CONFIGURATION, storage_options=self._options)
         except CommitFailedError:
             # Another first writer made it between our look and our try.
             return DeltaTable(self.location, storage_options=self._options)
-
-
-def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:
-    found = table.to_pyarrow_dataset().to_table(filter=wanted).to_pylist()
-    return sorted(cast(list[dict[str, Any]], found), key=lambda row: cast(int, row.get("seq") or 0))
-
-
-def _in_order(seqs: pa.ChunkedArray) -> bool:
-    """Compacted files hold rows as they were written: mostly there is nothing to sort."""
-    return bool(pc.all(pc.greater(seqs[1:], seqs[:-1])).as_py()) if len(seqs) > 1 else True
-
-
-def table_of(rows: Sequence[ChainRow]) -> pa.Table:
-    """Rows as the ledger's columns."""
-    return pa.Table.from_pylist([_columns(row) for row in rows], schema=_COLUMNS)
-
-
-def rows_of(table: pa.Table) -> Iterator[ChainRow]:
-    """The rows of ``Ledger.columns`` with all ``NAMES``. One that does not even parse raises LedgerBroken."""
-    yield from _parsed(cast(list[dict[str, Any]], table.to_pylist()))
-
-
-def _parsed(listed: Iterable[Mapping[str, Any]]) -> Iterator[ChainRow]:
-    for columns in listed:
-        try:
-            yield _row(columns)
-        except (ValueError, TypeError, KeyError) as problem:
-            raise LedgerBroken("ledger.broken", seq=columns.get("seq"), why=type(problem).__name__) from problem
-
-
-def _slices(table: DeltaTable, wanted: pc.Expression | None, archive: Archive | None) -> Iterator[dict[str, Any]]:
-    """All columns of the rows in chain order, as Python values a slice at a time: a year of a thousand streams does not fit as such."""
-    found = table.to_pyarrow_dataset().to_table(filter=wanted)
-    order = pc.sort_indices(found, sort_keys=[("seq", "ascending")])
-    for start in range(0, len(order), _SLICE):
-        listed = cast(list[dict[str, Any]], found.take(order.slice(start, _SLICE)).to_pylist())
-        yield from listed if archive is None else archive.filled(listed)
-
-
-def _head(table: DeltaTable) -> Head:
-    # File statistics name the newest rows, so the head costs one small read however long the ledger is.
-    actions = pa.table(table.get_add_actions(flatten=True))
-    if actions.num_rows == 0:
-        return GENESIS
-    newest = cast(int | None, pc.max(actions["max.seq"]).as_py()) if "max.seq" in actions.column_names else None
-    rows = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq") >= (newest or 0)).to_pylist()
-    top = max(cast(int, row["seq"]) for row in rows)
-    hashes = {cast(str, row["hash"]) for row in rows if row["seq"] == top}
-    if len(hashes) != 1:
-        raise LedgerBroken("ledger.broken", seq=top, why="two rows under one number")
-    return Head(top, hashes.pop())
-
-
-def _columns(row: ChainRow) -> dict[str, Any]:
-    entry = row.entry
-    return {
-        "schema": SCHEMA,
-        "seq": row.seq,
-        "prev": row.prev,
-        "hash": row.hash,
-        **{part.name: getattr(entry, part.name) for part in fields(entry)},
-        "checks": [asdict(check) for check in entry.checks],
-        "balance": asdict(entry.balance) if entry.balance else None,
-        "contract": asdict(entry.contract) if entry.contract else None,
-        "endpoint": asdict(entry.endpoint) if entry.endpoint else None,
-        "reasons": [{"code": each.code, "params": canonical(dict(each.params)).decode()} for each in entry.reasons],
-    }
-
-
-def _row(columns: Mapping[str, Any]) -> ChainRow:
-    """The row as written. Anything the writer could not have written is a ValueError, TypeError or KeyError."""
-    rest = dict(columns)
-    if rest.pop("schema") != SCHEMA:
-        raise ValueError("written by another version")
-    seq, prev, own = rest.pop("seq"), rest.pop("prev"), rest.pop("hash")
-    rest["checks"] = tuple(CheckVerdict(**check) for check in rest["checks"])
-    rest["balance"] = Balance(**rest["balance"]) if rest["balance"] else None
-    rest["contract"] = ContractRef(**rest["contract"]) if rest["contract"] else None
-    rest["endpoint"] = Endpoint(**rest["endpoint"]) if rest["endpoint"] else None
-    rest["reasons"] = reasons_of(rest["reasons"])
-    return ChainRow(Entry(**rest), seq, prev, own)
-
-
-def reasons_of(listed: Iterable[Mapping[str, str]]) -> tuple[Reason, ...]:
-    """Reasons as the table holds them."""
-    return tuple(Reason(each["code"], _params(each["params"])) for each in listed)
-
-
-def _params(text: str) -> dict[str, Any]:
-    params = json.loads(text)
-    if not isinstance(params, dict) or canonical(params).decode() != text:
-        raise ValueError("reason parameters are not canonical JSON")
-    return cast(dict[str, Any], params)

@@ -14,6 +14,7 @@ from pipelines.evidence.columns import seal_columns
 from pipelines.evidence.errors import ClockWentBack
 from pipelines.evidence.examine import FINDINGS, Examined
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.reading import Reading
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal, SealPolicy, judge_day
 from pipelines.evidence.timetable import KINDS, changed_after, day_of, due_of, record, recorded
@@ -57,9 +58,10 @@ def seal_closed_days(
     days = unsealed_days(ledger, calendar, now)
     if days:
         record(ledger, calendar, policy.environment, clock, now)
-    known = recorded(ledger.read(kinds=KINDS), policy.environment, seal_columns(ledger, policy.environment).places)
-    head = ledger.head()
-    fresh_from = _fresh_from(ledger)
+    read = ledger.now()
+    known = recorded(read.read(kinds=KINDS), policy.environment, seal_columns(read, policy.environment).places)
+    head = read.head()
+    fresh_from = _fresh_from(read)
     of_stream = Facts(witnessed)
     for date in (each.date for each in days):
         day = day_of(known, calendar, date)
@@ -152,11 +154,11 @@ def judge(
     return judge_day(plan.stream, day, due, claims, ticks, runs, checks, own, last_good_at=last_good_at)
 
 
-def _fresh_from(ledger: Ledger) -> dict[str, datetime | None]:
-    last = ledger.last_seal()
+def _fresh_from(read: Reading) -> dict[str, datetime | None]:
+    last = read.last_seal()
     if last is None or last.entry.day is None:
         return {}
-    return {row.entry.subject: seal_of(row).last_good_at for row in ledger.read(kinds=("seal",), day=last.entry.day)}
+    return {row.entry.subject: seal_of(row).last_good_at for row in read.read(kinds=("seal",), day=last.entry.day)}
 
 
 def _write(

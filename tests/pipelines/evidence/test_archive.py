@@ -46,12 +46,12 @@ def in_the_table(ledger: Ledger, seq: int) -> dict[str, object]:
 
 
 def test_details_of_old_days_move_and_every_reader_reads_what_it_read(ledger: Ledger):
-    before, seals, head = ledger.read(), seal_columns(ledger).digest(1_000), ledger.head()
+    before, seals, head = ledger.read(), seal_columns(ledger.now()).digest(1_000), ledger.head()
     assert ledger.move_details(DATE + 4 * ONE) == 4
     first = next(row for row in before if row.entry.kind == "evidence")
     assert in_the_table(ledger, first.seq)["checks"] is None and in_the_table(ledger, first.seq)["hash"] == first.hash
     again = Ledger(ledger.location)
-    assert (again.read(), seal_columns(again).digest(1_000), again.head()) == (before, seals, head)
+    assert (again.read(), seal_columns(again.now()).digest(1_000), again.head()) == (before, seals, head)
     assert again.verify(head).ok and again.verify().by_place == 0
     assert ledger.move_details(DATE + 4 * ONE) == 0, "a second time there is nothing to move"
     ledger.append([Entry("finding", "production", "wall", "kintone/orders")], after=head)

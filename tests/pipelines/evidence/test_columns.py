@@ -121,7 +121,7 @@ def test_more_policies_than_are_looked_for_one_by_one_are_told_apart(tmp_path: P
     ledger = Ledger(str(tmp_path / "ledger"))
     for start in range(0, 40, 10):
         ledger.append(told[start : start + 10])
-    read, held = seal_columns(ledger), book_from(ledger.read(), "production").seals
+    read, held = seal_columns(ledger.now()), book_from(ledger.read(), "production").seals
     assert len(read.words["policy"]) == 12
     assert read.digest(40) == held.digest(40) and read.digest(17) == held.digest(17) != held.digest(18)
     assert [span.policy for span in read.spans(STREAMS, frozenset(), _nobody)[STREAMS[0]]] == [f"sha256:{n % 12}" for n in range(40)]

@@ -21,9 +21,10 @@ from pipelines.evidence.chain import Entry, Head, link
 from pipelines.evidence.facts import fact_entry
 from pipelines.evidence.gate import GatePolicy
 from pipelines.evidence.history import policy_entry
-from pipelines.evidence.ledger import NAMES, Ledger
+from pipelines.evidence.ledger import Ledger
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.standing import state_of
+from pipelines.evidence.table import NAMES
 
 from .worlds import CONTRACT, DATE, ENDPOINT, STREAM, at, claim, ready
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.index.embedding import Embedder
     from pipelines.index.evaluation.summary import Figures, Summary
     from pipelines.index.releases import Manifest
+    from pipelines.landing.warehouse import Warehouse
 
 EVALUATION = "evaluation"
 _SLICES = ("slice", "questions", "recall@1", "recall@5", "recall@10", "MRR@10", "95 % of recall@5")
@@ -40,7 +41,9 @@ def evaluation_specs(project: Project, index: str, key: dg.AssetKey, partitions:
     ]
 
 
-def evaluation_check(files: ProjectResource, index: str, made: Manifest, key: dg.AssetKey, embedder: Embedder) -> dg.AssetCheckResult:
+def evaluation_check(
+    files: ProjectResource, index: str, made: Manifest, key: dg.AssetKey, embedder: Embedder, warehouse: Warehouse
+) -> dg.AssetCheckResult:
     """Examine today's candidate, or show what was found where nothing changed since. ERROR below the target or with a leak, WARN with a lower
     bound below it; what could not be examined fails, and says why."""
     from pipelines.serving.examination.evaluate import examine_candidate, unexamined
@@ -49,7 +52,7 @@ def evaluation_check(files: ProjectResource, index: str, made: Manifest, key: dg
         files.report(Progress(f"index/{index}", "examine", done, total))
 
     try:
-        found, reused = examine_candidate(files.project, index, made, files.clock, embedder, report)
+        found, reused = examine_candidate(files.project, index, made, files.clock, embedder, report, warehouse)
     except FortnightError as error:
         unexamined(files.project, index, error.say(), files.clock)
         return dg.AssetCheckResult(

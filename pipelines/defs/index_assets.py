@@ -84,6 +84,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         def report(step: str, done: int, total: int) -> None:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
+        warehouse = Warehouse(files.root)
         try:
             embedder = embedder_of(files, index=name)
             tuned = read_tuned(files, name)
@@ -91,7 +92,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 made = build_candidate(
                     files.root,
                     name,
-                    stream_inputs(files, name, Warehouse(files.root)),
+                    stream_inputs(files, name, warehouse),
                     embedder,
                     now=project_files.clock.now(),
                     parser=parser,
@@ -100,7 +101,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
                 )
             if embedder.computed:
                 embedder.save()
-            reconciled = reconcile(files, name, Warehouse(files.root))
+            reconciled = reconcile(files, name, warehouse)
             assert reconciled is not None  # it was built just now
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
@@ -127,7 +128,7 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         yield checks.result(candidate_key, reconcile_check(reconciled))
         # Before the gate is read: what the examination finds is one of the facts it reads.
         if files.index(name).evaluation is not None:
-            yield evaluation_check(project_files, name, made, candidate_key, embedder)
+            yield evaluation_check(project_files, name, made, candidate_key, embedder, warehouse)
         yield eligibility_check(files, candidate_key, gate_state(files, name, project_files.clock))
 
     @dg.asset(

@@ -20,6 +20,9 @@ Outcome = Literal["succeeded", "failed", "stopped"]
 
 SCHEMA = "fortnight.claim/1"
 _ATTEMPTS = 8
+# A claim is a commit, and every pull opens the table for its own: what it reads is the log since the last checkpoint, with the statistics each
+# commit carries. Claims are looked for by day, which is a partition, and by stream.
+_CONFIGURATION = {"delta.checkpointInterval": "5", "delta.dataSkippingStatsColumns": "stream"}
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,7 @@ class ClaimStore:
         rows = pa.Table.from_pylist([{"schema": SCHEMA, **asdict(claim)} for claim in claims], schema=_COLUMNS)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                # Creating first keeps two first writers from racing for version 0 with data in hand.
-                if not DeltaTable.is_deltatable(self.location, self._options):
-                    DeltaTable.create(self.location, _COLUMNS, mode="ignore", partition_by=["day"], storage_options=self._options)
-                write_deltalake(self.location, rows, mode="append", storage_options=self._options)
+                write_deltalake(self._open() or self._create(), rows, mode="append")
                 return
             except CommitFailedError:
                 if attempt == _ATTEMPTS:
@@ -159,9 +159,8 @@ class ClaimStore:
 
     def first_started(self) -> dict[str, datetime]:
         """The instant (aware, UTC) of each stream's oldest claim. Reads two columns: claims grow by every pull that ever was."""
-        try:
-            table = DeltaTable(self.location, storage_options=self._options)
-        except TableNotFoundError:
+        table = self._open()
+        if table is None:
             return {}
         found = table.to_pyarrow_dataset().to_table(columns=["stream", "started_at"])
         oldest = found.group_by("stream").aggregate([("started_at", "min")])
@@ -170,10 +169,11 @@ class ClaimStore:
     def keep_up(self) -> None:
         """Compact the small file that each pull left, day by day, and drop what compaction left over a week ago. No claim changes; pulls may
         append meanwhile."""
-        try:
-            table = DeltaTable(self.location, storage_options=self._options)
-        except TableNotFoundError:
+        table = self._open()
+        if table is None:
             return
+        if {name: table.metadata().configuration.get(name) for name in _CONFIGURATION} != _CONFIGURATION:
+            table.alter.set_table_properties(_CONFIGURATION)
         table.optimize.compact()
         table.create_checkpoint()
         table.cleanup_metadata()
@@ -181,9 +181,8 @@ class ClaimStore:
 
     def read(self, day: date | None = None, stream: str | None = None, since: date | None = None) -> tuple[Claim, ...]:
         """Claims of a civil day, from a day on, and of a stream (all optional), oldest first. A store nobody has written to is empty."""
-        try:
-            table = DeltaTable(self.location, storage_options=self._options)
-        except TableNotFoundError:
+        table = self._open()
+        if table is None:
             return ()
         filters: list[tuple[str, str, Any]] = []
         if day is not None:
@@ -194,6 +193,18 @@ class ClaimStore:
             filters.append(("stream", "=", stream))
         found = cast(list[dict[str, Any]], table.to_pyarrow_table(filters=filters or None).to_pylist())
         return tuple(sorted((_claim(row) for row in found), key=lambda claim: (claim.day, claim.stream, claim.started_at, claim.pull_id)))
+
+    def _open(self) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+    def _create(self) -> DeltaTable:
+        # Creating first keeps two first writers from racing for version 0 with data in hand.
+        return DeltaTable.create(
+            self.location, _COLUMNS, mode="ignore", partition_by=["day"], configuration=_CONFIGURATION, storage_options=self._options
+        )
 
 
 def _claim(row: dict[str, Any]) -> Claim:

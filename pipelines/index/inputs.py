@@ -12,7 +12,7 @@ from pipelines.index.documents import BodyColumn, DocumentShape
 from pipelines.index.models import computed_vectors, shipped_vectors
 from pipelines.index.parents import ABOVE, under_parents
 from pipelines.index.releases import Input
-from pipelines.landing.families import Families
+from pipelines.landing.families import Families, torn
 from pipelines.landing.provenance import vouch, vouch_rows
 from pipelines.landing.snapshot import snapshot
 from pipelines.landing.warehouse import Warehouse
@@ -84,8 +84,8 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
         record = pin.record
         vouch(warehouse.store, record, lambda table, name=stream: warehouse.folder(table, name))
         vouch_rows(warehouse.store, record, rows)
-        torn = families.torn(stream, rows)
-        rows = families.whole(stream, rows)
+        whole = families.whole(stream, rows)
+        held_back, rows = torn(rows, whole), whole
         orphans: tuple[str, ...] = ()
         if contract.parent and (parent := _parent(project, contract)):
             rows, orphans = _under(warehouse, index, parent, contract, rows)
@@ -100,7 +100,7 @@ def stream_inputs(project: Project, index: str, warehouse: Warehouse) -> list[St
                 content=pin.read("content"),
                 read_blob=warehouse.blob,
                 restricted=record.restricted,
-                torn=(*torn, *orphans),
+                torn=(*held_back, *orphans),
             )
         )
     return found

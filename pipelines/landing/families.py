@@ -39,11 +39,6 @@ class Families:
             return rows
         return rows.filter(pc.invert(pc.is_in(told, value_set=pa.array(sorted(torn), pa.string()))))
 
-    def torn(self, stream: str, rows: pa.Table) -> tuple[str, ...]:
-        """The keys of the other rows."""
-        whole = set(self.whole(stream, rows)[KEY].to_pylist())
-        return tuple(key for key in rows[KEY].to_pylist() if key not in whole)
-
     def _parent(self, stream: str) -> str:
         """The stream that a family has its name from: the parent's, which may be this one."""
         parent = self.contracts[stream].parent
@@ -69,6 +64,12 @@ class Families:
             held = (parent_key(part, row.key) for row in held_now(self.warehouse, part.stream))
             torn.update(key for key in held if key is not None)
         return frozenset(torn)
+
+
+def torn(rows: pa.Table, whole: pa.Table) -> tuple[str, ...]:
+    """The keys of those rows that are not among the ``whole`` ones."""
+    kept = set(whole[KEY].to_pylist())
+    return tuple(key for key in rows[KEY].to_pylist() if key not in kept)
 
 
 def parent_key(part: Contract, key: str) -> str | None:

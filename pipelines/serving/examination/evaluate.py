@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.index.embedding import Embedder
+    from pipelines.landing.warehouse import Warehouse
 
 Progress = Callable[[int, int], None]
 #: Another way to examine is another result: stands in what a kept result depends on.
@@ -93,13 +94,13 @@ def questions_path(project: Project, index: str) -> Path:
     return project.folder / declared.questions
 
 
-def bench(project: Project, index: str, clock: Clock, embedder: Embedder | None = None) -> Bench:
+def bench(project: Project, index: str, clock: Clock, embedder: Embedder | None = None, warehouse: Warehouse | None = None) -> Bench:
     """Open all that an examination needs. Raises FixConfiguration for a set that cannot be read, AnswerIsNo where nothing was published."""
     path = questions_path(project, index)
     declared = project.index(index).evaluation
     assert declared is not None  # questions_path refused that
     questions = read_questions(path)
-    access = todays_access(project, index)
+    access = todays_access(project, index, warehouse)
     return Bench(
         project,
         index,
@@ -149,9 +150,10 @@ def examine_candidate(
     clock: Clock,
     embedder: Embedder | None = None,
     progress: Progress | None = None,
+    warehouse: Warehouse | None = None,
 ) -> tuple[Summary, bool]:
     """The test part put to today's candidate, unless nothing it depends on has changed: then what was found before, and True."""
-    used = bench(project, index, clock, embedder)
+    used = bench(project, index, clock, embedder, warehouse)
     known = kept_summary(project.root, index)
     if known is not None and known.basis == used.basis(manifest, "test"):
         _push(project, index, [recall_fact(known, known.examined_at)], clock)

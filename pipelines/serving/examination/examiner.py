@@ -43,9 +43,9 @@ class Access:
     overlay: Overlay
 
 
-def todays_access(project: Project, index: str) -> Access:
-    """Memberships, live rows and scopes of an index's streams as last published."""
-    pins = pinned(project, index, Warehouse(project.root))
+def todays_access(project: Project, index: str, warehouse: Warehouse | None = None) -> Access:
+    """Memberships, live rows and scopes of an index's streams as last published; ``warehouse`` is one in which they stand open already."""
+    pins = pinned(project, index, warehouse or Warehouse(project.root))
     found, read_at = directories(project, pins)
     return Access(found, read_at, newest_access(project, pins, index))
 

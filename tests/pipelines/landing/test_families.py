@@ -13,7 +13,7 @@ from conformance.live import write_contract, write_yaml
 from connectors.errors import FixConfiguration
 from connectors.protocol import Reject
 from expectations.contract import Contract
-from pipelines.landing.families import Families, parent_key
+from pipelines.landing.families import Families, parent_key, torn
 from pipelines.landing.published import Published
 from pipelines.landing.quarantine import after
 from pipelines.landing.rows import Stamp
@@ -74,8 +74,9 @@ def shown(project: Project, stream: str) -> list[str]:
         else pa.table({"_key": [f"[{key},7]" for key in keys], "id": keys})
     )
     families = Families(project.contracts, Warehouse(project.root))
-    whole = families.whole(stream, rows)["_key"].to_pylist()
-    assert sorted([*whole, *families.torn(stream, rows)]) == rows["_key"].to_pylist(), "each row is shown or named"
+    found = families.whole(stream, rows)
+    whole = found["_key"].to_pylist()
+    assert sorted([*whole, *torn(rows, found)]) == rows["_key"].to_pylist(), "each row is shown or named"
     return whole
 
 

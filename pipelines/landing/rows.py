@@ -117,3 +117,9 @@ def tombstones(keys: Sequence[str], schema: pa.Schema, stamp: Stamp, scope_of: d
         SCOPE: pa.array([scope_of.get(key) for key in keys], pa.string()),
     }
     return pa.record_batch([fixed.get(f.name, pa.nulls(size, f.type)) for f in schema], schema=schema)
+
+
+def fingerprint(rows: pa.Table) -> str:
+    """SHA-256 of a small table's rows, independent of their order."""
+    lines = sorted(str(sorted(row.items())) for row in rows.to_pylist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

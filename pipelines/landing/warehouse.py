@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import itertools
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from pipelines.landing.log import commits, described, signed, stands_at
 from pipelines.landing.merge import Merged, merge
 from pipelines.landing.provenance import above, others, refuse
 from pipelines.landing.published import Published, newest, open_store, publish, store_options
-from pipelines.landing.rows import KEY
+from pipelines.landing.rows import KEY, fingerprint
 from pipelines.landing.shapes import joined, shaped
 
 if TYPE_CHECKING:
@@ -333,9 +332,7 @@ class Warehouse:
         """Make the table these rows; one that already holds them (``ignore`` columns apart) is not written. Returns whether a commit was made."""
         from deltalake import write_deltalake
 
-        ordered = rows.sort_by([(rows.schema.names[0], "ascending")]) if rows.num_rows else rows
-        print_now = fingerprint(ordered.drop_columns(list(ignore)))
-        # Mostly the last commit is the one that said what the table holds, and the table need not be opened to be left alone.
+        print_now = fingerprint(rows.drop_columns(list(ignore)))
         if described(self.store, self.folder(table, stream)) == print_now:
             return False
         found = self.open(table, stream)
@@ -343,7 +340,7 @@ class Warehouse:
             return False
         write_deltalake(
             self.uri(table, stream) if found is None else found,
-            ordered,
+            rows.sort_by([(rows.schema.names[0], "ascending")]) if rows.num_rows else rows,
             mode="overwrite",
             schema_mode="overwrite",
             storage_options=store_options(self.root),
@@ -353,6 +350,10 @@ class Warehouse:
         assert written is not None  # just now
         written.alter.set_table_description(print_now, commit_properties=signed(self.by))
         return True
+
+    def holds(self, table: str, stream: str, rows: pa.Table) -> bool:
+        """Whether the last commit to a table that is replaced whole says that it holds these rows. No says nothing: the table is not opened."""
+        return described(self.store, self.folder(table, stream)) == fingerprint(rows)
 
     def live_count(self, stream: str) -> int:
         """Live rows of the current table as it stands, unpublished writes included: told by its log file by file, not carried along."""
@@ -390,9 +391,3 @@ class Warehouse:
         import obstore
 
         return bytes(obstore.get(self.store, f"blobs/{digest[:2]}/{digest}").bytes())
-
-
-def fingerprint(rows: pa.Table) -> str:
-    """SHA-256 of a small table's rows, independent of their order."""
-    lines = sorted(str(sorted(row.items())) for row in rows.to_pylist())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from expectations.drift import Change, logins_changed, rights_changed
 from pipelines.landing.memory import Memory
 from pipelines.landing.published import Published
 from pipelines.landing.warehouse import Warehouse
+from pipelines.pull.access_tables import accounts_table
 from pipelines.pull.window import duration, follows_feed
 
 
@@ -65,7 +66,7 @@ def rights(
     view_moved = bool(access.view and before.view and access.view != before.view)
     # Without a fingerprint of the rules, only the source's revision says that they may have moved.
     rules_moved = access.view != before.view if access.view else before.revision != live.revision
-    changes = (*rights_changed(before.view, access.view), *logins_changed(_accounts(warehouse, stream), access.accounts))
+    changes = (*rights_changed(before.view, access.view), *_logins(warehouse, stream, contract, access.accounts))
     moved = rules_moved or any(change.reload for change in changes)
     # Who goes on from a feed knows by its own cursor under which scope each row left, and brings those that are under another one now.
     if not moved and not (follows_feed(contract) and before.cursor):
@@ -180,6 +181,13 @@ def _stored(warehouse: Warehouse, stream: Stream, before: Published) -> Access:
         before.view,
         unproven=before.unproven,
     )
+
+
+def _logins(warehouse: Warehouse, stream: Stream, contract: Contract, now: Sequence[Account]) -> tuple[Change, ...]:
+    # Mostly they are the very same accounts.
+    if warehouse.holds("accounts", stream.id, accounts_table(contract.system, now)):
+        return ()
+    return logins_changed(_accounts(warehouse, stream), now)
 
 
 def _accounts(warehouse: Warehouse, stream: Stream) -> list[Account]:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.evidence.book import open_book
-from pipelines.evidence.chain import Entry, Head
+from pipelines.evidence.chain import Entry
 from pipelines.evidence.claims import ContractRef, Endpoint
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.reading import Reading
 from pipelines.evidence.reasons import reason
 
 from .worlds import DATE, STREAM, at
@@ -52,8 +53,8 @@ def test_a_proof_of_another_version_of_this_program_is_made_anew(tmp_path: Path)
 
 def test_what_is_written_while_it_is_read_is_the_next_readers(tmp_path: Path):
     class Busy(Ledger):
-        def head(self) -> Head:
-            found = super().head()
+        def now(self) -> Reading:
+            found = super().now()
             self.append([replace(seals(9)[8], kind="finding"), *seals(9)[8:]])
             return found
 

@@ -23,6 +23,9 @@ from pipelines.evidence.witness import STREAM_CHECKS
 from pipelines.landing.published import store_options
 from pipelines.project import Project
 
+#: Where the ledger lies under a storage root.
+LEDGER = "evidence/ledger"
+
 
 def ledger_of(project: Project) -> Ledger:
     return ledger_at(project.root)
@@ -30,7 +33,7 @@ def ledger_of(project: Project) -> Ledger:
 
 def ledger_at(root: str) -> Ledger:
     """The ledger of the project whose data lie at ``root``."""
-    return Ledger(f"{root}/evidence/ledger")
+    return Ledger(f"{root}/{LEDGER}")
 
 
 def claims_of(project: Project) -> ClaimStore:

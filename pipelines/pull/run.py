@@ -35,7 +35,7 @@ from pipelines.pull.compare import UNDESCRIBED, check_of, compare_schema, moved,
 from pipelines.pull.evolve import evolve
 from pipelines.pull.fetch import Fetched, counted, fetch, finds_out
 from pipelines.pull.files import NO_CONTENT, OK, fetch_files
-from pipelines.pull.green import taught
+from pipelines.pull.green import Green
 from pipelines.pull.guard import guard, guard_columns, guard_held
 from pipelines.pull.hide import hide
 from pipelines.pull.judge import access_check, values_check, warned
@@ -54,14 +54,21 @@ if TYPE_CHECKING:
 _log = logging.getLogger("fortnight.pull")
 
 
-def pull(project: Project, request: Request, clock: Clock, report: Report = silent, connector: Connector | None = None) -> Result:
+def pull(
+    project: Project,
+    request: Request,
+    clock: Clock,
+    report: Report = silent,
+    connector: Connector | None = None,
+    green: Green | None = None,
+) -> Result:
     """One pull, whole or not at all.
 
     Returns a Result whatever a source or a check says; its ``error`` holds why it did not succeed. A wrong project or contract raises
-    FixConfiguration before anything is claimed. ``connector`` lets several pulls of a system share one.
+    FixConfiguration before anything is claimed. ``connector`` lets several pulls of a system share one, ``green`` what teaches them.
     """
     contract = project.contract(request.stream)
-    walk = _Walk(project, request, contract, clock, report)
+    walk = _Walk(project, request, contract, clock, report, green or Green(project))
     own = connector is None
     open_connector = connector or project.connect(contract.system)
     try:
@@ -81,10 +88,11 @@ def code_version() -> str:
 class _Walk:
     """The state of one pull between its steps."""
 
-    def __init__(self, project: Project, request: Request, contract: Contract, clock: Clock, report: Report) -> None:
+    def __init__(self, project: Project, request: Request, contract: Contract, clock: Clock, report: Report, green: Green) -> None:
         import uuid_utils
 
         self.project, self.request, self.contract, self.clock, self.report = project, request, contract, clock, report
+        self.green = green
         self.stream = contract.told()
         self.pull_id = str(uuid_utils.uuid7())
         self.started = clock.now()
@@ -283,7 +291,7 @@ class _Walk:
             asked=asked,
             closed=closed_of(self.project),
         )
-        history = () if asked else taught(self.project, warehouse.store, self.stream.id, self.started)
+        history = () if asked else self.green.taught(warehouse.store, self.stream.id, self.started)
         self.demand(bands_check(self.contract, kept.numbers, history, asked=asked))
         return kept
 

@@ -1,4 +1,4 @@
-"""The connectors of one run: its pulls of a system go through one, which reads once what belongs to the whole of it."""
+"""What the pulls of one run share: a system's connector, which reads once what belongs to the whole of it, and the green days that teach."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from connectors.protocol import Connector
 from pipelines.clock import Clock
 from pipelines.project import Project
+from pipelines.pull.green import Green
 from pipelines.pull.outcome import Report, Request, Result, silent
 from pipelines.pull.run import pull
 
@@ -16,15 +17,17 @@ class Sharing:
 
     def __init__(self) -> None:
         self._open: dict[tuple[Path, str], Connector] = {}
+        self._green: dict[Path, Green] = {}
 
     def pull(self, project: Project, request: Request, clock: Clock, report: Report = silent) -> Result:
         """One pull, as ``run.pull``. After one that did not succeed all that its connector holds is in doubt: the next one gets another."""
         system = project.contract(request.stream).system
         key = (project.folder, system)
         connector = self._open.pop(key, None) or project.connect(system, run=clock)
+        green = self._green.setdefault(project.folder, Green(project))
         good = False
         try:
-            result = pull(project, request, clock, report, connector)
+            result = pull(project, request, clock, report, connector, green)
             good = result.succeeded
         finally:
             if good:

@@ -18,7 +18,7 @@ from pipelines.evidence.reasons import reason
 from pipelines.landing import numbers
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project
-from pipelines.pull.green import green_pulls
+from pipelines.pull.green import Green
 from pipelines.pull.outcome import Check, Request, Result
 from pipelines.pull.replay import replay
 from pipelines.pull.run import pull
@@ -162,23 +162,36 @@ def test_a_red_day_teaches_nothing_however_often_it_comes(tmp_path: Path) -> Non
 def test_only_pulls_that_counted_on_days_sealed_green_teach_once_anything_is_sealed(tmp_path: Path) -> None:
     life = Life(tmp_path)
     first = life.live()
-    assert set(green_pulls(life.project, STREAM, life.now)) == {first.started_at.date()}, "nothing is sealed: checks that passed are enough"
+    assert set(Green(life.project).pulls(STREAM, life.now)) == {first.started_at.date()}, "nothing is sealed: checks that passed are enough"
     life.seal(first)
     by_hand = life.live()
     red = life.live()
     life.seal(red, "red")
-    assert green_pulls(life.project, STREAM, life.now) == {first.started_at.date(): first.pull_id}
+    assert Green(life.project).pulls(STREAM, life.now) == {first.started_at.date(): first.pull_id}
     assert by_hand.succeeded
+
+
+def test_what_taught_one_pull_is_read_again_once_the_ledger_says_more(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    first, second = life.live(), life.live()
+    green = Green(life.project)
+    life.seal(first)
+    assert green.pulls(STREAM, life.now) == {first.started_at.date(): first.pull_id}
+    life.seal(second)
+    both = {one.started_at.date(): one.pull_id for one in (first, second)}
+    assert green.pulls(STREAM, life.now) == both
+    assert ledger_of(life.project).move_details(second.started_at.date()) == 1
+    assert green.pulls(STREAM, life.now) == both, "a pull whose details were moved teaches as before"
 
 
 def test_of_unsealed_days_those_with_a_warning_and_backfills_teach_nothing(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.live()
     (claim,) = claims_of(life.project).read()
-    assert green_pulls(life.project, STREAM, life.now) == {claim.day: claim.pull_id}
+    assert Green(life.project).pulls(STREAM, life.now) == {claim.day: claim.pull_id}
     life.source.rights = (*life.source.rights, type(life.source.rights[0])("few", "few", (), resolved=False, reason="closed"))
     assert not all(check.passed for check in life.live().checks)
-    assert set(green_pulls(life.project, STREAM, life.now).values()) == {claim.pull_id}
+    assert set(Green(life.project).pulls(STREAM, life.now).values()) == {claim.pull_id}
 
 
 def test_a_replay_after_a_day_outside_its_bands_makes_no_good_day_of_it(tmp_path: Path) -> None:
@@ -191,7 +204,7 @@ def test_a_replay_after_a_day_outside_its_bands_makes_no_good_day_of_it(tmp_path
     mended(life.source, 99)
     again = replay(life.project, STREAM, [], FixedClock(life.now + timedelta(minutes=5)), connector=life.source)
     assert again.landed == ("99",)
-    assert red.started_at.date() not in green_pulls(life.project, STREAM, life.now + timedelta(hours=1))
+    assert red.started_at.date() not in Green(life.project).pulls(STREAM, life.now + timedelta(hours=1))
 
 
 def test_what_a_person_accepted_as_gone_is_the_new_level_and_learning_begins_anew(tmp_path: Path) -> None:

@@ -55,6 +55,21 @@ def test_the_first_day_of_a_stream_is_told_by_its_oldest_claim_however_late_that
     assert store.first_started() == {STREAM: early.started_at, "erp/items": early.started_at}
 
 
+def test_a_store_from_before_has_its_log_shortened_by_upkeep_and_loses_no_claim(tmp_path: Path):
+    store = ClaimStore(str(tmp_path / "claims"))
+    new = ClaimStore(str(tmp_path / "new"))
+    new.append(claim())
+    DeltaTable.create(store.location, DeltaTable(new.location).schema(), partition_by=["day"])
+    made = [claim(run_id=f"run-{n}") for n in range(7)]
+    for each in made:
+        store.append(each)
+    store.keep_up()
+    told = [DeltaTable(one.location).metadata().configuration for one in (store, new)]
+    assert told[0] == told[1] != {} and set(store.read()) == set(made)
+    store.append(more := claim(run_id="run-7"))
+    assert set(store.read()) == {*made, more}
+
+
 def test_claims_put_together_are_the_same_claims_in_one_file_a_day(tmp_path: Path):
     store = ClaimStore(str(tmp_path / "claims"))
     store.keep_up()

@@ -17,6 +17,7 @@ from pipelines.clock import SimulatedClock
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, standing
 from pipelines.project import PROJECT_VARIABLE, Project
+from pipelines.simulation.heap import keep_memory, keep_objects
 from pipelines.simulation.home import Note, keep
 from pipelines.simulation.script import WORLD, Decide, Script, Step
 from pipelines.simulation.world import World, events, released, sandbox_of
@@ -77,18 +78,18 @@ def live(run: Run) -> Iterator[Lived]:
 
     zone = ZoneInfo(run.project.file.timezone)
     since = datetime.fromisoformat(run.note.cursor)
+    keep_memory()
     world = World(sandbox_of(run.home), events(run.script, run.note, zone), since)
     world.passing(since)
     with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
         walk = _Walk(run, travelled, world, zone)
         if not run.note.done and since <= _midnight(run.note.first, zone):
             walk.arm()
-        for number in range(len(run.note.lived) + 1, run.note.days + 1):
+        first = len(run.note.lived) + 1
+        for number in range(first, run.note.days + 1):
             yield walk.day(number)
-            if not gc.get_freeze_count():
-                # What the first day loaded stays until the last one, and is no garbage to be looked for among it each few moments.
-                gc.collect()
-                gc.freeze()
+            if number == first:
+                keep_objects()
         walk.complete()
     gc.unfreeze()
     released(run.home)

@@ -255,15 +255,14 @@ def _make(
         skipped[item.document if item.document in changes.anew else item.document.rpartition("#")[0]].append(item)
     rows: list[Known] = []
     for row, told in changes.told.items():
-        known = changes.known.get(row)
-        if known is not None and row not in changes.anew and row not in changes.readers:
-            rows.append(known)
+        if row not in changes.anew and row not in changes.readers:
+            rows.append(told)
             continue
+        known = changes.known.get(row)
         own = by_row[row]
         digests = sorted((chunk.id, digest(chunk)) for chunk in own)
         rows.append(
-            replace(
-                told,
+            told._replace(
                 digest=hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:32] if own else "",
                 documents=len({chunk.document for chunk in own}),
                 chunks=len(own),

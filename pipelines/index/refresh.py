@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.access import UNRESOLVED, column_scope
 from connectors.protocol import SCOPE, SOURCE_VERSION
@@ -25,9 +26,8 @@ Principals = Mapping[str, tuple[str, ...]]
 PASSING = frozenset({"blob_damaged", "worker_died"})
 
 
-@dataclass(frozen=True)
-class Known:
-    """What a build knew of one row and made of it.
+class Known(NamedTuple):
+    """What a build knew of one row and made of it. A tuple: every build makes one of every row there is, twice.
 
     ``source`` is a fingerprint of all its text depends on, ``access`` of who may read it and by which scope; ``digest`` is over its chunks, ""
     where it has none. ``resolved`` of its ``chunks`` have principals; ``scopes`` are those its documents stand under.
@@ -49,7 +49,8 @@ class Known:
 class Changes:
     """What changed, by row id: rows to be read ``anew`` and rows of which only the ``readers`` changed, each with its place in its stream's table.
 
-    ``told`` are the fingerprints of all rows of today, in the streams' order; ``known`` is what the last candidate knew.
+    ``told`` are all rows of today, in the streams' order: what changed by its fingerprints alone, all else as it was known. ``known`` is what the
+    last candidate knew.
     """
 
     anew: Mapping[str, int]
@@ -67,13 +68,20 @@ def compare(streams: Sequence[StreamInput], known: Mapping[str, Known]) -> Chang
     told: dict[str, Known] = {}
     for stream in streams:
         for at, (row, source, access) in enumerate(fingerprints(stream)):
-            told[row] = Known(row, stream.stream, source, access)
             before = known.get(row)
-            if before is None or before.source != source or not source or any(item.code in PASSING for item in before.skipped):
+            if before is None or before.source != source or not source or (before.skipped and _passing(before)):
                 anew[row] = at
             elif before.access != access:
                 readers[row] = at
+            else:
+                told[row] = before
+                continue
+            told[row] = Known(row, stream.stream, source, access)
     return Changes(anew, readers, told, known)
+
+
+def _passing(before: Known) -> bool:
+    return any(item.code in PASSING for item in before.skipped)
 
 
 def fingerprints(stream: StreamInput) -> Iterator[tuple[str, str, str]]:
@@ -86,13 +94,19 @@ def fingerprints(stream: StreamInput) -> Iterator[tuple[str, str, str]]:
     principals = principals_of(stream.scopes.to_pylist())
     readers: dict[str, str] = {}
     wanted = dict.fromkeys(("_key", *stream.shape.key, "_row_hash", SOURCE_VERSION, SCOPE))
-    for batch in stream.rows.select([name for name in wanted if name in stream.rows.schema.names]).to_batches(max_chunksize=10_000):
-        for values in batch.to_pylist():
-            key, scope = key_of(values, stream.shape.key), values.get(SCOPE) or UNRESOLVED
+    names = [name for name in wanted if name in stream.rows.schema.names]
+    for batch in stream.rows.select(names).to_batches(max_chunksize=10_000):
+        columns = {name: batch[name].to_pylist() for name in names}
+        nothing = [None] * batch.num_rows
+        keys = columns.get("_key", nothing)
+        hashes, versions, scopes = (columns.get(name, nothing) for name in ("_row_hash", SOURCE_VERSION, SCOPE))
+        for at, (key, row_hash, version, scope) in enumerate(zip(keys, hashes, versions, scopes, strict=True)):
+            key = str(key) if key else key_of({name: columns[name][at] for name in stream.shape.key}, stream.shape.key)
+            scope = scope or UNRESOLVED
             if scope not in readers:
                 readers[scope] = _digest([scope, principals.get(scope), _narrow(stream.restricted, scope, principals)])
-            told = (common, values.get("_row_hash"), values.get(SOURCE_VERSION), scope if stream.restricted else "", of_files.get(key))
-            source = hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:32] if told[1] else ""
+            told = (common, row_hash, version, scope if stream.restricted else "", of_files.get(key))
+            source = hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:32] if row_hash else ""
             yield row_id(stream.stream, key), source, readers[scope]
 
 
@@ -128,8 +142,8 @@ def put_state(root: str, index: str, content_hash: str, rows: Sequence[Known]) -
     import pyarrow.parquet as pq
 
     schema = _schema()
-    columns: list[Any] = [[getattr(row, name) for row in rows] for name in schema.names[:-1]]
-    columns.append([[vars(item) for item in row.skipped] for row in rows])
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(schema.names)
+    columns[-1] = [[vars(item) for item in row.skipped] for row in rows]
     table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
@@ -148,14 +162,18 @@ def read_state(root: str, index: str, content_hash: str) -> dict[str, Known]:
     except FileNotFoundError:
         return {}
     # By columns: this is read at every build, for every row there is.
-    table = pq.read_table(io.BytesIO(data))
-    names = _schema().names
-    columns = [table[name].to_pylist() for name in names]
-    found: dict[str, Known] = {}
-    for *values, scopes, skipped in zip(*columns, strict=True):
-        told: list[Any] = [*values, tuple(scopes), tuple(Skipped(**item) for item in skipped) if skipped else ()]
-        found[told[0]] = Known(*told)
-    return found
+    table = pq.read_table(io.BytesIO(data), schema=_schema()).combine_chunks()
+    plain = [table[name].to_pylist() for name in table.schema.names[:-2]]
+    scopes = [tuple(found) for found in _lists(table["scopes"])]
+    skipped = [tuple(Skipped(**item) for item in found) for found in _lists(table["skipped"])]
+    return {known.row: known for known in map(Known, *plain, scopes, skipped)}
+
+
+def _lists(column: Any) -> Iterator[list[Any]]:
+    """The lists of a column: most hold nothing or one thing, and Arrow's own way makes an array of each."""
+    for chunk in column.chunks:
+        values, ends = chunk.values.to_pylist(), chunk.offsets.to_pylist()
+        yield from (values[first:last] for first, last in itertools.pairwise(ends))
 
 
 def _schema() -> pa.Schema:

@@ -12,6 +12,7 @@ from typing import Any
 from pipelines.clock import WallClock
 from pipelines.index.refresh import state_path
 from pipelines.index.releases import Manifest, candidates, generation_uri, open_objects, production_history, undo_stack
+from pipelines.index.store.engine import connect
 from pipelines.index.store.generation import tag_of
 
 #: A table that no candidate names may be one that is being built: it is left alone for so long.
@@ -47,8 +48,6 @@ def retain(root: str, index: str, since: datetime) -> Retained:
     LanceDB refuses to clean anything while a tagged version is old enough to go, so tags go first, and nothing younger than the oldest kept
     version of a table is cleaned.
     """
-    import lancedb
-
     made = candidates(root, index)
     needed = kept(root, index, since)
     by_table: dict[str, list[Manifest]] = defaultdict(list)
@@ -57,7 +56,7 @@ def retain(root: str, index: str, since: datetime) -> Retained:
             by_table[manifest.table].append(manifest)
     dropped: list[int] = []
     gone: list[str] = []
-    database = lancedb.connect(generation_uri(root, index))
+    database = connect(generation_uri(root, index))
     newest = made[-1].number if made else 0
     for name in _table_names(database):
         table = database.open_table(name)

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 #: What nothing matches. An empty or missing condition would match everything.
 NOTHING = "false"
+#: Stands alone in a row's ``field_acl`` where that is the row's ``acl`` again. Whoever passes the one passes the other, so every reader's filter
+#: names it there, and there alone.
+SAME = "="
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ def quoted(value: str) -> str:
 
 
 def access_filter(principals: Iterable[str]) -> str:
-    """The SQL condition under which a row may be read: one of ``principals`` stands in ``acl`` and one in ``field_acl``.
+    """The SQL condition under which a row may be read: one of ``principals`` stands in ``acl`` and one in ``field_acl``, or both are one list.
 
     It is never None or empty: LanceDB takes ``where(None)`` for "no filter" and gives every row. Nobody's filter matches nobody.
     Denials are allow lists by now: NOT over a list column is wrong where there are nulls.
     """
-    names = ", ".join(quoted(name) for name in sorted(set(principals)) if name)
-    return f"array_has_any(acl, [{names}]) AND array_has_any(field_acl, [{names}])" if names else NOTHING
+    names = ", ".join(quoted(name) for name in sorted(set(principals) - {"", SAME}))
+    return f"array_has_any(acl, [{names}]) AND array_has_any(field_acl, [{quoted(SAME)}, {names}])" if names else NOTHING
 
 
 def condition(principals: Iterable[str], filters: Filters | None = None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import AnswerIsNo
+from pipelines.index.store.engine import connect
 from pipelines.index.store.filters import quoted
 
 if TYPE_CHECKING:
@@ -29,10 +30,8 @@ class Generation:
 
     def begin(self, rows: pa.Table) -> int:
         """Write the table anew with its indexes; returns its version. What a killed build left under that name is gone."""
-        import lancedb
-
-        database = lancedb.connect(self.uri)
-        database.drop_table(self.name, ignore_missing=True)  # pyright: ignore[reportCallIssue]  (its base class is behind)
+        database = connect(self.uri)
+        database.drop_table(self.name, ignore_missing=True)
         table = database.create_table(self.name, schema=rows.schema)
         if rows.num_rows:
             table.add(rows)
@@ -120,10 +119,8 @@ def tag_of(number: int, version: int) -> str:
 
 def open_at(uri: str, name: str, version: int | None = None) -> Any:
     """The table, to be written (None) or as of a version. Raises AnswerIsNo where table or version is gone."""
-    import lancedb
-
     try:
-        table = lancedb.connect(uri).open_table(name)
+        table = connect(uri).open_table(name)
         if version is not None:
             table.checkout(version)
     except ValueError as error:

@@ -168,7 +168,7 @@ class LanceStore:
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         said = list(dict.fromkeys(terms(text)))
         # LanceDB works outside of Python's lock: searching words, and counting and comparing vectors, take the time of the slower of the two.
-        asked = _second().submit(self._words, said, where, depth) if near_by is None else None
+        asked = _second().submit(self._worded, said, where, depth) if near_by is None else None
         visible = self._counted(where) if near_by is None else len(self._placed(where))
         if not visible:
             return Found((), 0, 0, "none")
@@ -178,8 +178,9 @@ class LanceStore:
                 places = self._placed(where)
                 words, near = near_by.worded(said, places, depth), near_by.nearest(vector, places, depth)
             else:
-                asked = asked or _second().submit(self._words, said, where, depth)
+                asked = asked or _second().submit(self._worded, said, where, depth)
                 near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+                self._chunks([place for place, _ in near])
                 words, asked = asked.result(), None
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}
@@ -228,6 +229,12 @@ class LanceStore:
 
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
+
+    def _worded(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
+        """``_words``, with their chunks read: what each search found is read while the other is still looking."""
+        found = self._words(said, where, depth)
+        self._chunks([place for place, _ in found])
+        return found
 
     def _words(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
         if not said:

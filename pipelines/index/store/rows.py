@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk
+from pipelines.index.store.filters import SAME
 from pipelines.index.store.terms import terms
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipelines.index.embedding import Vectors
 
-SCHEMA = "rows/3"
+SCHEMA = "rows/4"
 #: The fields that conditions name, as columns of their own. The whole chunk lies packed beside them: a hit is read from one column, not from twenty.
 COLUMNS = ("id", "document", "row", "row_hash", "stream", "media", "lang", "changed_at")
 LISTS = ("acl", "field_acl")
@@ -56,9 +57,8 @@ def table_of(chunks: Sequence[Chunk], vectors: Vectors, dim: int) -> pa.Table:
     import pyarrow as pa
 
     schema = chunk_schema(dim)
-    columns: dict[str, Any] = {
-        name: pa.array([getattr(chunk, name) for chunk in chunks], schema.field(name).type) for name in (*COLUMNS, *LISTS)
-    }
+    columns: dict[str, Any] = {name: pa.array([getattr(chunk, name) for chunk in chunks], schema.field(name).type) for name in COLUMNS}
+    columns |= {name: pa.array(lists, schema.field(name).type) for name, lists in zip(LISTS, _readers(chunks), strict=True)}
     columns["search_text"] = pa.array([" ".join(terms(chunk.passage)) for chunk in chunks], pa.string())
     places: Counter[str] = Counter()
     positions: list[int] = []
@@ -70,6 +70,18 @@ def table_of(chunks: Sequence[Chunk], vectors: Vectors, dim: int) -> pa.Table:
     columns["chunk"] = pa.array([packed(chunk) for chunk in chunks], pa.string())
     columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), dim)
     return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _readers(chunks: Sequence[Chunk]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """``acl`` and ``field_acl`` as they are stored: where both are one list, the second only says so, and an engine looks a reader up once.
+
+    Raises ValueError for a principal that is that mark.
+    """
+    for chunk in chunks:
+        if SAME in chunk.acl or SAME in chunk.field_acl:
+            raise ValueError(f"no principal is named {SAME!r}, and {chunk.id} lets one in")
+    narrow = [(SAME,) if chunk.acl and chunk.field_acl == chunk.acl else chunk.field_acl for chunk in chunks]
+    return [chunk.acl for chunk in chunks], narrow
 
 
 def packed(chunk: Chunk) -> str:

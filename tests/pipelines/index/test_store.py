@@ -270,3 +270,17 @@ def test_an_english_question_is_not_led_by_a_year_that_stands_in_other_japanese_
     vector = (0.2 * vectors[0] + 0.9 * vectors[1] + 0.1 * vectors[2]).tolist()
     found = store.search(question, vector, frozenset({EVERYONE}), 3, anything)
     assert found.ranked[0].chunk.id == "c1"
+
+
+def test_a_row_whose_fields_have_the_rows_own_readers_says_so_and_lets_nobody_else_in(store: Store) -> None:
+    made = store([chunk("plain", "主軸", [QUALITY]), chunk("narrow", "主軸", [QUALITY], field_acl=[SALES]), chunk("closed", "主軸", [])])
+    assert made.visible(frozenset({QUALITY})) == 1 and ask(made, "主軸", QUALITY) == ["plain"]
+    assert made.visible(frozenset({QUALITY, SALES})) == 2
+    # The mark is no name that somebody could go by.
+    for name in ("=", "", "plain"):
+        assert made.visible(frozenset({name})) == 0 and not ask(made, "主軸", name)
+
+
+def test_a_principal_that_is_the_mark_is_refused_when_it_is_written(store: Store) -> None:
+    with pytest.raises(ValueError, match="no principal is named '='"):
+        store([chunk("a", "主軸", ["="])])

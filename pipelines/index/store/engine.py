@@ -1,0 +1,18 @@
+"""The engine behind the store: where LanceDB is loaded, and with how many threads."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def connect(uri: str) -> Any:
+    """The database at a folder or an object store URI.
+
+    LanceDB keeps two cores for reading and computes with the others: on a machine of two, with one thread, however many questions there are. It is told to
+    compute with all, unless ``LANCE_CPU_THREADS`` says otherwise.
+    """
+    os.environ.setdefault("LANCE_CPU_THREADS", str(os.cpu_count() or 1))
+    import lancedb
+
+    return lancedb.connect(uri)

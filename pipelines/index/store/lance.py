@@ -168,7 +168,7 @@ class LanceStore:
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         said = list(dict.fromkeys(terms(text)))
         # LanceDB works outside of Python's lock: searching words, and counting and comparing vectors, take the time of the slower of the two.
-        asked = _second().submit(self._worded, said, where, depth) if near_by is None else None
+        asked = _second().submit(self._words, said, where, depth) if near_by is None else None
         visible = self._counted(where) if near_by is None else len(self._placed(where))
         if not visible:
             return Found((), 0, 0, "none")
@@ -178,9 +178,8 @@ class LanceStore:
                 places = self._placed(where)
                 words, near = near_by.worded(said, places, depth), near_by.nearest(vector, places, depth)
             else:
-                asked = asked or _second().submit(self._worded, said, where, depth)
+                asked = asked or _second().submit(self._words, said, where, depth)
                 near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
-                self._chunks([place for place, _ in near])
                 words, asked = asked.result(), None
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}
@@ -230,28 +229,28 @@ class LanceStore:
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
-    def _worded(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
-        """``_words``, with their chunks read: what each search found is read while the other is still looking."""
-        found = self._words(said, where, depth)
-        self._chunks([place for place, _ in found])
-        return found
-
     def _words(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
         if not said:
             return []
         query = self._table().search(" ".join(said), query_type="fts", fts_columns="search_text").where(where, prefilter=True)
-        found = query.select(["_score"]).with_row_id(True).limit(depth).to_arrow()
-        return list(zip(found["_rowid"].to_pylist(), found["_score"].to_pylist(), strict=True))
+        found = query.select(["chunk", "_score"]).with_row_id(True).limit(depth).to_arrow()
+        return list(zip(self._brought(found), found["_score"].to_pylist(), strict=True))
 
     def _vectors(self, vector: Sequence[float], where: str, depth: int, visible: int, exact: bool) -> list[Hit]:
         query = self._table().search(list(vector), query_type="vector", vector_column_name="vector").distance_type("cosine")
         query = query.where(where, prefilter=True)
         query = query.bypass_vector_index() if exact else query.nprobes(_ALL_PARTITIONS).refine_factor(_REFINE).ef(_REACH * depth)
-        found = query.select(["_distance"]).with_row_id(True).limit(depth).to_arrow()
+        found = query.select(["chunk", "_distance"]).with_row_id(True).limit(depth).to_arrow()
         if not exact and found.num_rows < min(depth, visible):
             # The graph gave fewer than there are: a short list is a wrong one.
             return self._vectors(vector, where, depth, visible, True)
-        return [(at, 1.0 - far) for at, far in zip(found["_rowid"].to_pylist(), found["_distance"].to_pylist(), strict=True)]
+        return [(at, 1.0 - far) for at, far in zip(self._brought(found), found["_distance"].to_pylist(), strict=True)]
+
+    def _brought(self, found: Any) -> list[int]:
+        """Where the rows of a reply lie. Their chunks came along, so that nothing is asked twice, and while the other search is still looking."""
+        places: list[int] = found["_rowid"].to_pylist()
+        self._keep({place: unpacked(found["chunk"][at].as_py()) for at, place in enumerate(places) if place not in self._held})
+        return places
 
     def _chunks(self, places: list[int]) -> dict[int, Chunk]:
         """The chunks at these places, each read once."""
@@ -264,12 +263,15 @@ class LanceStore:
             else:
                 rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
                 read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
-            if len(held) + len(read) > _HELD:
-                # A new one: another thread may be reading the old.
-                held = self._held = {}
-            held.update(read)
+            self._keep(read)
             found |= read
         return found
+
+    def _keep(self, read: dict[int, Chunk]) -> None:
+        if len(self._held) + len(read) > _HELD:
+            # A new one: another thread may be reading the old.
+            self._held = {}
+        self._held.update(read)
 
 
 def _share(text: str, said: Sequence[str], best: Sequence[Chunk]) -> float:

@@ -7,12 +7,17 @@ from typing import Any
 
 
 def connect(uri: str) -> Any:
-    """The database at a folder or an object store URI.
+    """The database at a folder or an object store URI."""
+    return load().connect(uri)
 
-    LanceDB keeps two cores for reading and computes with the others: on a machine of two, with one thread, however many questions there are. It is told to
-    compute with all, unless ``LANCE_CPU_THREADS`` says otherwise.
+
+def load() -> Any:
+    """LanceDB itself, which takes a while the first time.
+
+    It keeps two cores for reading and computes with the others: on a machine of two, with one thread, however many questions there are. It is told
+    to compute with all, unless ``LANCE_CPU_THREADS`` says otherwise.
     """
     os.environ.setdefault("LANCE_CPU_THREADS", str(os.cpu_count() or 1))
     import lancedb
 
-    return lancedb.connect(uri)
+    return lancedb

@@ -12,7 +12,7 @@ from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
 from pipelines.index.store.rows import unpacked
-from pipelines.index.store.terms import codes, terms
+from pipelines.index.store.terms import codes, term_set, terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
@@ -279,4 +279,4 @@ def _share(text: str, said: Sequence[str], best: Sequence[Chunk]) -> float:
     It depends on texts alone that the asker may read.
     """
     asked, tongue = set(said), language(text)
-    return max((len(asked.intersection(terms(one.passage))) / len(asked) / (1 if one.lang == tongue else 2) for one in best), default=0.0)
+    return max((len(asked & term_set(one.passage)) / len(asked) / (1 if one.lang == tongue else 2) for one in best), default=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pipelines.index.chunks import search_form
 
@@ -12,6 +13,9 @@ _RUN = re.compile(r"[^\W_]+")
 _CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,4})[-_\u2010-\u2015\u2212ー]([0-9]{2,6})(?![a-z0-9])")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〆ー]+")
 _KANJI = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〆]")
+
+#: Passages whose terms are remembered: the same ones are found again and again.
+_READ = 4096
 
 
 def terms(text: str) -> list[str]:
@@ -36,6 +40,13 @@ def terms(text: str) -> list[str]:
     return found + _codes(plain)
 
 
+@lru_cache(_READ)
+def term_set(text: str) -> frozenset[str]:
+    """``terms``, each once: of a passage that many questions find."""
+    return frozenset(terms(text))
+
+
+@lru_cache(_READ)
 def codes(text: str) -> frozenset[str]:
     """The codes that a text names, however their parts are joined.
 

@@ -134,8 +134,8 @@ class Api:
 class Tenant:
     """The two interfaces of one tenant. ``rest`` is None without a certificate: SharePoint refuses app tokens bought with a secret.
 
-    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire. ``controlled`` is what was
-    found out of sites by their ids: whether they granted this app full control; ``readings`` what the streams of a run share.
+    ``governor`` is the gate of both, and of whatever else is asked of the tenant; None in tests of the wire. ``readings`` is what the streams
+    of a run share.
     """
 
     system: str
@@ -144,7 +144,6 @@ class Tenant:
     graph: Api
     rest: Api | None
     governor: Governor | None = None
-    controlled: dict[str, bool] = field(default_factory=dict[str, bool])
     readings: Readings = field(default_factory=Readings)
 
     def id(self) -> str:

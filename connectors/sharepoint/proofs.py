@@ -1,7 +1,7 @@
 """What an app may do here, as far as its tokens and the sites prove it; what they do not prove is said, never assumed.
 
 Roles stand in the token that is held anyway, those for Graph in one and those for SharePoint in the other. Only what Sites.Selected means
-for a site is asked of it, once a connector: sites are those that are configured, they are never looked for.
+for a site is asked of it: sites are those that are configured, they are never looked for.
 https://learn.microsoft.com/onedrive/developer/rest-api/concepts/scan-guidance
 """
 
@@ -92,10 +92,8 @@ def _of_site(tenant: Tenant, path: str) -> Proof:
 
 
 def _controls(tenant: Tenant, site: Site) -> bool:
-    """Whether the site granted this app full control, asked once."""
-    if site.id not in tenant.controlled:
-        tenant.controlled[site.id] = _granted_by_graph(tenant, site) or _granted_by_rest(tenant, site)
-    return tenant.controlled[site.id]
+    """Whether the site granted this app full control, as the run shares it."""
+    return tenant.readings.once(("controlled", site.id), lambda: _granted_by_graph(tenant, site) or _granted_by_rest(tenant, site))
 
 
 def _granted_by_graph(tenant: Tenant, site: Site) -> bool:

@@ -65,6 +65,8 @@ class SoapConnector:
 
     def describe(self, stream: Stream) -> Schema:
         spec, client = self._of(stream)
+        # What the streams before it in a run showed of the time is no watermark of a stream that was not read yet.
+        self._newest.clear()
         contract = self.readings.once(("contract", spec.service), lambda: client.contract(refresh=True))
         self._clock = self._services.server_time
         chosen = schema.operation(contract, spec.operation, client.config.wsdl)
@@ -143,8 +145,8 @@ class SoapConnector:
 
     def watermark(self) -> datetime:
         """The ``Date`` header of a fresh answer; right after ``describe`` that of its documents, which came before any row. Where a server
-        sends none, the newest update time that this connector saw in every stream it pulled (the smallest of them: it stands on the
-        source's own clock and is never too late), else 1970: read everything again.
+        sends none, the newest update time that this connector saw in every stream it pulled since it last described one (the smallest of
+        them: it stands on the source's own clock and is never too late), else 1970: read everything again.
         """
         clock, self._clock = self._clock, None
         if clock is not None:

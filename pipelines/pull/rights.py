@@ -24,12 +24,14 @@ from pipelines.pull.window import duration, follows_feed
 class Rights:
     """Access as this pull holds it, and what of it changed since the last one.
 
-    ``read_at`` is when it was read, the oldest part of it where a run shares some; ``fresh`` whether by this pull, ``shared`` whether some of
-    it was there before; ``moved`` whether rows must be read anew because of it; ``view_moved`` whether absent rows may only be hidden.
+    ``read_at`` is when it was read, the oldest part of it where a run shares some; nothing that a run shares is taken for it that is not later
+    than ``after``. ``fresh``: whether by this pull, ``shared`` whether some of it was there before; ``moved`` whether rows must be read anew
+    because of it; ``view_moved`` whether absent rows may only be hidden.
     """
 
     access: Access
     read_at: datetime
+    after: datetime
     fresh: bool
     shared: bool = False
     moved: bool = False
@@ -53,14 +55,16 @@ def rights(
     Only a source that fingerprints what decides who sees what (``Access.view``) can say cheaply that its rules stand; others are asked.
     """
     if before is not None and not anew and _stands(contract, live, before, now):
-        return Rights(_stored(warehouse, stream, before), datetime.fromisoformat(before.access_at or ""), fresh=False)
-    # What a run shares may not be older than the contract lets rights become, nor than what another run read for this stream meanwhile.
-    oldest = now if anew else now - duration(contract.access.refresh)
-    if before is not None and before.access_at is not None:
-        oldest = max(oldest, datetime.fromisoformat(before.access_at))
-    with _shared(connector, after=oldest) as used:
+        read_at = datetime.fromisoformat(before.access_at or "")
+        return Rights(_stored(warehouse, stream, before), read_at, read_at, fresh=False)
+    # What a run shares may not be older than the contract lets rights become, nor than what another run read for this stream meanwhile. That
+    # run dates its rights by its beginning, and read them at some time before it published.
+    after = now if anew else now - duration(contract.access.refresh)
+    if before is not None:
+        after = max(after, datetime.fromisoformat(before.published_at))
+    with _shared(connector, after) as used:
         access = connector.access(stream)
-    found = Rights(access, used.oldest or now, fresh=True, shared=used.oldest is not None)
+    found = Rights(access, used.oldest or now, after, fresh=True, shared=used.oldest is not None)
     if before is None:
         return found
     view_moved = bool(access.view and before.view and access.view != before.view)
@@ -104,7 +108,7 @@ def with_derived(
     wanted = sorted((rows | columns | moved) - named)
     if not wanted:
         return rights
-    with _shared(connector, after=None if rights.fresh else rights.read_at) as used:
+    with _shared(connector, rights.after) as used:
         resolved = connector.scopes(stream, wanted)
     read_at = min(rights.read_at, used.oldest or rights.read_at)
     return replace(rights, access=replace(rights.access, scopes=(*kept, *resolved)), read_at=read_at)
@@ -132,7 +136,7 @@ def unannounced(rights: Rights, stream: Stream, warehouse: Warehouse, restated: 
 
 
 @contextmanager
-def _shared(connector: Connector, *, after: datetime | None) -> Generator[Used]:
+def _shared(connector: Connector, after: datetime) -> Generator[Used]:
     """What of the readings asked for in the block the run had made before; those not made ``after`` are made anew."""
     if isinstance(connector, Shares):
         with connector.readings.watched(after) as used:

@@ -22,25 +22,27 @@ Scored = tuple[str, float]
 def fuse(
     words: Sequence[Scored], near: Sequence[Scored], weights: Weights, held: Mapping[str, float] | None = None, share: float = 1.0
 ) -> list[Scored]:
-    """All ids of both lists, best first, each with its fused score (0 to 1, rounded). Of equal scores the smaller id comes first.
+    """All ids of both lists, best first, each with its fused score (0 to 1, rounded); a list without a weight adds none. Of equal scores what
+    holds more codes comes first, then the smaller id.
 
     An id that a list lacks gets nothing from it. ``share`` is how much of the question the best of the word search holds: the less, the less
-    words count (``trust``). Where the question names codes, ``held`` says which share of them each id holds, and counts for
-    as much as both lists together: who names a part asks for that part, and forty records that differ in nothing else are all as near.
-    Scores are rounded after the order is made.
+    words count (``trust``). What they alone found stays, with nothing: it may hold the code, or be all that may be shown. Where the question
+    names codes, ``held`` says which share of them each id holds, and counts for as much as both lists together: who names a part asks for that
+    part, and forty records that differ in nothing else are all as near. Scores are rounded after the order is made.
     """
     scaled = _by_rank if weights.method == "rrf" else _by_score
     # Who weighs words alone has nothing else to go by.
     lexical = weights.lexical * (trust(share) if weights.vector else 1.0)
     whole = lexical + weights.vector
     fused: dict[str, float] = {}
-    for weight, ranked in ((lexical, words), (weights.vector, near)):
-        if weight:
+    for given, weight, ranked in ((weights.lexical, lexical, words), (weights.vector, weights.vector, near)):
+        if given:
             for name, value in scaled(ranked).items():
                 fused[name] = fused.get(name, 0.0) + weight / whole * value
-    if held:
-        fused = {name: (score + held.get(name, 0.0)) / 2 for name, score in fused.items()}
-    order = sorted(fused.items(), key=lambda item: (-item[1], item[0]))
+    named = held or {}
+    if named:
+        fused = {name: (score + named.get(name, 0.0)) / 2 for name, score in fused.items()}
+    order = sorted(fused.items(), key=lambda item: (-item[1], -named.get(item[0], 0.0), item[0]))
     return [(name, round(score, DIGITS)) for name, score in order]
 
 

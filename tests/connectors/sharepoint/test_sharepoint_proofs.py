@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sharepoint_world import GRAPH, HOST, Table, tenant
 
 from connectors.messages import told
+from connectors.readings import SPAN, Readings
 from connectors.sharepoint.places import Site
 from connectors.sharepoint.proofs import FRESHNESS, proofs, unproven
 
@@ -73,10 +76,13 @@ def test_a_mask_that_another_role_explains_proves_no_grant() -> None:
     assert unproven(one, SITE) == (FRESHNESS,) and not rest.asked
 
 
-def test_a_site_is_asked_once() -> None:
-    graph = Table({GRANTS: {"value": [grant("fullcontrol")]}})
-    one = asked(graph, roles=["Sites.Selected"])
+def test_a_run_asks_a_site_once_and_a_grant_that_was_taken_away_proves_nothing_for_long() -> None:
+    graph, now = Table({GRANTS: {"value": [grant("fullcontrol")]}}), [datetime(2026, 11, 21, tzinfo=UTC)]
+    one = replace(asked(graph, roles=["Sites.Selected"]), readings=Readings(lambda: now[0]))
     assert [unproven(one, SITE) for _ in range(3)] == [()] * 3 and len(graph.asked) == 1
+    graph[GRANTS] = {"value": [grant("read")]}
+    now[0] += SPAN
+    assert unproven(one, SITE) == (FRESHNESS,)
 
 
 def test_every_proof_is_told_and_only_hidden_members_are_not_needed() -> None:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pyarrow as pa
 from soap_fake import EMPTY, WSDL_URL, Fake, part, reply, stream
 
-from connectors.protocol import Stream
+from connectors.protocol import Column, Stream, Window
 from connectors.readings import Readings
 from connectors.soap.config import Config
 from connectors.soap.connector import SoapConnector
@@ -73,3 +74,14 @@ def test_roles_that_changed_are_seen_by_the_next_run() -> None:
     assert roles(one, told)
     fake.answers[:] = listing(SELLER).answers
     assert roles(one, told) and not roles(opened(fake), told)
+
+
+def test_of_a_server_that_tells_no_time_what_one_stream_showed_says_nothing_of_the_next() -> None:
+    """Dates of the first lie ahead: the second, which was not read yet, would go on from there."""
+    one = opened(Fake(reply(part("A", "<Modified>2036-11-01T09:00:00Z</Modified>")), EMPTY))
+    first = stream(Column("modified", "Modified", pa.timestamp("us", "UTC")), cursor="modified")
+    one.describe(first)
+    list(one.pull(first, Window()))
+    assert one.watermark() == datetime(2036, 11, 1, 9, tzinfo=UTC)
+    one.describe(replace(first, name="b"))
+    assert one.watermark() == datetime(1970, 1, 1, tzinfo=UTC)

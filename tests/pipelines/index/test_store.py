@@ -238,6 +238,38 @@ def test_of_records_that_differ_in_a_code_alone_the_one_that_is_named_comes_firs
     assert ask(made, "測定点7 寸法", EVERYONE)[0] == "plain"
 
 
+#: A long question in another language than the text: of its terms the text holds next to nothing, so that words alone are not believed.
+_FOREIGN = "which measuring record tells about runout flatness parallelism roundness and surface finish for unit QD-00777 please"
+
+
+def _pointing(made: LanceStore, chunks: list[Chunk], far: Callable[[Chunk], bool]) -> list[float]:
+    """Write the chunks so that those that are ``far`` point away from the question, whose vector comes back."""
+    vectors = np.zeros((len(chunks), Hashed.dim), np.float32)
+    for at, one in enumerate(chunks):
+        vectors[at, 0], vectors[at, 1] = (-1.0, 0.1) if far(one) else (1.0, at / 1000)
+    made.write(chunks, vectors)
+    return [1.0, *[0.0] * (Hashed.dim - 1)]
+
+
+@pytest.mark.parametrize("exact_limit", [EXACT_LIMIT, 20])
+def test_a_named_code_comes_first_however_little_else_of_a_foreign_question_its_text_holds(tmp_path: Path, exact_limit: int) -> None:
+    named = chunk("named", "QD-00777 測定記録", [EVERYONE])
+    chunks = [named, *(chunk(f"n{at}", f"会議の予定です {at}", [EVERYONE]) for at in range(80))]
+    made = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit)
+    vector = _pointing(made, chunks, lambda one: one is named)
+    assert made.search(_FOREIGN, vector, frozenset({EVERYONE}), 5, anything).ranked[0].chunk.id == "named"
+
+
+def test_where_all_that_is_near_is_refused_words_that_are_hardly_believed_still_answer(tmp_path: Path) -> None:
+    allowed = chunk("allowed", "finish 測定記録", [EVERYONE])
+    chunks = [allowed, *(chunk(f"n{at}", f"会議の予定です {at}", [EVERYONE]) for at in range(80))]
+    made = LanceStore(str(tmp_path), "t", Hashed.dim)
+    vector = _pointing(made, chunks, lambda one: one is allowed)
+    question = _FOREIGN.replace("QD-00777", "seven")
+    found = made.search(question, vector, frozenset({EVERYONE}), 1, lambda one: one.id == "allowed")
+    assert [one.chunk.id for one in found.ranked] == ["allowed"]
+
+
 def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) -> None:
     made = store([chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)], exact_limit=20)
     asked = [(f"点検 {n}", (EVERYONE, QUALITY)[n % 2]) for n in range(24)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,15 +41,22 @@ class Shared(Source):
 
     readings: Readings = field(default_factory=Readings)
     told: str = "rules-1"
+    member: str = "user:books/before"
+    before_access: Callable[[], None] = lambda: None
     read: int = 0
     closed: int = 0
 
     def access(self, stream: Stream) -> Access:
         def ask() -> Access:
+            self.before_access()
             self.read += 1
             return Access((Scope("all", "all", ("everyone:books",)),), (), (), view=self.told)
 
         return self.readings.once("rights", ask)
+
+    def scopes(self, stream: Stream, ids: Collection[str]) -> tuple[Scope, ...]:
+        member = self.readings.once("directory", lambda: self.member)
+        return tuple(Scope(one, one, (member,)) for one in ids)
 
     def close(self) -> None:
         self.closed += 1
@@ -124,6 +132,41 @@ def test_rights_never_go_back_to_what_was_read_before_another_run_read_them_for_
     assert life.pull().succeeded
     record = Warehouse(life.project.root).published(STREAM)
     assert record is not None and (record.view, life.read_at) == ("rules-2", life.clock.at)
+
+
+def test_a_reading_made_while_another_run_pulled_the_stream_does_not_take_its_rights_back(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    assert life.pull().succeeded
+    life.begin(minutes=120)
+    # That run had begun before this one read the rights for another stream, and read them after they had moved.
+    other, shared = Ticking(), life.source.readings
+    other.at = life.clock.at - timedelta(seconds=10)
+
+    def slowly() -> None:
+        other.at = life.clock.at + timedelta(seconds=20)
+
+    life.source.told, life.source.readings, life.source.before_access = "rules-2", Readings(), slowly
+    assert pull(life.project, Request(STREAM), other, connector=life.source).succeeded
+    life.source.readings, life.source.before_access = shared, lambda: None
+    # So that rights are not carried on.
+    life.source.revision = "2"
+    assert life.pull().succeeded
+    record = Warehouse(life.project.root).published(STREAM)
+    assert record is not None and (record.view, life.read_at) == ("rules-2", life.clock.at)
+
+
+@pytest.mark.parametrize("request_of", [{}, {"full": True}])
+def test_a_scope_that_rows_make_is_resolved_by_nothing_older_than_the_rights_themselves(tmp_path: Path, request_of: dict[str, Any]) -> None:
+    life = Life(tmp_path, access={"from": "source", "refresh": "PT1M"})
+    life.begin()
+    life.source.scopes(Stream("books", "other", {}, (), ()), ["own?1"])
+    life.source.rows = {1: Row("部品1", scope="own?1")}
+    life.source.member = "user:books/after"
+    assert life.pull(seconds=90, **request_of).succeeded
+    scopes = Warehouse(life.project.root).read("scopes", STREAM)
+    assert scopes is not None
+    assert {row["scope"]: row["principals"] for row in scopes.to_pylist()}["own?1"] == ["user:books/after"]
+    assert life.read_at == life.clock.at
 
 
 def test_before_rows_are_taken_for_deleted_what_decides_our_view_is_asked_now_and_not_of_the_run(tmp_path: Path) -> None:

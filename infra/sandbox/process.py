@@ -26,6 +26,8 @@ from infra.sandbox.state import Running, SandboxError, Server, read_state, setti
 
 DEFAULT_PORT = 18080
 START_SECONDS = 60.0
+#: So often free ports are looked for.
+_TRIES = 3
 STOP_SECONDS = 10.0
 #: Servers that also listen for clients with a certificate.
 WITH_CLIENT_PORT = frozenset({"kintone"})
@@ -34,6 +36,10 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _children: dict[int, subprocess.Popen[bytes]] = {}
 #: Loopback must never go through a proxy that the environment names.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class PortLost(SandboxError):
+    """A port that was free when it was chosen was another program's when the server asked for it."""
 
 
 def up(
@@ -57,7 +63,12 @@ def up(
                 raise SandboxError(f"the sandbox in {home} runs without {', '.join(sorted(missing))}; stop it first, then start it again")
             return found
         _stop(home)
-        return _start(home, origin=origin or datetime.now(UTC), seed=seed, base_port=base_port, only=only)
+        started = origin or datetime.now(UTC)
+        for _ in range(_TRIES - 1 if base_port == 0 else 0):
+            # A free port is found and let go, and until the server takes it another program may.
+            with contextlib.suppress(PortLost):
+                return _start(home, origin=started, seed=seed, base_port=0, only=only)
+        return _start(home, origin=started, seed=seed, base_port=base_port, only=only)
 
 
 def status(home: Path) -> Running | None:
@@ -206,7 +217,10 @@ def _wait_until_it_answers(known: Running, one: Server, deadline: float) -> None
     log = _log(known.home, one.name)
     while time.monotonic() < deadline:
         if not _alive(one.pid):
-            raise SandboxError(f"the sandbox's {one.name} server stopped while starting. Its last lines:\n{_tail(log)}")
+            lost = "address already in use" in _tail(log, 200)
+            raise (PortLost if lost else SandboxError)(
+                f"the sandbox's {one.name} server stopped while starting. Its last lines:\n{_tail(log)}"
+            )
         if _control(known, one, "clock", {}, timeout=5.0) is not None and all(
             _connects(port) for port in (one.https_port, one.client_port) if port
         ):

@@ -97,3 +97,23 @@ def test_asking_a_sandbox_that_does_not_run_says_how_to_start_one(tmp_path: Path
     with pytest.raises(process.SandboxError, match="fortnight sandbox up"):
         process.describe(tmp_path)
     process.down(tmp_path / "never-made")
+
+
+def test_a_free_port_that_somebody_else_took_meanwhile_is_looked_for_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = process._ports  # pyright: ignore[reportPrivateUsage]  # what chooses them
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        chosen: list[int] = []
+
+        def unlucky(base_port: int, only: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
+            found = free(base_port, only)
+            chosen.append(1)
+            return found if len(chosen) > 1 else {name: (taken.getsockname()[1], *rest) for name, (_, *rest) in found.items()}
+
+        monkeypatch.setattr(process, "_ports", unlucky)
+        try:
+            running = process.up(tmp_path, origin=ORIGIN, base_port=0, only=("kintone",))
+            assert process.status(tmp_path) == running and len(chosen) == 2
+        finally:
+            process.down(tmp_path)

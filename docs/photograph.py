@@ -112,6 +112,8 @@ def tried_again(project: Project) -> str:
         for run in runs:
             if instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_RESTARTED):
                 return run.run_id
+    if not runs:
+        raise SystemExit(f"{project.folder} has no run of the ERP. Live days first: fortnight simulate --home {project.folder}.")
     return runs[0].run_id
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from headless import NAMES, Browser
+from headless import Browser
+
+from docs.photograph import BROWSERS
 
 # The small project is written by the tests of the Dagster side; this folder only looks at it.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "pipelines" / "defs"))
@@ -26,9 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's path. On a machine without one these tests are skipped and say so; in CI that is red."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        said = f"no browser found (looked for {', '.join(NAMES)}): install chromium to see what an operator sees"
+        said = f"no browser found (looked for {', '.join(BROWSERS)}): install chromium to see what an operator sees"
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)

@@ -8,21 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-    "--window-size=1600,1100",
-    "--virtual-time-budget=15000",
-)
+from docs.photograph import FLAGS
+
+SIZE = "--window-size=1600,1100"
 
 
 @dataclass(frozen=True)
@@ -50,5 +38,5 @@ class Browser:
         return target
 
     def _run(self, path: str, what: str) -> str:
-        command = [self.binary, *FLAGS, f"--user-data-dir={self.folder / 'profile'}", what, self.base + path]
+        command = [self.binary, *FLAGS, SIZE, f"--user-data-dir={self.folder / 'profile'}", what, self.base + path]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

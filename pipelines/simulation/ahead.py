@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from threading import Thread
+
+#: In the order in which a lived day would come to them.
+_SLOW = ("dagster", "deltalake", "great_expectations.expectations", "pandas")
 
 
 def load_ahead() -> None:
@@ -11,13 +15,8 @@ def load_ahead() -> None:
 
 
 def _load() -> None:
-    # The order in which a lived day would come to them.
-    import dagster
-    import deltalake
-    import great_expectations.expectations as rules
-    import pandas
-
     from pipelines.index.store import engine
 
-    del dagster, deltalake, rules, pandas
+    for name in _SLOW:
+        importlib.import_module(name)
     engine.load()

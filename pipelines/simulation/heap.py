@@ -11,7 +11,7 @@ _KEPT = 256 * 1024 * 1024
 
 
 def keep_memory() -> None:
-    """Let Arrow and the C library hold on to memory. A day is hundreds of short reads and writes, and each would have its pages cleared anew.
+    """Let Arrow and the C library hold on to memory. A day is many short reads and writes, and each would have its pages cleared anew.
 
     Where the C library is another one, nothing of it is changed.
     """

@@ -82,7 +82,7 @@ class LanceStore:
         return self._open
 
     def _warmed(self) -> None:
-        """Read the list indexes, once. An empty table has none."""
+        """Read the indexes that questions come to, once: of a small table the lists of readers alone. An empty table has none."""
         if not self._warm:
             made = {str(index.name) for index in self._table().list_indices()}
             for name in _WARM_LARGE if self._near is None else _WARM:

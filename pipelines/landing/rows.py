@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from connectors.keys import exact, key_text
+from connectors.keys import key_text
 from connectors.protocol import OP, SCOPE, SOURCE_VERSION
+from pipelines.landing.canonical import canonical
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_canonical = msgspec.json.Encoder(order="sorted", decimal_format="string")
 
 KEY = "_key"
 ROW_HASH = "_row_hash"
@@ -60,29 +57,8 @@ def keys_of(batch: pa.RecordBatch, key: Sequence[str]) -> list[str]:
 
 
 def row_hashes(batch: pa.RecordBatch, columns: Sequence[str]) -> list[str]:
-    """SHA-256 of each row's canonical JSON: sorted names, decimals as their text, instants as ISO 8601, numbers that are
-    none (NaN, infinities) as an object no other value can be, in structs and lists, too."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    rows = batch.select(list(columns)).to_pylist()
-    for name in columns:
-        kind = batch.schema.field(name).type
-        if pa.types.is_floating(kind):
-            odd = pc.indices_nonzero(pc.invert(pc.fill_null(pc.is_finite(batch.column(name)), True))).to_pylist()
-        else:
-            odd = range(len(rows)) if _has_floats(kind) else ()
-        for at in odd:
-            rows[at][name] = exact(rows[at][name])
-    return [hashlib.sha256(_canonical.encode(row)).hexdigest() for row in rows]
-
-
-def _has_floats(kind: pa.DataType) -> bool:
-    """Whether a nested type has floating numbers anywhere inside."""
-    import pyarrow as pa
-
-    inner = [kind.field(at).type for at in range(kind.num_fields)]
-    return any(pa.types.is_floating(one) or _has_floats(one) for one in inner)
+    """SHA-256 of each row's canonical JSON (``canonical``)."""
+    return [hashlib.sha256(row).hexdigest() for row in canonical(batch, columns)]
 
 
 def stamped(batch: pa.RecordBatch, schema: pa.Schema, keys: list[str], hashes: list[str], stamp: Stamp) -> pa.RecordBatch:

@@ -251,9 +251,9 @@ class CachedEmbedder:
             others = held.filter(pc.invert(pc.and_(pc.equal(held["model"], self.model_id), pc.equal(held["revision"], self.revision))))
             ours = pa.concat_tables([others, ours]) if others.num_rows else ours
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A killed save leaves the old file whole.
+        # A killed save leaves the old file whole. Nobody asks for a least or a greatest vector, and to find them took longer than all the rest.
         beside = self._path.with_suffix(".saving")
-        pq.write_table(ours, beside, compression="zstd", use_dictionary=["model", "revision"])
+        pq.write_table(ours, beside, compression="zstd", use_dictionary=["model", "revision"], write_statistics=False)
         beside.replace(self._path)
         return len(digests)
 

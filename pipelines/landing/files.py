@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 SIZE = 8 * 1024 * 1024
 #: What Delta's own writer is told: it counts bytes before they are packed.
 UNPACKED = 4 * SIZE
-#: Of these columns the log keeps least and greatest values. Delta's own default, the first 32 columns, would miss ``_key`` in a wide stream.
-SETTINGS = {
-    "delta.dataSkippingStatsColumns": f"{KEY},{OP}",
-    # A release reads the version it names for as long as it stands: Delta would forget how to after thirty days.
-    "delta.enableExpiredLogCleanup": "false",
-    # To open a table is to read its log from the last checkpoint on, commit by commit, each a request to an object store; a pull opens many.
-    "delta.checkpointInterval": "10",
-}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipelines.landing.files import UNPACKED, DataFile, Files
 from pipelines.landing.log import signed
 from pipelines.landing.rewrite import rewrite
 from pipelines.landing.rows import KEY, ROW_HASH
+from pipelines.landing.settings import set_anew
 from pipelines.landing.shapes import joined, misfit, retyped, shaped
 
 if TYPE_CHECKING:
@@ -79,9 +80,11 @@ def merge(store: ObjectStore, folder: str, table: DeltaTable, batches: Iterable[
     if wanted is None or _nested(stored, wanted) or changes.bytes > AT_ONCE:
         _write_anew(table, found, changes, retyped(stored, schema), by)
         return replace(counted, rewritten=counted.files)
-    if wanted.names != stored.names:
+    wider = wanted.names != stored.names
+    if wider:
         _widen(table, wanted, stored, by)
         table.update_incremental()
+    if set_anew(table, by) or wider:
         found = Files(table)
     rows = shaped(pa.Table.from_batches(list(changes.rows()), schema), wanted)
     rewritten, written = rewrite(store, folder, table, found, rows, {file.path: changes.stay(file) for file in found.all}, by)

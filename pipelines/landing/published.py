@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -101,12 +102,18 @@ def read_record(store: ObjectStore, stream: str, number: int) -> Published:
 
     place = f"{_folder(stream)}/{number:08d}.json"
     try:
-        record = Published.model_validate_json(bytes(obstore.get(store, place).bytes()))
+        record = _parsed(bytes(obstore.get(store, place).bytes()))
     except ValidationError as error:
         raise AnswerIsNo("landing.record_unreadable", stream=stream, place=place, reason=str(error).splitlines()[0]) from error
     if record.number != number or record.stream != stream:
         raise AnswerIsNo("landing.record_unreadable", stream=stream, place=place, reason=f"{record.stream} {record.number}")
     return record
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: bytes) -> Published:
+    # A pull looks at the newest record a dozen times. It is fetched each time, and understood once.
+    return Published.model_validate_json(text)
 
 
 def newest(store: ObjectStore, stream: str) -> Published | None:

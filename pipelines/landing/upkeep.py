@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import AnswerIsNo
 from connectors.protocol import OP
-from pipelines.landing.files import SETTINGS, SIZE, UNPACKED, DataFile, Files
+from pipelines.landing.files import SIZE, UNPACKED, DataFile, Files
 from pipelines.landing.generations import number_of
 from pipelines.landing.log import signed
 from pipelines.landing.published import Published, numbers, read_record
 from pipelines.landing.rewrite import commit_files, put_files
 from pipelines.landing.rows import KEY
+from pipelines.landing.settings import set_anew
 from pipelines.landing.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -73,11 +74,9 @@ def compact(warehouse: Warehouse, stream: str, at: datetime) -> Compacted:
         done: dict[str, tuple[int, int]] = {}
         for table, found in warehouse.tables(stream).items():
             before = len(found.file_uris())
-            changed = {name: value for name, value in SETTINGS.items() if found.metadata().configuration.get(name) != value}
             history = number_of(table) is not None
-            if changed and (history or table == "current"):
-                found.alter.set_table_properties(changed, commit_properties=signed(warehouse.by))
-            elif not (_entangled(Files(found).all) if table == "current" else history and _small(found) > _MANY * _MANY):
+            told = (history or table == "current") and set_anew(found, warehouse.by)
+            if not told and not (_entangled(Files(found).all) if table == "current" else history and _small(found) > _MANY * _MANY):
                 continue
             if table == "current" and _entangled(Files(found).all):
                 _sort(warehouse, stream, found)

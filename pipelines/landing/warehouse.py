@@ -13,7 +13,7 @@ import uuid_utils
 
 from connectors.errors import AnswerIsNo
 from connectors.protocol import OP
-from pipelines.landing.files import SETTINGS, UNPACKED, Files
+from pipelines.landing.files import UNPACKED, Files
 from pipelines.landing.generations import generation, in_order, number_of, whole
 from pipelines.landing.handles import Handles
 from pipelines.landing.labels import relabel
@@ -22,6 +22,7 @@ from pipelines.landing.merge import Merged, merge
 from pipelines.landing.provenance import above, others, refuse
 from pipelines.landing.published import Published, newest, open_store, publish, store_options
 from pipelines.landing.rows import KEY, fingerprint
+from pipelines.landing.settings import settings
 from pipelines.landing.shapes import joined, shaped
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ class Warehouse:
             mode="append",
             schema_mode="merge",
             storage_options=store_options(self.root),
-            configuration=SETTINGS if found is None or name != found[0] else None,
+            configuration=settings(shape) if found is None or name != found[0] else None,
             target_file_size=UNPACKED,
             commit_properties=signed(self.by),
         )

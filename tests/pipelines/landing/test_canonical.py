@@ -22,7 +22,8 @@ SCALARS: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.uint64(): st.integers(0, 2**64 - 1),
     pa.float64(): st.floats() | st.sampled_from([1e16, 1e-7, 5e-324]),
     pa.float32(): st.floats(width=32),
-    pa.decimal128(38, 12): st.decimals(Decimal("-9e25"), Decimal("9e25"), places=12) | st.sampled_from([Decimal("0E-12"), Decimal("1E-12")]),
+    pa.decimal128(38, 12): st.decimals(Decimal("-9e25"), Decimal("9e25"), places=12)
+    | st.sampled_from([Decimal("0E-12"), Decimal("1E-12")]),
     pa.decimal128(16, 4): st.decimals(-(10**11), 10**11, places=4),
     pa.decimal128(9, 0): st.decimals(-999_999_999, 999_999_999, places=0),
     pa.timestamp("us", tz="UTC"): INSTANTS.map(lambda at: at.replace(tzinfo=UTC)) | st.just(datetime(2026, 11, 4, 20, tzinfo=UTC)),
@@ -40,7 +41,9 @@ def _nested() -> st.SearchStrategy[tuple[pa.DataType, st.SearchStrategy[Any]]]:
 
     def deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         lists = inner.map(lambda one: (pa.list_(one[0]), st.lists(one[1], max_size=3) | st.none()))
-        structs = st.lists(st.tuples(st.sampled_from(["b", "a", '品"名', "Ａ"]), inner), min_size=1, max_size=3, unique_by=lambda one: one[0]).map(
+        structs = st.lists(
+            st.tuples(st.sampled_from(["b", "a", '品"名', "Ａ"]), inner), min_size=1, max_size=3, unique_by=lambda one: one[0]
+        ).map(
             lambda found: (
                 pa.struct([(name, kind) for name, (kind, _) in found]),
                 st.fixed_dictionaries({name: values for name, (_, values) in found}) | st.none(),
@@ -68,7 +71,9 @@ def test_column_by_column_a_row_reads_as_it_does_by_itself(batch: pa.RecordBatch
 
 
 def test_many_rows_read_as_few_do() -> None:
-    batch = pa.record_batch({"品名": pa.array([f"軸受 {at}" for at in range(1_000)]), "size": pa.array([Decimal(at) for at in range(1_000)])})
+    batch = pa.record_batch(
+        {"品名": pa.array([f"軸受 {at}" for at in range(1_000)]), "size": pa.array([Decimal(at) for at in range(1_000)])}
+    )
     few = [row for at in range(0, 1_000, 100) for row in canonical(batch.slice(at, 100), batch.schema.names)]
     assert canonical(batch, batch.schema.names) == few
     assert few[7].decode() == '{"size":"7","品名":"軸受 7"}'

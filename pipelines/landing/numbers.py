@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import FixConfiguration
@@ -73,12 +73,16 @@ def get(store: ObjectStore, stream: str, pull_id: str) -> Kept | None:
     except FileNotFoundError:
         return None
     try:
-        found: Any = json.loads(body)
-        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-            return None
-        return _adapter().validate_json(body)
+        return _parsed(body)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise FixConfiguration("landing.numbers_broken", path=path) from error
+
+
+@lru_cache(maxsize=1024)
+def _parsed(body: bytes) -> Kept | None:
+    # The same green days teach each pull of a stream. They are fetched each time, and understood once.
+    found: Any = json.loads(body)
+    return _adapter().validate_json(body) if isinstance(found, dict) and found.get("schema") == SCHEMA else None
 
 
 def of(store: ObjectStore, stream: str, pull_ids: Iterable[str]) -> Mapping[str, Numbers]:

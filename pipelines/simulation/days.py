@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time as stopwatch
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ from pipelines.clock import SimulatedClock
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, standing
 from pipelines.project import PROJECT_VARIABLE, Project
-from pipelines.simulation.heap import keep_memory, keep_objects
+from pipelines.simulation.heap import keep_memory, keep_objects, let_go
 from pipelines.simulation.home import Note, keep
 from pipelines.simulation.script import WORLD, Decide, Script, Step
 from pipelines.simulation.world import World, events, released, sandbox_of
@@ -91,7 +90,7 @@ def live(run: Run) -> Iterator[Lived]:
             if number == first:
                 keep_objects()
         walk.complete()
-    gc.unfreeze()
+    let_go()
     released(run.home)
 
 

@@ -8,6 +8,8 @@ import gc
 #: ``mallopt(3)`` of the GNU C library: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD.
 _TRIM, _PAD, _MAP = -1, -2, -3
 _KEPT = 256 * 1024 * 1024
+#: Objects between two looks for garbage, and looks between two at older ones: most of what a day makes is gone without being looked for.
+_BETWEEN, _OLDER, _USUAL = 20_000, (20, 20), gc.get_threshold()
 
 
 def keep_memory() -> None:
@@ -28,3 +30,10 @@ def keep_objects() -> None:
     """What the first day loaded stays until the last one, and is no garbage to be looked for among it each few moments."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_BETWEEN, *_OLDER)
+
+
+def let_go() -> None:
+    """The collector as Python has it."""
+    gc.unfreeze()
+    gc.set_threshold(*_USUAL)

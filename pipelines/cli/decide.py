@@ -53,7 +53,7 @@ def exclude(
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Leave a sealed day out of the count: it turns from red to excused, never to green. Needs two persons."""
+    """Leave a sealed day out of the count: it reads as excused, never as green. A red day needs two persons; to take a green one away, one is enough."""
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.evidence.asking import exclusion

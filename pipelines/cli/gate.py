@@ -185,7 +185,7 @@ def what_if(
 
         for name in without or ():
             if name not in policy.streams:
-                raise FixConfiguration("project.unknown_stream", stream=name, known=", ".join(policy.streams))
+                raise FixConfiguration("project.stream_elsewhere", index=index, stream=name, known=", ".join(policy.streams))
         kept = tuple(name for name in policy.streams if name not in (without or ()))
         other = replace(policy, green_days=green_days or policy.green_days, streams=kept)
         then = state_of(book, index, other, today_of(opened, WallClock().now()), replace(history, policy=other.fingerprint()))

@@ -108,6 +108,12 @@ def test_what_if_changes_nothing(promoted: Project):
     assert ledger_of(promoted).head() == before
 
 
+def test_what_if_names_a_stream_that_is_none_of_the_index(promoted: Project):
+    code, told = run(promoted, "gate", "what-if", INDEX, "--without", "kintone/nosuch")
+    assert (code, told["code"]) == (2, "project.stream_elsewhere")
+    assert STREAM in told["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

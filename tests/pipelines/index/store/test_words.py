@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.world import EVERYONE, Hashed, chunk
 from pipelines.index.store import LanceStore, words
 from pipelines.index.store.terms import terms
 from pipelines.index.store.words import words_of
-
-from ..world import EVERYONE, Hashed, chunk
 
 TERM = st.sampled_from(["主", "主軸", "軸受", "sx200", "200", "油", "漏れ", "ß", "é"])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pipelines.index.store import readers, words
+from pipelines.index.store import readers, texts, words
 from pipelines.index.store.best import best
 from pipelines.index.store.engine import second
 from pipelines.index.store.filters import Filters, narrowed
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Rows read at once.
 _SLICE = 8_192
+#: Lists of readers and words, and packed chunks, take so many bytes at most: who reads what stands on every chunk, and may be thousands of names.
+_ROOM = 1_500_000_000
 #: Of so many sets of principals it is remembered what they see, and of so many filters what passes.
 _KNOWN = 256
 #: From so many rows on, words are looked for beside the vectors: below, to hand it over costs more.
@@ -33,13 +35,13 @@ Look = Callable[[int], tuple[list[Hit], list[Hit], bool]]
 
 @dataclass(frozen=True)
 class Version:
-    """All rows of one version: ``rows`` the ids that the table has for them, in order; the others by place. ``chunks`` are held of small ones."""
+    """All rows of one version: ``rows`` the ids that the table has for them, in order; the others by place."""
 
     rows: NDArray[np.int64]
     readers: readers.Readers
     near: Near
     words: words.Words
-    chunks: Any
+    chunks: texts.Texts
 
 
 class Held:
@@ -79,12 +81,10 @@ class Held:
 
         return len(places), lists
 
-    def packed(self, rows: Sequence[int]) -> dict[int, str] | None:
-        """The packed chunks of these rows; None where chunks are not held."""
+    def packed(self, rows: Sequence[int]) -> dict[int, str]:
+        """The packed chunks of these rows."""
         held = self._version
-        if held.chunks is None:
-            return None
-        return dict(zip(rows, held.chunks.take(_at(held.rows, rows)).to_pylist(), strict=True))
+        return {row: held.chunks.text(int(at)) for row, at in zip(rows, _at(held.rows, rows), strict=True)}
 
     def _hits(self, places: list[int], scores: list[float]) -> list[Hit]:
         return list(zip(self._version.rows[places].tolist(), scores, strict=True))
@@ -99,19 +99,17 @@ class Held:
         return passing
 
 
-def held_of(table: Any, exact_limit: int, shortlist: int) -> Held:
-    """Read a whole LanceDB table, or the version of it that is checked out.
+def held_of(table: Any, exact_limit: int, shortlist: int) -> Held | None:
+    """Read a whole LanceDB table, or the version of it that is checked out; None where it turns out to take more room than a version may.
 
-    Of more than ``exact_limit`` rows chunks are left where they are, and of readers who see more than ``shortlist`` not every vector is compared.
+    Of more than ``exact_limit`` rows, not every vector is compared for who sees more than ``shortlist`` of them.
     """
     import numpy as np
-    import pyarrow as pa
 
     count = int(table.count_rows())
-    who, said = readers.Read(), words.Read()
-    rows, vectors, packed = np.empty(count, np.int64), None, list[Any]()
-    names = ["acl", "field_acl", "vector", "search_text", *(["chunk"] if count <= exact_limit else [])]
-    at = 0
+    who, said, chunks = readers.Read(), words.Read(), texts.Read()
+    rows, vectors, at = np.empty(count, np.int64), None, 0
+    names = ["acl", "field_acl", "vector", "search_text", "chunk"]
     for batch in table.search().select(names).with_row_id(True).limit(max(1, count)).to_batches(_SLICE):
         end = at + batch.num_rows
         rows[at:end] = batch["_rowid"].to_numpy()
@@ -120,9 +118,10 @@ def held_of(table: Any, exact_limit: int, shortlist: int) -> Held:
         vectors[at:end] = flat
         who.add(batch["acl"], batch["field_acl"])
         said.add(batch["search_text"])
-        if count <= exact_limit:
-            packed.append(batch["chunk"])
+        chunks.add(batch["chunk"])
         at = end
+        if who.bytes + said.bytes + chunks.bytes > _ROOM:
+            return None
     if at != count:
         raise RuntimeError(f"of {count} rows {at} were read")
     vectors = np.empty((0, 0), np.float32) if vectors is None else vectors
@@ -132,8 +131,8 @@ def held_of(table: Any, exact_limit: int, shortlist: int) -> Held:
         to = np.empty(count, np.int64)
         to[order] = np.arange(count)
         rows, vectors = rows[order], vectors[order]
-    chunks = pa.chunked_array(packed, pa.string()).take(order).combine_chunks() if count <= exact_limit else None
-    return Held(table, Version(rows, who.done(to), near_of(vectors, exact_limit, shortlist), said.done(to), chunks))
+    near = near_of(vectors, exact_limit, shortlist)
+    return Held(table, Version(rows, who.done(to), near, said.done(to), chunks.done(order)))
 
 
 def _at(rows: NDArray[np.int64], found: Any) -> Any:

@@ -269,8 +269,9 @@ class LanceStore:
         found = {at: kept[at] for at in places if at in kept}
         missing = sorted(set(places) - found.keys())
         if missing:
-            packed = self._held.packed(missing) if self._held is not None else None
-            if packed is None:
+            if self._held is not None:
+                packed = self._held.packed(missing)
+            else:
                 told = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow()
                 packed = dict(zip(told["_rowid"].to_pylist(), told["chunk"].to_pylist(), strict=True))
             read = {at: unpacked(text) for at, text in packed.items()}

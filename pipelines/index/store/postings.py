@@ -28,13 +28,17 @@ class Postings:
 
 
 class Gathered:
-    """Lists of names of rows, in their order, taken in a slice at a time: sorting a whole version at once would hold it many times over."""
+    """Lists of names of rows, in their order, taken in a slice at a time: sorting a whole version at once would hold it many times over.
+
+    ``bytes`` is what the lists take so far.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._slices: list[tuple[Any, Any, Any, Any]] = []
         self._sizes: list[Any] = []
         self._rows = 0
+        self.bytes = 0
 
     def add(self, lists: Any) -> None:
         """Take in an Arrow array of lists of texts. Raises RuntimeError for anything else, and where a list or a name is missing."""
@@ -64,11 +68,13 @@ class Gathered:
         pairs.sort()
         first = np.flatnonzero(np.concatenate((np.ones(min(1, len(pairs)), bool), pairs[1:] != pairs[:-1])))
         often = np.minimum(np.diff(first, append=len(pairs)), MOST).astype(np.uint8)
-        code, at = np.divmod(pairs[first], width(max(1, rows)))
+        code, place = np.divmod(pairs[first], width(max(1, rows)))
+        at = (place.astype(np.int64) + self._rows).astype(np.int32)
         ids = np.array([self._ids.setdefault(name, len(self._ids)) for name in names], np.int64)
         held = np.bincount(code.astype(np.int64), minlength=len(names))
-        self._slices.append((ids, held, (at.astype(np.int64) + self._rows).astype(np.int32), often))
+        self._slices.append((ids, held, at, often))
         self._rows += rows
+        self.bytes += (at.itemsize + often.itemsize) * len(at)
 
     def done(self, to: Any = None) -> Postings:
         """All of it; ``to`` gives each row, in the order in which they came, the place that it has (else: that order)."""

@@ -62,6 +62,10 @@ class Read:
         self._acl.add(acl)
         self._field_acl.add(field_acl)
 
+    @property
+    def bytes(self) -> int:
+        return self._acl.bytes + self._field_acl.bytes
+
     def done(self, to: Any = None) -> Readers:
         """All of it; ``to`` as in ``Gathered.done``."""
         return Readers(self._acl.done(to), self._field_acl.done(to))

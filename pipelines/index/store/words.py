@@ -56,6 +56,10 @@ class Read:
 
         self._gathered.add(pc.split_pattern(texts, " "))
 
+    @property
+    def bytes(self) -> int:
+        return self._gathered.bytes
+
     def done(self, to: Any = None) -> Words:
         """All of it; ``to`` as in ``Gathered.done``."""
         import numpy as np

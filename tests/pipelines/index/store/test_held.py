@@ -82,10 +82,11 @@ def test_rows_that_were_brought_forward_are_found_under_their_own_names_and_read
 
     for turned in (False, True):
         made = held.held_of(_Turned(table) if turned else table, 20_000, 10)
+        assert made is not None
         for readers in ({EVERYONE}, {SALES}, {SALES, QUALITY}):
             visible, lists = made.look(["油", "漏れ", "主"], vectors(late[:1])[0].tolist(), frozenset(readers), None, 10)
             rows = sorted(row for row, _ in lists(200)[1])
-            told = made.packed(rows) or {}
+            told = made.packed(rows)
             names = {row: next(name for name in kept if f'"{name}"' in text) for row, text in told.items()}
             assert set(names.values()) == {name for name, one in kept.items() if readers & set(one.acl)} and visible == len(rows)
             assert {names[row] for row, _ in lists(200)[0]} >= ({one.id for one in late} if SALES in readers else set())
@@ -118,6 +119,18 @@ class _TurnedQuery:
     def to_batches(self, size: int) -> Any:
         found = self._query.to_arrow()
         return found.take(list(range(found.num_rows - 1, -1, -1))).combine_chunks().to_batches(size)
+
+
+def test_a_version_that_takes_more_room_than_it_may_is_left_to_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = corpus(120)
+    LanceStore(str(tmp_path), "t", Hashed.dim).write(chunks, vectors(chunks))
+    ours, theirs = LanceStore(str(tmp_path), "t", Hashed.dim), LanceStore(str(tmp_path), "t", Hashed.dim)
+    ours.ready()
+    monkeypatch.setattr(held, "_ROOM", 2_000)
+    theirs.ready()
+    assert [one._held is None for one in (ours, theirs)] == [False, True]  # pyright: ignore[reportPrivateUsage]
+    asked = ("主軸", vectors(chunks[:1])[0].tolist(), frozenset({EVERYONE}), 10, anything)
+    assert ours.search(*asked) == theirs.search(*asked)
 
 
 def test_many_who_come_first_together_read_a_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,9 +68,9 @@ class Held:
         """How many rows may be seen, and what finds so many of them."""
         import numpy as np
 
-        # NumPy works outside of Python's lock where there is much to do, and what words say of all rows needs no word of who asks.
-        begun = second().submit(self._version.words.scores, said) if len(self._version.rows) >= _MANY else None
         places = self.places(principals, filters)
+        # NumPy works outside of Python's lock where there is much to do. What words say of each row is the same however many are asked for.
+        begun = second().submit(self._version.words.scores, said) if len(self._version.rows) >= _MANY and len(places) else None
 
         def lists(depth: int) -> tuple[list[Hit], list[Hit], bool]:
             near = self._version.near.nearest(vector, places, depth)

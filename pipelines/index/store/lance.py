@@ -27,7 +27,7 @@ HELD_LIMIT = 250_000
 _NUMBERS = 100_000_000
 #: Of a version in memory that is too large to compare every row, so many are compared in full: recall by band is held by
 #: ``python -m benchmarks index.scale``. As many visible rows or fewer are compared without asking which.
-SHORTLIST = 2_000
+SHORTLIST = 6_000
 #: Of a table that is not held, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
 #: ``python -m benchmarks index.scale``: from about a thousand rows on, to read their vectors costs more than to ask the graph, and finds the same.
 _FEW = 2_000

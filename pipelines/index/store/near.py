@@ -55,7 +55,8 @@ class Near:
             few = 8 * len(places) < len(self.short)
             rough = np.vecdot(self.short[places], short) if few else np.vecdot(self.short, short)[places]
             listed = max(self.shortlist, 4 * depth)
-            places = np.sort(places[np.argpartition(rough, len(rough) - listed)[-listed:]])
+            # All that are as good as the last one listed: which copies of one text are compared is not left to chance.
+            places = places[rough >= np.partition(rough, len(rough) - listed)[len(rough) - listed]]
         # Many rows are not copied to be compared.
         few = 4 * len(places) < len(self.vectors)
         scores = np.einsum("ij,j->i", self.vectors[places] if few else self.vectors, asked)

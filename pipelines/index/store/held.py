@@ -24,7 +24,7 @@ _SLICE = 8_192
 #: Lists of readers and words, and packed chunks, take so many bytes at most: who reads what stands on every chunk, and may be thousands of names.
 _ROOM = 1_500_000_000
 #: Of so many sets of principals it is remembered what they see, and of so many filters what passes.
-_KNOWN = 256
+_KNOWN = 128
 #: From so many rows on, words are looked for beside the vectors: below, to hand it over costs more.
 _MANY = 20_000
 #: Where a row lies in the table, and its score in one list.
@@ -105,6 +105,7 @@ def held_of(table: Any, exact_limit: int, shortlist: int) -> Held | None:
     Of more than ``exact_limit`` rows, not every vector is compared for who sees more than ``shortlist`` of them.
     """
     import numpy as np
+    import pyarrow as pa
 
     count = int(table.count_rows())
     who, said, chunks = readers.Read(), words.Read(), texts.Read()
@@ -131,8 +132,10 @@ def held_of(table: Any, exact_limit: int, shortlist: int) -> Held | None:
         to = np.empty(count, np.int64)
         to[order] = np.arange(count)
         rows, vectors = rows[order], vectors[order]
-    near = near_of(vectors, exact_limit, shortlist)
-    return Held(table, Version(rows, who.done(to), near, said.done(to), chunks.done(order)))
+    version = Version(rows, who.done(to), near_of(vectors, exact_limit, shortlist), said.done(to), chunks.done(order))
+    # What only passed through is not needed again.
+    pa.default_memory_pool().release_unused()
+    return Held(table, version)
 
 
 def _at(rows: NDArray[np.int64], found: Any) -> Any:

@@ -16,6 +16,7 @@ from pipelines.index.store import Filters, LanceStore, Weights, held
 from pipelines.index.store.filters import narrowed
 from pipelines.index.store.generation import Generation
 from pipelines.index.store.rows import table_of
+from pipelines.index.store.words import Words
 
 WORDS = ("主軸", "研磨", "点検", "冷却", "見積", "納期", "不良", "清掃")
 
@@ -36,7 +37,11 @@ def vectors(chunks: list[Chunk]) -> Any:
     return Hashed().embed_passage([one.passage for one in chunks])
 
 
-def test_a_large_version_gives_full_lists_of_what_a_reader_may_see_and_of_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", [False, True], ids=["one after the other", "words beside vectors"])
+def test_a_large_version_gives_full_lists_of_what_a_reader_may_see_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    monkeypatch.setattr(held, "_MANY", 0 if beside else 1_000)
     chunks = corpus(900)
     store = LanceStore(str(tmp_path), "t", Hashed.dim, 50, shortlist=40)
     store.write(chunks, vectors(chunks))
@@ -55,6 +60,20 @@ def test_a_large_version_gives_full_lists_of_what_a_reader_may_see_and_of_nothin
                 assert all(one.chunk == by_id[one.chunk.id] for one in found.ranked)
                 modes.add(found.mode)
     assert modes == {"exact", "ann", "none"}
+
+
+def test_words_that_could_not_be_looked_for_beside_the_vectors_are_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = corpus(60)
+    store = LanceStore(str(tmp_path), "t", Hashed.dim)
+    store.write(chunks, vectors(chunks))
+    monkeypatch.setattr(held, "_MANY", 0)
+
+    def broken(*_: object) -> None:
+        raise MemoryError("no room for the scores")
+
+    monkeypatch.setattr(Words, "scores", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        store.search("主軸", vectors(chunks[:1])[0].tolist(), frozenset({EVERYONE}), 5, anything)
 
 
 def test_where_most_is_refused_more_is_looked_at_until_there_is_enough(tmp_path: Path) -> None:

@@ -185,7 +185,9 @@ class Reception:
             self._fresh(today, now)
             board = self._boards.board()
             if number := board.production.release if board.production else board.newest:
-                self._boards.release(number)
+                # A release that the pointer has just come to is read first: until it is, a question would only wait.
+                with _standing_on_storage():
+                    self._boards.release(number).store.ready()
         except AnswerWithheld as error:
             return error.code
         return ""

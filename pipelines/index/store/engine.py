@@ -1,8 +1,10 @@
-"""The engine behind the store: where LanceDB is loaded, and with how many threads."""
+"""The engine behind the store: where LanceDB is loaded, and with how many threads questions are worked on."""
 
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 
@@ -21,3 +23,9 @@ def load() -> Any:
     import lancedb
 
     return lancedb
+
+
+@cache
+def second() -> ThreadPoolExecutor:
+    """Where the word search runs beside the vector search, of all stores of this process. What runs there waits for nothing that runs there."""
+    return ThreadPoolExecutor(32, "words")

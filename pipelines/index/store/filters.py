@@ -52,24 +52,30 @@ def access_filter(principals: Iterable[str]) -> str:
 
 def condition(principals: Iterable[str], filters: Filters | None = None) -> str:
     """Access and what is asked for: never None, never empty, and never wider than access alone."""
-    parts = [access_filter(principals)]
-    if filters is not None:
-        parts += [
-            f"{column} IN ({', '.join(quoted(value) for value in sorted(set(values)))})"
-            for column, values in (
-                ("split_part(stream, '/', 1)", filters.systems),
-                ("stream", filters.streams),
-                ("media", filters.media),
-                ("lang", filters.langs),
-            )
-            if values
-        ]
-        if filters.changed_from or filters.changed_to:
-            parts.append("changed_at <> ''")
-        if filters.changed_from:
-            parts.append(f"changed_at >= {quoted(filters.changed_from)}")
-        if filters.changed_to:
-            parts.append(f"changed_at <= {quoted(filters.changed_to)}")
+    access, asked = access_filter(principals), narrowed(filters)
+    return f"{access} AND {asked}" if asked else access
+
+
+def narrowed(filters: Filters | None) -> str:
+    """What is asked for, and nothing of access; "" where that is anything. Only with a reader's own rows does it say what they see."""
+    if filters is None:
+        return ""
+    parts = [
+        f"{column} IN ({', '.join(quoted(value) for value in sorted(set(values)))})"
+        for column, values in (
+            ("split_part(stream, '/', 1)", filters.systems),
+            ("stream", filters.streams),
+            ("media", filters.media),
+            ("lang", filters.langs),
+        )
+        if values
+    ]
+    if filters.changed_from or filters.changed_to:
+        parts.append("changed_at <> ''")
+    if filters.changed_from:
+        parts.append(f"changed_at >= {quoted(filters.changed_from)}")
+    if filters.changed_to:
+        parts.append(f"changed_at <= {quoted(filters.changed_to)}")
     return " AND ".join(parts)
 
 

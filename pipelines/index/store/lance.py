@@ -1,13 +1,14 @@
-"""LanceDB behind the IndexStore protocol: one version of one table, in a folder or on an object store, read by filter, words and vectors."""
+"""LanceDB behind the IndexStore protocol: one version of one table, in a folder or on an object store. Up to a size it is read once and asked in memory."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pipelines.index.chunks import Chunk, language
+from pipelines.index.store.engine import second
 from pipelines.index.store.filters import Filters, condition, quoted
 from pipelines.index.store.fusion import first_of_each, fuse, spread
 from pipelines.index.store.protocol import Allow, Found, Ranked, Weights
@@ -16,13 +17,18 @@ from pipelines.index.store.terms import codes, term_set, terms
 
 if TYPE_CHECKING:
     from pipelines.index.embedding import Vectors
-    from pipelines.index.store.near import Near
+    from pipelines.index.store.held import Held, Hit, Look
 
 #: A table of up to so many rows needs no approximate index: every visible row is compared.
 EXACT_LIMIT = 20_000
-#: Where its vectors are so many numbers at most (four bytes each), they are held in memory.
-_SMALL = 8_000_000
-#: Of a larger table, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
+#: A table of up to so many rows is held in memory and asked there, ...
+HELD_LIMIT = 250_000
+#: ... where its vectors are so many numbers at most (four bytes each). What else is held of a row does not grow with its vector.
+_NUMBERS = 100_000_000
+#: Of a version in memory that is too large to compare every row, so many are compared in full: recall by band is held by
+#: ``python -m benchmarks index.scale``. As many visible rows or fewer are compared without asking which.
+SHORTLIST = 6_000
+#: Of a table that is not held, up to so many visible rows are read and compared; above it the approximate index is asked, all its partitions. Measured with
 #: ``python -m benchmarks index.scale``: from about a thousand rows on, to read their vectors costs more than to ask the graph, and finds the same.
 _FEW = 2_000
 #: More partitions than any table of ours has: with default probes a narrow reader silently loses most of what they may see.
@@ -37,42 +43,46 @@ _DEPTH = 50
 #: Deeper than this, comparing every visible row costs less than asking the graph for so many.
 _DEEP = 2_000
 
-#: Chunks kept in memory. A version never changes, and every row of it that is read came through a filter first.
-_HELD = 8_192
+#: Chunks kept unpacked. A version never changes, and every row of it that is read came through a filter first.
+_KEPT = 8_192
 
-#: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before, and each question for its
-#: words and for its part of the graph.
+#: Read whole before the first question: else each reader pays for the lists of principals that nobody asked as before, and each question to the
+#: engine for its words and for its part of the graph.
 _WARM = ("acl_idx", "field_acl_idx")
 _WARM_LARGE = (*_WARM, "search_text_idx", "vector_idx")
 
 #: So many of the best by words are looked at for how much of the question they hold.
 _LEADERS = 3
 
-#: Where a row lies in this version, and its score in one list.
-Hit = tuple[int, float]
-
-
-@cache
-def _second() -> ThreadPoolExecutor:
-    """Where the word search runs beside the vector search, of all stores of this process. What runs there waits for nothing that runs there."""
-    return ThreadPoolExecutor(32, "words")
-
 
 class LanceStore:
     """Chunks in the LanceDB table ``table`` at ``uri`` (a folder or an object store URI), as of ``version``, or its newest where that is None."""
 
-    def __init__(self, uri: str, table: str, dim: int, exact_limit: int = EXACT_LIMIT, version: int | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        table: str,
+        dim: int,
+        exact_limit: int = EXACT_LIMIT,
+        version: int | None = None,
+        *,
+        held_limit: int = HELD_LIMIT,
+        shortlist: int = SHORTLIST,
+    ) -> None:
         self._uri = uri
         self._name = table
         self._dim = dim
         self._exact_limit = exact_limit
         self._version = version
+        self._held_limit = held_limit
+        self._shortlist = shortlist
         self._open: Any = None
-        self._held: dict[int, Chunk] = {}
-        self._warm = False
+        self._kept: dict[int, Chunk] = {}
+        self._held: Held | None = None
+        self._ready = False
+        self._reading = threading.Lock()
         # A version never changes: a reader's count of visible rows is told once.
         self._counted = lru_cache(maxsize=4096)(self._count)
-        self._placed = lru_cache(maxsize=256)(self._places)
 
     def _table(self) -> Any:
         if self._open is None:
@@ -81,14 +91,24 @@ class LanceStore:
             self._open = open_at(self._uri, self._name, self._version)
         return self._open
 
-    def _warmed(self) -> None:
-        """Read the indexes that questions come to, once: of a small table the lists of readers alone. An empty table has none."""
-        if not self._warm:
+    def ready(self) -> None:
+        """Read what questions need, once; who comes meanwhile waits. A large version takes seconds. ``search`` does it where nobody did."""
+        if self._ready:
+            return
+        with self._reading:
+            if self._ready:
+                return
+            rows = self.count()
+            if rows <= self._held_limit and rows * self._dim <= _NUMBERS:
+                from pipelines.index.store.held import held_of
+
+                self._held = held_of(self._table(), self._exact_limit, self._shortlist)
+            # An empty table has no index.
             made = {str(index.name) for index in self._table().list_indices()}
-            for name in _WARM_LARGE if self._near is None else _WARM:
+            for name in _WARM if self._held is not None else _WARM_LARGE:
                 if name in made:
                     self._table().prewarm_index(name)
-            self._warm = True
+            self._ready = True
 
     def write(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Write the whole table and its indexes; a table of that name is written anew."""
@@ -96,12 +116,10 @@ class LanceStore:
         from pipelines.index.store.rows import table_of
 
         Generation(self._uri, self._name, self._exact_limit).begin(table_of(chunks, vectors, self._dim))
-        self._open = self._version = None
-        self._warm = False
+        self._open = self._version = self._held = None
+        self._ready = False
         self._counted.cache_clear()
-        self._placed.cache_clear()
-        self.__dict__.pop("_near", None)
-        self._held = {}
+        self._kept = {}
 
     def count(self) -> int:
         return self._counted("true")
@@ -118,20 +136,6 @@ class LanceStore:
 
     def visible(self, principals: frozenset[str], filters: Filters | None = None) -> int:
         return self._counted(condition(principals, filters))
-
-    @cached_property
-    def _near(self) -> Near | None:
-        """The whole version, where the table is small."""
-        from pipelines.index.store.near import near_of
-
-        rows = self.count()
-        return near_of(self._table()) if rows <= self._exact_limit and rows * self._dim <= _SMALL else None
-
-    def _places(self, where: str) -> Any:
-        """Which of the vectors in memory this condition lets see."""
-        assert self._near is not None
-        found = self._table().search().where(where).select(["position"]).with_row_id(True).limit(max(1, self.count())).to_arrow()
-        return self._near.places(found["_rowid"].to_pylist())
 
     def _count(self, where: str) -> int:
         return int(self._table().count_rows(where))
@@ -161,26 +165,15 @@ class LanceStore:
             raise ValueError(f"k must be at least 1, got {k}")
         if len(vector) != self._dim:
             raise ValueError(f"the question's vector has {len(vector)} dimensions, the index {self._dim}")
-        self._warmed()
-        near_by = self._near
-        # Principals that no row names change nothing, and without them many readers ask the same.
-        where = condition(principals if near_by is None else principals & near_by.principals, filters)
+        self.ready()
         depth, allowed = max(5 * k, _DEPTH), dict[str, bool]()
         said = list(dict.fromkeys(terms(text)))
-        # LanceDB works outside of Python's lock: searching words, and counting and comparing vectors, take the time of the slower of the two.
-        asked = _second().submit(self._words, said, where, depth) if near_by is None else None
-        visible = self._counted(where) if near_by is None else len(self._placed(where))
+        look = self._held.look if self._held is not None else self._look
+        visible, lists = look(said, vector, principals, filters, depth)
         if not visible:
             return Found((), 0, 0, "none")
-        exact = self.count() <= self._exact_limit or visible <= min(_FEW, self._exact_limit)
         while True:
-            if near_by is not None:
-                places = self._placed(where)
-                words, near = near_by.worded(said, places, depth), near_by.nearest(vector, places, depth)
-            else:
-                asked = asked or _second().submit(self._words, said, where, depth)
-                near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
-                words, asked = asked.result(), None
+            words, near, exact = lists(depth)
             chunks = self._chunks([place for place, _ in (*words, *near)])
             looked = {chunk.id: chunk for chunk in chunks.values()}
             for name in looked.keys() - allowed.keys():
@@ -191,21 +184,21 @@ class LanceStore:
             if len(set(group.values())) >= k or depth >= visible:
                 break
             depth = min(depth * 4, visible)
-        lists = [
+        ranked = [
             sorted(((chunks[at].id, score) for at, score in found if chunks[at].id in passed), key=lambda one: (-one[1], one[0]))
             for found in (words, near)
         ]
         named = codes(text)
-        held = {name: len(named & codes(chunk.passage)) / len(named) for name, chunk in passed.items()} if named else None
-        share = _share(text, said, [passed[name] for name, _ in lists[0][:_LEADERS]])
-        order = first_of_each(fuse(lists[0], lists[1], weights or Weights(), held, share), group)
+        named_by = {name: len(named & codes(chunk.passage)) / len(named) for name, chunk in passed.items()} if named else None
+        share = _share(text, said, [passed[name] for name, _ in ranked[0][:_LEADERS]])
+        order = first_of_each(fuse(ranked[0], ranked[1], weights or Weights(), named_by, share), group)
         best = spread(order, {name: chunk.row for name, chunk in passed.items()})[:k]
         return Found(
             tuple(Ranked(passed[name], rank, score) for rank, (name, score) in enumerate(best, start=1)),
             visible,
             len(looked) - len(passed),
             "exact" if exact else "ann",
-            round(lists[1][0][1], 3) if lists[1] else 0.0,
+            round(ranked[1][0][1], 3) if ranked[1] else 0.0,
         )
 
     def fetch(self, chunk: str, principals: frozenset[str]) -> Chunk | None:
@@ -229,6 +222,23 @@ class LanceStore:
     def _read(self, where: str, columns: list[str], limit: int) -> list[dict[str, Any]]:
         return self._table().search().where(where).select(columns).limit(limit).to_arrow().to_pylist()
 
+    def _look(
+        self, said: Sequence[str], vector: Sequence[float], principals: frozenset[str], filters: Filters | None, depth: int
+    ) -> tuple[int, Look]:
+        """How many rows may be seen, and what finds so many of them by the engine's own indexes; ``depth`` is what is asked for first."""
+        where = condition(principals, filters)
+        # LanceDB works outside of Python's lock: searching words, and counting and comparing vectors, take the time of the slower of the two.
+        begun = {depth: second().submit(self._words, said, where, depth)}
+        visible = self._counted(where)
+        exact = self.count() <= self._exact_limit or visible <= min(_FEW, self._exact_limit)
+
+        def lists(depth: int) -> tuple[list[Hit], list[Hit], bool]:
+            asked = begun.pop(depth, None) or second().submit(self._words, said, where, depth)
+            near = self._vectors(vector, where, depth, visible, exact or depth > _DEEP)
+            return asked.result(), near, exact
+
+        return visible, lists
+
     def _words(self, said: Sequence[str], where: str, depth: int) -> list[Hit]:
         if not said:
             return []
@@ -244,34 +254,36 @@ class LanceStore:
         if not exact and found.num_rows < min(depth, visible):
             # The graph gave fewer than there are: a short list is a wrong one.
             return self._vectors(vector, where, depth, visible, True)
-        return [(at, 1.0 - far) for at, far in zip(self._brought(found), found["_distance"].to_pylist(), strict=True)]
+        # As in memory (``near``): the last digits depend on where a row lies, and would put in order what is as near.
+        return [(at, round(1.0 - far, 6)) for at, far in zip(self._brought(found), found["_distance"].to_pylist(), strict=True)]
 
     def _brought(self, found: Any) -> list[int]:
         """Where the rows of a reply lie. Their chunks came along, so that nothing is asked twice, and while the other search is still looking."""
         places: list[int] = found["_rowid"].to_pylist()
-        self._keep({place: unpacked(found["chunk"][at].as_py()) for at, place in enumerate(places) if place not in self._held})
+        self._keep({place: unpacked(found["chunk"][at].as_py()) for at, place in enumerate(places) if place not in self._kept})
         return places
 
     def _chunks(self, places: list[int]) -> dict[int, Chunk]:
         """The chunks at these places, each read once."""
-        held = self._held
-        found = {at: held[at] for at in places if at in held}
+        kept = self._kept
+        found = {at: kept[at] for at in places if at in kept}
         missing = sorted(set(places) - found.keys())
         if missing:
-            if self._near is not None:
-                read = {at: self._near.chunk(at) for at in missing}
+            if self._held is not None:
+                packed = self._held.packed(missing)
             else:
-                rows = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow().to_pylist()
-                read = {int(row["_rowid"]): unpacked(row["chunk"]) for row in rows}
+                told = self._table().take_row_ids(missing).select(["chunk"]).with_row_id().to_arrow()
+                packed = dict(zip(told["_rowid"].to_pylist(), told["chunk"].to_pylist(), strict=True))
+            read = {at: unpacked(text) for at, text in packed.items()}
             self._keep(read)
             found |= read
         return found
 
     def _keep(self, read: dict[int, Chunk]) -> None:
-        if len(self._held) + len(read) > _HELD:
+        if len(self._kept) + len(read) > _KEPT:
             # A new one: another thread may be reading the old.
-            self._held = {}
-        self._held.update(read)
+            self._kept = {}
+        self._kept.update(read)
 
 
 def _share(text: str, said: Sequence[str], best: Sequence[Chunk]) -> float:

@@ -62,6 +62,10 @@ class Found:
 class IndexStore(Protocol):
     """Chunks with vectors as of one build. Whatever asks hands over principals; there is no way to ask without."""
 
+    def ready(self) -> None:
+        """Read what questions need, where nobody did: of a large build that takes seconds, and the first question would wait for it."""
+        ...
+
     def count(self) -> int:
         """All chunks."""
         ...

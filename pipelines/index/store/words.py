@@ -1,10 +1,12 @@
-"""A small version's words in memory: which rows hold each term, and for how much that counts, so that a question adds up a few dozen short lists."""
+"""A version's words in memory: which rows hold each term, and how often, so that a question adds up a few dozen lists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pipelines.index.store.postings import Gathered, Postings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,45 +19,61 @@ K1, B = 1.2, 0.75
 
 @dataclass(frozen=True)
 class Words:
-    """``terms`` by name where its list begins and ends; ``at`` the places of the rows that hold it, ``weight`` what it adds to each."""
+    """Each term's rows, and by row what its length makes of a repeated term. What a term adds to a row is worked out when it is asked for: held
+    beside each place, that would take as much room again as all places.
+    """
 
-    count: int
-    terms: Mapping[str, tuple[int, int]]
-    at: NDArray[np.int32]
-    weight: NDArray[np.float32]
+    held: Postings
+    length: NDArray[np.float32]
 
     def scores(self, asked: Iterable[str]) -> NDArray[np.float64]:
         """The BM25 score of every row for these terms, each counted once; 0.0 where none stands."""
         import numpy as np
 
-        found = np.zeros(self.count, np.float64)
-        for term in dict.fromkeys(asked):
-            first, last = self.terms.get(term, (0, 0))
-            # A row stands once in a term's list.
-            found[self.at[first:last]] += self.weight[first:last]
-        return found
+        count = len(self.length)
+        lists = [self.held.names[term] for term in dict.fromkeys(asked) if term in self.held.names]
+        if not lists:
+            return np.zeros(count, np.float64)
+        rows = np.array([last - first for first, last in lists])
+        rare = ((K1 + 1) * np.log(1 + (count - rows + 0.5) / (rows + 0.5))).astype(np.float32)
+        at = np.concatenate([self.held.at[first:last] for first, last in lists]).astype(np.intp)
+        adds = np.concatenate([self.held.often[first:last] for first, last in lists]).astype(np.float32)
+        adds /= adds + self.length[at]
+        adds *= np.repeat(rare, rows)
+        return np.bincount(at, adds, count).astype(np.float64, copy=False)
+
+
+class Read:
+    """Texts taken in a slice at a time."""
+
+    def __init__(self) -> None:
+        self._gathered = Gathered()
+
+    def add(self, texts: Any) -> None:
+        """Take in an Arrow array of texts, each a row's terms with one blank between two (``terms.terms``). A text without a term is split into
+        one empty one, which is none."""
+        import pyarrow.compute as pc
+
+        self._gathered.add(pc.split_pattern(texts, " "))
+
+    @property
+    def bytes(self) -> int:
+        return self._gathered.bytes
+
+    def done(self, to: Any = None) -> Words:
+        """All of it; ``to`` as in ``Gathered.done``."""
+        import numpy as np
+
+        held = self._gathered.done(to)
+        long = held.sizes / held.sizes.mean() if held.sizes.any() else held.sizes
+        return Words(held, (K1 * (1 - B + B * long)).astype(np.float32))
 
 
 def words_of(texts: Any) -> Words:
-    """From an Arrow array of texts, each a row's terms with one blank between two (``terms.terms``); places are theirs in it."""
-    import numpy as np
+    """From an Arrow array of texts, or several; places are theirs in it."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    count, split = len(texts), pc.split_pattern(texts, " ")
-    owner, said = pc.list_parent_indices(split).to_numpy(), pc.list_flatten(split)
-    # A text without a term is split into one empty one.
-    real = pc.not_equal(said, "")
-    owner, coded = owner[real.to_numpy(zero_copy_only=False)], said.filter(real).dictionary_encode()
-    lengths = np.bincount(owner, minlength=count)
-    pairs, often = np.unique(coded.indices.to_numpy().astype(np.int64) * max(1, count) + owner, return_counts=True)
-    term, at = np.divmod(pairs, max(1, count))
-    names: list[str] = coded.dictionary.to_pylist()
-    held = np.bincount(term, minlength=len(names))
-    ends = np.cumsum(held)
-    rare = np.log(1 + (count - held + 0.5) / (held + 0.5))
-    long = lengths / lengths.mean() if lengths.any() else lengths
-    weight = rare[term] * often * (K1 + 1) / (often + K1 * (1 - B + B * long[at]))
-    slices = zip((ends - held).tolist(), ends.tolist(), strict=True)
-    return Words(count, dict(zip(names, slices, strict=True)), at.astype(np.int32), weight.astype(np.float32))
+    read = Read()
+    for part in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        read.add(part)
+    return read.done()

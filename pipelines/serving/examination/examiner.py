@@ -129,6 +129,9 @@ class _Watched:
         self._store = store
         self.nearest = 0.0
 
+    def ready(self) -> None:
+        self._store.ready()
+
     def count(self) -> int:
         return self._store.count()
 

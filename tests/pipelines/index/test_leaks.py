@@ -65,10 +65,13 @@ def corpus(seed: int, size: int) -> list[Chunk]:
     return made
 
 
-@pytest.fixture(scope="module", params=["exact", "ann"])
+@pytest.fixture(scope="module", params=["exact", "shortlist", "engine"])
 def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[LanceStore, list[Chunk]]:
     chunks = corpus(7, 240)
-    store = LanceStore(str(tmp_path_factory.mktemp("leaks")), "t", Hashed.dim, 5 if request.param == "ann" else 20_000)
+    # Held and each compared, held and a shortlist compared, too large to be held.
+    limits = {"exact": (20_000, 20_000), "shortlist": (5, 20_000), "engine": (5, 0)}[request.param]
+    folder = str(tmp_path_factory.mktemp("leaks"))
+    store = LanceStore(folder, "t", Hashed.dim, limits[0], held_limit=limits[1], shortlist=10)
     store.write(chunks, Hashed().embed_passage([one.passage for one in chunks]))
     return store, chunks
 

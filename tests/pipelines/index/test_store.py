@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipelines.index.chunks import Chunk
 from pipelines.index.store import EXACT_LIMIT, Filters, LanceStore, access_filter
 from pipelines.index.store.generation import Generation
+from pipelines.index.store.lance import HELD_LIMIT
 from pipelines.index.store.rows import chunk_schema, table_of
 
 from .world import EVERYONE, QUALITY, SALES, Hashed, chunk
@@ -28,8 +29,8 @@ def anything(_: Chunk) -> bool:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    def make(chunks: list[Chunk], exact_limit: int = EXACT_LIMIT, name: str = "t") -> LanceStore:
-        made = LanceStore(str(tmp_path), name, Hashed.dim, exact_limit)
+    def make(chunks: list[Chunk], exact_limit: int = EXACT_LIMIT, name: str = "t", held_limit: int = HELD_LIMIT) -> LanceStore:
+        made = LanceStore(str(tmp_path), name, Hashed.dim, exact_limit, held_limit=held_limit)
         made.write(chunks, Hashed().embed_passage([item.passage for item in chunks]))
         return made
 
@@ -58,7 +59,7 @@ def test_a_small_table_in_memory_gives_each_reader_what_the_store_itself_gives(t
     small = LanceStore(str(tmp_path), "t", Hashed.dim)
     small.write(chunks, vectors)
     # Comparing is exact up to as many rows as a reader sees; the whole table is more than that.
-    asked_of_the_store = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit=40)
+    asked_of_the_store = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit=40, held_limit=0)
     for readers in ({EVERYONE}, {SALES}, {EVERYONE, QUALITY}):
         for text in ("主軸の点検 3 回目", "油漏れ"):
             vector = Hashed().embed_query([text])[0].tolist()
@@ -117,7 +118,7 @@ def test_the_approximate_search_finds_what_the_exact_one_finds_for_wide_and_narr
         chunk(f"c{n:03}", f"{words[n % 8]}の{words[n // 8 % 8]}を{words[n // 64 % 8]}した記録 {n}", [EVERYONE] if n % 10 else [QUALITY])
         for n in range(400)
     ]
-    exact, near = store(many, name="exact"), store(many, exact_limit=20, name="near")
+    exact, near = store(many, name="exact"), store(many, exact_limit=20, name="near", held_limit=0)
     for reader in (EVERYONE, QUALITY):
         vector = Hashed().embed_query(["冷却の点検"])[0].tolist()
         both = [made.search("ZZ", vector, frozenset({reader}), 10, anything) for made in (exact, near)]
@@ -132,7 +133,7 @@ def test_vectors_in_memory_find_and_score_what_the_engine_does_when_it_compares_
     words = ["主軸", "研磨", "点検", "冷却"]
     many = [chunk(f"c{n:02}", f"{words[n % 4]}の{words[n // 4 % 4]} {n}", [(EVERYONE, QUALITY, SALES)[n % 3]]) for n in range(60)]
     many = [replace(one, media="pdf") if n % 2 else one for n, one in enumerate(many)]
-    small, large = store(many, name="small"), store(many, exact_limit=50, name="large")
+    small, large = store(many, name="small"), store(many, exact_limit=50, name="large", held_limit=0)
     vector = Hashed().embed_query(["冷却の点検"])[0].tolist()
     for readers in ({EVERYONE}, {EVERYONE, SALES, "group:kintone:nowhere"}, {"group:kintone:nowhere"}):
         found, told = (made.search("点検", vector, frozenset(readers), 10, anything, filters=filters) for made in (small, large))
@@ -251,11 +252,13 @@ def _pointing(made: LanceStore, chunks: list[Chunk], far: Callable[[Chunk], bool
     return [1.0, *[0.0] * (Hashed.dim - 1)]
 
 
-@pytest.mark.parametrize("exact_limit", [EXACT_LIMIT, 20])
-def test_a_named_code_comes_first_however_little_else_of_a_foreign_question_its_text_holds(tmp_path: Path, exact_limit: int) -> None:
+@pytest.mark.parametrize(("exact_limit", "held_limit"), [(EXACT_LIMIT, HELD_LIMIT), (20, HELD_LIMIT), (20, 0)])
+def test_a_named_code_comes_first_however_little_else_of_a_foreign_question_its_text_holds(
+    tmp_path: Path, exact_limit: int, held_limit: int
+) -> None:
     named = chunk("named", "QD-00777 測定記録", [EVERYONE])
     chunks = [named, *(chunk(f"n{at}", f"会議の予定です {at}", [EVERYONE]) for at in range(80))]
-    made = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit)
+    made = LanceStore(str(tmp_path), "t", Hashed.dim, exact_limit, held_limit=held_limit)
     vector = _pointing(made, chunks, lambda one: one is named)
     assert made.search(_FOREIGN, vector, frozenset({EVERYONE}), 5, anything).ranked[0].chunk.id == "named"
 
@@ -270,8 +273,10 @@ def test_where_all_that_is_near_is_refused_words_that_are_hardly_believed_still_
     assert [one.chunk.id for one in found.ranked] == ["allowed"]
 
 
-def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) -> None:
-    made = store([chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)], exact_limit=20)
+@pytest.mark.parametrize("held_limit", [0, HELD_LIMIT])
+def test_many_questions_at_once_are_answered_as_one_after_another(store: Store, held_limit: int) -> None:
+    many = [chunk(f"c{n:02}", f"主軸の点検 {n}", [EVERYONE if n % 2 else QUALITY]) for n in range(60)]
+    made = store(many, exact_limit=20, held_limit=held_limit)
     asked = [(f"点検 {n}", (EVERYONE, QUALITY)[n % 2]) for n in range(24)]
     alone = [ask(made, text, who) for text, who in asked]
     with ThreadPoolExecutor(8) as pool:
@@ -280,8 +285,8 @@ def test_many_questions_at_once_are_answered_as_one_after_another(store: Store) 
 
 
 def test_a_word_search_that_fails_is_no_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Large enough that the engine is asked.
-    made = store([chunk(f"c{n}", f"主軸の交換 {n}", [EVERYONE]) for n in range(60)], exact_limit=20)
+    # Too large to be held.
+    made = store([chunk(f"c{n}", f"主軸の交換 {n}", [EVERYONE]) for n in range(60)], exact_limit=20, held_limit=0)
 
     def broken(*_: object) -> None:
         raise OSError("the disk is gone")

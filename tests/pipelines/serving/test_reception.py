@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from connectors.errors import AnswerIsNo, SourceUnavailable
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.history import Eligibility
-from pipelines.index.store import Filters
+from pipelines.index.store import Filters, LanceStore
 from pipelines.project import Project, load
 from pipelines.serving.audit.log import AuditLog
 from pipelines.serving.audit.row import AuditRow
@@ -309,6 +309,24 @@ def test_a_service_whose_audit_takes_nothing_is_not_ready_until_it_does(house: H
     assert refusal(reception, by(SATO)) is Reason.AUDIT_UNAVAILABLE and reception.ready() == "serving.audit_unavailable"
     monkeypatch.setattr(AuditLog, "_append", real)
     assert reception.ready() == "", "the look is enough: nobody has to ask in vain"
+
+
+def test_a_service_is_ready_only_when_the_release_that_would_answer_is_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    reception, read, real = house.reception(), list[LanceStore](), LanceStore.ready
+
+    def broken(_: LanceStore) -> None:
+        raise OSError("the disk is gone")
+
+    def noted(store: LanceStore) -> None:
+        read.append(store)
+        real(store)
+
+    monkeypatch.setattr(LanceStore, "ready", broken)
+    assert reception.ready() == "serving.unavailable"
+    monkeypatch.setattr(LanceStore, "ready", noted)
+    assert reception.ready() == ""
+    (made_ready,) = read
+    assert made_ready is reception.search(by(SATO), "主軸", 5, trace()).release.store
 
 
 @pytest.mark.parametrize("what", ["audit", "embedder", "store", "records"])

@@ -5,6 +5,7 @@ Needs Chromium and Pillow. Dagster's own web server shows the home; each page is
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -75,6 +77,23 @@ PAGES = (
     Page("schedules", "/automation", (1400, 1100)),
     Page("backfills", "/overview/backfills"),
 )
+
+
+def called(arguments: Sequence[str]) -> int:
+    """From the command line. Exit 2 for a home that is none, or a picture that there is not."""
+    names = [page.name for page in PAGES]
+    parser = argparse.ArgumentParser(
+        prog="python -m docs.photograph", description="Take the pictures of the operator's pages of a home that lived days."
+    )
+    parser.add_argument("home", type=Path, help="the home, as `fortnight simulate --home` made it")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"only these; there are {', '.join(names)}")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.names if name not in names]:
+        parser.error(f"no such picture: {', '.join(unknown)}; there are {', '.join(names)}")
+    if not (given.home / "project.yaml").is_file():
+        parser.error(f"{given.home} is no home: there is no project.yaml in it")
+    main(given.home.resolve(), given.names)
+    return 0
 
 
 def main(home: Path, names: list[str]) -> None:
@@ -157,4 +176,4 @@ def _wait_for(url: str, web: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), sys.argv[2:])
+    raise SystemExit(called(sys.argv[1:]))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, line, open_project, spoken
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+#: Seconds that the web UI and the daemon have to end in.
+_PATIENCE = 30
 
 
 def dev(
@@ -18,6 +25,7 @@ def dev(
     """Run the Dagster webserver and daemon for the project, until interrupted. What Dagster itself says goes to stderr under --json."""
     with spoken(lang, json_):
         opened = open_project(project)
+        import signal
         import subprocess
         import sys
 
@@ -30,6 +38,8 @@ def dev(
         url = f"http://localhost:{port}"
         emit("dev", {"url": url}, json_, lambda: line("dev.address", lang, url=url))
         sink = sys.stderr.fileno() if json_ else None
+        # Whoever stops a service sends SIGTERM, and a terminal that closes SIGHUP: neither may leave a daemon behind that goes on launching.
+        before = {sent: signal.signal(sent, signal.default_int_handler) for sent in (signal.SIGTERM, signal.SIGHUP)}
         running = [subprocess.Popen(command, env=environment, stdout=sink) for command in (web, daemon)]
         try:
             for process in running:
@@ -39,8 +49,23 @@ def dev(
             if not json_:
                 line("dev.stopped", lang)
         finally:
-            for process in running:
-                process.terminate()
+            _ended(running)
+            for sent, handler in before.items():
+                signal.signal(sent, handler)
+
+
+def _ended(running: Sequence[Popen[bytes]]) -> None:
+    """Ask the processes to end, and wait until they have: one that does not within its time is killed."""
+    from subprocess import TimeoutExpired
+
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(timeout=_PATIENCE)
+        except TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def port_is_free(port: int) -> bool:

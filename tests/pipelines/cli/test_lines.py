@@ -191,8 +191,9 @@ def test_ctrl_c_is_how_dev_is_stopped_and_no_failure(project: Project, monkeypat
     class Running:
         def __init__(self, *_: object, **__: object) -> None: ...
 
-        def wait(self) -> None:
-            raise KeyboardInterrupt
+        def wait(self, timeout: float | None = None) -> None:
+            if timeout is None:
+                raise KeyboardInterrupt
 
         def terminate(self) -> None:
             ended.append("terminated")

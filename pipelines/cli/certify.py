@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken, word
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken, word, writing
 
 
 def certify(
@@ -33,7 +33,8 @@ def certify(
         path = out or Path(f"{index}-{today.isoformat()}.certificate.gz")
         rows = [each for each in ledger_of(opened).read() if each.seq <= book.head.seq]
         title = title_of(opened.name, environment_of(opened), state, policy, today, book.head, now)
-        count = write_certificate(path, title, rows)
+        with writing(path):
+            count = write_certificate(path, title, rows)
     payload = {"index": index, "eligibility": state.eligibility, "file": str(path), "rows": count, "head": book.head.hash}
 
     def text() -> None:
@@ -103,7 +104,8 @@ def sign_head_(
         from pipelines.evidence.taking import Signer
 
         head = book_of(opened).head
-        sign_head(out, opened.name, head, Signer(public_half(key), lambda message: sign(message, key, NAMESPACE)))
+        with writing(out):
+            sign_head(out, opened.name, head, Signer(public_half(key), lambda message: sign(message, key, NAMESPACE)))
     payload = {"seq": head.seq, "head": head.hash, "file": str(out)}
     emit("head_signed", payload, json_, lambda: line("gate.head_signed", lang, seq=head.seq, path=out))
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -114,6 +115,18 @@ def spoken(lang: str | None = None, as_json: bool = False) -> Generator[None]:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         logging.getLogger(_LOG).removeHandler(ear)
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """What is written at ``path`` in the block, or the folder that is made there; the folders above are made. Raises FixConfiguration where it can't be."""
+    from connectors.errors import FixConfiguration
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise FixConfiguration("cli.cannot_write", path=str(path), reason=error.strerror or type(error).__name__) from error
 
 
 class _Ear(logging.Handler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -71,10 +72,16 @@ def night_after(home: Path) -> FixedClock:
 
 @contextmanager
 def alone(home: Path) -> Generator[None]:
-    """No other process lives days in ``home`` until the end of the block. Raises FixConfiguration where one does."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the home, which may be made anew.
-    with home.with_name(f".{home.name}.lock").open("w") as lock:
+    """No other process lives days in ``home`` until the end of the block. Raises FixConfiguration where one does, or where no folder can be."""
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        if home.exists() and not home.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        # Beside the home, which may be made anew.
+        lock = home.with_name(f".{home.name}.lock").open("w")
+    except OSError as error:
+        raise FixConfiguration("simulate.no_place", home=str(home), reason=error.strerror or type(error).__name__) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -101,6 +101,15 @@ def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_n
     assert CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)]).exit_code == 1
 
 
+def test_a_file_that_cannot_be_written_is_named_and_its_folders_are_made(promoted: Project, tmp_path: Path):
+    signing = ("gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out")
+    for command in (("gate", "certify", INDEX, "--out"), signing):
+        code, told = run(promoted, *command, str(tmp_path))
+        assert (code, told["code"]) == (2, "cli.cannot_write")
+        assert str(tmp_path) in told["message"]
+        assert run(promoted, *command, str(tmp_path / command[1] / "deeper" / "file"))[0] == 0
+
+
 def test_what_if_changes_nothing(promoted: Project):
     before = ledger_of(promoted).head()
     code, told = run(promoted, "gate", "what-if", INDEX, "--green-days", "20")

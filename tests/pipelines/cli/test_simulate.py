@@ -111,6 +111,16 @@ def test_what_a_script_says_of_a_day_that_is_not_lived_is_refused_before_an_earl
     assert note_of(home) is not None
 
 
+@pytest.mark.parametrize("inside", ["", "deeper"], ids=["file", "below a file"])
+def test_a_home_that_cannot_be_a_folder_is_refused_in_a_sentence(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    asked = ["--project", str(ROOT / "infra/project"), "--home", str(tmp_path / "taken" / inside), "--days", "1", "--port", "0"]
+    said = CliRunner().invoke(app, ["simulate", *asked, "--lang", "en"])
+    assert said.exit_code == 2
+    assert "No simulation can be made at" in said.stderr
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"
+
+
 def test_ctrl_c_ends_between_two_slots_and_says_how_to_go_on(lived: Told) -> None:
     assert lived.stopped.returncode == 4, lived.stopped.stderr
     assert "simulate --resume" in lived.stopped.stderr

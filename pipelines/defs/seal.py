@@ -28,8 +28,13 @@ def declare(project: Project, clock: Clock) -> None:
 
 
 def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
-    """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy."""
+    """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy.
+
+    Raises LedgerBroken, with nothing written, where the ledger does not hold.
+    """
     ledger, now = ledger_of(project), clock.now()
+    # No day is sealed behind rows that were lost or changed: the whole count would rest on them.
+    book_of(project)
     # Before anything is written: a clock that went back must not even take the lease.
     days = unsealed_days(ledger, calendar_of(project, now), now)
     with leased(project.root, f"{socket.gethostname()}:{os.getpid()}", clock):

@@ -16,7 +16,8 @@ from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipelines.cli.doctor import closed_days
+from connectors.messages import Said
+from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
@@ -313,6 +314,84 @@ def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project
     shutil.copytree(backup, ledger_of(project).location)
     code, said = run(project, "gate", "status", INDEX)
     assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
+
+
+REFUSED = (
+    ("gate", "status", INDEX),
+    ("gate", "seal"),
+    ("gate", "explain", INDEX),
+    ("gate", "certify", INDEX, "--out", "unwritten.gz"),
+    ("suspend", INDEX, "--why", "odd answers", "--by", "riku"),
+    ("gate", "decide", "revoke", INDEX, "--why", "odd answers", "--by", "riku"),
+    ("gate", "sign-off", INDEX),
+    ("index", "promote", INDEX, "--release", "1"),
+)
+
+
+def refused(project: Project, arguments: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
+    signs = arguments[1] == "sign-off" or arguments[1] == "promote"
+    return sign(project, OPERATOR, *arguments) if signs else run(project, *arguments)
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
+def test_where_the_whole_ledger_is_gone_everything_that_reads_or_writes_refuses_and_none_is_begun(
+    project: Project, tmp_path: Path, arguments: tuple[str, ...]
+):
+    location = Path(ledger_of(project).location)
+    location.rename(tmp_path / "away")
+    code, said = refused(project, arguments)
+    assert (code, said.get("code")) == (1, "ledger.shorter"), said
+    assert not location.exists()
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
+def test_where_a_file_of_the_ledger_is_cut_off_it_is_named_and_nothing_is_written(
+    project: Project, tmp_path: Path, arguments: tuple[str, ...]
+):
+    location, bad = Path(ledger_of(project).location), cut_off(project)
+    before = sorted(path.name for path in location.rglob("*"))
+    code, said = refused(project, arguments)
+    assert (code, said.get("code")) == (1, "ledger.file_unreadable"), said
+    assert bad.name in said["message"] and "\x1b" not in said["message"]
+    assert sorted(path.name for path in location.rglob("*")) == before
+
+
+def cut_off(project: Project) -> Path:
+    """The newest data file of the ledger, cut off in the middle."""
+    bad = max(Path(ledger_of(project).location).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
+    return bad
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_verify_and_doctor_name_the_file_that_is_cut_off(project: Project, lang: str):
+    assert evidence(project) == []
+    bad = cut_off(project)
+    done = CliRunner().invoke(app, ["gate", "verify", "--project", str(project.folder), "--lang", lang])
+    assert done.exit_code == 1 and bad.name in done.stdout and "None" not in done.stdout
+    code, proof = run(project, "gate", "verify", lang=lang)
+    assert (code, proof["ok"], proof["broken_at"]) == (1, False, None) and bad.name in proof["why"]
+    (found,) = evidence(project)
+    assert (found.ok, found.exit) == (False, 1) and bad.name in found.found
+    code, told = run(project, "doctor", lang=lang)
+    assert code != 0 and "ledger.file_unreadable" in [each["code"] for each in told["findings"]]
+
+
+def test_verify_holds_the_ledger_against_what_this_machine_verified_and_names_the_first_row_that_is_missing(
+    project: Project, tmp_path: Path
+):
+    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
+    last = ledger_of(project).head().seq
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    assert run(project, "gate", "status", INDEX)[1]["eligibility"] == "suspended"
+    assert run(project, "gate", "verify")[1]["ok"]
+    shutil.rmtree(ledger_of(project).location)
+    shutil.copytree(backup, ledger_of(project).location)
+    code, proof = run(project, "gate", "verify")
+    assert (code, proof["ok"], proof["broken_at"]) == (1, False, last + 1)
+    assert f"row {last + 1}, up to which this machine has verified it" in proof["why"]
+    (found,) = evidence(project)
+    assert (found.exit, found.found.code if isinstance(found.found, Said) else "") == (1, "ledger.shorter")
 
 
 def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slot(promoted: Project, tmp_path: Path):

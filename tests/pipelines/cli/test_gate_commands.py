@@ -102,6 +102,23 @@ def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_n
     assert CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)]).exit_code == 1
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_file_that_is_not_there_or_cannot_be_read_is_no_disproof(promoted: Project, tmp_path: Path, lang: str):
+    whole, cut, typo = tmp_path / "whole.gz", tmp_path / "cut.gz", tmp_path / "typo"
+    assert run(promoted, "gate", "certify", INDEX, "--out", str(whole))[0] == 0
+    cut.write_bytes(whole.read_bytes()[:-20])
+    for arguments, code, named in (
+        ((str(typo),), "proof.not_there", typo),
+        ((str(tmp_path),), "proof.unreadable", tmp_path),
+        ((str(cut),), "certified.cut_off", cut),
+        ((str(whole), "--anchor", str(typo)), "proof.not_there", typo),
+        (("--anchor", str(typo)), "proof.not_there", typo),
+    ):
+        exit_code, said = run(promoted, "gate", "verify", *arguments, lang=lang)
+        assert (exit_code, said["code"]) == (2, code)
+        assert str(named) in said["message"] and "Error" not in said["message"]
+
+
 def test_what_if_changes_nothing(promoted: Project):
     before = ledger_of(promoted).head()
     code, told = run(promoted, "gate", "what-if", INDEX, "--green-days", "20")

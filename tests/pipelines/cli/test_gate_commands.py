@@ -429,6 +429,27 @@ def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slo
     assert retuned(82, minutes=150) == ["gate.changed_outside_slot"]
 
 
+@pytest.mark.parametrize(
+    ("lang", "says"), [("en", "the count of green days begins again"), ("ja", "緑の日は数え直しになります")], ids=["en", "ja"]
+)
+def test_sealing_after_the_policy_was_edited_says_that_the_count_begins_again(project: Project, lang: str, says: str):
+    assert run(project, "gate", "seal")[1]["recounted"] == []
+
+    def seal_with(green_days: int, *more: str) -> str:
+        told = YAML(typ="safe").load(project.folder / "project.yaml")
+        told["indexes"][INDEX]["gate"] = {"green_days": green_days}
+        write(project.folder / "project.yaml", told)
+        done = CliRunner().invoke(app, ["gate", "seal", "--project", str(project.folder), "--lang", lang, *more])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert f"{INDEX}: " in (said := seal_with(13)) and says in said
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 0
+    assert says not in seal_with(13), "it is on record"
+    told = json.loads(seal_with(12, "--json"))
+    assert (told["sealed"], told["recounted"]) == ([], [INDEX])
+
+
 def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
     code, told = run(project, "gate", "calendar", "freeze", "--years", "2026-2029", "--company", "2026-12-29")
     assert (code, told["years"], told["company"], told["ends"]) == (0, [2026, 2027, 2028, 2029], 1, None)

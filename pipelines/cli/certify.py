@@ -165,16 +165,23 @@ def _verify_ledger(project: str | None, given: list[Path], without_archive: bool
     with spoken(lang, json_):
         opened = open_project(project)
         from pipelines.evidence.heads import read_head
-        from pipelines.evidence.plan import ledger_of
+        from pipelines.evidence.memory import remembered
+        from pipelines.evidence.plan import ledger_of, proof_of
+        from pipelines.evidence.reasons import Reason
         from pipelines.index.promotion import anchors
 
         ledger = ledger_of(opened)
         known = [read_head(path, opened.name).head for path in given]
         known += [head for index in opened.file.indexes for head in anchors(opened.root, index)]
-        checked = ledger.verify(known, archive=not without_archive)
+        proven = remembered(proof_of(opened))
+        checked = ledger.verify([*known, *([proven.head] if proven else [])], archive=not without_archive)
         head = ledger.head() if checked.ok else None
     found = sorted({one.seq for one in known}) if checked.ok else []
-    why = word(checked.why.code, lang, **checked.why.params) if checked.why else None
+    broken = checked.why
+    if broken and proven and broken.code == "ledger.cut" and proven.seq > max((one.seq for one in known), default=0):
+        # Nobody published that head: it is what this machine itself has seen.
+        broken = Reason("ledger.cut_known", {"known": proven.seq})
+    why = word(broken.code, lang, **broken.params) if broken else None
     payload = {
         "ok": checked.ok,
         "rows": head.seq if head else 0,
@@ -186,7 +193,9 @@ def _verify_ledger(project: str | None, given: list[Path], without_archive: bool
     }
 
     def text() -> None:
-        if head is None:
+        if checked.broken_at is None and head is None:
+            line("gate.ledger_unread", lang, why=why)
+        elif head is None:
             line("gate.ledger_broken", lang, seq=checked.broken_at, why=why)
         else:
             line("gate.ledger_holds", lang, rows=head.seq, head=head.hash, anchors=", ".join(str(seq) for seq in found) or "-")

@@ -64,7 +64,7 @@ def doctor(
                     connector.close()
             except FortnightError as error:
                 found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
-        found += stored(opened, system) + ([] if system else closed_days(opened))
+        found += stored(opened, system) + ([] if system else closed_days(opened) + evidence(opened))
     worst = max((one.exit for one in found), default=0)
     payload = {
         "findings": [
@@ -103,6 +103,21 @@ def closed_days(project: Project) -> list[Finding]:
         return []
     still = ends.params["next"] != today.year
     return [Finding(FILE, still, told(ends.code, **ends.params), 0 if still else NO)]
+
+
+def evidence(project: Project) -> list[Finding]:
+    """Whether the ledger can be read, every file of it, and holds as far as the gate builds on it; nothing where it does, or nothing is there yet."""
+    from connectors.messages import Said
+    from pipelines.evidence.errors import LedgerBroken
+    from pipelines.evidence.plan import book_of, ledger_of
+
+    try:
+        wrong = ledger_of(project).damaged()
+        if wrong is None:
+            book_of(project)
+    except LedgerBroken as error:
+        wrong = error
+    return [] if wrong is None else [Finding("evidence/ledger", False, Said(wrong.say, wrong.code), wrong.exit_code)]
 
 
 def stored(project: Project, system: str | None = None) -> list[Finding]:

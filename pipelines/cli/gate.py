@@ -216,19 +216,25 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
         opened = open_project(project)
         from pipelines.clock import WallClock
         from pipelines.defs.instance import instance_of
-        from pipelines.defs.seal import seal_project
+        from pipelines.defs.seal import sealing
         from pipelines.evidence.plan import not_yet
 
         with instance_of(opened) as instance:
-            seals = seal_project(opened, instance, WallClock())
+            done = sealing(opened, instance, WallClock())
+        seals = done.seals
         waiting = None if seals else not_yet(opened, WallClock().now())
-    payload = {"sealed": [{"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict} for s in seals]}
+    payload = {
+        "sealed": [{"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict} for s in seals],
+        "recounted": list(done.recounted),
+    }
 
     def text() -> None:
         if waiting is None:
             line("gate.sealed" if seals else "gate.nothing_to_seal", lang, count=len(seals))
         else:
             line(waiting.code, lang, **waiting.params)
+        for name in done.recounted:
+            line("gate.recounted", lang, index=name)
 
     emit("seal", payload, json_, text)
 

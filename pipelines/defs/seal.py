@@ -2,13 +2,14 @@
 
 import os
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
 from connectors.errors import FortnightError
+from connectors.messages import sentence
 from pipelines.clock import Clock
 from pipelines.defs.checks import table_schema
 from pipelines.defs.keys import LEDGER
@@ -22,18 +23,36 @@ from pipelines.evidence.seals import Seal
 from pipelines.project import Project
 
 
-def declare(project: Project, clock: Clock) -> None:
+@dataclass(frozen=True)
+class Sealing:
+    """What one sealing wrote: the new seals, and the indexes whose count begins again because a change of their gate policy went on record."""
+
+    seals: tuple[Seal, ...]
+    recounted: tuple[str, ...]
+
+
+def declare(project: Project, clock: Clock) -> tuple[str, ...]:
     """Put into the ledger what it does not know yet (``pipelines.evidence.declare``)."""
-    declare_all(project, clock.now(), clock.kind)
+    return declare_all(project, clock.now(), clock.kind)
 
 
 def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -> tuple[Seal, ...]:
-    """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy."""
+    """The seals of ``sealing``."""
+    return sealing(project, instance, clock).seals
+
+
+def sealing(project: Project, instance: dg.DagsterInstance, clock: Clock) -> Sealing:
+    """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy.
+
+    Raises LedgerBroken, with nothing written, where the ledger does not hold.
+    """
     ledger, now = ledger_of(project), clock.now()
+    # No day is sealed behind rows that were lost or changed: the whole count would rest on them.
+    book_of(project)
     # Before anything is written: a clock that went back must not even take the lease.
     days = unsealed_days(ledger, calendar_of(project, now), now)
     with leased(project.root, f"{socket.gethostname()}:{os.getpid()}", clock):
-        declare(project, clock)
+        recounted = declare(project, clock)
         calendar = calendar_of(project, now)
         since = days[0].opens_at if days else now - timedelta(days=1)
         seen = witness(project, instance, since)
@@ -43,7 +62,7 @@ def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -
             # Every pull leaves a small file, and every gate reads all of them: once a day is often enough to put them together.
             ledger.keep_up()
             claims_of(project).keep_up()
-        return seals
+        return Sealing(seals, recounted)
 
 
 def seal_asset(project: Project) -> dg.AssetsDefinition:
@@ -57,10 +76,11 @@ def seal_asset(project: Project) -> dg.AssetsDefinition:
     )
     def ledger(context: dg.AssetExecutionContext, project_files: dg.ResourceParam[ProjectResource]) -> dg.MaterializeResult[Any]:
         try:
-            seals = seal_project(project_files.project, context.instance, project_files.clock)
+            done = sealing(project_files.project, context.instance, project_files.clock)
             head = book_of(project_files.project).head
         except FortnightError as error:
             raise dg.Failure(description=error.say(), allow_retries=False) from error
+        seals = done.seals
         rows = [
             dg.TableRecord(
                 {"stream": s.stream, "day": s.day.isoformat(), "verdict": s.verdict, "reasons": ", ".join(r.code for r in s.reasons)}
@@ -72,6 +92,8 @@ def seal_asset(project: Project) -> dg.AssetsDefinition:
             "green": dg.MetadataValue.int(sum(1 for s in seals if s.verdict == "green")),
             "head": dg.MetadataValue.text(head.hash),
         }
+        if done.recounted:
+            metadata["recounted"] = dg.MetadataValue.text(" ".join(sentence("gate.recounted", {"index": name}) for name in done.recounted))
         if rows:
             metadata["table"] = dg.MetadataValue.table(rows, schema=table_schema(["stream", "day", "verdict", "reasons"]))
         return dg.MaterializeResult(metadata=metadata)

@@ -15,6 +15,8 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from pipelines.evidence.chain import Head, Verification
+from pipelines.evidence.damage import UNREADABLE, broken_by, damaged
+from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.reasons import reason
 
 #: What stands in the column ``schema`` of a row whose details were moved.
@@ -44,6 +46,14 @@ class Archive:
         moved = [cast(int, row["seq"]) for row in rows if row.get("schema") == MOVED]
         details = self._details(moved)
         return [details.get(cast(int, row["seq"]), row) if row.get("schema") == MOVED else row for row in rows]
+
+    def damaged(self) -> LedgerBroken | None:
+        """The error for the first file of the archive that cannot be read to its end."""
+        try:
+            table = self._open()
+        except UNREADABLE as problem:
+            return broken_by(problem, self.location)
+        return None if table is None else damaged(table)
 
     def _details(self, seqs: Collection[int]) -> dict[int, dict[str, Any]]:
         table = self._open() if seqs else None

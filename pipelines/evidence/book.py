@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind
 from pipelines.evidence.claims import Environment
@@ -18,22 +17,13 @@ from pipelines.evidence.columns import Seals, seal_columns, seals_of
 from pipelines.evidence.decisions import Signatures, terms_of, verified
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.memory import Proven, hold, remember
 from pipelines.evidence.places import Places
 from pipelines.evidence.reading import Reading
 from pipelines.evidence.table import NAMES, rows_of, table_of
 
 #: What the gate decides by, beside seals. Evidence and findings only explain it.
 KINDS: tuple[Kind, ...] = ("decision", "amendment", "fact")
-
-
-class Proven(BaseModel):
-    """How far the chain was verified, and the digest of all the gate reads up to there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seq: int
-    hash: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -84,28 +74,15 @@ def book_from(rows: Sequence[ChainRow], environment: Environment) -> Book:
 
 
 def _prove(read: Reading, table: pa.Table, seals: Seals, head: Head, proof: Path) -> None:
-    known = _known(proof)
-    if known is not None and known.seq > head.seq > 0:
-        raise LedgerBroken("ledger.shorter", found=head.seq, known=known.seq, proof=proof)
+    known = hold(head, proof)
     same = known is not None and known.seq <= head.seq and known.digest == _digest(table, seals, known.seq)
-    after = Head(known.seq, known.hash) if known is not None and same else GENESIS
+    after = known.head if known is not None and same else GENESIS
     if after != head:
         # A chain that was hashed anew holds by itself: what this machine once proved must still stand in it.
-        found = read.verify(None if known is None else Head(known.seq, known.hash), after=after)
+        found = read.verify(None if known is None else known.head, after=after)
         if not found.ok:
             raise LedgerBroken("ledger.broken", seq=found.broken_at, why=found.why.say() if found.why else "?")
-        told = Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq))
-        proof.parent.mkdir(parents=True, exist_ok=True)
-        waiting = proof.with_suffix(".new")
-        waiting.write_text(told.model_dump_json(), encoding="utf-8")
-        waiting.replace(proof)
-
-
-def _known(proof: Path) -> Proven | None:
-    try:
-        return Proven.model_validate_json(proof.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None
+        remember(proof, Proven(seq=head.seq, hash=head.hash, digest=_digest(table, seals, head.seq)))
 
 
 def _digest(table: pa.Table, seals: Seals, seq: int) -> str:

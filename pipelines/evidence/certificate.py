@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,12 +13,12 @@ from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.errors import AnswerIsNo
+from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.book import Book, book_from
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Verification, canonical, to_line, verify_lines
 from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint, Environment
 from pipelines.evidence.gate import GatePolicy, GateState
-from pipelines.evidence.heads import read_head
+from pipelines.evidence.heads import read_given, read_head
 from pipelines.evidence.history import Eligibility, History
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.standing import history_in, state_of
@@ -85,14 +86,14 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     """Judge a certificate by itself: the chain from its first row to the head it names, every signature, and the gate's answer anew.
 
     Who are the people of the chain, only the chain says: whether it is the project's own is told by ``anchors``, files of signed heads that came
-    another way (``heads``). Each must stand in it. Raises AnswerIsNo for a file that is no certificate or no head of its project at all.
+    another way (``heads``). Each must stand in it. Raises FixConfiguration for a file that is not there or cannot be read, which proves nothing and
+    disproves nothing; AnswerIsNo for one that was read and is no certificate or no head of its project at all.
     """
+    first, *lines = _unpacked(path).splitlines() or [b""]
     try:
-        with gzip.open(path, "rb") as source:
-            first, *lines = source.read().splitlines()
         title = Title.model_validate_json(first)
-    except (OSError, EOFError, ValueError, ValidationError) as error:
-        raise AnswerIsNo("certified.unreadable", path=str(path), reason=type(error).__name__) from error
+    except ValidationError as error:
+        raise AnswerIsNo("certified.no_certificate", path=str(path)) from error
     chain = verify_lines(lines)
     rows: list[ChainRow] = []
     try:
@@ -119,6 +120,17 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     history = history_in(book, title.index, policy, title.today)
     state = state_of(book, title.index, policy, title.today, history)
     return Examined(title, _faults(title, state, book), len(lines), state, history)
+
+
+def _unpacked(path: Path) -> bytes:
+    packed = read_given(path)
+    try:
+        if not packed:
+            # No bytes at all would unpack to nothing without a word.
+            raise EOFError
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FixConfiguration("certified.cut_off", path=str(path)) from error
 
 
 def policy_of(terms: Mapping[str, Any]) -> GatePolicy | None:

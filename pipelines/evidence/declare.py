@@ -26,14 +26,15 @@ from pipelines.project import Project
 CONFIGURED = "configured"
 
 
-def declare_all(project: Project, now: datetime, clock: ClockKind) -> None:
+def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str, ...]:
     """Write into the ledger what it does not know yet. Called by every build, every seal and before every decision, so that what was edited
-    is known before the day it is to hold for.
+    is known before the day it is to hold for. Returns the indexes whose count begins again, because another gate policy was on record.
     """
     ledger, environment = ledger_of(project), environment_of(project)
     record(ledger, calendar_of(project, now), environment, clock, now)
     book = open_book(ledger, environment)
     news: list[Entry] = []
+    recounted: list[str] = []
     people = read_people(project.folder)
     # Nobody listed is a roster too, once somebody was: the keys in the chain must not outlive the file's last person.
     if (people.people or book.signatures.holders) and fingerprint(roster_terms(people)) != book.signatures.people:
@@ -47,9 +48,12 @@ def declare_all(project: Project, now: datetime, clock: ClockKind) -> None:
         history = history_in(book, index, policy, today_of(project, now))
         if history.policy != policy.fingerprint():
             news.append(policy_entry(index, policy.fingerprint(), environment, clock, now))
+            # The first policy of an index sets nothing back.
+            recounted += [index] if history.policy is not None else []
         news += _configured(project, index, book, now, clock, promoted=history.promoted_on is not None)
     if news:
         ledger.push(news)
+    return tuple(recounted)
 
 
 def record_standing(project: Project, index: str, now: datetime, clock: ClockKind) -> GateState:

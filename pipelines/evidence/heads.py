@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connectors.errors import AnswerIsNo
+from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.chain import Head, canonical
 from pipelines.evidence.signing import signed_by
 from pipelines.evidence.taking import Signer
@@ -43,11 +43,24 @@ def sign_head(path: Path, project: str, head: Head, signer: Signer) -> SignedHea
 
 
 def read_head(path: Path, project: str) -> SignedHead:
-    """A signed head of ``project``. Raises AnswerIsNo for a file that is none, or whose signature is not its key's."""
+    """A signed head of ``project``. Raises FixConfiguration for a file that cannot be read, AnswerIsNo for one that is none, or whose signature
+    is not its key's.
+    """
+    told = read_given(path)
     try:
-        found = SignedHead.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        found = SignedHead.model_validate_json(told)
+    except ValidationError as error:
         raise AnswerIsNo("gate.head_unsigned", path=str(path)) from error
     if found.project != project or signed_by(head_message(project, found.head), found.signature, NAMESPACE) != found.key:
         raise AnswerIsNo("gate.head_unsigned", path=str(path))
     return found
+
+
+def read_given(path: Path) -> bytes:
+    """The content of a file that a person named as proof. Raises FixConfiguration where it is not there or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FixConfiguration("proof.not_there", path=str(path)) from error
+    except OSError as error:
+        raise FixConfiguration("proof.unreadable", path=str(path), reason=error.strerror or type(error).__name__) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, cast
 
 import pyarrow.compute as pc
@@ -12,8 +13,10 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Kind, Verification, link
+from pipelines.evidence.damage import legible
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
-from pipelines.evidence.reading import UNREADABLE, Reading, head_of, unreadable
+from pipelines.evidence.memory import hold
+from pipelines.evidence.reading import Reading, unbelieved
 from pipelines.evidence.table import COLUMNS, parsed, table_of
 
 # Two commits that carry the same application transaction conflict in Delta itself, which closes the gap between reading the head and
@@ -26,10 +29,15 @@ _PUSH_ATTEMPTS = 8
 
 
 class Ledger:
-    """The ledger table at ``location`` (a folder or an object store URI). Made at the first append."""
+    """The ledger table at ``location`` (a folder or an object store URI). Made at the first append.
 
-    def __init__(self, location: str, storage_options: Mapping[str, str] | None = None) -> None:
+    With ``proof``, the file in which this machine remembers how far it verified the ledger, nothing is written behind an end before that.
+    Whoever reads a table with a damaged file gets LedgerBroken, which names the file.
+    """
+
+    def __init__(self, location: str, storage_options: Mapping[str, str] | None = None, proof: Path | None = None) -> None:
         self.location = location
+        self._proof = proof
         self._options = dict(storage_options) if storage_options else None
         self._written: tuple[DeltaTable, int, Head] | None = None
         self.archive = Archive(f"{location}-archive", storage_options)
@@ -46,7 +54,7 @@ class Ledger:
         """Add ``entries`` in one commit behind ``after`` (by default behind the head of this moment) and return the new head.
 
         The same entries behind the same head are written once: a second call, or a commit whose answer was lost, finds them there.
-        Raises HeadMoved, with nothing written, when the head is another or moves meanwhile.
+        Raises HeadMoved, with nothing written, when the head is another or moves meanwhile; LedgerBroken when more rows were verified than there are.
         """
         table, head = self._behind()
         rows = link(entries, after or head)
@@ -104,9 +112,18 @@ class Ledger:
     def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS, *, archive: bool = True) -> Verification:
         """``Reading.verify`` of this moment."""
         try:
-            return self.now().verify(anchor, after, archive=archive)
-        except UNREADABLE as problem:
-            return unreadable(problem)
+            read = self.now()
+        except LedgerBroken as error:
+            return unbelieved(error)
+        return read.verify(anchor, after, archive=archive)
+
+    def damaged(self) -> LedgerBroken | None:
+        """``Reading.damaged`` of this moment."""
+        try:
+            read = self.now()
+        except LedgerBroken as error:
+            return error
+        return read.damaged()
 
     def keep_up(self) -> None:
         """Compact small files and drop old log files, so that an append stays as cheap at row 10,000 as at row 10. No row changes."""
@@ -160,8 +177,18 @@ class Ledger:
             if table.version() == version:
                 return table, head
         self._written = None
-        table = self._open() or self._create()
-        return table, head_of(table)
+        table = self._open()
+        if table is None:
+            # A chain that was verified here and is gone is not begun anew.
+            self._hold(GENESIS)
+            table = self._create()
+        head = Reading(table, self.archive).head()
+        self._hold(head)
+        return table, head
+
+    def _hold(self, head: Head) -> None:
+        if self._proof is not None:
+            hold(head, self._proof)
 
     def _holds(self, table: DeltaTable, rows: Sequence[ChainRow]) -> bool:
         """Whether these very rows stand in the table already. The last one's hash covers the others."""
@@ -169,10 +196,11 @@ class Ledger:
         return found["hash"].to_pylist() == [rows[-1].hash]
 
     def _open(self) -> DeltaTable | None:
-        try:
-            return DeltaTable(self.location, storage_options=self._options)
-        except TableNotFoundError:
-            return None
+        with legible(self.location):
+            try:
+                return DeltaTable(self.location, storage_options=self._options)
+            except TableNotFoundError:
+                return None
 
     def _create(self) -> DeltaTable:
         try:

@@ -28,11 +28,12 @@ LEDGER = "evidence/ledger"
 
 
 def ledger_of(project: Project) -> Ledger:
-    return ledger_at(project.root)
+    """The project's ledger, which nobody writes to where it ends before what this machine has verified."""
+    return Ledger(f"{project.root}/{LEDGER}", proof=proof_of(project))
 
 
 def ledger_at(root: str) -> Ledger:
-    """The ledger of the project whose data lie at ``root``."""
+    """The ledger of the project whose data lie at ``root``, to be read."""
     return Ledger(f"{root}/{LEDGER}")
 
 

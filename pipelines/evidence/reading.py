@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from pipelines.evidence.archive import MOVED, Archive, stands
 from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind, Verification, verify_rows
+from pipelines.evidence.damage import UNREADABLE, broken_by, damaged, legible
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.reasons import reason
+from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.table import COLUMNS, STRING, parsed, row_of
 
-#: What a table that was damaged is answered with.
-UNREADABLE = (DeltaError, pa.ArrowException, OSError)
 _SLICE = 10_000
 
 
 class Reading:
-    """One opened table (None: nothing was ever written) and the archive beside it. It never moves: who wants to see more asks the ledger anew."""
+    """One opened table (None: nothing was ever written) and the archive beside it. It never moves: who wants to see more asks the ledger anew.
+
+    Whoever reads a table with a damaged file gets LedgerBroken, which names the file.
+    """
 
     def __init__(self, table: DeltaTable | None, archive: Archive) -> None:
         self._table, self._archive = table, archive
+        self._location = "?" if table is None else table.table_uri.removeprefix("file://")
 
     def head(self) -> Head:
         """The last row's number and hash; GENESIS when nothing was written. Two rows under the last number raise LedgerBroken."""
-        return GENESIS if self._table is None else head_of(self._table)
+        with self._legible():
+            return GENESIS if self._table is None else head_of(self._table)
 
     def read(
         self,
@@ -55,16 +59,18 @@ class Reading:
         ):
             if condition is not None:
                 wanted = condition if wanted is None else wanted & condition
-        return tuple(parsed(self._archive.filled(_rows(table, wanted))))
+        with self._legible():
+            return tuple(parsed(self._archive.filled(_rows(table, wanted))))
 
     def last_seal(self) -> ChainRow | None:
         """The newest seal row, which tells the last sealed day and the instant it was sealed."""
         table = self._table
         if table is None:
             return None
-        seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=pc.field("kind") == "seal")
-        newest = cast(int | None, pc.max(seals["seq"]).as_py())
-        return None if newest is None else row_of(_rows(table, pc.field("seq") == newest)[0])
+        with self._legible():
+            seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=pc.field("kind") == "seal")
+            newest = cast(int | None, pc.max(seals["seq"]).as_py())
+            return None if newest is None else row_of(_rows(table, pc.field("seq") == newest)[0])
 
     def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS, *, archive: bool = True) -> Verification:
         """Whether every row behind ``after`` hashes to what it says and follows the one before.
@@ -80,7 +86,7 @@ class Reading:
         before = after
         try:
             table = self._table
-            if table is not None and after != GENESIS and self.hashes([after.seq]).get(after.seq) != after.hash:
+            if table is not None and after != GENESIS and _hashes(table, [after.seq]).get(after.seq) != after.hash:
                 return Verification(False, after.seq, reason("ledger.hash_wrong"))
             beyond = None if after == GENESIS else pc.field("seq") > after.seq
             for columns in () if table is None else _slices(table, beyond, self._archive if archive else None):
@@ -104,7 +110,7 @@ class Reading:
                 if published.get(before.seq, {before.hash}) != {before.hash}:
                     return Verification(False, before.seq, reason("ledger.hash_wrong"))
         except UNREADABLE as problem:
-            return unreadable(problem)
+            return unbelieved(broken_by(problem, self._location, self.damaged))
         if published and before.seq < max(published):
             return Verification(False, before.seq + 1, reason("ledger.cut", anchor=max(published)))
         return Verification(True, by_place=by_place)
@@ -114,10 +120,15 @@ class Reading:
         table = self._table
         if table is None or not seqs:
             return {}
-        found = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq").isin(sorted(seqs)))
-        pairs = list(zip(found["seq"].to_pylist(), found["hash"].to_pylist(), strict=True))
-        known = {cast(int, seq): cast(str, own) for seq, own in pairs}
-        return known if len(pairs) == len(known) else {}
+        with self._legible():
+            return _hashes(table, seqs)
+
+    def damaged(self) -> LedgerBroken | None:
+        """The error for the first file that cannot be read to its end, of the ledger or its archive. Every file is read."""
+        return (None if self._table is None else damaged(self._table)) or self._archive.damaged()
+
+    def _legible(self) -> AbstractContextManager[None]:
+        return legible(self._location, self.damaged)
 
     def columns(self, names: Sequence[str], wanted: pc.Expression, words: Collection[str] = ()) -> pa.Table:
         """Some columns of some rows, in chain order: for readers to whom a row is too dear. Those in ``words`` come as dictionaries."""
@@ -131,7 +142,8 @@ class Reading:
         from pyarrow.dataset import ParquetReadOptions  # brings pandas along, which no code location needs at load
 
         options = ParquetReadOptions(dictionary_columns=set(words)) if words else None
-        found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
+        with self._legible():
+            found = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(names), filter=wanted)
         # Files hold rows as they were written, in whatever order they are listed: to put files in order moves no row.
         batches = sorted((each for each in found.to_batches() if each.num_rows), key=lambda each: cast(int, each["seq"][0].as_py() or 0))
         found = pa.Table.from_batches(batches, found.schema)
@@ -140,9 +152,16 @@ class Reading:
         return found.cast(schema)
 
 
-def unreadable(problem: Exception) -> Verification:
-    """The verdict over a chain that can't even be read."""
-    return Verification(False, None, reason("ledger.unreadable", detail=type(problem).__name__))
+def unbelieved(error: LedgerBroken) -> Verification:
+    """The verdict over a chain that can't even be read: no row is the first bad one."""
+    return Verification(False, None, Reason(error.code, {name: str(value) for name, value in error.params.items()}))
+
+
+def _hashes(table: DeltaTable, seqs: Collection[int]) -> dict[int, str]:
+    found = table.to_pyarrow_dataset().to_table(columns=["seq", "hash"], filter=pc.field("seq").isin(sorted(seqs)))
+    pairs = list(zip(found["seq"].to_pylist(), found["hash"].to_pylist(), strict=True))
+    known = {cast(int, seq): cast(str, own) for seq, own in pairs}
+    return known if len(pairs) == len(known) else {}
 
 
 def _rows(table: DeltaTable, wanted: pc.Expression | None) -> list[dict[str, Any]]:

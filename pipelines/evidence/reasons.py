@@ -116,6 +116,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "ledger.prev_wrong": (),
     "ledger.hash_wrong": (),
     "ledger.cut": ("anchor",),
+    "ledger.cut_known": ("known",),
+    "ledger.file_unreadable": ("file", "reason"),
     "ledger.details_missing": (),
 }
 

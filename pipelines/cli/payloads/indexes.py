@@ -72,6 +72,9 @@ class Seals(Payload):
 
     schema_: Literal["fortnight.seal/1"] = Field(alias="schema")
     sealed: tuple[Sealed, ...]
+    recounted: tuple[str, ...] = Field(
+        default=(), description="Indexes whose gate policy was changed: it is on record now, and they count anew."
+    )
 
 
 class IndexBuild(Payload):

@@ -16,7 +16,8 @@ from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipelines.cli.doctor import closed_days
+from connectors.messages import Said
+from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
@@ -108,6 +109,23 @@ def test_a_file_that_cannot_be_written_is_named_and_its_folders_are_made(promote
         assert (code, told["code"]) == (2, "cli.cannot_write")
         assert str(tmp_path) in told["message"]
         assert run(promoted, *command, str(tmp_path / command[1] / "deeper" / "file"))[0] == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_file_that_is_not_there_or_cannot_be_read_is_no_disproof(promoted: Project, tmp_path: Path, lang: str):
+    whole, cut, typo = tmp_path / "whole.gz", tmp_path / "cut.gz", tmp_path / "typo"
+    assert run(promoted, "gate", "certify", INDEX, "--out", str(whole))[0] == 0
+    cut.write_bytes(whole.read_bytes()[:-20])
+    for arguments, code, named in (
+        ((str(typo),), "proof.not_there", typo),
+        ((str(tmp_path),), "proof.unreadable", tmp_path),
+        ((str(cut),), "certified.cut_off", cut),
+        ((str(whole), "--anchor", str(typo)), "proof.not_there", typo),
+        (("--anchor", str(typo)), "proof.not_there", typo),
+    ):
+        exit_code, said = run(promoted, "gate", "verify", *arguments, lang=lang)
+        assert (exit_code, said["code"]) == (2, code)
+        assert str(named) in said["message"] and "Error" not in said["message"]
 
 
 def test_what_if_changes_nothing(promoted: Project):
@@ -330,6 +348,84 @@ def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project
     assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
 
 
+REFUSED = (
+    ("gate", "status", INDEX),
+    ("gate", "seal"),
+    ("gate", "explain", INDEX),
+    ("gate", "certify", INDEX, "--out", "unwritten.gz"),
+    ("suspend", INDEX, "--why", "odd answers", "--by", "riku"),
+    ("gate", "decide", "revoke", INDEX, "--why", "odd answers", "--by", "riku"),
+    ("gate", "sign-off", INDEX),
+    ("index", "promote", INDEX, "--release", "1"),
+)
+
+
+def refused(project: Project, arguments: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
+    signs = arguments[1] == "sign-off" or arguments[1] == "promote"
+    return sign(project, OPERATOR, *arguments) if signs else run(project, *arguments)
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
+def test_where_the_whole_ledger_is_gone_everything_that_reads_or_writes_refuses_and_none_is_begun(
+    project: Project, tmp_path: Path, arguments: tuple[str, ...]
+):
+    location = Path(ledger_of(project).location)
+    location.rename(tmp_path / "away")
+    code, said = refused(project, arguments)
+    assert (code, said.get("code")) == (1, "ledger.shorter"), said
+    assert not location.exists()
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
+def test_where_a_file_of_the_ledger_is_cut_off_it_is_named_and_nothing_is_written(
+    project: Project, tmp_path: Path, arguments: tuple[str, ...]
+):
+    location, bad = Path(ledger_of(project).location), cut_off(project)
+    before = sorted(path.name for path in location.rglob("*"))
+    code, said = refused(project, arguments)
+    assert (code, said.get("code")) == (1, "ledger.file_unreadable"), said
+    assert bad.name in said["message"] and "\x1b" not in said["message"]
+    assert sorted(path.name for path in location.rglob("*")) == before
+
+
+def cut_off(project: Project) -> Path:
+    """The newest data file of the ledger, cut off in the middle."""
+    bad = max(Path(ledger_of(project).location).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
+    return bad
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_verify_and_doctor_name_the_file_that_is_cut_off(project: Project, lang: str):
+    assert evidence(project) == []
+    bad = cut_off(project)
+    done = CliRunner().invoke(app, ["gate", "verify", "--project", str(project.folder), "--lang", lang])
+    assert done.exit_code == 1 and bad.name in done.stdout and "None" not in done.stdout
+    code, proof = run(project, "gate", "verify", lang=lang)
+    assert (code, proof["ok"], proof["broken_at"]) == (1, False, None) and bad.name in proof["why"]
+    (found,) = evidence(project)
+    assert (found.ok, found.exit) == (False, 1) and bad.name in found.found
+    code, told = run(project, "doctor", lang=lang)
+    assert code != 0 and "ledger.file_unreadable" in [each["code"] for each in told["findings"]]
+
+
+def test_verify_holds_the_ledger_against_what_this_machine_verified_and_names_the_first_row_that_is_missing(
+    project: Project, tmp_path: Path
+):
+    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
+    last = ledger_of(project).head().seq
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    assert run(project, "gate", "status", INDEX)[1]["eligibility"] == "suspended"
+    assert run(project, "gate", "verify")[1]["ok"]
+    shutil.rmtree(ledger_of(project).location)
+    shutil.copytree(backup, ledger_of(project).location)
+    code, proof = run(project, "gate", "verify")
+    assert (code, proof["ok"], proof["broken_at"]) == (1, False, last + 1)
+    assert f"row {last + 1}, up to which this machine has verified it" in proof["why"]
+    (found,) = evidence(project)
+    assert (found.exit, found.found.code if isinstance(found.found, Said) else "") == (1, "ledger.shorter")
+
+
 def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slot(promoted: Project, tmp_path: Path):
     folder = Path(shutil.copytree(promoted.folder, tmp_path / "project"))
     opens = WallClock().now().replace(second=0, microsecond=0) + timedelta(hours=1)
@@ -346,6 +442,27 @@ def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slo
 
     assert retuned(81, minutes=30) == []
     assert retuned(82, minutes=150) == ["gate.changed_outside_slot"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"), [("en", "the count of green days begins again"), ("ja", "緑の日は数え直しになります")], ids=["en", "ja"]
+)
+def test_sealing_after_the_policy_was_edited_says_that_the_count_begins_again(project: Project, lang: str, says: str):
+    assert run(project, "gate", "seal")[1]["recounted"] == []
+
+    def seal_with(green_days: int, *more: str) -> str:
+        told = YAML(typ="safe").load(project.folder / "project.yaml")
+        told["indexes"][INDEX]["gate"] = {"green_days": green_days}
+        write(project.folder / "project.yaml", told)
+        done = CliRunner().invoke(app, ["gate", "seal", "--project", str(project.folder), "--lang", lang, *more])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert f"{INDEX}: " in (said := seal_with(13)) and says in said
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 0
+    assert says not in seal_with(13), "it is on record"
+    told = json.loads(seal_with(12, "--json"))
+    assert (told["sealed"], told["recounted"]) == ([], [INDEX])
 
 
 def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import AnswerIsNo
+from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.book import book_from
 from pipelines.evidence.certificate import Title, examine, policy_of, row_of, title_of, write_certificate
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, link, row_json, to_line
@@ -142,11 +142,17 @@ def test_no_byte_of_it_is_free(rows: list[ChainRow], tmp_path: Path, data: st.Da
 
 
 NO_CERTIFICATES = {
-    "nothing": b"",
-    "no gzip": b"no gzip",
     "no title": gzip.compress(b"{}\n"),
     "an empty one": gzip.compress(b""),
+    "no text": gzip.compress(b"\xff\xfe"),
+}
+#: What cannot even be unpacked.
+CUT_OFF = {
+    "nothing": b"",
+    "no gzip": b"no gzip",
     "cut off": gzip.compress(b"\xff\xfe")[:-4],
+    "cut off early": gzip.compress(b"{}\n")[:6],
+    "damaged within": gzip.compress(b"{}\n" * 9)[:10] + b"\xff" * 9,
 }
 
 
@@ -154,6 +160,13 @@ NO_CERTIFICATES = {
 def test_what_is_no_certificate_is_a_sentence(tmp_path: Path, content: bytes):
     (tmp_path / "c.gz").write_bytes(content)
     with pytest.raises(AnswerIsNo, match="no certificate"):
+        examine(tmp_path / "c.gz")
+
+
+@pytest.mark.parametrize("content", CUT_OFF.values(), ids=CUT_OFF)
+def test_what_cannot_be_unpacked_is_not_disproved(tmp_path: Path, content: bytes):
+    (tmp_path / "c.gz").write_bytes(content)
+    with pytest.raises(FixConfiguration, match="cannot be unpacked"):
         examine(tmp_path / "c.gz")
 
 

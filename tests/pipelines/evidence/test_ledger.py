@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from pipelines.evidence import ledger as ledger_module
+from pipelines.evidence.book import open_book
 from pipelines.evidence.chain import GENESIS, Entry, Head
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
 from pipelines.evidence.ledger import Ledger
@@ -165,7 +167,50 @@ def test_a_missing_data_file_is_no_whole_chain(ledger: Ledger):
     ledger.append(entries(2))
     next(Path(ledger.location).glob("*.parquet")).unlink()
     found = ledger.verify()
-    assert not found.ok and found.why is not None and found.why.code == "ledger.unreadable"
+    assert not found.ok and found.why is not None and found.why.code == "ledger.file_unreadable"
+
+
+@pytest.mark.parametrize("damage", ["a data file cut off", "a data file gone", "the log cut off"])
+def test_whatever_reads_a_damaged_ledger_names_the_file(ledger: Ledger, damage: str):
+    ledger.append(entries(2))
+    ledger.append(entries(3))
+    log = Path(ledger.location) / "_delta_log"
+    data = min(Path(ledger.location).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    bad = log / f"{2:020d}.json" if damage == "the log cut off" else data
+    if damage == "a data file gone":
+        bad.unlink()
+    else:
+        bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
+    again = Ledger(ledger.location)
+    named = "_delta_log" if damage == "the log cut off" else bad.name
+    for ask in (again.read, lambda: again.now().hashes([1]), lambda: again.now().columns(("seq",), pc.field("seq") > 0)):
+        with pytest.raises(LedgerBroken) as caught:
+            ask()
+        assert caught.value.code == "ledger.file_unreadable" and named in caught.value.say("ja")
+    found, why = again.verify(), again.damaged()
+    assert (found.ok, found.broken_at, found.why and found.why.code) == (False, None, "ledger.file_unreadable")
+    assert why is not None and named in why.say("en") and "\n" not in why.say("en")
+
+
+def test_a_whole_ledger_has_no_damaged_file(ledger: Ledger):
+    assert ledger.damaged() is None
+    ledger.append(entries(2))
+    assert ledger.damaged() is None
+
+
+def test_nobody_begins_a_new_chain_where_a_longer_one_was_verified(tmp_path: Path):
+    proof = tmp_path / "proof.json"
+    ledger = Ledger(str(tmp_path / "ledger"), proof=proof)
+    ledger.append(entries(4))
+    open_book(ledger, None, proof)
+    Path(ledger.location).rename(tmp_path / "away")
+    for write in (Ledger(ledger.location, proof=proof).append, Ledger(ledger.location, proof=proof).push):
+        with pytest.raises(LedgerBroken) as caught:
+            write(entries(5))
+        assert (caught.value.code, caught.value.params["known"]) == ("ledger.shorter", 4)
+    assert not Path(ledger.location).exists()
+    (tmp_path / "away").rename(ledger.location)
+    assert Ledger(ledger.location, proof=proof).append(entries(1)).seq == 5
 
 
 def test_reading_narrows_by_kind_subject_and_day(ledger: Ledger):

@@ -45,7 +45,7 @@ def damaged(table: DeltaTable) -> LedgerBroken | None:
 def illegible(file: str, problem: Exception) -> LedgerBroken:
     """The error for ``file``, in the words of who could not read it."""
     said = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-    # The libraries tell causes beneath one another, in colours: the last is what happened.
+    # The libraries tell causes beneath one another, in colours, and name the file again: the last is what happened.
     told = [line.strip() for line in re.sub(r"\x1b\[[\d;]*m|↳", "", said).splitlines() if line.strip()]
-    last = told[-1].rstrip(".") if told else type(problem).__name__
+    last = told[-1].rpartition("': ")[2].rstrip(".") if told else type(problem).__name__
     return LedgerBroken("ledger.file_unreadable", file=file.removeprefix("file://"), reason=last)

@@ -197,7 +197,7 @@ def civil(given: str) -> date:
     try:
         return date.fromisoformat(given)
     except ValueError:
-        raise FixConfiguration("decide.bad_instant", given=given) from None
+        raise FixConfiguration("decide.bad_day", given=given) from None
 
 
 def _take(project: Project, asked: Asked, key: Path) -> Taken:
@@ -243,9 +243,9 @@ def _window(
             raise FixConfiguration("project.unknown_system", system=subject, known=", ".join(sorted(opened.file.systems)))
         starts, ends = _instant(opened, from_), _instant(opened, until)
         if ends <= starts:
-            raise FixConfiguration("decide.bad_instant", given=until)
+            raise FixConfiguration("decide.ends_first", until=until, starts=from_)
         if starts <= WallClock().now():
-            raise AnswerIsNo("decide.too_late", starts_at=instant_text(starts))
+            raise AnswerIsNo("decide.too_late", starts_at=f"{starts.astimezone(ZoneInfo(opened.file.timezone)):%Y-%m-%d %H:%M}")
         terms: Reason = reason(code, starts_at=instant_text(starts), ends_at=instant_text(ends))
         taken = _take(opened, Asked(verb, subject, subject if verb == "slot" else "", terms, why), key)
     _say(verb, subject, taken, None, json_, lang)

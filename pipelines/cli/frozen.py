@@ -36,7 +36,7 @@ def freeze(
         given = re.fullmatch(r"(\d{4})(?:-(\d{4}))?", years)
         first, last = (int(given[1]), int(given[2] or given[1])) if given else (1, 0)
         if not 1948 < first <= last < 2100:
-            raise FixConfiguration("decide.bad_instant", given=years)
+            raise FixConfiguration("calendar.bad_years", given=years)
         table = frozen(read_frozen(opened.folder), range(first, last + 1), [civil(day) for day in company or ()])
         write_frozen(opened.folder, table)
     _say(opened, json_, lang)

@@ -160,14 +160,14 @@ def test_what_if_names_a_stream_that_is_none_of_the_index(promoted: Project):
         (("gate", "decide", "excuse", "kintone", "--from", "soon", "--until", "later", "--why", "x"), "decide.bad_instant"),
         (
             ("gate", "decide", "excuse", "kintone", "--from", "2030-01-02T00:00", "--until", "2030-01-01T00:00", "--why", "x"),
-            "decide.bad_instant",
+            "decide.ends_first",
         ),
-        (("gate", "decide", "exclude", STREAM, "--day", "yesterday", "--why", "x"), "decide.bad_instant"),
+        (("gate", "decide", "exclude", STREAM, "--day", "yesterday", "--why", "x"), "decide.bad_day"),
         (("gate", "decide", "exclude", STREAM, "--day", "2030-01-01", "--why", "x"), "decide.day_unsealed"),
         (("resume", INDEX), "decide.no_why"),
         (("gate", "sign-off", INDEX, "--day", "2026-01-05"), "decide.not_a_day_to_review"),
         (("index", "promote", INDEX, "--release", "9"), "index.no_such_release"),
-        (("gate", "explain", INDEX, "--day", "13"), "decide.bad_instant"),
+        (("gate", "explain", INDEX, "--day", "13"), "decide.bad_day"),
         (("suspend", INDEX, "--why", "x"), "decide.unnamed"),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(given[:3]),
@@ -471,7 +471,9 @@ def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
     before = (project.folder / "calendar.yaml").read_bytes()
     assert run(project, "gate", "calendar", "freeze", "--years", "2026")[0] == 0
     assert (project.folder / "calendar.yaml").read_bytes() == before
-    assert run(project, "gate", "calendar", "freeze", "--years", "soon")[1]["code"] == "decide.bad_instant"
+    for years in ("soon", "2026-2024", "1800"):
+        assert run(project, "gate", "calendar", "freeze", "--years", years)[1]["code"] == "calendar.bad_years"
+    assert run(project, "gate", "calendar", "freeze", "--years", "2027", "--company", "2026-13-45")[1]["code"] == "decide.bad_day"
 
 
 @pytest.mark.parametrize(("frozen", "ok"), [((), False), ((0,), True), ((0, 1), None)], ids=["ended", "ends this year", "long enough"])

@@ -222,6 +222,7 @@ def test_who_signs_after_a_proposal_lapsed_proposes_and_is_told_so(project: Proj
         taken = take(project, Asked("resume", INDEX, INDEX, None, "fine"), signer, WallClock().now(), "wall")
         return taken.first, taken.waits
 
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
     assert resume(BUSINESS) == (None, True)
     seal_days(project, 8, ending=-7)
     assert resume(BUSINESS) == (None, True)
@@ -482,3 +483,19 @@ def test_doctor_says_a_year_before_that_the_table_of_closed_days_ends(tmp_path: 
     years = [WallClock().now().year + ahead for ahead in frozen] or [2020]
     write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": {"years": years}}})
     assert [finding.ok for finding in closed_days(load(tmp_path))] == ([] if ok is None else [ok])
+
+
+def test_nobody_signs_for_what_is_not_there(promoted: Project):
+    before = ledger_of(promoted).head()
+    signed = ("--why", "x", "--sign-with", key(promoted, BUSINESS))
+    assert run(promoted, "resume", INDEX, *signed)[1]["code"] == "decide.nothing_stopped"
+    assert run(promoted, "gate", "decide", "accept", STREAM, *signed)[1]["code"] == "decide.nothing_changed"
+    assert run(promoted, "gate", "sign-off", INDEX, *signed)[1]["code"] == "decide.week_one_signed"
+    assert ledger_of(promoted).head() == before
+
+
+def test_days_are_reviewed_after_a_promotion(tmp_path: Path):
+    project = lived(tmp_path / "project")
+    today = today_of(project, WallClock().now()).isoformat()
+    told = run(project, "gate", "sign-off", INDEX, "--day", today, "--sign-with", key(project, OPERATOR))[1]
+    assert told["code"] == "decide.nothing_promoted"

@@ -42,10 +42,12 @@ class Archive:
             write_deltalake(self.location, rows, mode="append", configuration={"delta.appendOnly": "true"}, storage_options=self._options)
 
     def filled(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """``rows`` with the details of those that were moved, as far as they are here; the others as they are."""
-        moved = [cast(int, row["seq"]) for row in rows if row.get("schema") == MOVED]
-        details = self._details(moved)
-        return [details.get(cast(int, row["seq"]), row) if row.get("schema") == MOVED else row for row in rows]
+        """``rows`` with the details of those that were moved, as far as they are here and say what the row itself still does; the others as they are.
+
+        The gate reads the row, and the hash is of the details: where the two differ, the row is left without any, and is found.
+        """
+        details = self._details([cast(int, row["seq"]) for row in rows if row.get("schema") == MOVED])
+        return [held if (held := details.get(cast(int, row["seq"]))) is not None and _moved(row, held) else row for row in rows]
 
     def damaged(self) -> LedgerBroken | None:
         """The error for the first file of the archive that cannot be read to its end."""
@@ -68,6 +70,13 @@ class Archive:
             return DeltaTable(self.location, storage_options=self._options)
         except TableNotFoundError:
             return None
+
+
+def _moved(row: Mapping[str, Any], details: Mapping[str, Any]) -> bool:
+    """Whether ``row`` is what ``bare`` makes of ``details``: evidence, with nothing else in it."""
+    if row.get("schema") != MOVED or details["kind"] != "evidence":
+        return False
+    return all(value == details[name] if name in KEPT else value is None for name, value in row.items() if name != "schema")
 
 
 def bare(rows: pa.Table) -> pa.Table:

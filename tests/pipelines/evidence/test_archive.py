@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipelines.evidence import ledger as ledger_room
+from pipelines.evidence.archive import bare
 from pipelines.evidence.chain import Entry
 from pipelines.evidence.claims import ClaimStore
 from pipelines.evidence.columns import seal_columns
@@ -124,3 +125,27 @@ def test_nothing_moves_out_of_a_chain_that_does_not_hold(ledger: Ledger):
     with pytest.raises(LedgerBroken, match="Row 2 "):
         ledger.move_details(DATE + 3 * ONE)
     assert not Path(ledger.archive.location).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("seal", {"verdict": "red"}),
+        ("seal", {}),
+        ("seal", {"kind": "evidence", "verdict": None}),
+        ("evidence", {"verdict": "not_counted"}),
+        ("evidence", {"outcome": "succeeded"}),
+    ],
+)
+def test_a_row_that_says_other_than_its_details_is_found_though_their_hash_is_true(ledger: Ledger, kind: str, change: dict[str, object]):
+    """What is read by columns is the row in the ledger; the archive is not to lend it a hash."""
+    table = DeltaTable(ledger.location).to_pyarrow_table()
+    rows = sorted(table.to_pylist(), key=lambda row: row["seq"])
+    chosen = next(row for row in rows if row["kind"] == kind)
+    true = pa.Table.from_pylist([chosen], schema=table.schema)
+    ledger.archive.add(true)
+    written = [{**bare(true).to_pylist()[0], **change} if row["seq"] == chosen["seq"] else row for row in rows]
+    shutil.rmtree(ledger.location)
+    write_deltalake(ledger.location, pa.Table.from_pylist(written, schema=table.schema), configuration={"delta.appendOnly": "true"})
+    found = Ledger(ledger.location).verify()
+    assert (found.ok, found.broken_at) == (False, chosen["seq"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +16,8 @@ from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.plan import book_of, gate_policy, today_of
 from pipelines.evidence.standing import history_in, state_of
 from pipelines.evidence.taking import Asked
-from pipelines.index.releases import Production, candidate, candidates, point_production, production_history
+from pipelines.index.releases import Anchor, Production, candidate, candidates, point_production, production_history
 from pipelines.project import Project
-
-_ANCHOR = re.compile(r"rows (\d+) and (\d+); ledger head (\d+) ([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def promote_decided(project: Project, index: str, now: datetime) -> Moved:
     decided, past = history.promotion, production_history(project.root, index)
     if decided is None:
         return Moved(None, Why("promotion.undecided", {"index": index}))
-    if any(_rows_of(each) == decided.rows for each in past):
+    if any(each.rows == decided.rows for each in past):
         return Moved(None, Why("promotion.done", {"index": index, "release": decided.release}))
     state = state_of(book, index, policy, today, history)
     if state.eligibility != "eligible":
@@ -82,9 +79,11 @@ def promote_decided(project: Project, index: str, now: datetime) -> Moved:
         decided.release,
         at=now,
         actor=", ".join(decided.actors),
-        # Whoever holds this record holds an anchor of the ledger.
-        reason=f"signed in rows {decided.rows[0]} and {decided.rows[1]}; ledger head {book.head.seq} {book.head.hash}",
+        reason=f"signed in rows {decided.rows[0]} and {decided.rows[1]}",
         after=past[-1].number if past else 0,
+        rows=decided.rows,
+        # Whoever holds this record holds an anchor of the ledger.
+        ledger_head=Anchor(seq=book.head.seq, hash=book.head.hash),
     )
     return Moved(record, Why("promotion.moved", {"index": index, "release": decided.release}))
 
@@ -92,11 +91,5 @@ def promote_decided(project: Project, index: str, now: datetime) -> Moved:
 def anchors(root: str, index: str) -> tuple[Head, ...]:
     """The ledger heads that stand in the manifests of releases and in the pointer's records: each was published when it was made, and is to be
     found in the chain for ever."""
-    built = [Head(made.ledger_head.seq, made.ledger_head.hash) for made in candidates(root, index) if made.ledger_head is not None]
-    pointed = (_ANCHOR.search(each.reason) for each in production_history(root, index))
-    return tuple({*built, *(Head(int(each[3]), each[4]) for each in pointed if each)})
-
-
-def _rows_of(record: Production) -> tuple[int, int] | None:
-    found = _ANCHOR.search(record.reason)
-    return (int(found[1]), int(found[2])) if found else None
+    published = [made.ledger_head for made in (*candidates(root, index), *production_history(root, index))]
+    return tuple({Head(one.seq, one.hash) for one in published if one is not None})

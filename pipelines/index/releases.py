@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.index.embedding import Spent
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 #: The pointer that serving follows, and the one that drills move: the same records, side by side.
 PRODUCTION, DRILL = "production", "drill"
+
+
+#: The reason of a signed position in the first form of its record.
+_SIGNED = re.compile(r"signed in rows (\d+) and (\d+); ledger head (\d+) ([0-9a-f]{64})")
 
 
 class _Record(BaseModel):
@@ -97,9 +102,13 @@ class Manifest(_Record):
 
 
 class Production(_Record):
-    """One position of the production pointer. ``number`` counts positions; ``release`` is the number of the build it names."""
+    """One position of the production pointer. ``number`` counts positions; ``release`` is the number of the build it names.
 
-    schema_: str = Field(default="fortnight.production/1", alias="schema")
+    ``rows`` are the two rows of the ledger that it was signed in and ``ledger_head`` the ledger's then; None for a position that nobody signed for
+    (a rollback). ``reason`` is for people alone: anybody may write anything there.
+    """
+
+    schema_: str = Field(default="fortnight.production/2", alias="schema")
     index: str
     number: int
     release: int
@@ -107,6 +116,20 @@ class Production(_Record):
     at: datetime
     actor: str
     reason: str
+    rows: tuple[int, int] | None = None
+    ledger_head: Anchor | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_form(cls, told: Any) -> Any:
+        # What was written before the two had fields of their own said them as a whole reason.
+        if (
+            isinstance(told, dict)
+            and told.get("schema") == "fortnight.production/1"
+            and (said := _SIGNED.fullmatch(str(told.get("reason"))))
+        ):
+            return {**told, "rows": (int(said[1]), int(said[2])), "ledger_head": {"seq": int(said[3]), "hash": said[4]}}
+        return cast("Any", told)
 
 
 def open_objects(root: str) -> ObjectStore:
@@ -222,12 +245,23 @@ def _position(root: str, index: str, pointer: str) -> Production | None:
     return Production.model_validate_json(_read(store, f"{folder}/{numbers[-1]}.json")) if numbers else None
 
 
-def point_production(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
+def point_production(
+    root: str,
+    index: str,
+    release: int,
+    *,
+    at: datetime,
+    actor: str,
+    reason: str,
+    after: int = 0,
+    rows: tuple[int, int] | None = None,
+    ledger_head: Anchor | None = None,
+) -> Production:
     """Move the pointer (promotion and rollback alike). ``after`` is the position the caller decided upon, 0 for none.
 
     Raises FixConfiguration for a release that does not exist, AnswerIsNo when the pointer moved meanwhile.
     """
-    return _point(root, index, PRODUCTION, release, at, actor, reason, after)
+    return _point(root, index, PRODUCTION, release, at, actor, reason, after, rows, ledger_head)
 
 
 def point_drill(root: str, index: str, release: int, *, at: datetime, actor: str, reason: str, after: int = 0) -> Production:
@@ -235,12 +269,31 @@ def point_drill(root: str, index: str, release: int, *, at: datetime, actor: str
     return _point(root, index, DRILL, release, at, actor, reason, after)
 
 
-def _point(root: str, index: str, pointer: str, release: int, at: datetime, actor: str, reason: str, after: int) -> Production:
+def _point(
+    root: str,
+    index: str,
+    pointer: str,
+    release: int,
+    at: datetime,
+    actor: str,
+    reason: str,
+    after: int,
+    rows: tuple[int, int] | None = None,
+    ledger_head: Anchor | None = None,
+) -> Production:
     manifest = candidate(root, index, release)
     store, folder = open_objects(root), f"indexes/{index}/{pointer}"
     now_at = max(_numbers(store, folder), default=0)
     record = Production(
-        index=index, number=after + 1, release=release, content_hash=manifest.content_hash, at=at, actor=actor, reason=reason
+        index=index,
+        number=after + 1,
+        release=release,
+        content_hash=manifest.content_hash,
+        at=at,
+        actor=actor,
+        reason=reason,
+        rows=rows,
+        ledger_head=ledger_head,
     )
     if now_at != after or not _put_if_absent(store, f"{folder}/{record.number}.json", record):
         raise AnswerIsNo("index.pointer_moved", index=index, expected=after, found=max(now_at, after + 1) if now_at == after else now_at)

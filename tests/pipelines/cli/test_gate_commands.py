@@ -30,7 +30,7 @@ from pipelines.evidence.signing import public_half
 from pipelines.evidence.signing import sign as sign_bytes
 from pipelines.evidence.taking import Asked, Signer, take
 from pipelines.index.promotion import promote_decided
-from pipelines.index.releases import production, record_candidate
+from pipelines.index.releases import Anchor, Production, point_production, production, record_candidate
 from pipelines.project import Project, load
 
 BUSINESS, TECHNICAL, OPERATOR = "kenta.suzuki", "akari.mori", "riku.ikeda"
@@ -483,6 +483,29 @@ def test_doctor_says_a_year_before_that_the_table_of_closed_days_ends(tmp_path: 
     years = [WallClock().now().year + ahead for ahead in frozen] or [2020]
     write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": {"years": years}}})
     assert [finding.ok for finding in closed_days(load(tmp_path))] == ([] if ok is None else [ok])
+
+
+def test_what_a_person_writes_as_a_reason_is_neither_an_anchor_nor_a_signature(project: Project):
+    now = production(project.root, INDEX)
+    assert now is not None and now.rows is not None and now.ledger_head is not None
+    reason = f"signed in rows {now.rows[0]} and {now.rows[1]}; ledger head 3 {'0' * 64}"
+    point_production(project.root, INDEX, 1, at=WallClock().now(), actor="anybody", reason=reason, after=now.number)
+    code, told = run(project, "gate", "verify")
+    assert (code, told["anchors"]) == (0, [now.ledger_head.seq])
+
+
+def test_a_position_of_the_first_form_keeps_its_rows_and_its_anchor():
+    told = {
+        "schema": "fortnight.production/1",
+        "index": INDEX,
+        "number": 1,
+        "release": 1,
+        "content_hash": "c",
+        "at": "2026-11-01T00:00:00Z",
+    }
+    read = Production.model_validate({**told, "actor": "a, b", "reason": f"signed in rows 7 and 9; ledger head 8 {'a' * 64}"})
+    assert (read.rows, read.ledger_head) == ((7, 9), Anchor(seq=8, hash="a" * 64))
+    assert Production.model_validate({**told, "actor": "a", "reason": f"as in rows 7 and 9; ledger head 8 {'a' * 64}"}).rows is None
 
 
 def test_nobody_signs_for_what_is_not_there(promoted: Project):

@@ -85,7 +85,8 @@ def _in_vain(project: Project, book: Book, asked: Asked, now: datetime) -> None:
     history = history_of(book.rows, asked.index, book.signatures, book.places)
     if asked.verb == "week-one" and history.week_one is not None:
         raise AnswerIsNo("decide.week_one_signed", index=asked.index, by=history.week_one)
-    if asked.verb == "review" and history.promotion is None:
+    # Not the promotion itself: whoever suspends takes that back, and the days in production go on being reviewed once it is resumed.
+    if asked.verb == "review" and history.promoted_on is None:
         raise AnswerIsNo("decide.nothing_promoted", index=asked.index)
     if asked.verb == "resume" and history.suspended_by is None and history.revoked_by is None:
         # What its own days stopped is resumed by people as well.

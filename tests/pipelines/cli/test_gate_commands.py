@@ -517,6 +517,14 @@ def test_nobody_signs_for_what_is_not_there(promoted: Project):
     assert ledger_of(promoted).head() == before
 
 
+def test_days_are_reviewed_again_after_an_index_was_stopped_and_resumed(project: Project):
+    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, "resume", INDEX, "--why", "fine")[0] == 0
+    today = today_of(project, WallClock().now()).isoformat()
+    assert sign(project, OPERATOR, "gate", "sign-off", INDEX, "--day", today)[0] == 0
+
+
 def test_days_are_reviewed_after_a_promotion(tmp_path: Path):
     project = lived(tmp_path / "project")
     today = today_of(project, WallClock().now()).isoformat()

@@ -38,8 +38,7 @@ def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, .
     where = f"project.yaml indexes.{index}"
     owners = named_owners(project, (spec.owners.business, spec.owners.technical, spec.owners.operator))
     questions, broken = questions_of(project.folder / spec.evaluation.questions) if spec.evaluation else (0, 0)
-    lacking = lacking_sections(project.folder / spec.runbook) if spec.runbook else RUNBOOK_SECTIONS
-    runbook = "none" if not spec.runbook else f"{spec.runbook}, without {', '.join(lacking)}" if lacking else spec.runbook
+    runbook, whole = _runbook(project, spec.runbook)
     return (
         Fact(index, "owners", len(owners), "persons", 3, len(owners) == 3, f"{where}.owners", now),
         Fact(
@@ -72,7 +71,7 @@ def declared_facts(project: Project, index: str, now: datetime) -> tuple[Fact, .
             f"{where}.evaluation" + (f": line {broken} is no question with its expected answer" if broken else ""),
             now,
         ),
-        Fact(index, "runbook", runbook, "", "a section for each code of the morning", not lacking, f"{where}.runbook", now),
+        Fact(index, "runbook", runbook, "", "a section for each code of the morning", whole, f"{where}.runbook", now),
     )
 
 
@@ -139,6 +138,22 @@ def lacking_sections(path: Path) -> tuple[str, ...]:
     return tuple(
         code for code in RUNBOOK_SECTIONS if not any(re.search(rf"(?<![\w.]){re.escape(code)}(?![\w.])", title) for title in written)
     )
+
+
+def is_address(runbook: str) -> bool:
+    """Whether a runbook is named by its address. What stands there is never fetched, so it proves no section: readiness must not hang on what
+    somebody's server says in the moment, and the ledger could not show later what it said."""
+    return "://" in runbook
+
+
+def _runbook(project: Project, given: str) -> tuple[str, bool]:
+    """What is said of a runbook, and whether it has every section it must have."""
+    if not given:
+        return "none", False
+    if is_address(given):
+        return f"{given}, an address, which is never fetched: name the file in the project that it serves", False
+    lacking = lacking_sections(project.folder / given)
+    return (f"{given}, without {', '.join(lacking)}", False) if lacking else (given, True)
 
 
 def _says_what_should_come(told: Mapping[str, Any]) -> bool:

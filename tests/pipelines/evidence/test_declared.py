@@ -145,6 +145,15 @@ def test_a_runbook_that_lacks_a_section_says_which(tmp_path: Path) -> None:
     assert found.value == "runbook.md, without seal.drift_waiting"
 
 
+def test_an_address_proves_no_section_and_the_fact_says_what_to_name_instead(tmp_path: Path) -> None:
+    assert runbook(tmp_path, SECTIONS).passed
+    found = fact(tmp_path, "runbook", runbook="https://wiki.example/runbook.md")
+    assert not found.passed
+    assert found.value == (
+        "https://wiki.example/runbook.md, an address, which is never fetched: name the file in the project that it serves"
+    )
+
+
 def test_a_runbook_that_is_not_there_or_is_a_folder_fails(tmp_path: Path) -> None:
     (tmp_path / "folder.md").mkdir()
     assert not fact(tmp_path, "runbook", runbook="nowhere.md").passed

@@ -39,9 +39,13 @@ def dev(
         emit("dev", {"url": url}, json_, lambda: line("dev.address", lang, url=url))
         sink = sys.stderr.fileno() if json_ else None
         # Whoever stops a service sends SIGTERM, and a terminal that closes SIGHUP: neither may leave a daemon behind that goes on launching.
-        before = {sent: signal.signal(sent, signal.default_int_handler) for sent in (signal.SIGTERM, signal.SIGHUP)}
-        running = [subprocess.Popen(command, env=environment, stdout=sink) for command in (web, daemon)]
+        # What whoever started it has ignored (nohup) stays ignored.
+        heard = [sent for sent in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(sent) is not signal.SIG_IGN]
+        before = {sent: signal.signal(sent, signal.default_int_handler) for sent in heard}
+        running: list[Popen[bytes]] = []
         try:
+            for command in (web, daemon):
+                running.append(subprocess.Popen(command, env=environment, stdout=sink))
             for process in running:
                 process.wait()
         except KeyboardInterrupt:

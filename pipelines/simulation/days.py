@@ -80,17 +80,19 @@ def live(run: Run) -> Iterator[Lived]:
     keep_memory()
     world = World(sandbox_of(run.home), events(run.script, run.note, zone), since)
     world.passing(since)
-    with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
-        walk = _Walk(run, travelled, world, zone)
-        if not run.note.done and since <= _midnight(run.note.first, zone):
-            walk.arm()
-        first = len(run.note.lived) + 1
-        for number in range(first, run.note.days + 1):
-            yield walk.day(number)
-            if number == first:
-                keep_objects()
-        walk.complete()
-    let_go()
+    try:
+        with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
+            walk = _Walk(run, travelled, world, zone)
+            if not run.note.done and since <= _midnight(run.note.first, zone):
+                walk.arm()
+            first = len(run.note.lived) + 1
+            for number in range(first, run.note.days + 1):
+                yield walk.day(number)
+                if number == first:
+                    keep_objects()
+            walk.complete()
+    finally:
+        let_go()
     released(run.home)
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the web UI and the daemon have to end in.
 _PATIENCE = 30
+#: Seconds between two looks whether one has ended by itself.
+_LOOK_EVERY = 0.5
 
 
 def dev(
@@ -29,7 +31,7 @@ def dev(
         import subprocess
         import sys
 
-        from connectors.errors import FixConfiguration
+        from connectors.errors import AnswerIsNo, FixConfiguration
 
         if not port_is_free(port):
             raise FixConfiguration("dev.port_taken", port=port)
@@ -45,9 +47,12 @@ def dev(
         running: list[Popen[bytes]] = []
         try:
             for command in (web, daemon):
-                running.append(subprocess.Popen(command, env=environment, stdout=sink))
-            for process in running:
-                process.wait()
+                # Each leads a group of its own, so that whatever it started ends with it.
+                running.append(subprocess.Popen(command, env=environment, stdout=sink, start_new_session=True))
+            ended = _first_ended(running)
+            # Half of it is no service: a web UI that is gone launches on unseen, a daemon that is gone launches nothing.
+            name = "dagster-webserver" if ended is running[0] else "dagster-daemon"
+            raise AnswerIsNo("dev.ended", process=name, status=ended.returncode)
         except KeyboardInterrupt:
             # The normal way to end it: nothing is left half-done, and the one JSON object was printed already.
             if not json_:
@@ -58,8 +63,22 @@ def dev(
                 signal.signal(sent, handler)
 
 
+def _first_ended(running: Sequence[Popen[bytes]]) -> Popen[bytes]:
+    """Wait until one of the processes has ended."""
+    import time
+
+    while True:
+        for process in running:
+            if process.poll() is not None:
+                return process
+        time.sleep(_LOOK_EVERY)
+
+
 def _ended(running: Sequence[Popen[bytes]]) -> None:
-    """Ask the processes to end, and wait until they have: one that does not within its time is killed."""
+    """Ask the processes to end, and wait until they have: one that does not within its time is killed, and whatever it left behind with it."""
+    import os
+    import signal
+    from contextlib import suppress
     from subprocess import TimeoutExpired
 
     for process in running:
@@ -70,6 +89,8 @@ def _ended(running: Sequence[Popen[bytes]]) -> None:
         except TimeoutExpired:
             process.kill()
             process.wait()
+        with suppress(ProcessLookupError):  # nobody left, as it should be
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def port_is_free(port: int) -> bool:

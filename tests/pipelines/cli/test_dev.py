@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 import signal
 import socket
@@ -10,6 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,42 +38,68 @@ def alive(pid: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody is given by chance while the web UI is still on its way: not of those that the kernel hands out."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
-def test_whoever_stops_it_leaves_no_daemon_behind(tmp_path: Path, sent: signal.Signals) -> None:
-    shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))
+@contextmanager
+def dev(folder: Path) -> Generator[subprocess.Popen[bytes]]:
+    """``fortnight dev`` over a copy of the example project, once its web UI answers. Whatever happens, nothing of it is left."""
+    shutil.copytree(PROJECT, folder / "project", ignore=shutil.ignore_patterns(".fortnight", "data", ".env"))
     port = free_port()
-    command = [sys.executable, "-m", "pipelines.cli", "dev", "--project", str(tmp_path / "project"), "--port", str(port)]
-    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+    command = [sys.executable, "-m", "pipelines.cli", "dev", "--project", str(folder / "project"), "--port", str(port)]
+    with (folder / "log").open("w", encoding="utf-8") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        answered(port, running)
-        started = children(running.pid)
-        assert len(started) >= 2, "the web UI and the daemon"
-        running.send_signal(sent)
-        assert running.wait(timeout=60) == 0
-        until = time.monotonic() + 20
-        while (left := [one for one in started if alive(one)]) and time.monotonic() < until:
-            time.sleep(0.2)
-        assert left == []
+        answered(port, running, folder / "log")
+        yield running
     finally:
         for one in children(running.pid):
             subprocess.run(["kill", "-9", str(one)], check=False)
         running.kill()
 
 
-def answered(port: int, running: subprocess.Popen[bytes]) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_stops_it_leaves_no_daemon_behind(tmp_path: Path, sent: signal.Signals) -> None:
+    with dev(tmp_path) as running:
+        started = children(running.pid)
+        assert len(started) >= 2, "the web UI and the daemon"
+        running.send_signal(sent)
+        assert running.wait(timeout=60) == 0
+        assert none_left(started)
+
+
+def test_when_one_half_ends_the_other_is_stopped_and_it_is_said(tmp_path: Path) -> None:
+    with dev(tmp_path) as running:
+        started = children(running.pid)
+        web, *_ = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
+        os.kill(int(web), signal.SIGKILL)
+        assert running.wait(timeout=60) == 1
+        assert none_left(started)
+    assert "dagster-webserver ended with status -9" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def none_left(started: list[int]) -> bool:
+    until = time.monotonic() + 20
+    while left := [one for one in started if alive(one)]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return not left
+
+
+def answered(port: int, running: subprocess.Popen[bytes], log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        assert running.poll() is None
+        assert running.poll() is None, log.read_text(encoding="utf-8")
         try:
             opener.open(f"http://127.0.0.1:{port}/server_info", timeout=2).close()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise AssertionError("the web UI did not come up")
+    raise AssertionError(f"the web UI did not come up: {log.read_text(encoding='utf-8')}")

@@ -210,7 +210,15 @@ def what_if(
 
 
 @app.command()
-def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOption = None) -> None:
+def seal(
+    through: Annotated[
+        str | None,
+        typer.Option("--through", help="The last closed day (YYYY-MM-DD): needed where more than a month has no seal.", show_default=False),
+    ] = None,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
     """Seal every closed day now, exactly as the nightly schedule would. A day that is sealed stays as it is."""
     with spoken(lang, json_):
         opened = open_project(project)
@@ -220,7 +228,7 @@ def seal(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
         from pipelines.evidence.plan import not_yet
 
         with instance_of(opened) as instance:
-            done = sealing(opened, instance, WallClock())
+            done = sealing(opened, instance, WallClock(), None if through is None else decide.civil(through))
         seals = done.seals
         waiting = None if seals else not_yet(opened, WallClock().now())
     payload = {

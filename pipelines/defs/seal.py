@@ -3,7 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,8 +17,8 @@ from pipelines.defs.resources import ProjectResource
 from pipelines.defs.witness import witness
 from pipelines.evidence.declare import declare_all, windows_known
 from pipelines.evidence.lease import leased
-from pipelines.evidence.plan import book_of, calendar_of, claims_of, ledger_of, seal_policy
-from pipelines.evidence.sealer import seal_closed_days, unsealed_days
+from pipelines.evidence.plan import book_of, calendar_of, claims_of, environment_of, ledger_of, memory_of, seal_policy
+from pipelines.evidence.sealer import asked_for, seal_closed_days, unsealed_days
 from pipelines.evidence.seals import Seal
 from pipelines.project import Project
 
@@ -41,23 +41,25 @@ def seal_project(project: Project, instance: dg.DagsterInstance, clock: Clock) -
     return sealing(project, instance, clock).seals
 
 
-def sealing(project: Project, instance: dg.DagsterInstance, clock: Clock) -> Sealing:
+def sealing(project: Project, instance: dg.DagsterInstance, clock: Clock, through: date | None = None) -> Sealing:
     """Note what is declared, then seal every closed day that has no seal yet. One sealer at a time: another is refused with LedgerBusy.
 
-    Raises LedgerBroken, with nothing written, where the ledger does not hold.
+    ``through`` is the last of the days where a person names it (``asked_for``). Raises LedgerBroken where the ledger does not hold. Whatever is
+    raised, nothing was written.
     """
     ledger, now = ledger_of(project), clock.now()
     # No day is sealed behind rows that were lost or changed: the whole count would rest on them.
     book_of(project)
     # Before anything is written: a clock that went back must not even take the lease.
-    days = unsealed_days(ledger, calendar_of(project, now), now)
+    days = unsealed_days(ledger, calendar_of(project, now), now, environment_of(project))
+    asked_for(days, through)
     with leased(project.root, f"{socket.gethostname()}:{os.getpid()}", clock):
         recounted = declare(project, clock)
         calendar = calendar_of(project, now)
         since = days[0].opens_at if days else now - timedelta(days=1)
         seen = witness(project, instance, since)
         policy = replace(seal_policy(project), windows=windows_known(project, calendar))
-        seals = seal_closed_days(ledger, claims_of(project), seen, calendar, policy, now, clock.kind)
+        seals = seal_closed_days(ledger, claims_of(project), seen, calendar, policy, now, clock.kind, memory_of(project))
         if seals:
             # Every pull leaves a small file, and every gate reads all of them: once a day is often enough to put them together.
             ledger.keep_up()

@@ -35,10 +35,12 @@ _CHECK_STATUS: dict[AssetCheckExecutionRecordStatus, CheckStatus] = {
     AssetCheckExecutionRecordStatus.FAILED: "failed",
     AssetCheckExecutionRecordStatus.PLANNED: "planned",
 }
-#: Newest rows read per check. Older ones are not seen: a day that would need them lacks its evidence and cannot be green.
+#: Newest rows of runs read per check. Older ones are not seen: a day that would need them lacks its evidence and cannot be green.
 _CHECK_LIMIT = 500
 #: Rows of a check read at once: those of a day and the one before are mostly fewer, and each has an event to be unpacked.
 _CHECK_PAGE = 4
+#: The most read at once, where somebody posted a great many.
+_LARGEST_PAGE = 1000
 
 
 def witness(project: Project, instance: dg.DagsterInstance, since: datetime) -> Witnessed:
@@ -90,9 +92,19 @@ def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> It
             finished_at=_instant(record.end_time),
             retry_number=int(tags[RETRY_TAG]) if RETRY_TAG in tags else None,
             will_retry=tags.get("dagster/will_retry") == "true",
+            auto_retry_run_id=tags.get("dagster/auto_retry_run_id"),
             backfill=any(tag in tags for tag in BACKFILL_TAGS),
+            streams=_streams(project, run),
             failed_streams=_failed_streams(project, instance, run) if run.status == DagsterRunStatus.FAILURE else None,
         )
+
+
+def _streams(project: Project, run: dg.DagsterRun) -> tuple[str, ...] | None:
+    """The streams that a run pulls. Only one that does not execute its whole job says so."""
+    if run.step_keys_to_execute is None:
+        return None
+    streams = {stream_key(stream).to_python_identifier(): stream for stream in project.contracts}
+    return tuple(streams[key] for key in run.step_keys_to_execute if key in streams)
 
 
 def _failed_streams(project: Project, instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...] | None:
@@ -147,16 +159,22 @@ def _history(instance: dg.DagsterInstance, check: dg.AssetCheckKey, since: datet
     """The rows of a check, newest first, back to a day before ``since``; a few beyond that may come.
 
     A run's row is as old as its event says, for the row's own time is the machine's whatever clock the run had. What names no run ends
-    nothing: anybody could post it.
+    nothing and uses nothing up: anybody could post it, as often as they like.
     """
-    oldest, cursor, left = (since - timedelta(days=1)).timestamp(), None, _CHECK_LIMIT
+    oldest, cursor, left, wanted = (since - timedelta(days=1)).timestamp(), None, _CHECK_LIMIT, _CHECK_PAGE
     while left > 0:
-        page = instance.event_log_storage.get_asset_check_execution_history(check, limit=min(_CHECK_PAGE, left), cursor=cursor)
+        page = instance.event_log_storage.get_asset_check_execution_history(check, limit=wanted, cursor=cursor)
+        of_runs = [record for record in page if record.run_id]
         yield from page
-        last = page[-1] if len(page) == min(_CHECK_PAGE, left) else None
-        if last is None or (last.run_id and (last.event.timestamp if last.event else last.create_timestamp) < oldest):
+        if len(page) < wanted or (of_runs and _when(of_runs[-1]) < oldest):
             return
-        cursor, left = last.id, left - len(page)
+        cursor, left = page[-1].id, left - len(of_runs)
+        # A page without any run's row is a flood: it is got over in large steps.
+        wanted = _CHECK_PAGE if of_runs else min(2 * wanted, _LARGEST_PAGE)
+
+
+def _when(record: AssetCheckExecutionRecord) -> float:
+    return record.event.timestamp if record.event else record.create_timestamp
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -40,6 +40,12 @@ class Book:
         seals = self.seals.places
         return Places(seals.seqs, seals.days, self.hashes)
 
+    @property
+    def last_seal(self) -> Head | None:
+        """The newest seal row's number and hash; None before the first."""
+        newest = int(self.seals.seqs[-1]) if len(self.seals.seqs) else 0
+        return Head(newest, self.hashes[newest]) if newest in self.hashes else None
+
     @cached_property
     def signatures(self) -> Signatures:
         """Which signed rows count."""
@@ -62,6 +68,8 @@ def open_book(ledger: Ledger, environment: Environment | None = None, proof: Pat
     rows = tuple(rows_of(table))
     bound = [terms_of(row.entry, "decision.bound") for row in rows if row.entry.signature is not None]
     seen = {told["seq"] for told in bound if told is not None and isinstance(told.get("seq"), int)}
+    if len(seals.seqs):
+        seen.add(int(seals.seqs[-1]))
     return Book(rows, seals, dict(read.hashes(seen)), head)
 
 

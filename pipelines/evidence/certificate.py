@@ -144,6 +144,7 @@ def policy_of(terms: Mapping[str, Any]) -> GatePolicy | None:
             tuple(terms["streams"]),
             int(terms["review_days"]),
             int(terms["review_misses"]),
+            None if terms["recall_at_5"] is None else float(terms["recall_at_5"]),
         )
     except (KeyError, TypeError, ValueError):
         return None

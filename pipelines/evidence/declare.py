@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import pyarrow.compute as pc
+
 from pipelines.evidence.book import Book, open_book
 from pipelines.evidence.calendar import Calendar
 from pipelines.evidence.chain import ChainRow, Entry, fingerprint, instant_text
-from pipelines.evidence.claims import ClockKind
+from pipelines.evidence.claims import ClockKind, Environment
 from pipelines.evidence.decisions import people_entry, roster_terms, terms_of
 from pipelines.evidence.declared import changed, declared_facts
 from pipelines.evidence.facts import fact_entry, latest_facts
@@ -19,7 +21,7 @@ from pipelines.evidence.reasons import reason
 from pipelines.evidence.seals import MaintenanceWindow
 from pipelines.evidence.standing import history_in, state_of
 from pipelines.evidence.timetable import record
-from pipelines.evidence.windows import unrecorded, window_entry, windows_of
+from pipelines.evidence.windows import declares_window, unrecorded, window_entry, windows_of
 from pipelines.people import read_people
 from pipelines.project import Project
 
@@ -68,8 +70,18 @@ def record_standing(project: Project, index: str, now: datetime, clock: ClockKin
 
 def windows_known(project: Project, calendar: Calendar) -> tuple[MaintenanceWindow, ...]:
     """The maintenance windows that are on record."""
-    book = open_book(ledger_of(project), environment_of(project))
-    return windows_of(book.rows, calendar, book.signatures, book.places)
+    ledger = ledger_of(project)
+    book = open_book(ledger, environment_of(project))
+    declared = [row for row in book.rows if declares_window(row)]
+    if not declared:
+        return ()
+    seals = ledger.now().columns(("seq", "finished_at"), _seals_behind(declared[0].seq, environment_of(project)))
+    sealed = [(seq, at) for seq, at in zip(seals["seq"].to_pylist(), seals["finished_at"].to_pylist(), strict=True) if at is not None]
+    return windows_of(declared, calendar, book.signatures, book.places, sealed)
+
+
+def _seals_behind(seq: int, environment: Environment) -> pc.Expression:
+    return (pc.field("kind") == "seal") & (pc.field("seq") > seq) & (pc.field("environment") == environment)
 
 
 def configuration_of(project: Project, index: str) -> str:

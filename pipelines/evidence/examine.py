@@ -64,8 +64,8 @@ class Joined:
                 self._tick_of.setdefault(run_id, tick)
 
     def launch(self, run_id: str) -> Launch:
-        """What launched ``run_id``. An automatic retry needs the daemon's marks on both sides: the parent failed and was to be retried,
-        and the numbers follow; a person's re-execution has none of that."""
+        """What launched ``run_id``. An automatic retry needs the daemon's marks on both sides: it carries a number, and the parent failed, was to be
+        retried, and names this very run as its retry. A person's re-execution may carry the number, but nobody's parent names it."""
         run = self._runs.get(run_id)
         if run is None:
             return Launch("none", None, reason("seal.run_unknown", run_id=run_id))
@@ -78,9 +78,10 @@ class Joined:
         automatic = (
             parent is not None
             and run.retry_number is not None
-            and run.retry_number == (parent.retry_number or 0) + 1
+            and run.retry_number > (parent.retry_number or 0)
             and parent.status == "failed"
             and parent.will_retry
+            and parent.auto_retry_run_id == run.run_id
             and parent.root_run_id == run.root_run_id
         )
         if parent is None or not automatic:

@@ -28,7 +28,7 @@ class GatePolicy:
     """What an index must show. ``fact_valid_days`` says after how many days a fact must have been measured again (others do not age);
     ``timezone`` is the project's, in which ``today`` and the ages of facts are counted. ``streams`` are those the index is built from: taking
     a red one out is a change of policy. ``review_days`` working days after promotion ask for the operator's sign-off; as many missing as
-    ``review_misses`` suspend."""
+    ``review_misses`` suspend. ``recall_at_5`` is what the evaluation must reach (None: no evaluation is declared)."""
 
     green_days: int = 14
     fact_valid_days: tuple[tuple[str, int], ...] = (("rollback_drill", 90),)
@@ -36,6 +36,7 @@ class GatePolicy:
     streams: tuple[str, ...] = ()
     review_days: int = 10
     review_misses: int = 2
+    recall_at_5: float | None = None
 
     def __post_init__(self) -> None:
         if self.green_days < 1:
@@ -51,6 +52,7 @@ class GatePolicy:
             "streams": sorted(self.streams),
             "review_days": self.review_days,
             "review_misses": self.review_misses,
+            "recall_at_5": self.recall_at_5,
         }
 
     def fingerprint(self) -> str:
@@ -108,12 +110,16 @@ def decide_spans(
 ) -> GateState:
     """``decide`` over spans: the same days, told by their runs."""
     names = sorted(set(streams))
+    ahead = [span.last for name in names for span in spans.get(name, ())[-1:] if span.last >= today]
     rows = {name: walk(name, spans.get(name, ()), today, history) for name in names}
     green_days = min((row.green_days for row in rows.values()), default=0)
     states = tuple(
         StreamState(name, row.green_days, window(row.segments, policy.green_days), row.last_reason) for name, row in rows.items()
     )
     short: list[Reason] = [] if names else [reason("gate.no_streams")]
+    if ahead:
+        # A day is sealed once it has closed. Either this clock is behind or the sealer's was ahead, and the days beyond may be red.
+        short.append(reason("gate.sealed_ahead", today=today.isoformat(), day=max(ahead).isoformat()))
     for state in states:
         # A stream that was never sealed has no day to explain: its history has yet to begin.
         if not state.days:
@@ -166,11 +172,18 @@ def _fact_reasons(index: str, facts: Sequence[Fact], policy: GatePolicy, today: 
         on = measured.isoformat()
         if not fact.passed:
             wrong.append(reason("gate.fact_failed", name=name, value=fact.value, unit=fact.unit, limit=fact.limit))
+        elif name == "recall_at_5" and policy.recall_at_5 is not None and not _reaches(fact.limit, policy.recall_at_5):
+            wrong.append(reason("gate.fact_other_limit", name=name, limit=fact.limit, wanted=policy.recall_at_5))
         elif measured > today:
             wrong.append(reason("gate.fact_from_future", name=name, measured_on=on))
         elif name in valid_days and (today - measured).days > valid_days[name]:
             wrong.append(reason("gate.fact_expired", name=name, measured_on=on, valid_days=valid_days[name]))
     return wrong
+
+
+def _reaches(limit: object, wanted: float) -> bool:
+    """Whether a fact was held to at least what the policy asks for."""
+    return isinstance(limit, int | float) and limit >= wanted
 
 
 def _people_reasons(rows: Mapping[str, Walked], history: History) -> list[Reason]:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from connectors.errors import FixConfiguration
 from pipelines.clock import Clock
 from pipelines.evidence.chain import instant_text
 from pipelines.evidence.errors import LedgerBusy
@@ -36,7 +37,9 @@ class Lease(BaseModel):
 
 @contextmanager
 def leased(root: str, holder: str, clock: Clock, lasts: timedelta = LASTS) -> Generator[Lease]:
-    """Hold the lease while a block runs, and give it back. Raises LedgerBusy while another holder's has not run out."""
+    """Hold the lease while a block runs, and give it back. Raises LedgerBusy while another holder's has not run out, and FixConfiguration for a
+    record that cannot be read: whether somebody seals is then not known.
+    """
     store = open_store(root)
     lease = _take(store, holder, clock.now(), lasts)
     try:
@@ -81,7 +84,10 @@ def _newest(store: ObjectStore) -> tuple[int, Lease | None]:
     if not numbers:
         return 0, None
     raw = bytes(obstore.get(store, _place(numbers[-1])).bytes())
-    return numbers[-1], Lease.model_validate_json(raw) if raw else None
+    try:
+        return numbers[-1], Lease.model_validate_json(raw) if raw else None
+    except ValidationError as error:
+        raise FixConfiguration("ledger.lease_unreadable", path=_place(numbers[-1])) from error
 
 
 def _numbers(store: ObjectStore) -> list[int]:

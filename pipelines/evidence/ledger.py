@@ -13,6 +13,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from pipelines.evidence.archive import MOVED, Archive, bare, old_evidence, predicate
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Kind, Verification, link
+from pipelines.evidence.claims import Environment
 from pipelines.evidence.damage import legible
 from pipelines.evidence.errors import HeadMoved, LedgerBroken
 from pipelines.evidence.memory import hold
@@ -105,9 +106,9 @@ class Ledger:
         """``Reading.read`` of this moment."""
         return self.now().read(kinds, subjects, since, day)
 
-    def last_seal(self) -> ChainRow | None:
+    def last_seal(self, environment: Environment | None = None) -> ChainRow | None:
         """``Reading.last_seal`` of this moment."""
-        return self.now().last_seal()
+        return self.now().last_seal(environment)
 
     def verify(self, anchor: Head | Collection[Head] | None = None, after: Head = GENESIS, *, archive: bool = True) -> Verification:
         """``Reading.verify`` of this moment."""

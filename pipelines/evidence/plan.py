@@ -16,6 +16,7 @@ from pipelines.evidence.claims import ClaimStore, Environment
 from pipelines.evidence.frozen import read_frozen
 from pipelines.evidence.gate import GatePolicy, GateState
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.memory import SealMemory
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import SealPolicy
 from pipelines.evidence.standing import state_of
@@ -118,6 +119,7 @@ def gate_policy(project: Project, index: str) -> GatePolicy:
         streams=tuple(spec.streams),
         review_days=spec.gate.review_days,
         review_misses=spec.gate.review_misses,
+        recall_at_5=spec.evaluation.recall_at_5 if spec.evaluation else None,
     )
 
 
@@ -131,9 +133,18 @@ def proof_of(project: Project) -> Path:
     return project.home / "ledger-proven.json"
 
 
+def memory_of(project: Project) -> SealMemory:
+    """Where this machine remembers the last seals that its own sealer wrote."""
+    return SealMemory(project.home / f"sealed-{project.environment}.json")
+
+
 def book_of(project: Project) -> Book:
-    """The project's ledger as the gate reads it, verified. Raises LedgerBroken when it does not hold."""
-    return open_book(ledger_of(project), environment_of(project), proof_of(project))
+    """The project's ledger as the gate reads it, verified. Raises LedgerBroken when it does not hold, or where this machine seals and the newest seal
+    is not its own."""
+    book = open_book(ledger_of(project), environment_of(project), proof_of(project))
+    if book.last_seal is not None:
+        memory_of(project).hold(book.last_seal.seq, book.last_seal.hash)
+    return book
 
 
 def standing(project: Project, index: str, now: datetime) -> GateState:

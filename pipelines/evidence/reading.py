@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from pipelines.evidence.archive import MOVED, Archive, stands
 from pipelines.evidence.chain import GENESIS, ChainRow, Head, Kind, Verification, verify_rows
+from pipelines.evidence.claims import Environment
 from pipelines.evidence.damage import UNREADABLE, broken_by, damaged, legible
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.reasons import Reason, reason
@@ -62,13 +63,16 @@ class Reading:
         with self._legible():
             return tuple(parsed(self._archive.filled(_rows(table, wanted))))
 
-    def last_seal(self) -> ChainRow | None:
-        """The newest seal row, which tells the last sealed day and the instant it was sealed."""
+    def last_seal(self, environment: Environment | None = None) -> ChainRow | None:
+        """The newest seal row (of one environment, where one is named), which tells the last sealed day and the instant it was sealed."""
         table = self._table
         if table is None:
             return None
         with self._legible():
-            seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=pc.field("kind") == "seal")
+            wanted = pc.field("kind") == "seal"
+            if environment is not None:
+                wanted &= pc.field("environment") == environment
+            seals = table.to_pyarrow_dataset().to_table(columns=["seq"], filter=wanted)
             newest = cast(int | None, pc.max(seals["seq"]).as_py())
             return None if newest is None else row_of(_rows(table, pc.field("seq") == newest)[0])
 

@@ -47,12 +47,14 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "seal.stale": ("gap_hours", "limit_hours"),
     "seal.endpoint_changed_in_day": (),
     "seal.window_declared_late": ("starts_at", "declared_at"),
+    "seal.window_by_one": ("starts_at", "declared_by"),
     # Notes beside a verdict.
     "seal.healed": ("slot", "attempts"),
     "seal.excused_window": ("slot", "why"),
     "seal.no_slots": (),
     "seal.calendar_changed_late": ("in_force", "edited"),
     "seal.runless_event": ("kind", "name", "at"),
+    "seal.runless_events": ("kind", "name", "count", "since", "until"),
     "seal.judged_under": ("policy", "last_good_at"),
     # Rows other people push.
     "fact.measured": ("name", "value", "unit", "limit", "evidence"),
@@ -82,6 +84,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "decision.unknown_verb": ("verb",),
     "decision.wrong_role": ("actor", "roles"),
     # Why an index is not eligible.
+    "gate.sealed_ahead": ("today", "day"),
+    "gate.fact_other_limit": ("name", "limit", "wanted"),
     "gate.no_streams": (),
     "gate.no_sealed_day": ("stream", "required_days"),
     "gate.streak_short": ("stream", "green_days", "required_days"),

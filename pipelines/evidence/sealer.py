@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pipelines.evidence.calendar import DAY, Calendar, Day, StreamPlan, bounds, closed_until
-from pipelines.evidence.chain import ChainRow, Entry, Head, instant_text
-from pipelines.evidence.claims import Claim, ClaimStore, ClockKind
+from pipelines.evidence.chain import ChainRow, Entry, Head, instant_text, link
+from pipelines.evidence.claims import Claim, ClaimStore, ClockKind, Environment
 from pipelines.evidence.columns import seal_columns
-from pipelines.evidence.errors import ClockWentBack
+from pipelines.evidence.errors import ClockAhead, ClockWentBack
 from pipelines.evidence.examine import FINDINGS, Examined
 from pipelines.evidence.ledger import Ledger
+from pipelines.evidence.memory import SealMemory
 from pipelines.evidence.reading import Reading
 from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal, SealPolicy, judge_day
@@ -21,14 +22,18 @@ from pipelines.evidence.timetable import KINDS, changed_after, day_of, due_of, r
 from pipelines.evidence.witness import CheckFact, Run, Runless, Tick, Witnessed
 
 SEALER = "sealer"
+#: As many days are sealed at once without being asked for: a long holiday with the daemon off, and less than a clock is wrong by.
+AT_ONCE = 31
+#: Of what somebody posted about one subject on one day, as much is told one by one; the rest is counted.
+_POSTED_EACH = 20
 
 
-def unsealed_days(ledger: Ledger, calendar: Calendar, now: datetime) -> tuple[Day, ...]:
-    """The closed days nobody sealed yet, oldest first: the days whose ticks, runs and checks the witness must still have.
+def unsealed_days(ledger: Ledger, calendar: Calendar, now: datetime, environment: Environment) -> tuple[Day, ...]:
+    """The closed days nobody sealed yet in ``environment``, oldest first: the days whose ticks, runs and checks the witness must still have.
 
     Raises ClockWentBack when ``now`` (aware) lies before the instant of the last seal.
     """
-    last = ledger.last_seal()
+    last = ledger.last_seal(environment)
     if last is not None and last.entry.finished_at is not None and now < last.entry.finished_at:
         raise ClockWentBack("ledger.clock_back", now=instant_text(now), last=instant_text(last.entry.finished_at))
     starts = [plan.starts for plan in calendar.streams]
@@ -39,6 +44,17 @@ def unsealed_days(ledger: Ledger, calendar: Calendar, now: datetime) -> tuple[Da
     return tuple(bounds(first + timedelta(days=n), calendar.timezone, calendar.close_hour) for n in range(span + 1))
 
 
+def asked_for(days: Sequence[Day], through: date | None) -> None:
+    """Whether these days may be sealed in one go: a clock that is a year ahead for one night would seal a year, for ever.
+
+    Raises ClockAhead for more than ``AT_ONCE`` where no person named the last of them, and for a last day that is another than theirs.
+    """
+    if days and through not in (None, days[-1].date):
+        raise ClockAhead("ledger.through_other", given=through, last=days[-1].date)
+    if len(days) > AT_ONCE and through is None:
+        raise ClockAhead("ledger.clock_ahead", days=len(days), first=days[0].date, last=days[-1].date, limit=AT_ONCE)
+
+
 def seal_closed_days(
     ledger: Ledger,
     claim_store: ClaimStore,
@@ -47,24 +63,25 @@ def seal_closed_days(
     policy: SealPolicy,
     now: datetime,
     clock: ClockKind,
+    memory: SealMemory | None = None,
 ) -> tuple[Seal, ...]:
-    """Seal every closed day that has none yet; return the new seals (none when there was nothing to do).
+    """Seal every closed day that has none yet; return the new seals (none when there was nothing to do). ``memory`` is told of each day's.
 
     A day's evidence, findings and seals are one commit, so a day is sealed whole or not at all. A stream that joins late is judged from
     the first day after the last sealed one. The calendar is written into the chain first, and each day is judged under the one that
     stood there before it began. Raises ClockWentBack, CalendarError, and HeadMoved when another sealer was first.
     """
     written: list[Seal] = []
-    days = unsealed_days(ledger, calendar, now)
+    days = unsealed_days(ledger, calendar, now, policy.environment)
     if days:
         record(ledger, calendar, policy.environment, clock, now)
     read = ledger.now()
     known = recorded(read.read(kinds=KINDS), policy.environment, seal_columns(read, policy.environment).places)
     head = read.head()
-    fresh_from = _fresh_from(read)
+    fresh_from = _fresh_from(read, policy.environment)
     of_stream = Facts(witnessed)
-    for date in (each.date for each in days):
-        day = day_of(known, calendar, date)
+    for on in (each.date for each in days):
+        day = day_of(known, calendar, on)
         if now < day.closes_at:
             break
         claims: dict[str, list[Claim]] = defaultdict(list)
@@ -81,7 +98,7 @@ def seal_closed_days(
             if late is not None:
                 edited[plan.stream] = late
         posted = [each for each in witnessed.runless if day.opens_at <= each.at < day.closes_at]
-        head = _write(ledger, seals, [*_posted(posted, day, policy, now, clock)], edited, head, policy, now, clock)
+        head = _write(ledger, seals, [*_posted(posted, day, policy, now, clock)], edited, head, policy, now, clock, memory)
         fresh_from.update({seal.stream: seal.last_good_at for seal in seals})
         written += seals
     return tuple(written)
@@ -154,11 +171,12 @@ def judge(
     return judge_day(plan.stream, day, due, claims, ticks, runs, checks, own, last_good_at=last_good_at)
 
 
-def _fresh_from(read: Reading) -> dict[str, datetime | None]:
-    last = read.last_seal()
+def _fresh_from(read: Reading, environment: Environment) -> dict[str, datetime | None]:
+    last = read.last_seal(environment)
     if last is None or last.entry.day is None:
         return {}
-    return {row.entry.subject: seal_of(row).last_good_at for row in read.read(kinds=("seal",), day=last.entry.day)}
+    seals = (row for row in read.read(kinds=("seal",), day=last.entry.day) if row.entry.environment == environment)
+    return {row.entry.subject: seal_of(row).last_good_at for row in seals}
 
 
 def _write(
@@ -170,12 +188,15 @@ def _write(
     policy: SealPolicy,
     now: datetime,
     clock: ClockKind,
+    memory: SealMemory | None,
 ) -> Head:
     entries: list[Entry] = list(posted)
     for seal in seals:
         entries += [_evidence(each, policy) for each in seal.evidence]
         entries += _findings(seal, edited.get(seal.stream), policy, now, clock)
     entries += [_seal_entry(seal, policy, now, clock) for seal in seals]
+    if memory is not None and seals:
+        memory.about_to_write(link(entries, head)[-1].hash)
     return ledger.append(entries, after=head)
 
 
@@ -237,20 +258,31 @@ def _findings(seal: Seal, edited: Reason | None, policy: SealPolicy, now: dateti
 
 
 def _posted(found: Sequence[Runless], day: Day, policy: SealPolicy, now: datetime, clock: ClockKind) -> list[Entry]:
-    """Events that name no run: they change nothing, and somebody should ask who posted them."""
-    return [
-        Entry(
+    """Events that name no run: they change nothing, and somebody should ask who posted them. The ledger is for ever, so a flood is told by its
+    count."""
+
+    def entry(subject: str, told: Reason) -> Entry:
+        return Entry(
             kind="finding",
             environment=policy.environment,
             clock=clock,
-            subject=each.subject,
+            subject=subject,
             day=day.date,
             finished_at=now,
-            reasons=(reason("seal.runless_event", kind=each.kind, name=each.name, at=instant_text(each.at)),),
+            reasons=(told,),
             actor=SEALER,
         )
-        for each in sorted(found, key=lambda each: (each.at, each.subject, each.name))
-    ]
+
+    alike: dict[tuple[str, str, str], list[datetime]] = defaultdict(list)
+    for each in sorted(found, key=lambda each: (each.at, each.subject, each.name)):
+        alike[each.subject, each.kind, each.name].append(each.at)
+    entries: list[Entry] = []
+    for (subject, kind, name), times in alike.items():
+        entries += [entry(subject, reason("seal.runless_event", kind=kind, name=name, at=instant_text(at))) for at in times[:_POSTED_EACH]]
+        if rest := times[_POSTED_EACH:]:
+            span = {"since": instant_text(rest[0]), "until": instant_text(rest[-1])}
+            entries.append(entry(subject, reason("seal.runless_events", kind=kind, name=name, count=len(rest), **span)))
+    return entries
 
 
 def _seal_entry(seal: Seal, policy: SealPolicy, now: datetime, clock: ClockKind) -> Entry:

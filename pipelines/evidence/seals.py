@@ -16,11 +16,14 @@ from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.witness import CheckFact, Run, Tick
 
 Verdict = Literal["green", "red", "missing", "excused"]
+#: What one try came to: its claim (None: it left none), and what is wrong with it.
+Outcome = tuple["Claim | None", "list[Reason]"]
 
 
 @dataclass(frozen=True)
 class MaintenanceWindow:
-    """A maintenance of the source, declared before it began. A window declared later excuses nothing."""
+    """A maintenance of the source, declared before it began. A window declared later excuses nothing; nor does one of which only the word of
+    one person says that it was (``proven`` is false)."""
 
     stream: str
     starts_at: datetime
@@ -28,6 +31,7 @@ class MaintenanceWindow:
     declared_at: datetime
     declared_by: str
     why: str
+    proven: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,20 @@ def judge_day(
             missed += [reason("seal.run_unknown", run_id=a.run_id) for chain in chains for a in chain if a.run is None]
             missed += [why for e in examined if e.slot in (slot, None) for why in e.reasons]
             continue
+        found: list[Outcome] = []
+        extra: list[Reason] = []
         for chain in chains:
             outcomes = _outcomes(chain, stream, slot, day, checks, policy)
-            faults += outcomes[-1][1]
-            if outcomes[-1][0] is not None and not outcomes[-1][1]:
-                good.append(outcomes[-1][0])
-                if any(why for _, why in outcomes[:-1]):
-                    notes.append(reason("seal.healed", slot=instant_text(slot), attempts=len(outcomes)))
+            found.append(outcomes[-1])
+            if outcomes[-1][0] is not None and not outcomes[-1][1] and any(why for _, why in outcomes[:-1]):
+                notes.append(reason("seal.healed", slot=instant_text(slot), attempts=len(outcomes)))
+        served = [claim for claim, wrong in found if claim is not None and not wrong]
+        good += served
+        for claim, wrong in found:
+            # A change sensor may launch a pull that ends after midnight: what the slot owed was there before.
+            beyond = bool(served) and claim is not None and bool(wrong) and all(why.code == "seal.late" for why in wrong)
+            (extra if beyond else faults).extend(wrong)
+        notes += extra
     good.sort(key=lambda claim: (claim.finished_at, claim.pull_id))
     faults += _gaps(good, last_good_at, policy)
     if len({claim.endpoint for claim in good}) > 1:
@@ -150,31 +161,43 @@ def _due(stream: str, slots: Sequence[datetime], policy: SealPolicy) -> tuple[li
     notes: list[Reason] = []
     for slot in sorted(set(slots)):
         covering = [w for w in policy.windows if w.stream == stream and w.starts_at <= slot < w.ends_at]
-        timely = [w for w in covering if w.declared_at <= w.starts_at]
+        timely = [w for w in covering if w.declared_at <= w.starts_at and w.proven]
         if timely:
             notes.append(reason("seal.excused_window", slot=instant_text(slot), why=timely[0].why))
             continue
         due.append(slot)
-        notes += [
-            reason("seal.window_declared_late", starts_at=instant_text(w.starts_at), declared_at=instant_text(w.declared_at))
-            for w in covering
-        ]
+        notes += [_not_excused(window) for window in covering]
     return due, notes
 
 
+def _not_excused(window: MaintenanceWindow) -> Reason:
+    starts_at = instant_text(window.starts_at)
+    if window.declared_at <= window.starts_at:
+        return reason("seal.window_by_one", starts_at=starts_at, declared_by=window.declared_by)
+    return reason("seal.window_declared_late", starts_at=starts_at, declared_at=instant_text(window.declared_at))
+
+
 def _went_badly(attempt: Attempt, stream: str) -> bool:
-    return attempt.run is not None and (attempt.run.status in ("queued", "started") or attempt.run.failed_for(stream))
+    run = attempt.run
+    return run is not None and ((run.status in ("queued", "started") and run.concerns(stream)) or run.failed_for(stream))
 
 
 def _outcomes(
     chain: Sequence[Attempt], stream: str, slot: datetime, day: Day, checks: Sequence[CheckFact], policy: SealPolicy
-) -> list[tuple[Claim | None, list[Reason]]]:
-    """What each try in a run and its automatic retries came to: the claim, and what is wrong with it. The last one decides."""
-    outcomes: list[tuple[Claim | None, list[Reason]]] = []
+) -> list[Outcome]:
+    """What each try in a run and its automatic retries came to. The last one decides.
+
+    Within one run a later claim heals a pull that broke off, as a step that is tried again does; it takes back nothing that an earlier one
+    found in a pull that ended.
+    """
+    outcomes: list[Outcome] = []
     for attempt in chain:
         pulls = [claim.pull_id for claim in attempt.claims]
+        found: list[Reason] = []
         for claim in attempt.claims:
-            wrong = _wrong_with(claim, attempt.run, slot, day, checks, policy)
+            wrong = [*found, *_wrong_with(claim, attempt.run, slot, day, checks, policy)]
+            if claim.outcome == "succeeded":
+                found = wrong
             if pulls.count(claim.pull_id) > 1:
                 wrong.append(reason("seal.claims_contradict", slot=instant_text(slot), pull_id=claim.pull_id))
             outcomes.append((claim, wrong))

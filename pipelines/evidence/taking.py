@@ -9,7 +9,7 @@ from datetime import date, datetime
 from connectors.errors import AnswerIsNo
 from connectors.messages import Said
 from pipelines.evidence.book import Book
-from pipelines.evidence.chain import Entry, signing_bytes
+from pipelines.evidence.chain import ChainRow, Entry, signing_bytes
 from pipelines.evidence.claims import ClockKind
 from pipelines.evidence.decisions import RULES, Verb, decision_entry, persons_needed, refusal, with_signature
 from pipelines.evidence.history import Proposal, history_of
@@ -17,6 +17,7 @@ from pipelines.evidence.places import Places
 from pipelines.evidence.plan import book_of, environment_of, gate_policy, ledger_of, today_of
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.standing import state_of
+from pipelines.evidence.windows import begins_before_seal, seconds
 from pipelines.people import read_people
 from pipelines.project import Project
 
@@ -73,7 +74,12 @@ def take(project: Project, asked: Asked, signer: Signer, now: datetime, clock: C
         raise AnswerIsNo("decide.refused", why=Said(refused.say, refused.code))
     head = ledger_of(project).append([signed], after=book.head)
     first = waiting[0].actor if waiting else None
-    return Taken(head.seq, person.id, first, persons_needed(entry) > 1 and first is None)
+    needs = persons_needed(entry) > 1
+    if asked.verb == "excuse":
+        row = ChainRow(signed, head.seq, "", head.hash)
+        first = next(iter(seconds(row, book.rows, book.signatures)), None)
+        needs = begins_before_seal(row, now, project.file.timezone, project.file.schedule.seal_hour)
+    return Taken(head.seq, person.id, first, needs and first is None)
 
 
 def _in_vain(project: Project, book: Book, asked: Asked, now: datetime) -> None:

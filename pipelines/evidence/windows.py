@@ -1,9 +1,13 @@
-"""Maintenance windows of sources: on record before they begin, in project.yaml or by a person's signed decision. Excused, shown, never green."""
+"""Maintenance windows of sources: on record before they begin, in project.yaml or by a person's signed decision. Excused, shown, never green.
+
+That a window was on record in time says its own row, whose clock may have been set back. So it must be proven: a seal was made behind that row
+before the window began, or a second person signed for the same window.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipelines.due import Maintenance
@@ -17,6 +21,8 @@ from pipelines.evidence.reasons import reason
 from pipelines.evidence.seals import MaintenanceWindow
 
 VERDICT = "window"
+#: From the hour of the nightly seal on, until that is surely made.
+_SEALED_WITHIN = timedelta(hours=1)
 
 
 def window_entry(
@@ -50,26 +56,60 @@ def unrecorded(declared: Iterable[Maintenance], rows: Iterable[ChainRow], timezo
     return [each for each in found if (each[0], instant_text(each[1]), instant_text(each[2])) not in known]
 
 
-def windows_of(rows: Iterable[ChainRow], calendar: Calendar, signed: Signed, places: Places) -> tuple[MaintenanceWindow, ...]:
+def declares_window(row: ChainRow) -> bool:
+    """Whether a row is about a window at all."""
+    return row.entry.kind == "decision" and row.entry.verdict in (VERDICT, "excuse")
+
+
+def windows_of(
+    rows: Iterable[ChainRow], calendar: Calendar, signed: Signed, places: Places, sealed: Sequence[tuple[int, datetime]] = ()
+) -> tuple[MaintenanceWindow, ...]:
     """The windows the chain knows, one for each stream they cover. A row stands where it stands: behind the seal of a day it was not written
-    before that day had closed, whatever time it names."""
+    before that day had closed, whatever time it names. ``sealed`` are seal rows' numbers and the instants at which they were made."""
+    listed = [row for row in rows if declares_window(row)]
     found: list[MaintenanceWindow] = []
-    for row in rows:
+    for row in listed:
         entry = row.entry
         own = entry.verdict == VERDICT and entry.actor == RECORDER
-        if entry.kind != "decision" or entry.finished_at is None or not (own or (entry.verdict == "excuse" and signed(row))):
+        if entry.finished_at is None or not (own or (entry.verdict == "excuse" and signed(row))):
             continue
         starts, ends = _span(row)
         if not starts:
             continue
         why = terms_of(entry, "decision.why") or {}
+        begins = datetime.fromisoformat(starts)
         declared_at = max(entry.finished_at, *_not_before(places.sealed_before(row.seq), calendar))
+        proven = any(seq > row.seq and at <= begins for seq, at in sealed) or bool(seconds(row, listed, signed))
         for stream in _covered(entry.subject, [plan.stream for plan in calendar.streams]):
-            window = MaintenanceWindow(
-                stream, datetime.fromisoformat(starts), datetime.fromisoformat(ends), declared_at, str(entry.actor), str(why.get("why", ""))
+            told = str(why.get("why", ""))
+            found.append(
+                MaintenanceWindow(stream, begins, datetime.fromisoformat(ends), declared_at, str(entry.actor), told, proven=proven)
             )
-            found.append(window)
     return tuple(found)
+
+
+def seconds(own: ChainRow, rows: Iterable[ChainRow], signed: Signed) -> tuple[str, ...]:
+    """Who else signed, before it began, for the very window that a person's row is about."""
+    return tuple(
+        str(row.entry.actor)
+        for row in rows
+        if row.entry.verdict == own.entry.verdict == "excuse"
+        and (row.entry.subject, *_span(row)) == (own.entry.subject, *_span(own))
+        and row.entry.actor != own.entry.actor
+        and signed(row)
+        and row.entry.finished_at is not None
+        and instant_text(row.entry.finished_at) <= _span(row)[0]
+    )
+
+
+def begins_before_seal(row: ChainRow, now: datetime, timezone: str, seal_hour: int) -> bool:
+    """Whether the window that ``row`` is about begins before the next nightly seal, which would prove that it was on record by then."""
+    local = now.astimezone(ZoneInfo(timezone))
+    night = local.replace(hour=seal_hour, minute=0, second=0, microsecond=0) + _SEALED_WITHIN
+    if night <= local:
+        night += timedelta(days=1)
+    starts = _span(row)[0]
+    return bool(starts) and datetime.fromisoformat(starts) < night
 
 
 def _not_before(sealed: date | None, calendar: Calendar) -> list[datetime]:

@@ -35,9 +35,10 @@ class Tick:
 class Run:
     """One run. A run that is nobody's retry is its own root. Instants are UTC.
 
-    ``retry_number`` and ``will_retry`` are what the daemon's automatic retry writes; a person's re-execution has neither.
-    ``backfill``: launched by a backfill or over a partition range. ``failed_streams``: the streams whose own steps failed in it;
-    None when that is not known, and then a failed run failed for all of them.
+    ``retry_number``, ``will_retry`` and ``auto_retry_run_id`` are what the daemon's automatic retry writes: the number into the retry, the others
+    into the run it tries again, which anybody who launches a run cannot write into. ``backfill``: launched by a backfill or over a partition
+    range. ``streams``: those that it pulls (None: not known, so any); a retry from the point of failure leaves out what went well.
+    ``failed_streams``: the streams whose own steps failed in it; None when that is not known, and then a failed run failed for all of them.
     """
 
     run_id: str
@@ -48,12 +49,19 @@ class Run:
     finished_at: datetime | None
     retry_number: int | None = None
     will_retry: bool = False
+    auto_retry_run_id: str | None = None
     backfill: bool = False
+    streams: tuple[str, ...] | None = None
     failed_streams: tuple[str, ...] | None = None
+
+    def concerns(self, stream: str) -> bool:
+        """True unless this run is known to leave ``stream`` alone."""
+        return self.streams is None or stream in self.streams
 
     def failed_for(self, stream: str) -> bool:
         """True when this run ended badly for ``stream``."""
-        return self.status in ("failed", "stopped") and (self.failed_streams is None or stream in self.failed_streams)
+        own = self.concerns(stream) if self.failed_streams is None else stream in self.failed_streams
+        return self.status in ("failed", "stopped") and own
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pipelines.defs import witness
 
 SINCE = datetime(2026, 11, 20, 16, tzinfo=UTC)
 NOW = datetime(2026, 12, 24, 3, tzinfo=UTC)
+LIMIT = witness._CHECK_LIMIT  # pyright: ignore[reportPrivateUsage]
 CHECK = dg.AssetCheckKey(dg.AssetKey(["kintone", "faq"]), "drift")
 
 
@@ -49,7 +50,15 @@ def test_what_anybody_may_post_ends_nothing() -> None:
     assert 3 in seen
 
 
+def test_a_flood_of_posts_hides_no_run() -> None:
+    """Whoever can reach the webserver may post thousands: the honest rows below are found all the same, in few questions."""
+    flood = [row(90_000 - back, SINCE, run_id="") for back in range(20 * LIMIT)]
+    honest = [row(9 - back, SINCE) for back in range(6)]
+    seen, cost = read([*flood, *honest])
+    assert {row.id for row in honest} <= set(seen)
+    assert cost == len(flood) + len(honest)
+
+
 def test_no_more_is_read_of_a_check_than_the_limit() -> None:
-    limit = witness._CHECK_LIMIT  # pyright: ignore[reportPrivateUsage]
-    seen, cost = read([row(10_000 - back, SINCE) for back in range(limit + 50)])
-    assert len(seen) == cost == limit
+    seen, cost = read([row(10_000 - back, SINCE) for back in range(LIMIT + 50)])
+    assert len(seen) == cost == LIMIT

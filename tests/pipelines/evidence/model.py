@@ -9,8 +9,8 @@ def tries_of(root, runs):
     """The run a tick launched, and the daemon's own retries of it."""
     chain = more = [run for run in runs if run.run_id == root]
     while more and (last := chain[-1]).status == "failed" and last.will_retry and not last.backfill:
-        more = [r for r in runs if (r.parent_run_id, r.root_run_id, r.backfill) == (last.run_id, root, False) and r.retry_number][:1]
-        chain = chain + more
+        more = [r for r in runs if (r.run_id, r.parent_run_id, r.root_run_id) == (last.auto_retry_run_id, last.run_id, root)]
+        chain = chain + (more := [r for r in more if r.retry_number and not r.backfill])
     return chain
 
 

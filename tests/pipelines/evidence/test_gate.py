@@ -64,6 +64,27 @@ def test_a_day_that_is_red_missing_or_unsealed_starts_the_count_again(bad: str):
     assert gate("g" * 10 + bad + "g" * 13).green_days == 13
 
 
+def test_a_clock_that_was_set_back_behind_the_last_seal_opens_nothing():
+    """Or else the red days behind it would simply not have been yet."""
+    seals = run("g" * 14 + "rr")
+    state = decide(INDEX, (STREAM,), seals, ready(), POLICY, day(14), RECORDED)
+    assert (state.eligibility, codes(state)) == ("ineligible", ["gate.sealed_ahead"])
+    assert state.reasons[0].params == {"today": day(14).isoformat(), "day": day(15).isoformat()}
+
+
+def test_an_evaluation_held_to_less_than_the_policy_asks_for_does_not_count():
+    policy = GatePolicy(recall_at_5=0.95)
+    history = History(policy=policy.fingerprint(), week_one="suzuki")
+    laxer = [replace(each, limit=0.9) if each.name == "recall_at_5" else each for each in ready()]
+    as_asked = [replace(each, limit=0.95) if each.name == "recall_at_5" else each for each in ready()]
+    assert codes(gate("g" * 14, policy=policy, history=history, facts=laxer)) == ["gate.fact_other_limit"]
+    assert gate("g" * 14, policy=policy, history=history, facts=as_asked).eligibility == "eligible"
+
+
+def test_asking_less_of_the_evaluation_is_another_policy():
+    assert GatePolicy(recall_at_5=0.9).fingerprint() != GatePolicy(recall_at_5=0.5).fingerprint()
+
+
 def test_yesterday_must_be_sealed():
     state = gate("g" * 14 + ".")
     assert (state.green_days, codes(state)) == (0, ["gate.streak_short", "gate.day_not_sealed"])

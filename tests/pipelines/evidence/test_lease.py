@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import FixConfiguration
 from pipelines.clock import FixedClock
 from pipelines.evidence.errors import LedgerBusy
-from pipelines.evidence.lease import LASTS, leased
+from pipelines.evidence.lease import FOLDER, LASTS, leased
 
 from .worlds import DATE, at
 
@@ -53,6 +54,17 @@ def test_the_lease_of_a_sealer_that_died_runs_out(tmp_path: Path):
 
 def test_a_lease_from_a_clock_that_ran_ahead_holds_nobody_up(tmp_path: Path):
     leased(str(tmp_path), "ahead:1", later(timedelta(days=365))).__enter__()
+    with leased(str(tmp_path), "next:2", NOW) as held:
+        assert held.holder == "next:2"
+
+
+def test_a_record_that_was_torn_is_named_and_nobody_seals(tmp_path: Path):
+    with leased(str(tmp_path), "first:1", NOW):
+        (torn,) = (tmp_path / FOLDER).iterdir()
+    torn.write_text('{"number": 1, "hol')
+    with pytest.raises(FixConfiguration, match=f"{FOLDER}/{torn.name}.*delete that file"), leased(str(tmp_path), "next:2", NOW):
+        raise AssertionError("it is held")
+    torn.unlink()
     with leased(str(tmp_path), "next:2", NOW) as held:
         assert held.holder == "next:2"
 

@@ -125,7 +125,8 @@ def lived_day(dice: random.Random, day: date, odd: float) -> World:
         for number in range(fails + 1):
             before = attempt(dice, world, day, slot, number, before, root, odd)
             if number < fails:  # The daemon meant to try again after this one.
-                failed = replace(before, status="failed", will_retry=dice.random() > odd)
+                named = f"{root}.{number + 1}" if dice.random() > odd else dice.choice((None, "another"))
+                failed = replace(before, status="failed", will_retry=dice.random() > odd, auto_retry_run_id=named)
                 world.runs = [failed if run.run_id == before.run_id else run for run in world.runs]
                 world.claims = [replace(c, outcome="failed") if c.run_id == before.run_id else c for c in world.claims]
         ticked(dice, world, slot, root, odd)

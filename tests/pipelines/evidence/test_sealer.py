@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from pipelines.evidence import ledger as ledger_room
 from pipelines.evidence.claims import ClaimStore
-from pipelines.evidence.errors import ClockWentBack, HeadMoved
+from pipelines.evidence.errors import ClockAhead, ClockWentBack, HeadMoved, LedgerBroken
 from pipelines.evidence.ledger import Ledger
-from pipelines.evidence.sealer import seal_closed_days, seal_of, unsealed_days
+from pipelines.evidence.memory import SealMemory
+from pipelines.evidence.sealer import AT_ONCE, asked_for, seal_closed_days, seal_of, unsealed_days
 from pipelines.evidence.seals import Seal
-from pipelines.evidence.witness import Witnessed
+from pipelines.evidence.witness import Runless, Witnessed
 
-from .worlds import DATE, PRODUCTION, STREAM, at, calendar, claim, run_of, witnessed_days
+from .worlds import DATE, PRODUCTION, SLOT, STREAM, at, calendar, claim, run_of, witnessed_days
 
 ONE = timedelta(days=1)
 
@@ -52,6 +53,7 @@ class Project:
             PRODUCTION,
             at(DATE + morning_of * ONE, minute=changes.get("minute", 10)),
             "wall",
+            changes.get("memory"),
         )
 
 
@@ -228,7 +230,86 @@ def test_a_stream_that_joins_late_is_judged_from_the_first_unsealed_day(project:
 
 
 def test_the_unsealed_days_say_how_far_back_ticks_must_reach(project: Project):
-    assert [day.date for day in unsealed_days(project.ledger, project.calendar, at(DATE + 3 * ONE))] == [DATE + n * ONE for n in range(3)]
+    assert [day.date for day in unsealed_days(project.ledger, project.calendar, at(DATE + 3 * ONE), "production")] == [
+        DATE + n * ONE for n in range(3)
+    ]
+
+
+def test_what_another_environment_sealed_seals_nothing_here(project: Project):
+    project.live(0, 1)
+    staging = replace(PRODUCTION, environment="staging")
+    seal_closed_days(project.ledger, project.claims, project.witnessed, project.calendar, staging, at(DATE + 2 * ONE), "wall")
+    assert verdicts(project.seal(morning_of=2)) == [(0, "green"), (1, "green")]
+    assert project.ledger.last_seal("staging") != project.ledger.last_seal("production")
+
+
+def test_a_clock_that_is_far_ahead_seals_a_year_only_where_a_person_names_the_day(project: Project):
+    month = unsealed_days(project.ledger, project.calendar, at(DATE + AT_ONCE * ONE), "production")
+    asked_for(month, None)
+    year = unsealed_days(project.ledger, project.calendar, at(DATE + 397 * ONE), "production")
+    with pytest.raises(ClockAhead, match=r"397 days from 2026-11-16 to 2027-12-17 .* --through 2027-12-17"):
+        asked_for(year, None)
+    asked_for(year, year[-1].date)
+    with pytest.raises(ClockAhead, match="The last closed day without a seal is 2027-12-17, not 2026-11-17"):
+        asked_for(year, DATE + ONE)
+
+
+def test_a_flood_of_posts_is_told_by_its_count(project: Project):
+    project.live(0)
+    flood = tuple(Runless("check", STREAM, "values", SLOT + timedelta(seconds=n)) for n in range(600))
+    project.witnessed = replace(project.witnessed, runless=(*flood, Runless("check", STREAM, "drift", SLOT)))
+    assert verdicts(project.seal(morning_of=1)) == [(0, "green")]
+    findings = [row.entry.reasons[0] for row in project.ledger.read(kinds=("finding",))]
+    (rest,) = (each for each in findings if each.code == "seal.runless_events")
+    assert rest.params["count"] + sum(each.code == "seal.runless_event" for each in findings) == 601
+    assert len(findings) < 30
+
+
+def test_a_machine_that_seals_knows_its_own_seals_and_no_others(project: Project, tmp_path: Path):
+    memory = SealMemory(tmp_path / "home" / "sealed.json")
+    project.live(0, 1)
+    project.seal(morning_of=1, memory=memory)
+    memory.hold(*newest(project))
+    forged = [row.entry for row in project.ledger.read(kinds=("seal",))]
+    project.ledger.append([replace(entry, day=DATE + ONE, verdict="green") for entry in forged])
+    with pytest.raises(LedgerBroken, match=r"not written by the sealer of this machine.*sealed\.json"):
+        memory.hold(*newest(project))
+    memory.path.unlink()
+    memory.hold(*newest(project))
+
+
+def test_a_crash_between_noting_a_seal_and_writing_it_makes_nobody_a_stranger(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    memory = SealMemory(tmp_path / "sealed.json")
+    project.live(0, 1)
+    project.seal(morning_of=1, memory=memory)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Ledger, "append", killed)
+        project.seal(morning_of=2, memory=memory)
+    memory.about_to_write("what another try came to")
+    memory.hold(*newest(project))
+    project.seal(morning_of=2, memory=memory)
+    memory.hold(*newest(project))
+
+
+def test_a_memory_that_cannot_be_read_takes_nobodys_word(project: Project, tmp_path: Path):
+    memory = SealMemory(tmp_path / "sealed.json")
+    project.live(0)
+    project.seal(morning_of=1, memory=memory)
+    memory.path.write_text("{")
+    with pytest.raises(LedgerBroken):
+        memory.hold(*newest(project))
+
+
+def newest(project: Project) -> tuple[int, str]:
+    row = project.ledger.last_seal()
+    assert row is not None
+    return row.seq, row.hash
+
+
+def killed(*told: object, **named: object) -> None:
+    raise Killed
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -161,16 +161,63 @@ def test_an_automatic_retry_after_the_close_heals_nothing():
     "forged",
     [
         {"retry_number": None},
-        {"retry_number": 2},
         {"parent_run_id": "nobody"},
         {"root_run_id": "another-root"},
     ],
-    ids=["no retry number", "a number that does not follow", "an unknown parent", "another root"],
+    ids=["no retry number", "an unknown parent", "another root"],
 )
 def test_a_person_running_it_again_heals_nothing(forged: dict):
     world = healed()
     world.runs[1] = replace(world.runs[1], **forged)
     assert world.judge().verdict == "red"
+
+
+@pytest.mark.parametrize("named", [None, "run-3"], ids=["no run", "another run"])
+def test_a_retry_that_the_run_before_it_does_not_name_is_a_persons_whatever_its_tags_say(named: str | None):
+    world = healed()
+    world.runs[0] = replace(world.runs[0], auto_retry_run_id=named)
+    assert world.judge().verdict == "red"
+
+
+def test_a_retry_behind_a_persons_own_try_is_the_daemons_all_the_same():
+    """The daemon numbers its retry by all the runs of the group, a person's among them."""
+    world = healed()
+    world.runs[1] = replace(world.runs[1], retry_number=2)
+    world.runs.append(replace(world.runs[0], run_id="by-hand", parent_run_id="run-1", will_retry=False, auto_retry_run_id=None))
+    assert world.judge().verdict == "green"
+
+
+def test_a_retry_of_a_siblings_step_that_hangs_leaves_the_other_streams_day_alone():
+    world = lived()
+    world.runs[0] = replace(world.runs[0], status="failed", failed_streams=("kintone/faq",), will_retry=True, auto_retry_run_id="run-2")
+    again = Run("run-2", "run-1", "run-1", "started", SLOT + 5 * MINUTE, None, retry_number=1, streams=("kintone/faq",))
+    world.runs.append(again)
+    assert world.judge().verdict == "green"
+    world.runs[-1] = replace(again, streams=None)
+    assert world.judge().verdict == "red", "a run of which nobody knows what it pulls"
+
+
+def test_a_change_sensors_pull_that_ends_after_midnight_takes_nothing_from_a_day_whose_slot_was_filled():
+    world = lived()
+    late = claim(run_id="run-2", trigger="sensor", started_at=DAY.closes_at - MINUTE, finished_at=DAY.closes_at + MINUTE)
+    world.add(late, tick=False)
+    world.ticks.append(Tick("sensor", "kintone_changes", DAY.closes_at - 2 * MINUTE, "success", ("run-2",), (STREAM,)))
+    assert (world.judge().verdict, codes(world.judge())) == ("green", ["seal.late"])
+    world.claims[1] = replace(late, drift_waiting=1)
+    assert world.judge().verdict == "red", "late, and something else is wrong"
+
+
+def test_a_second_claim_of_the_same_run_heals_nothing_that_the_first_one_found():
+    for changed in ({"drift_waiting": 2}, {"balance": Balance(None, 97, 2, 1, False)}):
+        world = lived(**changed)
+        world.claims.append(claim(pull_id="pull-again", started_at=SLOT + 2 * MINUTE, finished_at=SLOT + 3 * MINUTE))
+        assert world.judge().verdict == "red"
+
+
+def test_a_window_of_which_one_person_says_that_it_was_declared_in_time_excuses_nothing():
+    window = MaintenanceWindow(STREAM, SLOT - MINUTE, SLOT + MINUTE, SLOT - 2 * MINUTE, "ikeda", "why", proven=False)
+    seal = World().judge(SealPolicy("production", windows=(window,)))
+    assert seal.verdict == "missing" and "seal.window_by_one" in codes(seal)
 
 
 def test_a_retry_of_a_run_the_daemon_did_not_mean_to_retry_heals_nothing():

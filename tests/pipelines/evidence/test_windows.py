@@ -22,18 +22,20 @@ HOUR = timedelta(hours=1)
 STARTS, ENDS = SLOT - HOUR, SLOT + HOUR
 
 
-def windows(*entries: Entry, signed: bool = True) -> tuple[MaintenanceWindow, ...]:
+def windows(*entries: Entry, signed: bool = True, sealed_at: datetime | None = STARTS) -> tuple[MaintenanceWindow, ...]:
+    """The windows of a chain behind which a seal was made at ``sealed_at``."""
     rows = link(entries, GENESIS)
-    return windows_of(rows, calendar(streams=(STREAM, "erp/items")), lambda row: signed, places_of(rows))
+    seals = [] if sealed_at is None else [(len(rows) + 1, sealed_at)]
+    return windows_of(rows, calendar(streams=(STREAM, "erp/items")), lambda row: signed, places_of(rows), seals)
 
 
 def declared(now: datetime, subject: str = "kintone") -> Entry:
     return window_entry(subject, STARTS, ENDS, "棚卸", "production", "wall", now)
 
 
-def excuse(now: datetime) -> Entry:
+def excuse(now: datetime, who: str = "ikeda") -> Entry:
     terms = reason("decision.window", starts_at=instant_text(STARTS), ends_at=instant_text(ENDS))
-    return decision_entry("excuse", STREAM, terms, "棚卸", GENESIS, "production", "wall", now, "ikeda")
+    return decision_entry("excuse", STREAM, terms, "棚卸", GENESIS, "production", "wall", now, who)
 
 
 def sealed(day_offset: int) -> Entry:
@@ -61,6 +63,17 @@ def test_a_window_that_stands_behind_its_days_seal_is_late_whatever_time_it_name
     rows = (sealed(-1), sealed(0), declared(STARTS - 24 * HOUR))
     found = lived().judge(replace(PRODUCTION, windows=windows(*rows)))
     assert codes(found) == ["seal.window_declared_late"]
+
+
+@pytest.mark.parametrize("sealed_at", [None, STARTS + timedelta(seconds=1)], ids=["no seal", "a seal made after it began"])
+def test_a_window_of_the_open_day_needs_a_second_person_for_a_clock_can_be_set_back(sealed_at: datetime | None):
+    alone = excuse(STARTS - HOUR)
+    assert [each.proven for each in windows(alone, sealed_at=sealed_at)] == [False]
+    assert [each.proven for each in windows(declared(STARTS - HOUR), sealed_at=sealed_at)] == [False]
+    assert [each.proven for each in windows(alone, alone, sealed_at=sealed_at)] == [False, False], "the same person twice"
+    second_too_late, _ = windows(alone, excuse(STARTS + HOUR, "mori"), sealed_at=sealed_at)
+    assert not second_too_late.proven
+    assert [each.proven for each in windows(alone, excuse(STARTS - HOUR, "mori"), sealed_at=sealed_at)] == [True, True]
 
 
 def test_a_signed_window_counts_and_an_unsigned_one_does_not():

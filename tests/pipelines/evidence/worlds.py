@@ -97,7 +97,7 @@ def lived(**changes) -> World:
 
 def healed() -> World:
     """A pull that failed at 05:00 and was healed by the daemon's automatic retry."""
-    world = World().add(claim(outcome="failed", error="source.unavailable"), will_retry=True)
+    world = World().add(claim(outcome="failed", error="source.unavailable"), will_retry=True, auto_retry_run_id="run-2")
     second = claim(run_id="run-2", root_run_id="run-1", after=10 * MINUTE, trigger="retry")
     return world.add(second, tick=False, parent_run_id="run-1", retry_number=1)
 

@@ -321,10 +321,13 @@ class Contract(_Strict):
         _without_words(body["fields"])
         return body
 
+    def promise_text(self) -> str:
+        """The promise as the JSON text that is hashed."""
+        return json.dumps(self.promise(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
     def fingerprint(self) -> str:
         """``sha256:…`` of the promise."""
-        text = json.dumps(self.promise(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        return "sha256:" + hashlib.sha256(self.promise_text().encode()).hexdigest()
 
     def described(self) -> Completeness:
         """How much of what people need to know of the fields is said."""

@@ -13,6 +13,8 @@ from expectations.changes import EFFECTS, Effect
 from expectations.contract import Contract, FieldSpec
 from expectations.drift import widens
 
+#: So many differences are named in one sentence.
+_NAMED = 5
 #: From the freest to the strictest that a policy can say. ``evolve`` and ``quarantine`` let a pull go on.
 _STRICT = {"report": 0, "evolve": 1, "quarantine": 2, "ask": 3, "stop": 4}
 #: From the least to the most guarded.
@@ -37,10 +39,15 @@ class Difference:
 
 def differences(before: Contract, after: Contract) -> tuple[Difference, ...]:
     """Every difference in what two versions promise, fields first."""
-    old, new = before.promise(), after.promise()
+    return between(before.promise(), after.promise())
+
+
+def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """The same from the promises as JSON values (``Contract.promise``). Raises ValueError or KeyError for what is none."""
+    before, after = ([FieldSpec.model_validate(field) for field in promise["fields"]] for promise in (old, new))
     own = ("fields", "expectations", "drift", "vanishing", "source", "key", "access", "accepted")
     found = [
-        *_fields(before.fields, after.fields, "fields"),
+        *_fields(before, after, "fields"),
         *(Difference(f"{part}", _text(old[part]), _text(new[part]), "breaks") for part in ("key", "access") if old[part] != new[part]),
         *_source(old["source"], new["source"]),
         *_rules(old["expectations"], new["expectations"]),
@@ -55,6 +62,16 @@ def differences(before: Contract, after: Contract) -> tuple[Difference, ...]:
         if old.get(part) != new.get(part):
             found.append(Difference(part, _text(old.get(part)), _text(new.get(part)), "none" if part in _ASIDE else "breaks"))
     return tuple(found)
+
+
+def in_short(found: Sequence[Difference]) -> str:
+    """The differences as one phrase: where, and from what to what."""
+    named = [f"{one.place} ({_short(one.old)} → {_short(one.new)})" for one in found[:_NAMED]]
+    return ", ".join(named) + (f" … +{len(found) - _NAMED}" if len(found) > _NAMED else "")
+
+
+def _short(text: str) -> str:
+    return (text if len(text) <= 40 else text[:39] + "…") or "·"
 
 
 def _fields(before: Sequence[FieldSpec], after: Sequence[FieldSpec], place: str) -> Iterator[Difference]:

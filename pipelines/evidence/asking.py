@@ -5,26 +5,47 @@ from __future__ import annotations
 from datetime import date
 
 from connectors.errors import AnswerIsNo
+from expectations.contract import Contract
+from expectations.versions import in_short
+from pipelines.evidence.additive import both, breaking
 from pipelines.evidence.chain import fingerprint
 from pipelines.evidence.plan import book_of, ledger_of
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.taking import Asked
+from pipelines.landing.promises import every
 from pipelines.project import Project
 
 
 def acceptance(project: Project, stream: str, why: str, *, additive: bool = False) -> Asked:
     """That the contract ``stream`` is pulled under now holds in place of the one its days were sealed under.
 
-    Raises AnswerIsNo where no day of the stream was sealed yet: there is nothing to hold it against.
+    Raises AnswerIsNo where no day of the stream was sealed yet: there is nothing to hold it against; and for an ``additive`` one that takes
+    something away, or of which nothing shows that it does not.
     """
-    after = project.contract(stream).fingerprint()
+    contract = project.contract(stream)
+    after = contract.fingerprint()
     spans = book_of(project).seals.spans([stream], frozenset(), lambda *_: False).get(stream, ())
     sealed = [span.contract for span in spans if span.contract]
     before = next((one for one in reversed(sealed) if one != after), sealed[-1] if sealed else None)
     if before is None:
         raise AnswerIsNo("decide.nothing_sealed", stream=stream)
-    terms = reason("decision.contract_accepted", before=before, after=after, change="additive" if additive else "breaking")
+    promises = _grown(project, stream, before, contract) if additive and before != after else None
+    change = "additive" if additive else "breaking"
+    terms = reason("decision.contract_accepted", before=before, after=after, change=change, promises=promises)
     return Asked("accept", stream, "", terms, why)
+
+
+def _grown(project: Project, stream: str, before: str, after: Contract) -> str:
+    from pipelines.landing.warehouse import Warehouse
+
+    store = Warehouse(project.root).store
+    then = next((one for one in every(store, stream) if one.fingerprint() == before), None)
+    if then is None:
+        raise AnswerIsNo("decide.promise_unknown", stream=stream, before=before)
+    found = breaking(then.promise(), after.promise())
+    if found:
+        raise AnswerIsNo("decide.not_additive", stream=stream, changes=in_short(found))
+    return both(then, after)
 
 
 def exclusion(project: Project, stream: str, day: date, why: str) -> Asked:

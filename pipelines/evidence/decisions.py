@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal, cast, get_args
 
+from pipelines.evidence.additive import is_additive
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, canonical, fingerprint, signing_bytes
 from pipelines.evidence.claims import ClockKind, Environment
 from pipelines.evidence.errors import LedgerBroken
@@ -150,8 +151,7 @@ def terms_of(entry: Entry, code: str) -> Mapping[str, Any] | None:
 
 def persons_needed(entry: Entry) -> int:
     """How many different persons must sign what ``entry`` decides. An additive contract change needs one."""
-    told = terms_of(entry, "decision.contract_accepted")
-    if entry.verdict == "accept" and told is not None and told.get("change") == "additive":
+    if is_additive(entry):
         return 1
     return RULES[cast(Verb, entry.verdict)].persons
 

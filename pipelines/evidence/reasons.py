@@ -59,7 +59,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     # Rows other people push.
     "fact.measured": ("name", "value", "unit", "limit", "evidence"),
     "amendment.excluded": ("why",),
-    "decision.contract_accepted": ("before", "after", "change"),
+    "decision.contract_accepted": ("before", "after", "change", "promises"),
     "decision.why": ("why",),
     "decision.bound": ("seq", "head", "nonce"),
     "decision.people": ("fingerprint", "roster"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import AnswerIsNo
@@ -19,6 +20,15 @@ def kept(store: ObjectStore, stream: str) -> Contract | None:
     found = (str(meta["path"]) for chunk in obstore.list(store, prefix=_folder(stream)) for meta in chunk)
     best = max((path for path in found if path.endswith(".json") and path.rsplit("/", 1)[-1][:-5].isdigit()), default="")
     return Contract.model_validate_json(bytes(obstore.get(store, best).bytes())) if best else None
+
+
+def every(store: ObjectStore, stream: str) -> Iterator[Contract]:
+    """Every promise that is kept, newest version first."""
+    import obstore
+
+    found = (str(meta["path"]) for chunk in obstore.list(store, prefix=_folder(stream)) for meta in chunk)
+    for path in sorted((path for path in found if path.endswith(".json")), reverse=True):
+        yield Contract.model_validate_json(bytes(obstore.get(store, path).bytes()))
 
 
 def keep(store: ObjectStore, contract: Contract) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from connectors.errors import FixConfiguration
 from expectations.contract import Contract
-from expectations.versions import Difference, differences
+from expectations.versions import differences, in_short
 from pipelines.landing.promises import kept
 from pipelines.landing.warehouse import Warehouse
-
-#: So many differences are named in one sentence.
-_NAMED = 5
 
 
 def hold(warehouse: Warehouse, contract: Contract) -> None:
@@ -62,16 +57,6 @@ def settled(warehouse: Warehouse, contract: Contract) -> bool:
 def accepts(contract: Contract) -> bool:
     """Whether the contract's acceptance is of what it says now."""
     return contract.accepted is not None and contract.accepted.promise == contract.fingerprint()
-
-
-def in_short(found: Sequence[Difference]) -> str:
-    """The differences as one phrase: where, and from what to what."""
-    named = [f"{one.place} ({_short(one.old)} → {_short(one.new)})" for one in found[:_NAMED]]
-    return ", ".join(named) + (f" … +{len(found) - _NAMED}" if len(found) > _NAMED else "")
-
-
-def _short(text: str) -> str:
-    return (text if len(text) <= 40 else text[:39] + "…") or "·"
 
 
 def _hold_record(warehouse: Warehouse, contract: Contract) -> None:

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from connectors.messages import Said
+from expectations.contract import FieldSpec
 from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
@@ -31,6 +32,8 @@ from pipelines.evidence.signing import sign as sign_bytes
 from pipelines.evidence.taking import Asked, Signer, take
 from pipelines.index.promotion import promote_decided
 from pipelines.index.releases import Anchor, Production, point_production, production, record_candidate
+from pipelines.landing.promises import keep
+from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
 
 BUSINESS, TECHNICAL, OPERATOR = "kenta.suzuki", "akari.mori", "riku.ikeda"
@@ -276,6 +279,38 @@ def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_gr
     for person in (BUSINESS, TECHNICAL):
         assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
     assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+
+
+def changed(project: Project, **parts: Any) -> Project:
+    """The project with another version of the stream's contract; what was promised before is kept, as a pull keeps it."""
+    keep(Warehouse(project.root).store, project.contract(STREAM))
+    contract = project.folder / "contracts" / f"{STREAM}.yaml"
+    write(contract, YAML(typ="safe").load(contract.read_text(encoding="utf-8")) | {"version": 2} | parts)
+    return load(project.folder)
+
+
+def test_one_person_accepts_what_only_adds_and_the_count_goes_on(project: Project):
+    later = WallClock().now() + timedelta(days=1)
+    more = FieldSpec(name="tax", source="税", type="string").model_dump(mode="json", exclude_defaults=True)
+    fields = [field.model_dump(mode="json", exclude_defaults=True) for field in project.contract(STREAM).fields]
+    project = changed(project, fields=[*fields, more])
+    seal_days(project, 1, ending=0)
+    green = standing(project, INDEX, later).green_days
+    assert sign(project, BUSINESS, "gate", "decide", "accept", STREAM, "--additive", "--why", "a column more")[1]["waits"] is False
+    state = standing(project, INDEX, later)
+    assert green == 1 < state.green_days and state.eligibility == "eligible"
+
+
+def test_nobody_calls_additive_what_takes_something_away(project: Project):
+    fields = [field.model_dump(mode="json", exclude_defaults=True) for field in project.contract(STREAM).fields]
+    project = changed(project, fields=[*fields[:-1], fields[-1] | {"source": "別の欄"}])
+    code, told = sign(project, BUSINESS, "gate", "decide", "accept", STREAM, "--additive", "--why", "x")
+    assert (code, told["code"]) == (1, "decide.not_additive")
+    assert f"fields.{fields[-1]['name']}.source" in told["message"]
+    shutil.rmtree(Path(project.root) / "contracts")
+    code, told = sign(project, BUSINESS, "gate", "decide", "accept", STREAM, "--additive", "--why", "x")
+    assert (code, told["code"]) == (1, "decide.promise_unknown")
+    assert ledger_of(project).read(kinds=("decision",))[-1].entry.verdict != "accept"
 
 
 def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):

@@ -16,7 +16,7 @@ from pipelines.evidence.reasons import reason
 from pipelines.evidence.signing import make_key, sign
 from pipelines.people import Key, People, Person
 
-from .worlds import CONTRACT, DATE, STREAM, at
+from .worlds import DATE, NARROWER, PROMISE, STREAM, WIDER, acceptance_terms, at
 
 INDEX = "product-support"
 ONE = timedelta(days=1)
@@ -211,17 +211,15 @@ def test_a_roster_that_somebody_else_than_the_sealer_wrote_is_none(chain: Chain)
     assert chain.why_not(chain.decide("resume", "ghost", key="stranger")) == "decision.unknown_key"
 
 
-def accepted(change: str, after: str = "sha256:new"):
-    return reason("decision.contract_accepted", before=CONTRACT.fingerprint, after=after, change=change)
-
-
 def test_a_breaking_change_needs_two_persons_and_an_additive_one(chain: Chain):
-    assert persons_needed(chain.decide("accept", "suzuki", accepted("additive"), subject=STREAM).entry) == 1
-    assert chain.history().additive == {(STREAM, CONTRACT.fingerprint, "sha256:new")}
-    chain.decide("accept", "suzuki", accepted("breaking"), subject=STREAM)
+    terms = acceptance_terms(PROMISE, WIDER, "additive")
+    assert persons_needed(chain.decide("accept", "suzuki", terms, subject=STREAM).entry) == 1
+    assert chain.history().additive == {(STREAM, PROMISE.fingerprint(), WIDER.fingerprint())}
+    terms = acceptance_terms(PROMISE, NARROWER, "breaking")
+    chain.decide("accept", "suzuki", terms, subject=STREAM)
     assert chain.history().accepted == frozenset()
-    chain.decide("accept", "mori", accepted("breaking"), subject=STREAM)
-    assert chain.history().accepted == {(STREAM, "sha256:new")}
+    chain.decide("accept", "mori", terms, subject=STREAM)
+    assert chain.history().accepted == {(STREAM, NARROWER.fingerprint())}
 
 
 def test_the_first_week_is_signed_off_by_the_business(chain: Chain):

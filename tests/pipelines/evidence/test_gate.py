@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from expectations.contract import Contract
 from pipelines.evidence.chain import GENESIS, Entry, link
 from pipelines.evidence.claims import ContractRef, Endpoint
 from pipelines.evidence.decisions import decision_entry
@@ -21,7 +22,7 @@ from pipelines.evidence.reasons import reason
 from pipelines.evidence.seals import Seal
 from pipelines.evidence.standing import read_gate
 
-from .worlds import CONTRACT, DATE, STREAM, at, ready, seal
+from .worlds import CONTRACT, DATE, NARROWER, PROMISE, STREAM, WIDER, acceptance_terms, at, ready, seal
 
 INDEX = "product-support"
 FAQ = "kintone/faq"
@@ -174,19 +175,27 @@ def test_a_change_hidden_behind_an_excused_day_is_seen():
     assert state.green_days == 1
 
 
-def acceptance(actor: str, change: str, after: str = "sha256:wider") -> Entry:
-    terms = reason("decision.contract_accepted", before=CONTRACT.fingerprint, after=after, change=change)
+def acceptance(actor: str, change: str, after: Contract = WIDER) -> Entry:
+    terms = acceptance_terms(PROMISE, after, change)
     return decision_entry("accept", STREAM, terms, "agreed with sales", GENESIS, "production", "wall", at(DATE), actor)
 
 
 def test_an_additive_contract_change_that_was_signed_does_not_restart_the_count():
-    after = replace(seal(day(14)), contract=ContractRef(4, "sha256:wider"))
+    after = replace(seal(day(14)), contract=ContractRef(4, WIDER.fingerprint()))
     seals = [*run("g" * 14), after]
     rows = link([acceptance("tanaka", "additive")], GENESIS)
     signed = replace(history_of(rows, INDEX, lambda row: True), policy=POLICY.fingerprint(), week_one="suzuki")
     unsigned = replace(history_of(rows, INDEX), policy=POLICY.fingerprint(), week_one="suzuki")
     assert decide(INDEX, (STREAM,), seals, ready(), POLICY, day(15), signed).green_days == 15
     assert decide(INDEX, (STREAM,), seals, ready(), POLICY, day(15), unsigned).green_days == 1
+
+
+def test_what_one_person_calls_additive_and_takes_a_field_away_restarts_the_count():
+    after = replace(seal(day(14)), contract=ContractRef(4, NARROWER.fingerprint()))
+    rows = link([acceptance("tanaka", "additive", NARROWER)], GENESIS)
+    lied = replace(history_of(rows, INDEX, lambda row: True), policy=POLICY.fingerprint(), week_one="suzuki")
+    state = decide(INDEX, (STREAM,), [*run("g" * 14), after], ready(), POLICY, day(15), lied)
+    assert state.green_days == 1 and "gate.contract_not_accepted" in codes(state)
 
 
 def test_the_days_shown_hold_the_whole_window_oldest_first():

@@ -27,7 +27,7 @@ from pipelines.evidence.seals import MaintenanceWindow, SealPolicy, judge_day
 from pipelines.evidence.witness import Run, Tick
 
 from . import model
-from .worlds import CONTRACT, DATE, ENDPOINT, STREAM, TOKYO, World, at, checks_of, claim, ready, run_of
+from .worlds import CONTRACT, DATE, ENDPOINT, STREAM, TOKYO, World, acceptance_terms, at, checks_of, claim, promised, ready, run_of
 
 ONE, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 ELSEWHERE, SANDBOX = Endpoint("sha256:elsewhere", False), Endpoint("sha256:endpoint", True)
@@ -177,7 +177,7 @@ class Story:
         self.excluders: dict[tuple[str, date], set[str]] = {}
         self.policy, self.judged = GatePolicy(green_days=self.told.green_days, streams=self.streams), POLICIES[0]
         self.contract, self.endpoint = {s: CONTRACT for s in self.streams}, {s: ENDPOINT for s in self.streams}
-        self.accept_next: dict[str, str] = {}
+        self.names: dict[str, tuple[str, ...]] = {s: ("note",) for s in self.streams}
         self.state: str | None = None
         self.now = DATE
         self.last: dict[str, datetime | None] = {}
@@ -244,16 +244,15 @@ class Story:
     def change(self, stream: str) -> None:
         """Another contract or endpoint from today on; perhaps agreed to, rightly or not."""
         if self.often(0.15):
-            before, after = self.contract[stream], ContractRef(self.contract[stream].version + 1, f"sha256:{stream}-{self.now}")
-            how = self.dice.choice(("additive", "breaking", "breaking by one", "unsigned", "nobody"))
+            before, names = self.contract[stream], self.names[stream]
+            how = self.dice.choice(("additive", "a lie", "breaking", "breaking by one", "unsigned", "nobody"))
+            more = f"f{self.now:%m%d}"
+            self.names[stream] = (more,) if how == "a lie" else (*names, more)
+            then, now = promised(*names), promised(*self.names[stream])
+            after = ContractRef(before.version + 1, now.fingerprint())
             if how == "additive" and all(told[1] != before.fingerprint for told in self.days[stream].values()):
                 how = "breaking"  # Of additive steps over a contract that no sealed day has seen the design says nothing.
-            terms = reason(
-                "decision.contract_accepted",
-                before=before.fingerprint,
-                after=after.fingerprint,
-                change=how.split()[0].replace("unsigned", "additive"),
-            )
+            terms = acceptance_terms(then, now, "breaking" if how.startswith("breaking") else "additive")
             if how != "nobody":
                 self.decide("accept", stream, PEOPLE if how == "breaking" else PEOPLE[:1], terms, None if how == "unsigned" else "good")
             if how == "additive":

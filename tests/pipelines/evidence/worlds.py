@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
+from expectations.contract import Contract, FieldSpec
+from pipelines.evidence.additive import both
 from pipelines.evidence.calendar import Cadence, Calendar, Day, StreamPlan, bounds, due_slots
 from pipelines.evidence.claims import Balance, CheckVerdict, Claim, ContractRef, Endpoint
 from pipelines.evidence.facts import REQUIRED_FACTS, Fact
+from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.seals import Seal, SealPolicy, Verdict, judge_day
 from pipelines.evidence.witness import CheckFact, Run, Tick, Witnessed
 
@@ -16,7 +19,24 @@ STREAM = "kintone/orders"
 DATE = date(2026, 11, 16)
 DAY: Day = bounds(DATE, TOKYO)
 (SLOT,) = due_slots(Cadence(5), DATE, TOKYO)
-CONTRACT = ContractRef(3, "sha256:contract")
+
+
+def promised(*names: str) -> Contract:
+    """A contract with these fields beside its key."""
+    fields = tuple(FieldSpec(name=name, source=name, type="string") for name in ("id", *names))
+    return Contract(stream=STREAM, version=3, source={"app_code": "ORDERS"}, key=("id",), fields=fields)
+
+
+PROMISE, WIDER, NARROWER = promised("note"), promised("note", "tax"), promised("tax")
+CONTRACT = ContractRef(3, PROMISE.fingerprint())
+
+
+def acceptance_terms(before: Contract, after: Contract, change: str) -> Reason:
+    """What somebody signs who accepts ``after`` as additive (or not): true or false, it brings both promises."""
+    told = both(before, after) if change == "additive" else None
+    return reason("decision.contract_accepted", before=before.fingerprint(), after=after.fingerprint(), change=change, promises=told)
+
+
 ENDPOINT = Endpoint("sha256:endpoint", False)
 MINUTE = timedelta(minutes=1)
 PRODUCTION = SealPolicy("production")

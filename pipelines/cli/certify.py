@@ -15,17 +15,27 @@ def certify(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write it; default: INDEX-DAY.certificate.gz here.", show_default=False)
     ] = None,
+    sign_with: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign-with", help="Your SSH key (Ed25519), to answer for it; people.yaml must list its public half.", show_default=False
+        ),
+    ] = None,
     project: ProjectOption = None,
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Write a certificate: the ledger's chain, the policy and the gate's answer, in one file that proves itself offline."""
+    """Write a certificate: the ledger's chain, the policy and the gate's answer, in one file that proves itself offline once a person signed it."""
     with spoken(lang, json_):
         opened = open_project(project)
+        from connectors.errors import AnswerIsNo
+        from connectors.messages import Said
         from pipelines.clock import WallClock
-        from pipelines.evidence.certificate import title_of, write_certificate
+        from pipelines.evidence.certificate import NAMESPACE, answered_for, signed_title, title_of, write_certificate
         from pipelines.evidence.plan import book_of, environment_of, gate_policy, ledger_of, today_of
+        from pipelines.evidence.signing import public_half, sign
         from pipelines.evidence.standing import state_of
+        from pipelines.evidence.taking import Signer
 
         now = WallClock().now()
         policy, book, today = gate_policy(opened, index), book_of(opened), today_of(opened, now)
@@ -33,13 +43,28 @@ def certify(
         path = out or Path(f"{index}-{today.isoformat()}.certificate.gz")
         rows = [each for each in ledger_of(opened).read() if each.seq <= book.head.seq]
         title = title_of(opened.name, environment_of(opened), state, policy, today, book.head, now)
+        if sign_with is not None:
+            known = sign_with
+            title = signed_title(title, Signer(public_half(known), lambda message: sign(message, known, NAMESPACE)))
+            _, faults = answered_for(title, book, state)
+            if faults:
+                raise AnswerIsNo("certified.no_answer", why=Said(faults[0].say, faults[0].code))
         with writing(path):
             count = write_certificate(path, title, rows)
-    payload = {"index": index, "eligibility": state.eligibility, "file": str(path), "rows": count, "head": book.head.hash}
+    payload = {
+        "index": index,
+        "eligibility": state.eligibility,
+        "file": str(path),
+        "rows": count,
+        "head": book.head.hash,
+        "signed": title.signed is not None,
+    }
 
     def text() -> None:
         eligibility = word(f"gate.eligibility.{state.eligibility}", lang)
         line("certified.made", lang, path=path, index=index, eligibility=eligibility, rows=count, head=book.head.hash)
+        if title.signed is None:
+            line("certified.nobody_answers", lang)
 
     emit("certified", payload, json_, text)
 
@@ -113,6 +138,7 @@ def sign_head_(
 def _verify_file(file: Path, given: list[Path], json_: bool, lang: str | None) -> None:
     with spoken(lang, json_):
         from pipelines.evidence.certificate import examine
+        from pipelines.evidence.signing import short
 
         found = examine(file, given)
     title, state = found.title, found.state
@@ -131,6 +157,8 @@ def _verify_file(file: Path, given: list[Path], json_: bool, lang: str | None) -
         "head": title.head,
         "release": promotion.release if promotion else None,
         "signed_by": list(promotion.actors) if promotion else [],
+        "answered_for_by": found.signer,
+        "key": short(title.signed.key) if found.signer and title.signed else None,
         "faults": faults,
     }
 
@@ -152,6 +180,8 @@ def _verify_file(file: Path, given: list[Path], json_: bool, lang: str | None) -
             head=title.head,
             **days,
         )
+        if found.signer is not None and title.signed is not None:
+            line("certified.answered_for", lang, person=found.signer, key=short(title.signed.key))
         if promotion is not None:
             said = {"release": promotion.release, "content_hash": promotion.content_hash, "actors": ", ".join(promotion.actors)}
             line("certified.promoted", lang, **said)

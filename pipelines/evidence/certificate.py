@@ -21,7 +21,21 @@ from pipelines.evidence.gate import GatePolicy, GateState
 from pipelines.evidence.heads import read_given, read_head
 from pipelines.evidence.history import Eligibility, History
 from pipelines.evidence.reasons import Reason
+from pipelines.evidence.signing import short, signed_by
 from pipelines.evidence.standing import history_in, state_of
+from pipelines.evidence.taking import Signer
+
+#: What a certificate is signed for (``ssh-keygen -n``).
+NAMESPACE = "fortnight-certificate"
+
+
+class Signed(BaseModel):
+    """Who answers for a title: the public key (``ssh-ed25519 BASE64``), and its signature over all the rest of that line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    signature: str
 
 
 class Title(BaseModel):
@@ -29,7 +43,7 @@ class Title(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    schema_: Literal["fortnight.certificate/1"] = Field(default="fortnight.certificate/1", alias="schema")
+    schema_: Literal["fortnight.certificate/2"] = Field(default="fortnight.certificate/2", alias="schema")
     project: str
     environment: Environment
     index: str
@@ -41,18 +55,20 @@ class Title(BaseModel):
     required_days: int
     seq: int
     head: str
+    signed: Signed | None = None
 
 
 @dataclass(frozen=True)
 class Examined:
     """What an examination of a certificate found. ``faults`` are codes of the message catalogue with parameters; without any it holds.
-    ``state`` and ``history`` are judged anew from the rows."""
+    ``state`` and ``history`` are judged anew from the rows. ``signer`` is the person who answers for its end, where one does."""
 
     title: Title
     faults: tuple[Reason, ...]
     rows: int
     state: GateState | None = None
     history: History | None = None
+    signer: str | None = None
 
 
 def title_of(project: str, environment: Environment, state: GateState, policy: GatePolicy, today: date, head: Head, now: datetime) -> Title:
@@ -71,6 +87,16 @@ def title_of(project: str, environment: Environment, state: GateState, policy: G
     )
 
 
+def title_message(title: Title) -> bytes:
+    """What is signed of a title: all of it but the signature."""
+    return canonical(title.model_dump(mode="json", by_alias=True, exclude={"signed"}))
+
+
+def signed_title(title: Title, signer: Signer) -> Title:
+    """The title with somebody's signature, and so the chain up to the head that it names."""
+    return title.model_copy(update={"signed": Signed(key=signer.key, signature=signer.sign(title_message(title)))})
+
+
 def write_certificate(path: Path, title: Title, rows: Iterable[ChainRow]) -> int:
     """Write the certificate (gzip, one JSON object a line: the title, then every row of the chain). Returns how many rows it holds."""
     count = 0
@@ -85,8 +111,9 @@ def write_certificate(path: Path, title: Title, rows: Iterable[ChainRow]) -> int
 def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     """Judge a certificate by itself: the chain from its first row to the head it names, every signature, and the gate's answer anew.
 
-    Who are the people of the chain, only the chain says: whether it is the project's own is told by ``anchors``, files of signed heads that came
-    another way (``heads``). Each must stand in it. Raises FixConfiguration for a file that is not there or cannot be read, which proves nothing and
+    Rows behind the last signature could be anybody's, so a certificate that says eligible needs a person who signed its title, and with it the
+    chain's end; or an anchor behind the last seal. Who are the people of the chain, only the chain says: whether it is the project's own is told
+    by ``anchors``, files of signed heads that came another way (``heads``). Each must stand in it. Raises FixConfiguration for a file that is not there or cannot be read, which proves nothing and
     disproves nothing; AnswerIsNo for one that was read and is no certificate or no head of its project at all.
     """
     first, *lines = _unpacked(path).splitlines() or [b""]
@@ -119,7 +146,23 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     book = book_from(rows, title.environment)
     history = history_in(book, title.index, policy, title.today)
     state = state_of(book, title.index, policy, title.today, history)
-    return Examined(title, _faults(title, state, book), len(lines), state, history)
+    signer, unsigned = answered_for(title, book, state, max((each.seq for each in published), default=0))
+    return Examined(title, (*_faults(title, state, book), *unsigned), len(lines), state, history, signer)
+
+
+def answered_for(title: Title, book: Book, state: GateState, anchored: int = 0) -> tuple[str | None, tuple[Reason, ...]]:
+    """Who signed the title, and what is wrong with that. ``anchored`` is the newest row that a head from elsewhere proves."""
+    last = book.last_seal.seq if book.last_seal else 0
+    if title.signed is None:
+        needed = state.eligibility == "eligible" and anchored < last
+        return None, (Reason("certified.unsigned", {"seq": last}),) if needed else ()
+    key = signed_by(title_message(title), title.signed.signature, NAMESPACE)
+    if key is None or key != title.signed.key:
+        return None, (Reason("certified.bad_signature", {}),)
+    holder = book.signatures.holders.get(key)
+    if holder is None or key not in book.signatures.vouched or (holder.expires is not None and title.today > holder.expires):
+        return None, (Reason("certified.strange_key", {"key": short(key)}),)
+    return holder.person, ()
 
 
 def _unpacked(path: Path) -> bytes:

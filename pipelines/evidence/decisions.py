@@ -66,12 +66,17 @@ class Holder:
 
 @dataclass(frozen=True)
 class Signatures:
-    """Which signed rows count (number → the person who signed), and why the others do not. ``holders`` are the keys known at the end."""
+    """Which signed rows count (number → the person who signed), and why the others do not. ``holders`` are the keys known at the end.
+
+    ``vouched`` are those that more than a row of the sealer's names: the keys of the first roster, and of a later one once somebody whose key was
+    vouched for has signed behind it. A roster at the chain's end may be anybody's who can write there.
+    """
 
     valid: Mapping[int, str] = field(default_factory=dict[int, str])
     refused: Mapping[int, Reason] = field(default_factory=dict[int, Reason])
     holders: Mapping[str, Holder] = field(default_factory=dict[str, Holder])
     people: str = ""
+    vouched: frozenset[str] = frozenset()
 
     def __call__(self, row: ChainRow) -> bool:
         return row.seq in self.valid
@@ -161,6 +166,8 @@ def verified(rows: Iterable[ChainRow], places: Places) -> Signatures:
     holders: dict[str, Holder] = {}
     owner: dict[str, str] = {}
     used: set[str] = set()
+    vouched: set[str] = set()
+    listed: set[str] = set()
     valid: dict[int, str] = {}
     refused: dict[int, Reason] = {}
     known = ""
@@ -170,15 +177,19 @@ def verified(rows: Iterable[ChainRow], places: Places) -> Signatures:
             known, holders = _roster(row)
             for key, holder in holders.items():
                 owner.setdefault(key, holder.person)
+            listed |= holders.keys()
+            vouched = vouched or set(listed)
         elif entry.kind in ("decision", "amendment") and entry.signature is not None:
             bound = terms_of(entry, "decision.bound")
-            why = reason("decision.unbound") if bound is None else _refusal(row, bound, holders, owner, used, places)
+            key = signed_by(signing_bytes(entry), entry.signature)
+            why = reason("decision.unbound") if bound is None else _refusal(row, bound, key, holders, owner, used, places)
             if why is not None:
                 refused[row.seq] = why
             elif bound is not None:
                 valid[row.seq] = str(entry.actor)
                 used.add(str(bound["nonce"]))
-    return Signatures(valid, refused, holders, known)
+                vouched |= listed if key in vouched else set()
+    return Signatures(valid, refused, holders, known, frozenset(vouched))
 
 
 def refusal(entry: Entry, head: Head, rows: Iterable[ChainRow], places: Places) -> Reason | None:
@@ -188,7 +199,13 @@ def refusal(entry: Entry, head: Head, rows: Iterable[ChainRow], places: Places) 
 
 
 def _refusal(
-    row: ChainRow, bound: Mapping[str, Any], holders: Mapping[str, Holder], owner: Mapping[str, str], used: set[str], places: Places
+    row: ChainRow,
+    bound: Mapping[str, Any],
+    key: str | None,
+    holders: Mapping[str, Holder],
+    owner: Mapping[str, str],
+    used: set[str],
+    places: Places,
 ) -> Reason | None:
     entry = row.entry
     seen, nonce = bound.get("seq"), bound.get("nonce")
@@ -201,7 +218,6 @@ def _refusal(
         return reason("decision.other_chain", seq=seen)
     if places.sealed_between(seen + 1, row.seq) > FRESH_DAYS:
         return reason("decision.stale", days=FRESH_DAYS)
-    key = signed_by(signing_bytes(entry), entry.signature or "")
     if key is None:
         return reason("decision.bad_signature")
     holder = holders.get(key)

@@ -81,6 +81,12 @@ def signed_by(message: bytes, armoured: str, namespace: str = NAMESPACE) -> str 
     return f"{_ALGORITHM.decode()} {base64.b64encode(outer[0]).decode()}"
 
 
+def short(key: str) -> str:
+    """A public key as ``ssh-keygen -l`` shows it (``SHA256:…``), for people to compare."""
+    blob = base64.b64decode(key.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
 def public_half(key: Path) -> str:
     """The public key (``ssh-ed25519 BASE64``) that belongs to a key file: the file beside it with ``.pub``, or the key's own.
 

@@ -79,7 +79,7 @@ class Stopped(Payload):
 
 
 class Certified(Payload):
-    """``fortnight gate certify``."""
+    """``fortnight gate certify``. ``signed``: somebody answers for it with their own key."""
 
     schema_: Literal["fortnight.certified/1"] = Field(alias="schema")
     index: str
@@ -87,10 +87,12 @@ class Certified(Payload):
     file: str
     rows: int
     head: str
+    signed: bool
 
 
 class CertificateVerified(Payload):
-    """``fortnight gate verify FILE``: judged from the file alone."""
+    """``fortnight gate verify FILE``: judged from the file alone. ``signed_by`` promoted the release; ``answered_for_by`` signed the certificate, with
+    ``key`` as ``ssh-keygen -l`` shows it."""
 
     schema_: Literal["fortnight.certificate_verified/1"] = Field(alias="schema")
     ok: bool
@@ -105,6 +107,8 @@ class CertificateVerified(Payload):
     head: str
     release: int | None
     signed_by: tuple[str, ...]
+    answered_for_by: str | None
+    key: str | None
     faults: tuple[Cause, ...]
 
 

@@ -27,7 +27,7 @@ from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
-from pipelines.evidence.signing import public_half
+from pipelines.evidence.signing import make_key, public_half
 from pipelines.evidence.signing import sign as sign_bytes
 from pipelines.evidence.taking import Asked, Signer, take
 from pipelines.index.promotion import promote_decided
@@ -84,11 +84,23 @@ def test_two_persons_move_the_pointer_once_and_it_names_them_and_the_ledgers_hea
 
 def test_a_certificate_names_the_release_and_who_signed_and_needs_no_project(promoted: Project, tmp_path: Path):
     path = tmp_path / "certificate.gz"
-    code, made = run(promoted, "gate", "certify", INDEX, "--out", str(path))
-    assert (code, made["eligibility"]) == (0, "eligible")
+    code, made = sign(promoted, OPERATOR, "gate", "certify", INDEX, "--out", str(path))
+    assert (code, made["eligibility"], made["signed"]) == (0, "eligible", True)
     done = CliRunner().invoke(app, ["gate", "verify", str(path), "--json"])
     found = json.loads(done.stdout)
     assert (done.exit_code, found["ok"], found["release"], found["signed_by"]) == (0, True, 1, [BUSINESS, TECHNICAL])
+    assert found["answered_for_by"] == OPERATOR and found["key"].startswith("SHA256:")
+
+
+def test_a_certificate_that_nobody_answers_for_says_so_when_it_is_made_and_when_it_is_read(promoted: Project, tmp_path: Path):
+    path = tmp_path / "certificate.gz"
+    made = CliRunner().invoke(app, ["gate", "certify", INDEX, "--out", str(path), "--project", str(promoted.folder), "--lang", "en"])
+    assert made.exit_code == 0 and "Nobody signed it" in made.stdout
+    done = CliRunner().invoke(app, ["gate", "verify", str(path), "--json"])
+    assert (done.exit_code, [each["code"] for each in json.loads(done.stdout)["faults"]]) == (1, ["certified.unsigned"])
+    make_key(tmp_path / "stranger", "stranger")
+    code, told = run(promoted, "gate", "certify", INDEX, "--out", str(path), "--sign-with", str(tmp_path / "stranger"))
+    assert (code, told["code"]) == (1, "certified.no_answer")
 
 
 def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_not(promoted: Project, tmp_path: Path):

@@ -27,6 +27,7 @@ def certify(
         from pipelines.evidence.plan import book_of, environment_of, gate_policy, ledger_of, today_of
         from pipelines.evidence.standing import state_of
 
+        opened.name_streams_well(index)
         now = WallClock().now()
         policy, book, today = gate_policy(opened, index), book_of(opened), today_of(opened, now)
         state = state_of(book, index, policy, today)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def own_files(project: Project) -> list[Finding]:
-    """What stands in the way in people.yaml, in ``runbook`` of an index, and in ``alerts``; of channels also, whether alerts arrive."""
-    return _people(project) + _runbooks(project) + _channels(project)
+    """What stands in the way in people.yaml, in ``streams`` and ``runbook`` of an index, and in ``alerts``; of channels also, whether alerts arrive."""
+    return _people(project) + _streams(project) + _runbooks(project) + _channels(project)
 
 
 def _people(project: Project) -> list[Finding]:
@@ -28,6 +28,16 @@ def _people(project: Project) -> list[Finding]:
     except FixConfiguration as error:
         return [Finding(FILE, False, Said(error.say, error.code), error.exit_code)]
     return []
+
+
+def _streams(project: Project) -> list[Finding]:
+    from connectors.messages import Said
+    from pipelines.cli.doctor import Finding
+
+    return [
+        Finding(f"indexes.{wrong.params['index']}.streams", False, Said(wrong.say, wrong.code), wrong.exit_code)
+        for wrong in project.misnamed_streams()
+    ]
 
 
 def _runbooks(project: Project) -> list[Finding]:

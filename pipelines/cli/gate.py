@@ -252,6 +252,7 @@ def _read(project: Project, index: str) -> tuple[Book, GatePolicy, History, Gate
     from pipelines.evidence.plan import book_of, gate_policy, today_of
     from pipelines.evidence.standing import history_in, state_of
 
+    project.name_streams_well(index)
     policy, book, today = gate_policy(project, index), book_of(project), today_of(project, WallClock().now())
     history = history_in(book, index, policy, today)
     return book, policy, history, state_of(book, index, policy, today, history)

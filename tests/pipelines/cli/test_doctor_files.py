@@ -10,9 +10,19 @@ import pytest
 from conformance.live import write_yaml
 from typer.testing import CliRunner
 
+from pipelines.cli.doctor_files import own_files
 from pipelines.cli.main import app
 from pipelines.evidence.signing import make_key
+from pipelines.project import load
 
+STREAM = "kintone/faq"
+CONTRACT = {
+    "stream": STREAM,
+    "version": 1,
+    "source": {"app_code": "FAQ"},
+    "key": ["id"],
+    "fields": [{"name": "id", "source": "$id", "type": "int64"}],
+}
 TEAMS = {"ops": {"kind": "teams", "url": {"env": "NOBODYS_TEAMS_WEBHOOK"}}}
 
 
@@ -25,9 +35,19 @@ def found(folder: Path, variables: str = "", **project: Any) -> tuple[int, dict[
     return done.exit_code, {one["subject"]: (one["ok"], one["code"], one["found"]) for one in json.loads(done.stdout)["findings"]}
 
 
+def of_index(folder: Path, **index: Any) -> list[tuple[str, bool, int, str]]:
+    """What is found in the files of a project with one stream and one index, without asking its system: subject, whether it is well, exit, sentence."""
+    systems = {"kintone": {"kind": "kintone", "base_url": "https://x.cybozu.com", "auth": {"api_tokens": [{"env": "NOBODYS_TOKEN"}]}}}
+    indexes = {"support": {"streams": [STREAM]} | index}
+    write_yaml(folder / "project.yaml", {"name": "x", "environment": "staging", "systems": systems, "indexes": indexes})
+    write_yaml(folder / "contracts" / f"{STREAM}.yaml", CONTRACT)
+    return [(one.subject, one.ok, one.exit, one.found) for one in own_files(load(folder))]
+
+
 def test_of_files_that_are_well_nothing_is_said(tmp_path: Path) -> None:
     write_yaml(tmp_path / "people.yaml", {"people": [{"id": "mori"}, {"id": "suzuki"}]})
-    assert found(tmp_path, indexes={"support": {"streams": ["a/b"], "runbook": "runbook.md"}}) == (0, {})
+    assert found(tmp_path) == (0, {})
+    assert of_index(tmp_path, runbook="runbook.md") == []
 
 
 def test_two_people_who_share_a_key_are_named(tmp_path: Path) -> None:
@@ -84,7 +104,12 @@ def test_every_secret_of_a_channel_counts(tmp_path: Path, channel: dict[str, Any
 
 
 def test_a_runbook_that_is_an_address_is_said_to_prove_nothing(tmp_path: Path) -> None:
-    code, told = found(tmp_path, indexes={"support": {"streams": ["a/b"], "runbook": "https://wiki.example/runbook"}})
-    ok, why, said = told["indexes.support.runbook"]
-    assert (code, ok, why) == (1, False, "doctor.runbook_address")
+    ((subject, ok, code, said),) = of_index(tmp_path, runbook="https://wiki.example/runbook")
+    assert (subject, ok, code) == ("indexes.support.runbook", False, 1)
     assert said.startswith("https://wiki.example/runbook is an address")
+
+
+def test_a_stream_of_an_index_that_no_contract_has_is_named_with_the_index_and_what_is_near(tmp_path: Path) -> None:
+    ((subject, ok, code, said),) = of_index(tmp_path, streams=[STREAM, "kintone/faqs"])
+    assert (subject, ok, code) == ("indexes.support.streams", False, 2)
+    assert "indexes.support.streams names kintone/faqs" in said and "Near it: kintone/faq." in said

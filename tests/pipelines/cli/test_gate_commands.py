@@ -16,12 +16,13 @@ from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from connectors.errors import FixConfiguration
 from connectors.messages import Said
 from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
-from pipelines.evidence.declare import declare_all
+from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
@@ -443,6 +444,33 @@ def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slo
 
     assert retuned(81, minutes=30) == []
     assert retuned(82, minutes=150) == ["gate.changed_outside_slot"]
+
+
+def test_a_misspelt_stream_is_named_before_anything_is_written_and_the_count_goes_on(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    well = {key: value for key, value in told["indexes"][INDEX].items() if key != "streams"}
+    write(project.folder / "project.yaml", told | {"indexes": {INDEX: {**well, "streams": ["kintone/faqs"]}}})
+    before = ledger_of(project).head()
+    for command in (("status", INDEX), ("explain", INDEX), ("what-if", INDEX), ("certify", INDEX), ("seal",)):
+        code, said = run(project, "gate", *command)
+        assert (code, said["code"]) == (2, "project.index_stream"), command
+        assert all(name in said["message"] for name in (f"indexes.{INDEX}.streams", "kintone/faqs", "Near it: kintone/faq."))
+    yesterday = (today_of(project, WallClock().now()) - timedelta(days=1)).isoformat()
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", yesterday, "--why", "x")
+    assert sign(project, BUSINESS, *exclude)[1]["code"] == "project.index_stream"
+    with pytest.raises(FixConfiguration, match="kintone/faqs"):
+        record_standing(load(project.folder), INDEX, WallClock().now(), "wall")
+    assert ledger_of(project).head() == before
+    write(project.folder / "project.yaml", told)
+    assert run(project, "gate", "seal")[1]["recounted"] == []
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 14
+
+
+def test_a_signed_stop_does_not_wait_for_a_misspelt_stream(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    told["indexes"][INDEX]["streams"] = ["kintone/faqs"]
+    write(project.folder / "project.yaml", told)
+    assert sign(project, OPERATOR, "suspend", INDEX, "--why", "odd answers")[0] == 0
 
 
 @pytest.mark.parametrize(

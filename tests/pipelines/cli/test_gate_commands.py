@@ -277,6 +277,39 @@ def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_gr
     for person in (BUSINESS, TECHNICAL):
         assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
     assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+    accept = ("gate", "decide", "accept", STREAM, "--why", "the field is gone")
+    head = ledger_of(project).head()
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, *accept)[1]["code"] == "decide.accepted_already"
+    assert ledger_of(project).head() == head
+    assert sign(project, BUSINESS, *accept, "--additive")[1]["waits"] is False, "that it took nothing away may be found out later"
+    assert sign(project, BUSINESS, *accept, "--additive")[1]["code"] == "decide.accepted_already"
+
+
+@pytest.mark.parametrize(
+    ("days", "code"), [(0, "decide.week_one_unbegun"), (2, "decide.week_one_open"), (6, "decide.week_one_open"), (7, None)]
+)
+def test_the_first_week_is_signed_off_when_its_seven_days_are_sealed(tmp_path: Path, days: int, code: str | None):
+    project = lived(tmp_path / "project", days=days)
+    before = ledger_of(project).head()
+    exit_code, said = sign(project, BUSINESS, "gate", "sign-off", INDEX)
+    if code is None:
+        assert exit_code == 0, said
+        return
+    assert (exit_code, said["code"], ledger_of(project).head()) == (1, code, before)
+    if days:
+        first = today_of(project, WallClock().now()) - timedelta(days=days)
+        assert f"{first} to {first + timedelta(days=6)}" in said["message"]
+
+
+def test_a_day_is_reviewed_once_and_none_that_was_not_in_production(project: Project):
+    today = today_of(project, WallClock().now())
+    review = ("gate", "sign-off", INDEX, "--day")
+    assert sign(project, OPERATOR, *review, today.isoformat())[0] == 0
+    head = ledger_of(project).head()
+    assert sign(project, OPERATOR, *review, today.isoformat())[1]["code"] == "decide.reviewed_already"
+    assert sign(project, OPERATOR, *review, (today - timedelta(days=1)).isoformat())[1]["code"] == "decide.before_production"
+    assert ledger_of(project).head() == head
 
 
 def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):
@@ -290,6 +323,8 @@ def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project)
     assert sign(project, TECHNICAL, *exclude)[1]["first"] == BUSINESS
     (stream,) = standing(project, INDEX, later).streams
     assert (stream.green_days, stream.days[-1]) == (14, (today, "excused"))
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, *exclude)[1]["code"] == "decide.left_out_already"
 
 
 def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):

@@ -44,6 +44,11 @@ def refuse_in_vain(project: Project, book: Book, asked: Asked, now: datetime) ->
             pass
 
 
+def takes_away_green(book: Book, asked: Asked) -> bool:
+    """Whether what is asked leaves a green day out, which one person may do: it makes no count longer."""
+    return asked.verb == "exclude" and _verdict(book, asked.subject, asked.day) == "green"
+
+
 def _accepted(asked: Asked, history: History) -> None:
     told = asked.terms.params if asked.terms is not None else {}
     before, after = str(told.get("before")), str(told.get("after"))

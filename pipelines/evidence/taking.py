@@ -13,7 +13,7 @@ from pipelines.evidence.chain import Entry, signing_bytes
 from pipelines.evidence.claims import ClockKind
 from pipelines.evidence.decisions import RULES, Verb, decision_entry, persons_needed, refusal, with_signature
 from pipelines.evidence.history import Proposal, history_of
-from pipelines.evidence.in_vain import refuse_in_vain
+from pipelines.evidence.in_vain import refuse_in_vain, takes_away_green
 from pipelines.evidence.places import Places
 from pipelines.evidence.plan import book_of, environment_of, ledger_of
 from pipelines.evidence.reasons import Reason
@@ -73,7 +73,8 @@ def take(project: Project, asked: Asked, signer: Signer, now: datetime, clock: C
         raise AnswerIsNo("decide.refused", why=Said(refused.say, refused.code))
     head = ledger_of(project).append([signed], after=book.head)
     first = waiting[0].actor if waiting else None
-    return Taken(head.seq, person.id, first, persons_needed(entry) > 1 and first is None)
+    alone = persons_needed(entry) == 1 or takes_away_green(book, asked)
+    return Taken(head.seq, person.id, first, not alone and first is None)
 
 
 def stop(project: Project, index: str, verb: Verb, why: str, by: str, now: datetime, clock: ClockKind) -> int:

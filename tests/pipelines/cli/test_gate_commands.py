@@ -327,6 +327,16 @@ def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project)
         assert sign(project, person, *exclude)[1]["code"] == "decide.left_out_already"
 
 
+def test_one_person_takes_a_green_day_away_and_nobody_else_is_asked_for(project: Project):
+    today = today_of(project, WallClock().now())
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", (today - timedelta(days=1)).isoformat(), "--why", "the source lied")
+    done = CliRunner().invoke(app, [*exclude, "--sign-with", key(project, BUSINESS), "--project", str(project.folder), "--lang", "en"])
+    assert done.exit_code == 0 and "One more person" not in done.stdout, done.output
+    (stream,) = standing(project, INDEX, WallClock().now()).streams
+    assert (stream.green_days, stream.days[-1][1]) == (13, "excused"), "it holds at once"
+    assert sign(project, TECHNICAL, *exclude)[1]["code"] == "decide.left_out_already"
+
+
 def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):
     today = today_of(project, WallClock().now())
     seal_days(project, 7, ending=-6)

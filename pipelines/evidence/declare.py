@@ -47,7 +47,7 @@ def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str,
         policy = gate_policy(project, index)
         history = history_in(book, index, policy, today_of(project, now))
         if history.policy != policy.fingerprint():
-            news.append(policy_entry(index, policy.fingerprint(), environment, clock, now))
+            news.append(policy_entry(index, policy.fingerprint(), environment, clock, now, policy.terms()))
             # The first policy of an index sets nothing back.
             recounted += [index] if history.policy is not None else []
         news += _configured(project, index, book, now, clock, promoted=history.promoted_on is not None)

@@ -178,20 +178,20 @@ def what_if(
     """Say what another policy would have made of the same days, had it been pinned on the first. Changes nothing."""
     with spoken(lang, json_):
         opened = open_project(project)
-        book, policy, history, state = _read(opened, index)
+        book, policy, _, state = _read(opened, index)
         from dataclasses import replace
 
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
+        from pipelines.evidence.other_policy import state_under
         from pipelines.evidence.plan import today_of
-        from pipelines.evidence.standing import state_of
 
         for name in without or ():
             if name not in policy.streams:
                 raise FixConfiguration("project.stream_elsewhere", index=index, stream=name, known=", ".join(policy.streams))
         kept = tuple(name for name in policy.streams if name not in (without or ()))
         other = replace(policy, green_days=green_days or policy.green_days, streams=kept)
-        then = state_of(book, index, other, today_of(opened, WallClock().now()), replace(history, policy=other.fingerprint()))
+        then = state_under(book, index, other, today_of(opened, WallClock().now()))
     teller = Teller(lang, opened.file.timezone, len(kept))
     change = ", ".join([f"green_days={other.green_days}", *(f"-{name}" for name in without or ())])
     payload = {

@@ -136,6 +136,21 @@ def test_what_if_changes_nothing(promoted: Project):
     assert ledger_of(promoted).head() == before
 
 
+def test_what_if_counts_the_same_days_whatever_policies_were_recorded_since_but_not_across_a_revocation(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    told["indexes"][INDEX]["gate"] = {"green_days": 20}
+    write(project.folder / "project.yaml", told)
+    assert run(project, "gate", "seal")[1]["recounted"] == [INDEX]
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 0
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "14")[1]
+    assert (asked["now"], asked["eligibility"], asked["green_days"], asked["reasons"]) == ("ineligible", "eligible", 14, [])
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "15")[1]
+    assert (asked["eligibility"], asked["green_days"]) == ("ineligible", 14)
+    assert run(project, "gate", "decide", "revoke", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "14")[1]
+    assert (asked["eligibility"], asked["green_days"]) == ("revoked", 0)
+
+
 def test_what_if_names_a_stream_that_is_none_of_the_index(promoted: Project):
     code, told = run(promoted, "gate", "what-if", INDEX, "--without", "kintone/nosuch")
     assert (code, told["code"]) == (2, "project.stream_elsewhere")

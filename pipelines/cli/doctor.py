@@ -90,7 +90,7 @@ def doctor(
 
 
 def closed_days(project: Project) -> list[Finding]:
-    """Whether the table of closed days, where streams keep business days, ends within a year; it fails once it has ended."""
+    """Whether the table of closed days, where streams keep business days, ends within a year; it fails once it has ended, and where there is none."""
     from connectors.messages import told
     from pipelines.clock import WallClock
     from pipelines.evidence.frozen import FILE, ending
@@ -99,7 +99,10 @@ def closed_days(project: Project) -> list[Finding]:
     if not any(cadence_of(project, stream).days == "jp_business" for stream in project.contracts):
         return []
     today = today_of(project, WallClock().now())
-    ends = ending(closed_of(project), today)
+    closed = closed_of(project)
+    if closed is None:
+        return [Finding(FILE, False, told("gate.not_frozen", years=f"{today.year}-{today.year + 1}"), NO)]
+    ends = ending(closed, today)
     if ends is None:
         return []
     still = ends.params["next"] != today.year

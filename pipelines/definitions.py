@@ -19,7 +19,11 @@ from pipelines.project import Project, find, load
 
 
 def build(project: Project, resource: ProjectResource | None = None) -> dg.Definitions:
-    """The definitions of one project. Reads its files and nothing else: no source, no table, no clock."""
+    """The definitions of one project. Reads its files and nothing else: no source, no table, no clock.
+
+    Raises FixConfiguration where an index names a stream that no contract has: half an index is no index.
+    """
+    project.name_streams_well()
     by_name = {str(job.name): job for job in jobs(project)}
     return dg.Definitions(
         # system/stream: a pull, with its six checks.       index/… gate/… production/…: candidate, decision, pointer.

@@ -103,7 +103,7 @@ def read_people(folder: Path) -> People:
         return People()
     try:
         told: object = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:  # a ValueError is also a date that is none
         raise FixConfiguration("people.unreadable", path=str(path), reason=" ".join(str(error).split())) from error
     try:
         return People.model_validate(_with_files(told, folder))
@@ -113,11 +113,12 @@ def read_people(folder: Path) -> People:
 
 
 def key_files(folder: Path) -> dict[str, Path]:
-    """Where the public key files of people.yaml lie, by the person's id, whether they are there or not."""
+    """Where the public key files of people.yaml lie, by the person's id, whether they are there or not. Raises as ``read_people``."""
     from ruamel.yaml import YAML
 
-    path = folder / FILE
-    told: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not read_people(folder).people:
+        return {}
+    told: Any = YAML(typ="safe").load((folder / FILE).read_text(encoding="utf-8"))
     return {
         str(person["id"]): folder / str(key["file"])
         for person in told.get("people", ())

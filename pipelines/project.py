@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -174,6 +175,34 @@ class Project:
         if name not in self.file.indexes:
             raise FixConfiguration("project.unknown_index", index=name, known=", ".join(sorted(self.file.indexes)) or "-")
         return self.file.indexes[name]
+
+    def misnamed_streams(self, *indexes: str) -> tuple[FixConfiguration, ...]:
+        """One error for each name under ``streams`` of these indexes (none given: of all) that no contract has, with the names that are near.
+
+        A contract that is broken is one, too: what is wrong with it is said elsewhere.
+        """
+        known = sorted({*self.contracts, *self.broken})
+        path = str(self.folder / "project.yaml")
+        return tuple(
+            FixConfiguration(
+                "project.index_stream",
+                path=path,
+                index=index,
+                stream=stream,
+                near=", ".join(get_close_matches(stream, known, 3, 0.75)) or "–",
+            )
+            for index in indexes or self.file.indexes
+            for stream in self.index(index).streams
+            if stream not in known
+        )
+
+    def name_streams_well(self, *indexes: str) -> None:
+        """Raise the first of ``misnamed_streams``. Asked before anything is written of an index: its streams are part of the gate's policy, and a
+        misspelt one on record would start the count of green days again. It is not asked when the file is read: indexes may be planned before
+        contracts are proposed for them, and who stops or serves an index needs no contracts.
+        """
+        for wrong in self.misnamed_streams(*indexes):
+            raise wrong
 
     def resolve(self, value: Any, where: str) -> Any:
         """``{env: NAME}`` and ``{file: PATH}`` to their values, all the way down. Raises MissingSecret naming what is missing, never a value."""

@@ -37,6 +37,7 @@ def certify(
         from pipelines.evidence.standing import state_of
         from pipelines.evidence.taking import Signer
 
+        opened.name_streams_well(index)
         now = WallClock().now()
         policy, book, today = gate_policy(opened, index), book_of(opened), today_of(opened, now)
         state = state_of(book, index, policy, today)

@@ -203,7 +203,7 @@ def civil(given: str) -> date:
 def _take(project: Project, asked: Asked, key: Path) -> Taken:
     from connectors.errors import FixConfiguration
     from pipelines.clock import WallClock
-    from pipelines.evidence.declare import declare_all
+    from pipelines.evidence.declare import declare_all, declare_people
     from pipelines.evidence.signing import public_half, sign
     from pipelines.evidence.taking import Signer, take
 
@@ -211,7 +211,10 @@ def _take(project: Project, asked: Asked, key: Path) -> Taken:
         raise FixConfiguration("decide.no_why")
     clock = WallClock()
     signer = Signer(public_half(key), lambda message: sign(message, key))
-    declare_all(project, clock.now(), clock.kind)
+    if asked.verb in ("suspend", "revoke"):
+        declare_people(project, clock.now(), clock.kind)
+    else:
+        declare_all(project, clock.now(), clock.kind)
     return take(project, asked, signer, clock.now(), clock.kind)
 
 

@@ -255,7 +255,8 @@ def ask(stage: Stage, clock: Clock) -> None:
 
 def _gate(stage: Stage) -> None:
     from connectors.errors import AnswerIsNo
-    from pipelines.cli.gate import gate_state, in_words, standing_of
+    from pipelines.cli.gate import gate_state, standing_of
+    from pipelines.cli.why import Teller
     from pipelines.clock import WallClock
     from pipelines.defs.instance import instance_of
     from pipelines.defs.seal import seal_project
@@ -268,8 +269,8 @@ def _gate(stage: Stage) -> None:
         state = gate_state(opened, name)
         stage.found["gate"].append({**standing_of(state, stage.lang), "eligibility": state.eligibility})
         stage.tell("demo.because", **standing_of(state, stage.lang))
-        for reason in state.reasons:
-            stage.show(f"- {in_words(reason, stage.lang)}")
+        for said in Teller(stage.lang, opened.file.timezone, len(state.streams)).lines(state.reasons):
+            stage.show(f"- {said}")
         if state.eligibility == "eligible":
             raise AnswerIsNo("demo.too_early", index=name)
 

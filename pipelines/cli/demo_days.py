@@ -51,7 +51,8 @@ def demo_days(stage: Stage, days: int) -> None:
 def promoted_by_two(project: Project, index: str, clock: Clock, stage: Stage) -> list[dict[str, Any]]:
     """What came of the script's promotion of ``index``: the release that production points to, who signed for it, and the reviews that fell
     due since. Nothing where the pointer never moved; then what holds it is said."""
-    from pipelines.cli.gate import in_words, standing_of
+    from pipelines.cli.gate import standing_of
+    from pipelines.cli.why import Teller
     from pipelines.evidence.plan import book_of, gate_policy, today_of
     from pipelines.evidence.standing import history_in, state_of
     from pipelines.index.releases import production
@@ -60,8 +61,8 @@ def promoted_by_two(project: Project, index: str, clock: Clock, stage: Stage) ->
     history = history_in(book, index, policy, today)
     state, record = state_of(book, index, policy, today, history), production(project.root, index)
     stage.tell("demo.because" if state.reasons else "demo.stands", **standing_of(state, stage.lang))
-    for reason in state.reasons:
-        stage.show(f"- {in_words(reason, stage.lang)}")
+    for said in Teller(stage.lang, project.file.timezone, len(state.streams)).lines(state.reasons):
+        stage.show(f"- {said}")
     if record is None:
         stage.tell("demo.not_promoted", **standing_of(state, stage.lang))
         return []

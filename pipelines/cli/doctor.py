@@ -36,6 +36,7 @@ def doctor(
     from connectors.capabilities import Examines, Identifies
     from connectors.errors import FortnightError
     from connectors.messages import Said, joined, told
+    from pipelines.cli.doctor_files import own_files
 
     with spoken(lang, json_):
         opened = open_project(project)
@@ -64,7 +65,7 @@ def doctor(
                     connector.close()
             except FortnightError as error:
                 found.append(Finding(name, False, Said(error.say, error.code), error.exit_code))
-        found += stored(opened, system) + ([] if system else closed_days(opened) + evidence(opened))
+        found += stored(opened, system) + ([] if system else closed_days(opened) + evidence(opened) + own_files(opened))
     worst = max((one.exit for one in found), default=0)
     payload = {
         "findings": [
@@ -89,7 +90,7 @@ def doctor(
 
 
 def closed_days(project: Project) -> list[Finding]:
-    """Whether the table of closed days, where streams keep business days, ends within a year; it fails once it has ended."""
+    """Whether the table of closed days, where streams keep business days, ends within a year; it fails once it has ended, and where there is none."""
     from connectors.messages import told
     from pipelines.clock import WallClock
     from pipelines.evidence.frozen import FILE, ending
@@ -98,7 +99,10 @@ def closed_days(project: Project) -> list[Finding]:
     if not any(cadence_of(project, stream).days == "jp_business" for stream in project.contracts):
         return []
     today = today_of(project, WallClock().now())
-    ends = ending(closed_of(project), today)
+    closed = closed_of(project)
+    if closed is None:
+        return [Finding(FILE, False, told("gate.not_frozen", years=f"{today.year}-{today.year + 1}"), NO)]
+    ends = ending(closed, today)
     if ends is None:
         return []
     still = ends.params["next"] != today.year
@@ -120,39 +124,30 @@ def evidence(project: Project) -> list[Finding]:
     return [] if wrong is None else [Finding("evidence/ledger", False, Said(wrong.say, wrong.code), wrong.exit_code)]
 
 
+def has_storage(project: Project) -> bool:
+    """Whether there is a storage to look into; one on another machine is taken to be there."""
+    from pathlib import Path
+
+    return "://" in project.root or Path(project.root).is_dir()
+
+
 def stored(project: Project, system: str | None = None) -> list[Finding]:
     """What lies in the storage and was written by no pull, and contracts that say something else than rows were published under and wait for
     people; nothing where all is ours, or nothing is there yet.
     """
-    from pathlib import Path
-
     from connectors.messages import told
     from pipelines.landing.provenance import stray_blobs
     from pipelines.landing.storing import storing
     from pipelines.landing.warehouse import Warehouse
 
-    if "://" not in project.root and not Path(project.root).is_dir():
+    if not has_storage(project):
         return []
     with storing(project.root):
         blobs = stray_blobs(Warehouse(project.root).store)
     found = [Finding("blobs", False, told("landing.stray_file", place=place, at=at), NO) for place, at in blobs]
-    if system is None:
-        found += _channels(project)
     return found + [
         one for stream in project.contracts if system in (None, stream.partition("/")[0]) for one in _of_stream(project, stream)
     ]
-
-
-def _channels(project: Project) -> list[Finding]:
-    """Whether alerts arrive. A channel that is down never fails a run, so it has to be said here."""
-    from connectors.messages import told
-    from pipelines.landing.storing import storing
-    from pipelines.reports.outbox import health
-
-    if not project.file.alerts.channels:
-        return []
-    with storing(project.root):
-        return [Finding(told("doctor.alerts", channel=name), ok, said, 0 if ok else NO) for name, ok, said in health(project)]
 
 
 def _of_stream(project: Project, stream: str) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.decide import civil
-from pipelines.cli.output import JsonOption, LangOption, ProjectOption, emit, line, open_project, spoken, word
+from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, emit, line, open_project, row, spoken, word
 
 if TYPE_CHECKING:
     from pipelines.project import Project
@@ -51,30 +51,39 @@ def show(project: ProjectOption = None, json_: JsonOption = False, lang: LangOpt
 
 
 def _say(project: Project, json_: bool, lang: str | None) -> None:
+    """The table there is: calendar.yaml, else what project.yaml lists itself. Where there is none, that is the answer: exit 1."""
     with spoken(lang, json_):
         from pipelines.clock import WallClock
         from pipelines.evidence.frozen import FILE, ending, read_frozen
         from pipelines.evidence.plan import closed_of, today_of
 
-        table = read_frozen(project.folder)
-        ends = ending(closed_of(project), today_of(project, WallClock().now()))
-    years = tuple(sorted(table.years)) if table else ()
-    holidays, company = (len(table.holidays), len(table.company)) if table else (0, 0)
+        table, closed, today = read_frozen(project.folder), closed_of(project), today_of(project, WallClock().now())
+    ends = ending(closed, today) if closed is not None else None
+    years = sorted(closed.years) if closed is not None else []
+    # What somebody listed by hand is theirs, as far as anybody can tell.
+    holidays, company = (len(table.holidays), len(table.company)) if table else (0, len(closed.days) if closed is not None else 0)
+    lacking = word("gate.not_frozen", lang, years=f"{today.year}-{today.year + 1}")
+    file = None if closed is None else FILE if table else "project.yaml"
     payload = {
-        "file": FILE if table else None,
-        "years": list(years),
+        "file": file,
+        "years": years,
         "holidays": holidays,
         "company": company,
-        "ends": word(ends.code, lang, **ends.params) if ends else None,
+        "ends": lacking if closed is None else word(ends.code, lang, **ends.params) if ends else None,
     }
 
     def text() -> None:
-        if table is None:
-            line("gate.not_frozen", lang)
-        else:
-            said = ", ".join(str(year) for year in years)
+        if closed is None:
+            row(lacking, indent=0)
+            return
+        said = ", ".join(map(str, years)) or "-"
+        if table:
             line("gate.frozen", lang, path=FILE, years=said, holidays=holidays, company=company)
+        else:
+            line("gate.closed_listed", lang, years=said, days=company)
         if ends is not None:
             line(ends.code, lang, **ends.params)
 
     emit("gate_calendar", payload, json_, text)
+    if closed is None:
+        raise typer.Exit(NO)

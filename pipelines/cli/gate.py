@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.cli import certify, decide, frozen
 from pipelines.cli.output import NO, JsonOption, LangOption, ProjectOption, cell, emit, line, mark, open_project, row, spoken, word
+from pipelines.cli.why import Teller, changes, fact_word
 
 if TYPE_CHECKING:
     from pipelines.evidence.book import Book
@@ -40,6 +41,7 @@ def status(index: IndexArgument, project: ProjectOption = None, json_: JsonOptio
         facts = latest_facts(book.rows, index)
         own = {index, *policy.streams}
         proposals = [one for subject in sorted(own) for one in names(history.proposals, subject)]
+        teller = _teller(opened, book, index, policy, lang)
     payload: dict[str, Any] = {
         "index": state.index,
         "eligibility": state.eligibility,
@@ -53,7 +55,7 @@ def status(index: IndexArgument, project: ProjectOption = None, json_: JsonOptio
             }
             for s in state.streams
         ],
-        "reasons": _causes(state.reasons, lang),
+        "reasons": _causes(state.reasons, teller),
         "facts": [
             {
                 "name": f.name,
@@ -80,8 +82,8 @@ def status(index: IndexArgument, project: ProjectOption = None, json_: JsonOptio
             calendar = "".join(LETTERS.get(verdict, "?") for _, verdict in s.days)
             stream, green_days = cell(s.stream, 28), f"{s.green_days:>2}"
             row(word("gate.stream", lang, stream=stream, green_days=green_days, required_days=state.required_days, calendar=calendar))
-        for each in payload["reasons"]:
-            row("-", each["message"])
+        for each in teller.lines(state.reasons):
+            row("-", each)
         for p in proposals:
             row("-", word("gate.proposal_line", lang, verb=p.verb, subject=p.subject, actor=p.actor, row=p.row))
 
@@ -102,24 +104,25 @@ def explain(
     """Tell for each day that is not green what happened: the verdict's reasons, and every pull of it with what spoke for and against it."""
     with spoken(lang, json_):
         opened = open_project(project)
-        book, _, _, state = _read(opened, index)
+        book, policy, _, state = _read(opened, index)
         from pipelines.evidence.explain import explained
         from pipelines.evidence.facts import latest_facts
         from pipelines.evidence.plan import environment_of, ledger_of
 
         days = explained(ledger_of(opened), environment_of(opened), state, stream, decide.civil(day) if day else None)
         facts = latest_facts(book.rows, index)
+        teller = _teller(opened, book, index, policy, lang)
     payload: dict[str, Any] = {
         "index": index,
         "eligibility": state.eligibility,
-        "reasons": _causes(state.reasons, lang),
+        "reasons": _causes(state.reasons, teller),
         "days": [
             {
                 "stream": d.stream,
                 "day": d.day.isoformat(),
                 "verdict": d.verdict,
                 "row": d.row,
-                "reasons": _causes(d.reasons, lang),
+                "reasons": _causes(d.reasons, teller),
                 "tries": [
                     {
                         "pull_id": e.pull_id,
@@ -127,7 +130,7 @@ def explain(
                         "trigger": e.trigger,
                         "outcome": e.outcome,
                         "counted": e.verdict == "counted",
-                        "reasons": _causes(e.reasons, lang),
+                        "reasons": _causes(e.reasons, teller),
                     }
                     for e in d.tries
                 ],
@@ -138,8 +141,8 @@ def explain(
 
     def text() -> None:
         line("gate.stands", lang, **standing_of(state, lang))
-        for each in payload["reasons"]:
-            row("-", each["message"])
+        for each in teller.lines(state.reasons):
+            row("-", each)
         for told in payload["days"]:
             line("gate.day_line", lang, stream=told["stream"], day=told["day"], verdict=word(f"gate.verdict.{told['verdict']}", lang))
             for each in told["reasons"]:
@@ -153,9 +156,9 @@ def explain(
                 "gate.fact_line",
                 lang,
                 name=f.name,
-                value=_fact_word(f.value, lang),
+                value=fact_word(f.value, lang),
                 unit=f.unit,
-                limit=_fact_word(f.limit, lang),
+                limit=fact_word(f.limit, lang),
                 evidence=f.evidence,
             )
             row(mark("ok" if f.passed else "fail", lang), " ".join(said.split()))
@@ -175,21 +178,21 @@ def what_if(
     """Say what another policy would have made of the same days, had it been pinned on the first. Changes nothing."""
     with spoken(lang, json_):
         opened = open_project(project)
-        book, policy, history, state = _read(opened, index)
+        book, policy, _, state = _read(opened, index)
         from dataclasses import replace
 
         from connectors.errors import FixConfiguration
         from pipelines.clock import WallClock
+        from pipelines.evidence.other_policy import state_under
         from pipelines.evidence.plan import today_of
-        from pipelines.evidence.standing import state_of
 
         for name in without or ():
             if name not in policy.streams:
                 raise FixConfiguration("project.stream_elsewhere", index=index, stream=name, known=", ".join(policy.streams))
         kept = tuple(name for name in policy.streams if name not in (without or ()))
         other = replace(policy, green_days=green_days or policy.green_days, streams=kept)
-        then = state_of(book, index, other, today_of(opened, WallClock().now()), replace(history, policy=other.fingerprint()))
-    reasons = _causes(then.reasons, lang)
+        then = state_under(book, index, other, today_of(opened, WallClock().now()))
+    teller = Teller(lang, opened.file.timezone, len(kept))
     change = ", ".join([f"green_days={other.green_days}", *(f"-{name}" for name in without or ())])
     payload = {
         "index": index,
@@ -197,13 +200,13 @@ def what_if(
         "eligibility": then.eligibility,
         "green_days": then.green_days,
         "required_days": then.required_days,
-        "reasons": reasons,
+        "reasons": _causes(then.reasons, teller),
     }
 
     def text() -> None:
         line("gate.what_if", lang, change=change, now=word(f"gate.eligibility.{state.eligibility}", lang), **standing_of(then, lang))
-        for each in reasons:
-            row("-", each["message"])
+        for each in teller.lines(then.reasons):
+            row("-", each)
         line("gate.what_if_note", lang)
 
     emit("gate_what_if", payload, json_, text)
@@ -260,32 +263,22 @@ def _read(project: Project, index: str) -> tuple[Book, GatePolicy, History, Gate
     from pipelines.evidence.plan import book_of, gate_policy, today_of
     from pipelines.evidence.standing import history_in, state_of
 
+    project.name_streams_well(index)
     policy, book, today = gate_policy(project, index), book_of(project), today_of(project, WallClock().now())
     history = history_in(book, index, policy, today)
     return book, policy, history, state_of(book, index, policy, today, history)
 
 
-def _causes(reasons: Any, lang: str | None) -> list[dict[str, str]]:
-    return [{"code": each.code, "message": in_words(each, lang)} for each in reasons]
+def _teller(project: Project, book: Book, index: str, policy: GatePolicy, lang: str | None) -> Teller:
+    from pipelines.evidence.history import recorded_terms
+
+    recorded = recorded_terms(book.rows, index)
+    changed = "" if recorded is None else changes(recorded, policy.terms())
+    return Teller(lang, project.file.timezone, len(policy.streams), changed)
 
 
-def in_words(reason: Reason, lang: str | None) -> str:
-    """A reason as its sentence. The measured values, units and limits of a readiness fact lie in the ledger in English, so they are said anew."""
-    params: dict[str, Any] = dict(reason.params)
-    if reason.code.startswith("gate.fact_"):
-        params = {name: _fact_word(value, lang) for name, value in params.items()}
-    return " ".join(word(reason.code, lang, **params).split()).replace(" （", "（")
-
-
-def _fact_word(value: object, lang: str | None) -> object:
-    from connectors.messages import catalogue
-
-    if not isinstance(value, str):
-        return value
-    if span := re.fullmatch(r"(\d+) to (\d+)", value):
-        return word("fact.word.range", lang, low=span[1], high=span[2])
-    code = "fact.word." + "_".join(value.lower().split())
-    return word(code, lang) if code in catalogue() else value
+def _causes(reasons: Sequence[Reason], teller: Teller) -> list[dict[str, str]]:
+    return [{"code": each.code, "message": teller.say(each)} for each in reasons]
 
 
 def standing_of(state: Any, lang: str | None) -> dict[str, Any]:

@@ -86,9 +86,10 @@ def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
             gates = day.gates
             if not json_:
                 _line(day, lang)
-    from pipelines.cli.gate import in_words
+    from pipelines.cli.why import Teller
 
-    reasons = [{"index": gate.index, "code": why.code, "message": in_words(why, lang)} for gate in gates for why in gate.reasons]
+    teller = Teller(lang, project.file.timezone)
+    reasons = [{"index": gate.index, "code": why.code, "message": teller.say(why)} for gate in gates for why in gate.reasons]
     return {
         "home": str(run.home),
         "clock": "simulated",

@@ -31,16 +31,16 @@ CONFIGURED = "configured"
 def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str, ...]:
     """Write into the ledger what it does not know yet. Called by every build, every seal and before every decision, so that what was edited
     is known before the day it is to hold for. Returns the indexes whose count begins again, because another gate policy was on record.
+
+    Raises FixConfiguration, with nothing written, where an index names a stream that no contract has.
     """
+    project.name_streams_well()
     ledger, environment = ledger_of(project), environment_of(project)
     record(ledger, calendar_of(project, now), environment, clock, now)
     book = open_book(ledger, environment)
     news: list[Entry] = []
     recounted: list[str] = []
-    people = read_people(project.folder)
-    # Nobody listed is a roster too, once somebody was: the keys in the chain must not outlive the file's last person.
-    if (people.people or book.signatures.holders) and fingerprint(roster_terms(people)) != book.signatures.people:
-        news.append(people_entry(people, environment, clock, now))
+    news += _people(project, book, now, clock)
     for subject, starts, ends, why in unrecorded(project.file.maintenance, book.rows, project.file.timezone):
         news.append(window_entry(subject, starts, ends, why, environment, clock, now))
     for index in project.file.indexes:
@@ -49,7 +49,7 @@ def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str,
         policy = gate_policy(project, index)
         history = history_in(book, index, policy, today_of(project, now))
         if history.policy != policy.fingerprint():
-            news.append(policy_entry(index, policy.fingerprint(), environment, clock, now))
+            news.append(policy_entry(index, policy.fingerprint(), environment, clock, now, policy.terms()))
             # The first policy of an index sets nothing back.
             recounted += [index] if history.policy is not None else []
         news += _configured(project, index, book, now, clock, promoted=history.promoted_on is not None)
@@ -58,8 +58,20 @@ def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str,
     return tuple(recounted)
 
 
+def declare_people(project: Project, now: datetime, clock: ClockKind) -> None:
+    """Write down who may decide, where that is not what the ledger knows. All that a signed stop needs: it must not wait until files are right."""
+    ledger = ledger_of(project)
+    news = _people(project, open_book(ledger, environment_of(project)), now, clock)
+    if news:
+        ledger.push(news)
+
+
 def record_standing(project: Project, index: str, now: datetime, clock: ClockKind) -> GateState:
-    """The gate's answer at ``now``, written down where it is another than the last one written."""
+    """The gate's answer at ``now``, written down where it is another than the last one written.
+
+    Raises FixConfiguration, with nothing written, where the index names a stream that no contract has.
+    """
+    project.name_streams_well(index)
     book, policy, today = book_of(project), gate_policy(project, index), today_of(project, now)
     history = history_in(book, index, policy, today)
     state = state_of(book, index, policy, today, history)
@@ -89,6 +101,14 @@ def configuration_of(project: Project, index: str) -> str:
     spec = project.index(index)
     contracts = {stream: project.contracts[stream].fingerprint() for stream in spec.streams if stream in project.contracts}
     return fingerprint({"index": spec.model_dump(mode="json"), "contracts": contracts})
+
+
+def _people(project: Project, book: Book, now: datetime, clock: ClockKind) -> list[Entry]:
+    people = read_people(project.folder)
+    # Nobody listed is a roster too, once somebody was: the keys in the chain must not outlive the file's last person.
+    if (people.people or book.signatures.holders) and fingerprint(roster_terms(people)) != book.signatures.people:
+        return [people_entry(people, environment_of(project), clock, now)]
+    return []
 
 
 def _configured(project: Project, index: str, book: Book, now: datetime, clock: ClockKind, *, promoted: bool) -> list[Entry]:

@@ -46,8 +46,8 @@ def read_frozen(folder: Path) -> Frozen | None:
     except ValidationError as error:
         place, why = first_fault(error, Frozen)
         raise FixConfiguration("calendar.invalid", path=str(path), place=place, reason=why) from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise FixConfiguration("calendar.invalid", path=str(path), place="", reason=" ".join(str(error).split())) from error
+    except (OSError, ValueError, YAMLError) as error:  # a ValueError is also a date that is none
+        raise FixConfiguration("calendar.unreadable", path=str(path), reason=" ".join(str(error).split())) from error
 
 
 def freeze(known: Frozen | None, years: Iterable[int], company: Iterable[date] = ()) -> Frozen:

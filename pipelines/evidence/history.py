@@ -5,6 +5,7 @@ A decision's date is never taken from the row, which could be dated back: it hol
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from datetime import date, datetime
 from typing import Literal, cast
 
 from pipelines.evidence.calendar import DAY
-from pipelines.evidence.chain import ChainRow, Entry
+from pipelines.evidence.chain import ChainRow, Entry, canonical
 from pipelines.evidence.claims import ClockKind, Environment
 from pipelines.evidence.decisions import OPEN_DAYS, persons_needed, terms_of
 from pipelines.evidence.places import Places, places_of
@@ -136,8 +137,12 @@ def effective_seals(rows: Iterable[ChainRow], signed: Signed = nobody_signed) ->
     return tuple(replace(seal, verdict="excused") if excluded(seal.stream, seal.day, seal.verdict) else seal for seal in seals)
 
 
-def policy_entry(index: str, policy: str, environment: Environment, clock: ClockKind, now: datetime) -> Entry:
-    """The gate's note that a policy (its fingerprint) is in force for ``index``: pushed when it is first set and whenever it changed."""
+def policy_entry(
+    index: str, policy: str, environment: Environment, clock: ClockKind, now: datetime, terms: Mapping[str, object] | None = None
+) -> Entry:
+    """The gate's note that a policy (its fingerprint) is in force for ``index``: pushed when it is first set and whenever it changed. Its
+    ``terms`` decide nothing: they are there so that people can be told what was changed."""
+    told = (reason("gate.policy_terms", terms=canonical(dict(terms)).decode()),) if terms is not None else ()
     return Entry(
         kind="decision",
         environment=environment,
@@ -145,9 +150,17 @@ def policy_entry(index: str, policy: str, environment: Environment, clock: Clock
         subject=index,
         finished_at=now,
         verdict="policy",
-        reasons=(reason("gate.policy_set", fingerprint=policy),),
+        reasons=(reason("gate.policy_set", fingerprint=policy), *told),
         actor=GATE,
     )
+
+
+def recorded_terms(rows: Iterable[ChainRow], index: str) -> Mapping[str, object] | None:
+    """The terms of the policy that was last recorded for ``index``; None where there is none, or its row, an older one, names them only by
+    their fingerprint."""
+    policies = [row for row in rows if row.entry.kind == "decision" and row.entry.subject == index and row.entry.verdict == "policy"]
+    told = terms_of(policies[-1].entry, "gate.policy_terms") if policies else None
+    return None if told is None else cast("Mapping[str, object]", json.loads(str(told["terms"])))
 
 
 def _agreed(found: History, row: ChainRow, places: Places) -> tuple[History, Proposal | None]:

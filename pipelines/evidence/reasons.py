@@ -69,6 +69,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "decision.slot": ("starts_at", "ends_at"),
     "decision.head": ("seq", "head"),
     "gate.policy_set": ("fingerprint",),
+    "gate.policy_terms": ("terms",),
     "gate.configured": ("fingerprint",),
     "gate.changed_outside_slot": ("fingerprint",),
     "calendar.recorded": ("fingerprint", "terms"),

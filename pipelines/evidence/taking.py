@@ -13,10 +13,10 @@ from pipelines.evidence.chain import ChainRow, Entry, signing_bytes
 from pipelines.evidence.claims import ClockKind
 from pipelines.evidence.decisions import RULES, Verb, decision_entry, persons_needed, refusal, with_signature
 from pipelines.evidence.history import Proposal, history_of
+from pipelines.evidence.in_vain import refuse_in_vain, takes_away_green
 from pipelines.evidence.places import Places
-from pipelines.evidence.plan import book_of, environment_of, gate_policy, ledger_of, today_of
+from pipelines.evidence.plan import book_of, environment_of, ledger_of
 from pipelines.evidence.reasons import Reason
-from pipelines.evidence.standing import state_of
 from pipelines.evidence.windows import begins_before_seal, seconds
 from pipelines.people import read_people
 from pipelines.project import Project
@@ -63,10 +63,10 @@ def take(project: Project, asked: Asked, signer: Signer, now: datetime, clock: C
     entry = decision_entry(
         asked.verb, asked.subject, asked.terms, asked.why, book.head, environment_of(project), clock, now, person.id, day=asked.day
     )
+    refuse_in_vain(project, book, asked, now)
     waiting = _same(book, asked, entry)
     if any(one.actor == person.id for one in waiting):
         raise AnswerIsNo("decide.same_person", person=person.id, row=waiting[0].row)
-    _in_vain(project, book, asked, now)
     signed = with_signature(entry, signer.sign(signing_bytes(entry)))
     places = Places(book.places.seqs, book.places.days, {**book.hashes, book.head.seq: book.head.hash})
     refused = refusal(signed, book.head, book.rows, places)
@@ -74,31 +74,12 @@ def take(project: Project, asked: Asked, signer: Signer, now: datetime, clock: C
         raise AnswerIsNo("decide.refused", why=Said(refused.say, refused.code))
     head = ledger_of(project).append([signed], after=book.head)
     first = waiting[0].actor if waiting else None
-    needs = persons_needed(entry) > 1
+    alone = persons_needed(entry) == 1 or takes_away_green(book, asked)
     if asked.verb == "excuse":
         row = ChainRow(signed, head.seq, "", head.hash)
         first = next(iter(seconds(row, book.rows, book.signatures)), None)
-        needs = begins_before_seal(row, now, project.file.timezone, project.file.schedule.seal_hour)
-    return Taken(head.seq, person.id, first, needs and first is None)
-
-
-def _in_vain(project: Project, book: Book, asked: Asked, now: datetime) -> None:
-    """Raises AnswerIsNo for a decision about what is not there: the ledger is for ever, and whoever reads it later looks for what it was about."""
-    if asked.verb == "accept" and asked.terms is not None and asked.terms.params["before"] == asked.terms.params["after"]:
-        raise AnswerIsNo("decide.nothing_changed", stream=asked.subject)
-    if asked.verb not in ("week-one", "review", "resume"):
-        return
-    history = history_of(book.rows, asked.index, book.signatures, book.places)
-    if asked.verb == "week-one" and history.week_one is not None:
-        raise AnswerIsNo("decide.week_one_signed", index=asked.index, by=history.week_one)
-    # Not the promotion itself: whoever suspends takes that back, and the days in production go on being reviewed once it is resumed.
-    if asked.verb == "review" and history.promoted_on is None:
-        raise AnswerIsNo("decide.nothing_promoted", index=asked.index)
-    if asked.verb == "resume" and history.suspended_by is None and history.revoked_by is None:
-        # What its own days stopped is resumed by people as well.
-        state = state_of(book, asked.index, gate_policy(project, asked.index), today_of(project, now))
-        if state.eligibility not in ("suspended", "revoked"):
-            raise AnswerIsNo("decide.nothing_stopped", index=asked.index)
+        alone = not begins_before_seal(row, now, project.file.timezone, project.file.schedule.seal_hour)
+    return Taken(head.seq, person.id, first, not alone and first is None)
 
 
 def stop(project: Project, index: str, verb: Verb, why: str, by: str, now: datetime, clock: ClockKind) -> int:

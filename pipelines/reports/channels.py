@@ -66,6 +66,21 @@ def send(project: Project, name: str, channel: Channel, posted: Posted) -> None:
             assert_never(channel)
 
 
+def ready(project: Project, name: str, channel: Channel) -> None:
+    """Nothing, where all is there that ``send`` needs from the project. Raises MissingSecret and FixConfiguration as it would."""
+    where = f"alerts.channels.{name}"
+    match channel:
+        case Teams() | Slack():
+            _url(project, name, channel.url)
+        case Webhook():
+            _url(project, name, channel.url)
+            project.resolve(channel.secret, f"{where}.secret")
+        case Email():
+            _login(project, name, channel)
+        case _:
+            assert_never(channel)
+
+
 def teams_card(messages: Sequence[Message]) -> dict[str, Any]:
     """What a Teams workflow posts: one adaptive card, a language under the other."""
     body: list[dict[str, Any]] = []
@@ -174,12 +189,16 @@ def _ca(project: Project) -> Path | None:
     return project.folder / str(project.resolve(project.file.ca_file, "ca_file")) if project.file.ca_file else None
 
 
+def _login(project: Project, name: str, channel: Email) -> tuple[str | None, str | None]:
+    where = f"alerts.channels.{name}"
+    user = None if channel.user is None else str(project.resolve(channel.user, f"{where}.user"))
+    return user, None if channel.password is None else str(project.resolve(channel.password, f"{where}.password"))
+
+
 def _mail(project: Project, name: str, channel: Email, posted: Posted) -> None:
     import smtplib
 
-    where = f"alerts.channels.{name}"
-    user = None if channel.user is None else str(project.resolve(channel.user, f"{where}.user"))
-    password = None if channel.password is None else str(project.resolve(channel.password, f"{where}.password"))
+    user, password = _login(project, name, channel)
     context = trust(_ca(project), None)
     try:
         if channel.tls == "direct":

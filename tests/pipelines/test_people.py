@@ -59,6 +59,16 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, says: 
         people(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    "text", ["people: [", "- a list", "", "people: 3", "people: [{id: a, keys: [{file: a.pub, expires: 2026-13-45}]}]"]
+)
+def test_a_file_that_cannot_be_read_is_a_sentence_for_all_who_read_it(tmp_path: Path, text: str):
+    (tmp_path / "people.yaml").write_text(text, encoding="utf-8")
+    for read in (read_people, key_files):
+        with pytest.raises(FixConfiguration, match=r"people\.yaml"):
+            read(tmp_path)
+
+
 def test_one_key_is_one_persons(tmp_path: Path):
     key = make_key(tmp_path / "k", "k")
     with pytest.raises(FixConfiguration, match="share"):

@@ -172,6 +172,19 @@ def test_an_unknown_stream_or_index_is_answered_with_those_there_are(tmp_path: P
             ask()
 
 
+def test_an_index_whose_streams_have_no_contract_is_read_and_each_wrong_name_is_told_when_asked(tmp_path: Path) -> None:
+    indexes = {"a": {"streams": ["kintone/parts", "kintone/prats"]}, "b": {"streams": ["erp/items", "kintone/typo"]}}
+    broken = CONTRACT | {"stream": "kintone/typo", "keey": []}
+    project = small(tmp_path, contracts={"kintone/parts": CONTRACT, "kintone/typo": broken}, indexes=indexes)
+    told = [(error.code, error.params["index"], error.params["stream"], error.params["near"]) for error in project.misnamed_streams()]
+    code = "project.index_stream"
+    assert told == [(code, "a", "kintone/prats", "kintone/parts"), (code, "b", "erp/items", "–")], "a broken contract has its name"
+    with pytest.raises(FixConfiguration, match="kintone/prats"):
+        project.name_streams_well("a")
+    with pytest.raises(FixConfiguration, match="erp/items"):
+        project.name_streams_well("b")
+
+
 # --- references -----------------------------------------------------------------------------------------------------------------
 
 

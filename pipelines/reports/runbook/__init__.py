@@ -15,6 +15,7 @@ QUIET = frozenset(
         "seal.no_slots",
         "seal.judged_under",
         "gate.policy_set",
+        "gate.policy_terms",
         "gate.configured",
         "gate.first_day_open",
         "gate.nothing_pulled",

@@ -16,13 +16,14 @@ from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from connectors.errors import FixConfiguration
 from connectors.messages import Said
 from expectations.contract import FieldSpec
 from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
-from pipelines.evidence.declare import declare_all
+from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.errors import LedgerBroken
 from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
@@ -148,6 +149,21 @@ def test_what_if_changes_nothing(promoted: Project):
     code, told = run(promoted, "gate", "what-if", INDEX, "--green-days", "20")
     assert (code, told["now"], told["eligibility"], told["required_days"]) == (0, "eligible", "ineligible", 20)
     assert ledger_of(promoted).head() == before
+
+
+def test_what_if_counts_the_same_days_whatever_policies_were_recorded_since_but_not_across_a_revocation(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    told["indexes"][INDEX]["gate"] = {"green_days": 20}
+    write(project.folder / "project.yaml", told)
+    assert run(project, "gate", "seal")[1]["recounted"] == [INDEX]
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 0
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "14")[1]
+    assert (asked["now"], asked["eligibility"], asked["green_days"], asked["reasons"]) == ("ineligible", "eligible", 14, [])
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "15")[1]
+    assert (asked["eligibility"], asked["green_days"]) == ("ineligible", 14)
+    assert run(project, "gate", "decide", "revoke", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
+    asked = run(project, "gate", "what-if", INDEX, "--green-days", "14")[1]
+    assert (asked["eligibility"], asked["green_days"]) == ("revoked", 0)
 
 
 def test_what_if_names_a_stream_that_is_none_of_the_index(promoted: Project):
@@ -291,6 +307,39 @@ def test_a_breaking_contract_change_waits_for_two_persons_though_its_days_are_gr
     for person in (BUSINESS, TECHNICAL):
         assert sign(project, person, "gate", "decide", "accept", STREAM, "--why", "the field is gone")[0] == 0
     assert "gate.contract_not_accepted" not in [each.code for each in standing(project, INDEX, later).reasons]
+    accept = ("gate", "decide", "accept", STREAM, "--why", "the field is gone")
+    head = ledger_of(project).head()
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, *accept)[1]["code"] == "decide.accepted_already"
+    assert ledger_of(project).head() == head
+    assert sign(project, BUSINESS, *accept, "--additive")[1]["waits"] is False, "that it took nothing away may be found out later"
+    assert sign(project, BUSINESS, *accept, "--additive")[1]["code"] == "decide.accepted_already"
+
+
+@pytest.mark.parametrize(
+    ("days", "code"), [(0, "decide.week_one_unbegun"), (2, "decide.week_one_open"), (6, "decide.week_one_open"), (7, None)]
+)
+def test_the_first_week_is_signed_off_when_its_seven_days_are_sealed(tmp_path: Path, days: int, code: str | None):
+    project = lived(tmp_path / "project", days=days)
+    before = ledger_of(project).head()
+    exit_code, said = sign(project, BUSINESS, "gate", "sign-off", INDEX)
+    if code is None:
+        assert exit_code == 0, said
+        return
+    assert (exit_code, said["code"], ledger_of(project).head()) == (1, code, before)
+    if days:
+        first = today_of(project, WallClock().now()) - timedelta(days=days)
+        assert f"{first} to {first + timedelta(days=6)}" in said["message"]
+
+
+def test_a_day_is_reviewed_once_and_none_that_was_not_in_production(project: Project):
+    today = today_of(project, WallClock().now())
+    review = ("gate", "sign-off", INDEX, "--day")
+    assert sign(project, OPERATOR, *review, today.isoformat())[0] == 0
+    head = ledger_of(project).head()
+    assert sign(project, OPERATOR, *review, today.isoformat())[1]["code"] == "decide.reviewed_already"
+    assert sign(project, OPERATOR, *review, (today - timedelta(days=1)).isoformat())[1]["code"] == "decide.before_production"
+    assert ledger_of(project).head() == head
 
 
 def changed(project: Project, **parts: Any) -> Project:
@@ -336,6 +385,18 @@ def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project)
     assert sign(project, TECHNICAL, *exclude)[1]["first"] == BUSINESS
     (stream,) = standing(project, INDEX, later).streams
     assert (stream.green_days, stream.days[-1]) == (14, (today, "excused"))
+    for person in (BUSINESS, TECHNICAL):
+        assert sign(project, person, *exclude)[1]["code"] == "decide.left_out_already"
+
+
+def test_one_person_takes_a_green_day_away_and_nobody_else_is_asked_for(project: Project):
+    today = today_of(project, WallClock().now())
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", (today - timedelta(days=1)).isoformat(), "--why", "the source lied")
+    done = CliRunner().invoke(app, [*exclude, "--sign-with", key(project, BUSINESS), "--project", str(project.folder), "--lang", "en"])
+    assert done.exit_code == 0 and "One more person" not in done.stdout, done.output
+    (stream,) = standing(project, INDEX, WallClock().now()).streams
+    assert (stream.green_days, stream.days[-1][1]) == (13, "excused"), "it holds at once"
+    assert sign(project, TECHNICAL, *exclude)[1]["code"] == "decide.left_out_already"
 
 
 def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project):
@@ -492,6 +553,33 @@ def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slo
     assert retuned(82, minutes=150) == ["gate.changed_outside_slot"]
 
 
+def test_a_misspelt_stream_is_named_before_anything_is_written_and_the_count_goes_on(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    well = {key: value for key, value in told["indexes"][INDEX].items() if key != "streams"}
+    write(project.folder / "project.yaml", told | {"indexes": {INDEX: {**well, "streams": ["kintone/faqs"]}}})
+    before = ledger_of(project).head()
+    for command in (("status", INDEX), ("explain", INDEX), ("what-if", INDEX), ("certify", INDEX), ("seal",)):
+        code, said = run(project, "gate", *command)
+        assert (code, said["code"]) == (2, "project.index_stream"), command
+        assert all(name in said["message"] for name in (f"indexes.{INDEX}.streams", "kintone/faqs", "Near it: kintone/faq."))
+    yesterday = (today_of(project, WallClock().now()) - timedelta(days=1)).isoformat()
+    exclude = ("gate", "decide", "exclude", STREAM, "--day", yesterday, "--why", "x")
+    assert sign(project, BUSINESS, *exclude)[1]["code"] == "project.index_stream"
+    with pytest.raises(FixConfiguration, match="kintone/faqs"):
+        record_standing(load(project.folder), INDEX, WallClock().now(), "wall")
+    assert ledger_of(project).head() == before
+    write(project.folder / "project.yaml", told)
+    assert run(project, "gate", "seal")[1]["recounted"] == []
+    assert run(project, "gate", "status", INDEX)[1]["green_days"] == 14
+
+
+def test_a_signed_stop_does_not_wait_for_a_misspelt_stream(project: Project):
+    told = YAML(typ="safe").load(project.folder / "project.yaml")
+    told["indexes"][INDEX]["streams"] = ["kintone/faqs"]
+    write(project.folder / "project.yaml", told)
+    assert sign(project, OPERATOR, "suspend", INDEX, "--why", "odd answers")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("lang", "says"), [("en", "the count of green days begins again"), ("ja", "緑の日は数え直しになります")], ids=["en", "ja"]
 )
@@ -522,6 +610,37 @@ def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
     for years in ("soon", "2026-2024", "1800"):
         assert run(project, "gate", "calendar", "freeze", "--years", years)[1]["code"] == "calendar.bad_years"
     assert run(project, "gate", "calendar", "freeze", "--years", "2027", "--company", "2026-13-45")[1]["code"] == "decide.bad_day"
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"), [("en", "There is no table of closed days"), ("ja", "休業日の一覧（calendar.yaml）はありません")]
+)
+def test_where_there_is_no_table_of_closed_days_that_is_the_answer_in_one_line(tmp_path: Path, lang: str, says: str):
+    project = lived(tmp_path, days=1)
+    show = ["gate", "calendar", "show", "--project", str(tmp_path), "--lang", lang]
+    done = CliRunner().invoke(app, show)
+    assert (done.exit_code, len(done.stdout.splitlines()), done.stderr) == (1, 1, "") and done.stdout.startswith(says)
+    code, told = run(project, "gate", "calendar", "show", lang=lang)
+    assert (code, told["file"], told["years"], told["ends"]) == (1, None, [], done.stdout.strip())
+    assert run(project, "gate", "calendar", "freeze", "--years", "2026-2099")[0] == 0
+    assert CliRunner().invoke(app, show).exit_code == 0
+
+
+def test_days_that_the_project_file_lists_itself_are_shown(tmp_path: Path):
+    today = today_of(lived(tmp_path, days=1), WallClock().now())
+    told = YAML(typ="safe").load(tmp_path / "project.yaml")
+    closed = {"years": [today.year, today.year + 1], "days": [f"{today.year}-01-01"]}
+    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": closed}})
+    code, shown = run(load(tmp_path), "gate", "calendar", "show")
+    assert (code, shown["file"], shown["years"], shown["company"], shown["ends"]) == (0, "project.yaml", closed["years"], 1, None)
+
+
+def test_doctor_says_that_business_days_lack_their_table(tmp_path: Path):
+    told = YAML(typ="safe").load((lived(tmp_path, days=1).folder / "project.yaml").read_text(encoding="utf-8"))
+    assert closed_days(load(tmp_path)) == []
+    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business"}})
+    (found,) = closed_days(load(tmp_path))
+    assert (found.ok, found.exit) == (False, 1) and "no table of closed days" in found.found
 
 
 @pytest.mark.parametrize(("frozen", "ok"), [((), False), ((0,), True), ((0, 1), None)], ids=["ended", "ends this year", "long enough"])

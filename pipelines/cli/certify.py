@@ -195,9 +195,11 @@ def _verify_file(file: Path, given: list[Path], json_: bool, lang: str | None) -
 def _verify_ledger(project: str | None, given: list[Path], without_archive: bool, json_: bool, lang: str | None) -> None:
     with spoken(lang, json_):
         opened = open_project(project)
+        from pipelines.evidence.chain import Verification
+        from pipelines.evidence.errors import LedgerBroken
         from pipelines.evidence.heads import read_head
         from pipelines.evidence.memory import remembered
-        from pipelines.evidence.plan import ledger_of, proof_of
+        from pipelines.evidence.plan import environment_of, ledger_of, memory_of, proof_of
         from pipelines.evidence.reasons import Reason
         from pipelines.index.promotion import anchors
 
@@ -206,6 +208,16 @@ def _verify_ledger(project: str | None, given: list[Path], without_archive: bool
         known += [head for index in opened.file.indexes for head in anchors(opened.root, index)]
         proven = remembered(proof_of(opened))
         checked = ledger.verify([*known, *([proven.head] if proven else [])], archive=not without_archive)
+        last = ledger.last_seal(environment_of(opened)) if checked.ok else None
+        try:
+            if last is not None:
+                memory_of(opened).hold(last.seq, last.hash)
+        except LedgerBroken as error:
+            checked = Verification(
+                False,
+                last.seq if last else None,
+                Reason(error.code, {"seq": last.seq if last else 0, "memory": str(error.params["memory"])}),
+            )
         head = ledger.head() if checked.ok else None
     found = sorted({one.seq for one in known}) if checked.ok else []
     broken = checked.why

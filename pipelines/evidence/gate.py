@@ -110,16 +110,17 @@ def decide_spans(
 ) -> GateState:
     """``decide`` over spans: the same days, told by their runs."""
     names = sorted(set(streams))
-    ahead = [span.last for name in names for span in spans.get(name, ())[-1:] if span.last >= today]
-    rows = {name: walk(name, spans.get(name, ()), today, history) for name in names}
+    last = max((span.last for name in names for span in spans.get(name, ())[-1:]), default=None)
+    # A day that closes in the evening may be sealed before midnight: what is sealed is known, and a red day is not looked away from.
+    rows = {name: walk(name, spans.get(name, ()), today + DAY if last == today else today, history) for name in names}
     green_days = min((row.green_days for row in rows.values()), default=0)
     states = tuple(
         StreamState(name, row.green_days, window(row.segments, policy.green_days), row.last_reason) for name, row in rows.items()
     )
     short: list[Reason] = [] if names else [reason("gate.no_streams")]
-    if ahead:
+    if last is not None and last > today:
         # A day is sealed once it has closed. Either this clock is behind or the sealer's was ahead, and the days beyond may be red.
-        short.append(reason("gate.sealed_ahead", today=today.isoformat(), day=max(ahead).isoformat()))
+        short.append(reason("gate.sealed_ahead", today=today.isoformat(), day=last.isoformat()))
     for state in states:
         # A stream that was never sealed has no day to explain: its history has yet to begin.
         if not state.days:

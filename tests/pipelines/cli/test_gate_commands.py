@@ -25,7 +25,7 @@ from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
 from pipelines.evidence.declare import declare_all, record_standing
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.plan import book_of, ledger_of, standing, today_of
+from pipelines.evidence.plan import book_of, ledger_of, memory_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.signing import make_key, public_half
@@ -373,6 +373,26 @@ def test_nobody_calls_additive_what_takes_something_away(project: Project):
     code, told = sign(project, BUSINESS, "gate", "decide", "accept", STREAM, "--additive", "--why", "x")
     assert (code, told["code"]) == (1, "decide.promise_unknown")
     assert ledger_of(project).read(kinds=("decision",))[-1].entry.verdict != "accept"
+
+
+def test_a_seal_that_this_machines_sealer_did_not_write_is_refused_by_name_until_a_person_hands_sealing_over(project: Project):
+    """Whoever holds the storage may append whatever hashes well."""
+    seal_days(project, 1, ending=0)
+    own, now = ledger_of(project).last_seal(), WallClock().now()
+    assert own is not None
+    memory_of(project).about_to_write(own.hash)
+    assert run(project, "gate", "verify")[0] == 0
+    ledger_of(project).append([replace(own.entry, subject="kintone/other", finished_at=now)])
+    for command in (("gate", "status", INDEX), ("gate", "certify", INDEX), ("gate", "seal")):
+        code, told = run(project, *command)
+        assert (code, told["code"]) == (1, "ledger.foreign_seal"), command
+    code, told = run(project, "gate", "verify")
+    assert (code, told["broken_at"]) == (1, own.seq + 1)
+    assert "not written by the sealer of this machine" in told["why"]
+    with pytest.raises(LedgerBroken):
+        standing_quick(project, INDEX, now)
+    memory_of(project).path.unlink()
+    assert run(project, "gate", "verify")[0] == run(project, "gate", "status", INDEX)[0] == 0
 
 
 def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):

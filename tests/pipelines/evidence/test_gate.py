@@ -73,6 +73,13 @@ def test_a_clock_that_was_set_back_behind_the_last_seal_opens_nothing():
     assert state.reasons[0].params == {"today": day(14).isoformat(), "day": day(15).isoformat()}
 
 
+def test_a_day_that_was_sealed_before_midnight_counts_at_once_be_it_green_or_red():
+    green = decide(INDEX, (STREAM,), run("g" * 14), ready(), POLICY, day(13), RECORDED)
+    assert (green.eligibility, green.green_days) == ("eligible", 14)
+    red = decide(INDEX, (STREAM,), run("g" * 14 + "r"), ready(), POLICY, day(14), RECORDED)
+    assert (red.eligibility, red.green_days) == ("ineligible", 0), "a clock set back to the last sealed day hides nothing either"
+
+
 def test_an_evaluation_held_to_less_than_the_policy_asks_for_does_not_count():
     policy = GatePolicy(recall_at_5=0.95)
     history = History(policy=policy.fingerprint(), week_one="suzuki")

@@ -246,7 +246,8 @@ class Story:
         if self.often(0.15):
             before, names = self.contract[stream], self.names[stream]
             how = self.dice.choice(("additive", "a lie", "breaking", "breaking by one", "unsigned", "nobody"))
-            more = f"f{self.now:%m%d}"
+            # Of this stream alone: the model is told of pairs of contracts, whichever stream they are of.
+            more = f"{stream.split('/')[1]}_{self.now:%m%d}"
             self.names[stream] = (more,) if how == "a lie" else (*names, more)
             then, now = promised(*names), promised(*self.names[stream])
             after = ContractRef(before.version + 1, now.fingerprint())

@@ -11,8 +11,10 @@ import dagster as dg
 from connectors.errors import FortnightError
 from pipelines.clock import Clock
 from pipelines.defs import checks
+from pipelines.defs.behind import wait_for
 from pipelines.defs.evaluation_assets import evaluation_check, evaluation_specs
 from pipelines.defs.gate_page import calendar_metadata, state_metadata
+from pipelines.defs.jobs import system_job_name
 from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
@@ -84,6 +86,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         def report(step: str, done: int, total: int) -> None:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
+        pulls = {system_job_name(stream.split("/")[0]) for stream in spec.streams}
+        wait_for(context.instance, pulls, context.log.info)
         warehouse = Warehouse(files.root)
         try:
             embedder = embedder_of(files, index=name)

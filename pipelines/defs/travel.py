@@ -32,6 +32,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
 from dagster._core.remote_representation.code_location import InProcessCodeLocation
+from dagster._core.storage.event_log import sql_event_log
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -337,10 +338,20 @@ def _kept_open() -> Generator[None]:
 
 @contextmanager
 def _told_once() -> Generator[None]:
-    """Which materialization a check is of, asked once until one is stored: Dagster asks anew for each check of a step."""
+    """Which materialization a check is of, asked once until one is stored: Dagster asks anew for each check of a step. And an event written
+    as text once: Dagster does so for each table that it is stored in."""
     ask: Callable[..., Any] = AssetCheckResult._get_partitioned_target_materialization_data  # pyright: ignore[reportPrivateUsage]
     store = sqlite_event_log.SqliteEventLogStorage.store_event
     told: dict[tuple[dg.AssetKey, str], Any] = {}
+    write: Callable[..., str] = sql_event_log.serialize_value
+    last: tuple[Any, str] = (None, "")
+
+    def written(value: Any) -> str:
+        nonlocal last
+        # No event changes once it was made.
+        if value is None or value is not last[0]:
+            last = (value, write(value))
+        return last[1]
 
     def target(result: AssetCheckResult, step: Any, asset_key: dg.AssetKey, partition_key: str) -> Any:
         at = (asset_key, partition_key)
@@ -356,6 +367,7 @@ def _told_once() -> Generator[None]:
     with (
         mock.patch.object(AssetCheckResult, "_get_partitioned_target_materialization_data", target),
         mock.patch.object(sqlite_event_log.SqliteEventLogStorage, "store_event", stored),
+        mock.patch.object(sql_event_log, "serialize_value", written),
     ):
         yield
 

@@ -29,6 +29,7 @@ NAMES = {
     "dagster._core.remote_origin": ("InProcessCodeLocationOrigin", "ManagedGrpcPythonEnvCodeLocationOrigin"),
     "dagster._core.remote_representation.code_location": ("InProcessCodeLocation",),
     "dagster._core.run_coordinator": ("DefaultRunCoordinator",),
+    "dagster._core.storage.event_log.sql_event_log": ("serialize_value",),
     "dagster._core.storage.event_log.sqlite.sqlite_event_log": (
         "create_engine",
         "SQLITE_BUSY_TIMEOUT_SECONDS",

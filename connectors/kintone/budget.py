@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import re
 import threading
 from collections.abc import Generator
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.errors import FixConfiguration, SourceUnavailable
 from connectors.messages import told
+from connectors.shared_state import put
 
 _JAPAN = ZoneInfo("Asia/Tokyo")
 _log = logging.getLogger("fortnight.kintone")
@@ -234,10 +234,7 @@ def resets(now: datetime) -> datetime:
 
 
 def _write(file: Path, spent: Spent) -> None:
-    """Whole or not at all, whatever dies in between. Not forced to disk: after a power cut a few calls may be forgotten."""
-    fresh = file.with_suffix(f".{os.getpid()}.tmp")
     try:
-        fresh.write_bytes(msgspec.json.encode(spent))
-        os.replace(fresh, file)
+        put(file, msgspec.json.encode(spent))
     except OSError as error:
         raise FixConfiguration("kintone.budget_folder", path=file, reason=error.strerror or "") from error

@@ -66,6 +66,7 @@ def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
     """Live the days, a line each, and give what ``fortnight.simulation/1`` says of them."""
     from pipelines.simulation.ahead import load_ahead
     from pipelines.simulation.days import live
+    from pipelines.simulation.heap import few_looks
     from pipelines.simulation.home import alone
     from pipelines.simulation.script import read_script
 
@@ -73,8 +74,8 @@ def lived_days(asked: Asked, json_: bool, lang: str | None) -> dict[str, Any]:
     script, text = read_script(asked.script)
     project = open_project(asked.project)
     home = (asked.home or project.home / "simulated").resolve()
-    load_ahead()
-    with alone(home), _stoppable() as stopped:
+    with few_looks(), alone(home), _stoppable() as stopped:
+        load_ahead()
         run = _prepared(asked, project, home, script, text, stopped)
         if not json_:
             first, last = run.note.first, run.note.first + timedelta(days=run.note.days - 1)

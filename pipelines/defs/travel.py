@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ import dagster as dg
 
 # The daemon package must come before the scheduler: they import each other.
 import dagster._daemon.daemon  # isort: skip  # pyright: ignore[reportUnusedImport]
+from dagster._core.definitions.asset_checks.asset_check_result import AssetCheckResult
+from dagster._core.events import DagsterEventType
 from dagster._core.execution import context_creation_job
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.execution.plan import active
@@ -29,6 +32,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
 from dagster._core.remote_representation.code_location import InProcessCodeLocation
+from dagster._core.storage.event_log import sql_event_log
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -261,6 +265,7 @@ def travel(
     origin = _Origin(_target(project.folder), location_name=LOCATION)
     with (
         _kept_open(),
+        _told_once(),
         dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=HERE)) as instance,
         time_machine.travel(clock.now().timestamp(), tick=True) as traveller,
         WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as context,
@@ -277,7 +282,7 @@ def travel(
 @contextmanager
 def _kept_open() -> Generator[None]:
     """Dagster's SQLite files opened once instead of once an event, and written without waiting for the disk; its migration scripts read once
-    instead of once a run, each of which has a file of its own.
+    instead of once a run, each of which has a file of its own; and that file begun as a copy of the first one as it was without events.
 
     A machine that loses its power in the middle of a simulation loses the simulation.
     """
@@ -287,6 +292,8 @@ def _kept_open() -> Generator[None]:
     engines: dict[str, Any] = {}
     read = ScriptDirectory.from_config
     scripts: dict[str | None, ScriptDirectory] = {}
+    begin: Callable[..., None] = sqlite_event_log.SqliteEventLogStorage._initdb  # pyright: ignore[reportPrivateUsage]
+    blank: list[bytes] = []
 
     def known(config: Any) -> ScriptDirectory:
         where = config.get_main_option("script_location")
@@ -306,8 +313,20 @@ def _kept_open() -> Generator[None]:
             engines[address] = engine
         return engines[address]
 
+    def begun(storage: Any, engine: Any, for_index_shard: bool = False) -> None:
+        file = Path(str(engine.url.database))
+        new = not (for_index_shard or file.exists())
+        if new and blank:
+            file.write_bytes(blank[0])
+        # Dagster looks whether anything is missing.
+        begin(storage, engine, for_index_shard)
+        if new and not blank:
+            with closing(sqlite3.connect(file)) as first:
+                blank.append(first.serialize())
+
     with ExitStack() as patched:
         patched.enter_context(mock.patch.object(ScriptDirectory, "from_config", known))
+        patched.enter_context(mock.patch.object(sqlite_event_log.SqliteEventLogStorage, "_initdb", begun))
         for module in _SQLITE:
             patched.enter_context(mock.patch.object(module, "create_engine", kept))
         try:
@@ -315,6 +334,42 @@ def _kept_open() -> Generator[None]:
         finally:
             for engine in engines.values():
                 type(engine).dispose(engine)
+
+
+@contextmanager
+def _told_once() -> Generator[None]:
+    """Which materialization a check is of, asked once until one is stored: Dagster asks anew for each check of a step. And an event written
+    as text once: Dagster does so for each table that it is stored in."""
+    ask: Callable[..., Any] = AssetCheckResult._get_partitioned_target_materialization_data  # pyright: ignore[reportPrivateUsage]
+    store = sqlite_event_log.SqliteEventLogStorage.store_event
+    told: dict[tuple[dg.AssetKey, str], Any] = {}
+    write: Callable[..., str] = sql_event_log.serialize_value
+    last: tuple[Any, str] = (None, "")
+
+    def written(value: Any) -> str:
+        nonlocal last
+        # No event changes once it was made.
+        if value is None or value is not last[0]:
+            last = (value, write(value))
+        return last[1]
+
+    def target(result: AssetCheckResult, step: Any, asset_key: dg.AssetKey, partition_key: str) -> Any:
+        at = (asset_key, partition_key)
+        if at not in told:
+            told[at] = ask(result, step, asset_key, partition_key)
+        return told[at]
+
+    def stored(storage: Any, event: Any) -> None:
+        store(storage, event)
+        if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            told.clear()
+
+    with (
+        mock.patch.object(AssetCheckResult, "_get_partitioned_target_materialization_data", target),
+        mock.patch.object(sqlite_event_log.SqliteEventLogStorage, "store_event", stored),
+        mock.patch.object(sql_event_log, "serialize_value", written),
+    ):
+        yield
 
 
 @contextmanager

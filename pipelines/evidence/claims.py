@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal, cast
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from pipelines.evidence.witness import Severity
@@ -23,6 +23,9 @@ _ATTEMPTS = 8
 # A claim is a commit, and every pull opens the table for its own: what it reads is the log since the last checkpoint, with the statistics each
 # commit carries. Claims are looked for by day, which is a partition, and by stream.
 _CONFIGURATION = {"delta.checkpointInterval": "5", "delta.dataSkippingStatsColumns": "stream"}
+
+# The log is looked through for what is over a month old when it is kept up, not after each claim.
+_AFTER = PostCommitHookProperties(cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class ClaimStore:
         rows = pa.Table.from_pylist([{"schema": SCHEMA, **asdict(claim)} for claim in claims], schema=_COLUMNS)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                write_deltalake(self._open() or self._create(), rows, mode="append")
+                write_deltalake(self._open() or self._create(), rows, mode="append", post_commithook_properties=_AFTER)
                 return
             except CommitFailedError:
                 if attempt == _ATTEMPTS:

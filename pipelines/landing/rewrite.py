@@ -99,11 +99,13 @@ def put_files(store: ObjectStore, folder: str, rows: pa.Table, *, news: bool = T
     if not rows.num_rows:
         return
     rows = rows.take(pc.sort_indices(rows, [(KEY, "ascending")])).combine_chunks()
+    # Files are told apart by these alone, and nobody asks for the least and the greatest of the others.
+    told = [name for name in (KEY, OP) if name in rows.schema.names]
     step, start = rows.num_rows, 0
     while start < rows.num_rows:
         part = rows.slice(start, step)
         sink = io.BytesIO()
-        pq.write_table(part, sink, compression="zstd")
+        pq.write_table(part, sink, compression="zstd", write_statistics=told)
         size = sink.tell()
         if size > 2 * SIZE and part.num_rows > 1:
             step = max(1, part.num_rows * SIZE // size)
@@ -113,15 +115,14 @@ def put_files(store: ObjectStore, folder: str, rows: pa.Table, *, news: bool = T
         # The time of the store, not of this machine.
         at = obstore.head(store, f"{folder}/{name}")["last_modified"]
         # Written as they are: Delta's library misreads characters beyond U+1FFFF (𠮷) where they come as a pair of escapes.
-        yield AddAction(name, size, {}, int(at.timestamp() * 1000), news, json.dumps(_said(part), ensure_ascii=False))
+        yield AddAction(name, size, {}, int(at.timestamp() * 1000), news, json.dumps(_said(part, told), ensure_ascii=False))
         start += part.num_rows
 
 
-def _said(rows: pa.Table) -> dict[str, Any]:
+def _said(rows: pa.Table, names: Sequence[str]) -> dict[str, Any]:
     """Delta's statistics of a file: how many rows, and the bounds of what files are told apart by."""
     import pyarrow.compute as pc
 
-    names = [name for name in (KEY, OP) if name in rows.schema.names]
     bounds = {name: pc.min_max(rows[name]).as_py() for name in names}
     return {
         "numRecords": rows.num_rows,

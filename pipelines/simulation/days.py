@@ -16,7 +16,7 @@ from pipelines.clock import SimulatedClock
 from pipelines.evidence.gate import GateState
 from pipelines.evidence.plan import environment_of, ledger_of, standing
 from pipelines.project import PROJECT_VARIABLE, Project
-from pipelines.simulation.heap import keep_memory, keep_objects, let_go
+from pipelines.simulation.heap import few_looks, keep_memory, keep_objects
 from pipelines.simulation.home import Note, keep
 from pipelines.simulation.script import WORLD, Decide, Script, Step
 from pipelines.simulation.world import World, events, released, sandbox_of
@@ -80,19 +80,16 @@ def live(run: Run) -> Iterator[Lived]:
     keep_memory()
     world = World(sandbox_of(run.home), events(run.script, run.note, zone), since)
     world.passing(since)
-    try:
-        with travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
-            walk = _Walk(run, travelled, world, zone)
-            if not run.note.done and since <= _midnight(run.note.first, zone):
-                walk.arm()
-            first = len(run.note.lived) + 1
-            for number in range(first, run.note.days + 1):
-                yield walk.day(number)
-                if number == first:
-                    keep_objects()
-            walk.complete()
-    finally:
-        let_go()
+    with few_looks(), travel(run.project, SimulatedClock(since), definitions, passing=world.passing) as travelled:
+        walk = _Walk(run, travelled, world, zone)
+        if not run.note.done and since <= _midnight(run.note.first, zone):
+            walk.arm()
+        first = len(run.note.lived) + 1
+        for number in range(first, run.note.days + 1):
+            yield walk.day(number)
+            if number == first:
+                keep_objects()
+        walk.complete()
     released(run.home)
 
 

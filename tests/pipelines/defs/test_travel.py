@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sqlite3
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 
 from pipelines.clock import SimulatedClock
 
 #: Module → the names that travel.py takes from it.
 NAMES = {
+    "dagster._core.definitions.asset_checks.asset_check_result": ("AssetCheckResult",),
+    "dagster._core.events": ("DagsterEventType",),
     "dagster._core.execution.backfill": ("BULK_ACTION_TERMINAL_STATUSES",),
     "dagster._core.execution.context_creation_job": ("default_system_loggers",),
     "dagster._core.execution.plan.active": ("time",),
@@ -22,7 +29,12 @@ NAMES = {
     "dagster._core.remote_origin": ("InProcessCodeLocationOrigin", "ManagedGrpcPythonEnvCodeLocationOrigin"),
     "dagster._core.remote_representation.code_location": ("InProcessCodeLocation",),
     "dagster._core.run_coordinator": ("DefaultRunCoordinator",),
-    "dagster._core.storage.event_log.sqlite.sqlite_event_log": ("create_engine", "SQLITE_BUSY_TIMEOUT_SECONDS"),
+    "dagster._core.storage.event_log.sql_event_log": ("serialize_value",),
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log": (
+        "create_engine",
+        "SQLITE_BUSY_TIMEOUT_SECONDS",
+        "SqliteEventLogStorage",
+    ),
     "dagster._core.storage.noop_compute_log_manager": ("NoOpComputeLogManager",),
     "dagster._core.storage.runs.sqlite.sqlite_run_storage": ("create_engine",),
     "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage": ("create_engine",),
@@ -65,8 +77,6 @@ def test_dagster_still_takes_ctrl_c_for_its_own_where_the_simulation_keeps_it() 
 
 
 def test_no_other_file_of_the_product_gains_a_private_name_of_the_daemon_or_the_scheduler() -> None:
-    from pathlib import Path
-
     import pipelines
 
     root = Path(pipelines.__file__).parent
@@ -86,3 +96,61 @@ def test_a_simulated_clock_says_so_runs_on_and_is_only_ever_put_forward() -> Non
     later = start + timedelta(days=3)
     assert clock.move_to(later) >= later
     assert clock.move_to(start) >= later, "an earlier instant moves nothing"
+
+
+def test_the_file_of_a_later_run_holds_what_dagster_makes_of_the_first_ones(tmp_path: Path) -> None:
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+    from pipelines.defs.travel import _kept_open  # pyright: ignore[reportPrivateUsage]
+
+    with _kept_open():
+        storage = SqliteEventLogStorage(f"{tmp_path}/history/runs/")
+        for run in ("first", "second", "third"):
+            with storage.run_connection(run):
+                """Opened, and so begun."""
+    first, *later = (_made(tmp_path / "history" / "runs" / f"{run}.db") for run in ("first", "second", "third"))
+    assert later == [first, first]
+    assert first["revision"] and first["integrity"] == [("ok",)]
+
+
+def _made(file: Path) -> dict[str, list[Any]]:
+    asked = {
+        "revision": "SELECT * FROM alembic_version",
+        "tables": "SELECT type, name, sql FROM sqlite_master ORDER BY name",
+        "journal": "PRAGMA journal_mode",
+        "integrity": "PRAGMA integrity_check",
+        "events": "SELECT count(*) FROM event_logs",
+    }
+    with closing(sqlite3.connect(file)) as connection:
+        return {name: connection.execute(question).fetchall() for name, question in asked.items()}
+
+
+@dg.asset(
+    partitions_def=dg.StaticPartitionsDefinition(["a", "b"]),
+    check_specs=[dg.AssetCheckSpec(name, asset="thing") for name in ("one", "two", "after")],
+)
+def thing() -> Any:
+    yield dg.AssetCheckResult(check_name="one", passed=True)
+    yield dg.AssetCheckResult(check_name="two", passed=True)
+    yield dg.MaterializeResult()
+    yield dg.AssetCheckResult(check_name="after", passed=True)
+
+
+def test_a_check_names_the_materialization_that_dagster_would_have_it_name(tmp_path: Path) -> None:
+    from pipelines.defs.travel import _told_once  # pyright: ignore[reportPrivateUsage]
+
+    named: list[list[tuple[str, str | None]]] = []
+    for folder in ("as it is", "told once"):
+        (tmp_path / folder).mkdir()
+        with dg.DagsterInstance.local_temp(str(tmp_path / folder)) as instance, nullcontext() if folder == "as it is" else _told_once():
+            runs = {part: dg.materialize([thing], instance=instance, partition_key=part[0]) for part in ("a", "b", "a again")}
+        whose: dict[str | None, str] = {run.run_id: part for part, run in runs.items()}
+        named.append(
+            [
+                (f"{part} {found.check_name}", found.target_materialization_data and whose[found.target_materialization_data.run_id])
+                for part, run in runs.items()
+                for found in run.get_asset_check_evaluations()
+            ]
+        )
+    assert named[1] == named[0]
+    assert {"a one": None, "a after": "a", "a again one": "a", "a again after": "a again"}.items() <= dict(named[1]).items()

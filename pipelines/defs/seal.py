@@ -51,11 +51,11 @@ def sealing(project: Project, instance: dg.DagsterInstance, clock: Clock, throug
     # No day is sealed behind rows that were lost or changed: the whole count would rest on them.
     book_of(project)
     # Before anything is written: a clock that went back must not even take the lease.
-    days = unsealed_days(ledger, calendar_of(project, now), now, environment_of(project))
+    calendar = calendar_of(project, now)
+    days = unsealed_days(ledger, calendar, now, environment_of(project))
     asked_for(days, through)
     with leased(project.root, f"{socket.gethostname()}:{os.getpid()}", clock):
-        recounted = declare(project, clock)
-        calendar = calendar_of(project, now)
+        recounted = declare_all(project, now, clock.kind, calendar)
         since = days[0].opens_at if days else now - timedelta(days=1)
         seen = witness(project, instance, since)
         policy = replace(seal_policy(project), windows=windows_known(project, calendar))

@@ -28,15 +28,16 @@ from pipelines.project import Project
 CONFIGURED = "configured"
 
 
-def declare_all(project: Project, now: datetime, clock: ClockKind) -> tuple[str, ...]:
+def declare_all(project: Project, now: datetime, clock: ClockKind, calendar: Calendar | None = None) -> tuple[str, ...]:
     """Write into the ledger what it does not know yet. Called by every build, every seal and before every decision, so that what was edited
     is known before the day it is to hold for. Returns the indexes whose count begins again, because another gate policy was on record.
+    ``calendar`` is the project's at ``now``, where whoever asks has it: to work it out reads every claim.
 
     Raises FixConfiguration, with nothing written, where an index names a stream that no contract has.
     """
     project.name_streams_well()
     ledger, environment = ledger_of(project), environment_of(project)
-    record(ledger, calendar_of(project, now), environment, clock, now)
+    record(ledger, calendar or calendar_of(project, now), environment, clock, now)
     book = open_book(ledger, environment)
     news: list[Entry] = []
     recounted: list[str] = []

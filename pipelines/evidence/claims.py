@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
@@ -160,12 +161,14 @@ class ClaimStore:
                 if attempt == _ATTEMPTS:
                     raise
 
-    def first_started(self) -> dict[str, datetime]:
-        """The instant (aware, UTC) of each stream's oldest claim. Reads two columns: claims grow by every pull that ever was."""
+    def first_started(self, environment: Environment | None = None) -> dict[str, datetime]:
+        """The instant (aware, UTC) of each stream's oldest claim, of one environment where one is named. Reads few columns: claims grow by every
+        pull that ever was."""
         table = self._open()
         if table is None:
             return {}
-        found = table.to_pyarrow_dataset().to_table(columns=["stream", "started_at"])
+        wanted = None if environment is None else pc.field("environment") == environment
+        found = table.to_pyarrow_dataset().to_table(columns=["stream", "started_at"], filter=wanted)
         oldest = found.group_by("stream").aggregate([("started_at", "min")])
         return dict(zip(oldest["stream"].to_pylist(), oldest["started_at_min"].to_pylist(), strict=True))
 

@@ -83,12 +83,12 @@ def calendar_of(project: Project, now: datetime) -> Calendar:
 
 
 def first_days(project: Project) -> dict[str, date]:
-    """The civil day (project's time zone) on which the first pull of each stream that has claims was started.
+    """The civil day (project's time zone) on which the first pull of each stream that has claims in this environment was started.
 
     The day a claim names is not asked: a backfill may name any day of the past, and nobody owed a pull on that one.
     """
     zone = ZoneInfo(project.file.timezone)
-    return {stream: at.astimezone(zone).date() for stream, at in claims_of(project).first_started().items()}
+    return {stream: at.astimezone(zone).date() for stream, at in claims_of(project).first_started(environment_of(project)).items()}
 
 
 def not_yet(project: Project, now: datetime) -> Reason | None:

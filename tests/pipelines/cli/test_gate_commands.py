@@ -23,9 +23,9 @@ from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
 from pipelines.evidence.chain import Entry
-from pipelines.evidence.declare import declare_all, record_standing
+from pipelines.evidence.declare import declare_all, record_standing, windows_known
 from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.plan import book_of, ledger_of, memory_of, standing, today_of
+from pipelines.evidence.plan import book_of, calendar_of, ledger_of, memory_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
 from pipelines.evidence.signing import make_key, public_half
@@ -393,6 +393,24 @@ def test_a_seal_that_this_machines_sealer_did_not_write_is_refused_by_name_until
         standing_quick(project, INDEX, now)
     memory_of(project).path.unlink()
     assert run(project, "gate", "verify")[0] == run(project, "gate", "status", INDEX)[0] == 0
+
+
+def test_a_window_that_a_seal_proves_needs_one_person_and_one_of_this_very_hour_two(project: Project):
+    now = WallClock().now()
+    known = lambda: [(each.declared_by, each.proven) for each in windows_known(project, calendar_of(project, now))]  # noqa: E731
+
+    def excuse(person: str, starts: timedelta) -> dict[str, Any]:
+        span = ((now + starts).isoformat(timespec="minutes"), (now + starts + timedelta(hours=1)).isoformat(timespec="minutes"))
+        return sign(project, person, "gate", "decide", "excuse", STREAM, "--from", span[0], "--until", span[1], "--why", "棚卸")[1]
+
+    assert excuse(OPERATOR, timedelta(days=3))["waits"] is False
+    assert known() == [(OPERATOR, False)], "nothing was sealed behind it yet"
+    seal_days(project, 1, ending=0)  # made tomorrow, before the window begins
+    assert known() == [(OPERATOR, True)]
+    assert excuse(OPERATOR, timedelta(minutes=10))["waits"] is True
+    second = excuse(TECHNICAL, timedelta(minutes=10))
+    assert (second["first"], second["waits"]) == (OPERATOR, False)
+    assert known() == [(OPERATOR, True), (OPERATOR, True), (TECHNICAL, True)]
 
 
 def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):

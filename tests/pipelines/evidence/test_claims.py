@@ -53,6 +53,8 @@ def test_the_first_day_of_a_stream_is_told_by_its_oldest_claim_however_late_that
     for each in (late, early, claim(run_id="run-3", stream="erp/items")):
         store.append(each)
     assert store.first_started() == {STREAM: early.started_at, "erp/items": early.started_at}
+    assert store.first_started("production") == store.first_started()
+    assert store.first_started("staging") == {}
 
 
 def test_a_store_from_before_has_its_log_shortened_by_upkeep_and_loses_no_claim(tmp_path: Path):

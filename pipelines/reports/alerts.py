@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from connectors.messages import Language, Said, joined, sentence, told
 from pipelines.evidence.chain import Head
 from pipelines.operations import AlertKind
+from pipelines.reports.readable import readable
 
 #: More are counted, not listed: a message must fit on a telephone, and Teams takes 28 KB.
 LISTED = 8
@@ -53,10 +54,10 @@ class Message:
         return "\n".join([*parts, *([self.link] if self.link else []), self.anchor])
 
 
-def write(event: Event, anchor: Head, lang: Language, ui: str = "") -> Message:
-    """The event's message. Text that came from sources is shown as it is; each channel escapes it by its own rules."""
+def write(event: Event, anchor: Head, lang: Language, ui: str = "", zone: str = "UTC") -> Message:
+    """The event's message, with times in the time zone ``zone``. Text that came from sources is shown as it is; each channel escapes it by its own rules."""
     base = f"alert.{event.kind}"
-    params: dict[str, object] = {**event.params, "details": _details(event)}
+    params: dict[str, object] = {**event.params, "details": _details(event, zone)}
     if event.kind == "gate_changed":
         params |= {name: told(f"gate.eligibility.{event.params[name]}") for name in ("before", "after")}
     means = f"{base}.means.{event.state}" if event.state else f"{base}.means"
@@ -68,11 +69,12 @@ def write(event: Event, anchor: Head, lang: Language, ui: str = "") -> Message:
     )
 
 
-def _details(event: Event) -> Said | str:
+def _details(event: Event, zone: str) -> Said | str:
     if not event.details:
         return ""
     shown: Sequence[Said] = [
-        told("alert.details.stream", stream=stream, why=told(code, **params)) for stream, code, params in event.details[:LISTED]
+        told("alert.details.stream", stream=stream, why=told(code, **{name: readable(value, zone) for name, value in params.items()}))
+        for stream, code, params in event.details[:LISTED]
     ]
     more = len(event.details) - len(shown)
     return joined([*shown, *([told("alert.details.more", count=more)] if more else [])], " ")

@@ -141,7 +141,7 @@ def _wanting(project: Project, due: Due) -> list[str]:
 def _sent(project: Project, store: ObjectStore, name: str, event: Event, due: Due, now: datetime, sender: Send) -> bool:
     alerts, before = project.file.alerts, _read(store, f"{_CHANNELS}/{name}.json", Channeled) or Channeled()
     channel = alerts.channels[name]
-    messages = tuple(write(event, Head(*due.anchor), lang, alerts.ui) for lang in languages(channel))
+    messages = tuple(write(event, Head(*due.anchor), lang, alerts.ui, project.file.timezone) for lang in languages(channel))
     try:
         sender(project, name, channel, Posted(event, messages, now, project.name))
     except FortnightError as error:

@@ -7,6 +7,7 @@ import hmac
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,12 @@ def test_a_long_list_is_cut_and_says_how_much_is_left() -> None:
     assert "erp/s0" in message.what
     assert message.what.endswith("and 3 more")
     assert message.link == ""
+
+
+def test_when_something_was_is_said_in_the_projects_own_time() -> None:
+    missed = ("erp/items", "seal.slot_missed", {"slot": "2026-11-10T20:00:00.000000Z"})
+    message = write(replace(red_day(1), details=(missed,)), HEAD, "en", zone="Asia/Tokyo")
+    assert "2026-11-11 05:00" in message.what and "Z" not in message.what
 
 
 def test_text_from_a_source_is_no_markup_in_teams_and_slack() -> None:

@@ -35,6 +35,8 @@ _CHECK_STATUS: dict[AssetCheckExecutionRecordStatus, CheckStatus] = {
     AssetCheckExecutionRecordStatus.FAILED: "failed",
     AssetCheckExecutionRecordStatus.PLANNED: "planned",
 }
+#: How the daemon begins what it says of a retry that it launched.
+_RETRYING = "Retrying the run"
 #: Newest rows of runs read per check. Older ones are not seen: a day that would need them lacks its evidence and cannot be green.
 _CHECK_LIMIT = 500
 #: Rows of a check read at once: those of a day and the one before are mostly fewer, and each has an event to be unpacked.
@@ -90,9 +92,9 @@ def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> It
             status=_RUN_STATUS.get(run.status, "queued"),
             started_at=_instant(record.start_time),
             finished_at=_instant(record.end_time),
-            retry_number=int(tags[RETRY_TAG]) if RETRY_TAG in tags else None,
+            retry_number=_number(tags.get(RETRY_TAG, "")),
             will_retry=tags.get("dagster/will_retry") == "true",
-            auto_retry_run_id=tags.get("dagster/auto_retry_run_id"),
+            auto_retry_run_id=_retried_as(instance, run) if "dagster/auto_retry_run_id" in tags else None,
             backfill=any(tag in tags for tag in BACKFILL_TAGS),
             streams=_streams(project, run),
             failed_streams=_failed_streams(project, instance, run) if run.status == DagsterRunStatus.FAILURE else None,
@@ -101,10 +103,31 @@ def _runs(project: Project, instance: dg.DagsterInstance, since: datetime) -> It
 
 def _streams(project: Project, run: dg.DagsterRun) -> tuple[str, ...] | None:
     """The streams that a run pulls. Only one that does not execute its whole job says so."""
-    if run.step_keys_to_execute is None:
+    if run.step_keys_to_execute is None and run.asset_selection is None:
         return None
-    streams = {stream_key(stream).to_python_identifier(): stream for stream in project.contracts}
-    return tuple(streams[key] for key in run.step_keys_to_execute if key in streams)
+    steps = None if run.step_keys_to_execute is None else set(run.step_keys_to_execute)
+    return tuple(
+        stream
+        for stream in project.contracts
+        if (steps is None or stream_key(stream).to_python_identifier() in steps)
+        and (run.asset_selection is None or stream_key(stream) in run.asset_selection)
+    )
+
+
+def _number(tag: str) -> int | None:
+    """A retry's number; None for what is none. Anybody may launch a run with any tag."""
+    return int(tag) if tag.isdecimal() and tag.isascii() and len(tag) < 5 else None
+
+
+def _retried_as(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The run that the daemon launched to try ``run`` again, as it said itself in that run's log. The tag alone is no proof: the daemon also puts it
+    there for a person's own try that carries a retry's number."""
+    for record in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = record.dagster_event
+        if event is not None and event.message and event.message.startswith(_RETRYING):
+            named = event.engine_event_data.metadata.get("new run")
+            return str(named.value) if named is not None else None
+    return None
 
 
 def _failed_streams(project: Project, instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, ...] | None:

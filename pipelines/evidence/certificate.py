@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
+from zoneinfo import available_timezones
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,6 +18,7 @@ from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.book import Book, book_from
 from pipelines.evidence.chain import GENESIS, ChainRow, Entry, Head, Verification, canonical, to_line, verify_lines
 from pipelines.evidence.claims import Balance, CheckVerdict, ContractRef, Endpoint, Environment
+from pipelines.evidence.decisions import ANYONE
 from pipelines.evidence.gate import GatePolicy, GateState
 from pipelines.evidence.heads import read_given, read_head
 from pipelines.evidence.history import Eligibility, History
@@ -112,7 +114,7 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     """Judge a certificate by itself: the chain from its first row to the head it names, every signature, and the gate's answer anew.
 
     Rows behind the last signature could be anybody's, so a certificate that says eligible needs a person who signed its title, and with it the
-    chain's end; or an anchor behind the last seal. Who are the people of the chain, only the chain says: whether it is the project's own is told
+    chain's end; or an anchor at or behind the last row that the gate decides by. Who are the people of the chain, only the chain says: whether it is the project's own is told
     by ``anchors``, files of signed heads that came another way (``heads``). Each must stand in it. Raises FixConfiguration for a file that is not there or cannot be read, which proves nothing and
     disproves nothing; AnswerIsNo for one that was read and is no certificate or no head of its project at all.
     """
@@ -152,15 +154,15 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
 
 def answered_for(title: Title, book: Book, state: GateState, anchored: int = 0) -> tuple[str | None, tuple[Reason, ...]]:
     """Who signed the title, and what is wrong with that. ``anchored`` is the newest row that a head from elsewhere proves."""
-    last = book.last_seal.seq if book.last_seal else 0
     if title.signed is None:
+        last = max([row.seq for row in book.rows] + ([book.last_seal.seq] if book.last_seal else []), default=0)
         needed = state.eligibility == "eligible" and anchored < last
         return None, (Reason("certified.unsigned", {"seq": last}),) if needed else ()
     key = signed_by(title_message(title), title.signed.signature, NAMESPACE)
     if key is None or key != title.signed.key:
         return None, (Reason("certified.bad_signature", {}),)
-    holder = book.signatures.holders.get(key)
-    if holder is None or key not in book.signatures.vouched or (holder.expires is not None and title.today > holder.expires):
+    holder = book.signatures.vouched.get(key)
+    if holder is None or not set(ANYONE) & set(holder.roles) or (holder.expires is not None and title.today > holder.expires):
         return None, (Reason("certified.strange_key", {"key": short(key)}),)
     return holder.person, ()
 
@@ -191,7 +193,7 @@ def policy_of(terms: Mapping[str, Any]) -> GatePolicy | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-    return policy if policy.terms() == dict(terms) else None
+    return policy if policy.terms() == dict(terms) and policy.timezone in available_timezones() else None
 
 
 def row_of(told: Mapping[str, Any]) -> ChainRow:

@@ -39,7 +39,8 @@ class Rule:
     persons: int = 1
 
 
-_ANYONE: tuple[Role, ...] = ("business", "technical", "operator", "approver", "engineer")
+#: The roles of those who work on a project; readers and previewers only ask it.
+ANYONE: tuple[Role, ...] = ("business", "technical", "operator", "approver", "engineer")
 RULES: Mapping[Verb, Rule] = {
     "accept": Rule(("approver", "business", "technical"), 2),
     "promote": Rule(("approver",), 2),
@@ -49,9 +50,9 @@ RULES: Mapping[Verb, Rule] = {
     "review": Rule(("operator",)),
     "excuse": Rule(("operator", "technical", "approver")),
     "slot": Rule(("engineer", "operator", "technical")),
-    "suspend": Rule(_ANYONE),
-    "revoke": Rule(_ANYONE),
-    "head": Rule((*_ANYONE, "previewer", "reader")),
+    "suspend": Rule(ANYONE),
+    "revoke": Rule(ANYONE),
+    "head": Rule((*ANYONE, "previewer", "reader")),
 }
 
 
@@ -68,15 +69,16 @@ class Holder:
 class Signatures:
     """Which signed rows count (number → the person who signed), and why the others do not. ``holders`` are the keys known at the end.
 
-    ``vouched`` are those that more than a row of the sealer's names: the keys of the first roster, and of a later one once somebody whose key was
-    vouched for has signed behind it. A roster at the chain's end may be anybody's who can write there.
+    ``vouched`` are those that more than a row of the recorder's names: the keys of the first roster, and those of a later one once somebody whose key
+    was vouched for, and stands in it, has signed behind it. A roster at the chain's end may be anybody's who can write there. Taking a
+    key away holds at once, and for good until somebody vouches for it anew.
     """
 
     valid: Mapping[int, str] = field(default_factory=dict[int, str])
     refused: Mapping[int, Reason] = field(default_factory=dict[int, Reason])
     holders: Mapping[str, Holder] = field(default_factory=dict[str, Holder])
     people: str = ""
-    vouched: frozenset[str] = frozenset()
+    vouched: Mapping[str, Holder] = field(default_factory=dict[str, Holder])
 
     def __call__(self, row: ChainRow) -> bool:
         return row.seq in self.valid
@@ -166,8 +168,7 @@ def verified(rows: Iterable[ChainRow], places: Places) -> Signatures:
     holders: dict[str, Holder] = {}
     owner: dict[str, str] = {}
     used: set[str] = set()
-    vouched: set[str] = set()
-    listed: set[str] = set()
+    vouched: dict[str, Holder] | None = None
     valid: dict[int, str] = {}
     refused: dict[int, Reason] = {}
     known = ""
@@ -177,8 +178,10 @@ def verified(rows: Iterable[ChainRow], places: Places) -> Signatures:
             known, holders = _roster(row)
             for key, holder in holders.items():
                 owner.setdefault(key, holder.person)
-            listed |= holders.keys()
-            vouched = vouched or set(listed)
+            if vouched is not None:
+                vouched = {key: holder for key, holder in vouched.items() if key in holders}
+            elif holders:
+                vouched = dict(holders)
         elif entry.kind in ("decision", "amendment") and entry.signature is not None:
             bound = terms_of(entry, "decision.bound")
             key = signed_by(signing_bytes(entry), entry.signature)
@@ -188,8 +191,8 @@ def verified(rows: Iterable[ChainRow], places: Places) -> Signatures:
             elif bound is not None:
                 valid[row.seq] = str(entry.actor)
                 used.add(str(bound["nonce"]))
-                vouched |= listed if key in vouched else set()
-    return Signatures(valid, refused, holders, known, frozenset(vouched))
+                vouched = dict(holders) if vouched is not None and key in vouched else vouched
+    return Signatures(valid, refused, holders, known, vouched or {})
 
 
 def refusal(entry: Entry, head: Head, rows: Iterable[ChainRow], places: Places) -> Reason | None:

@@ -21,7 +21,7 @@ from pipelines.evidence.reasons import reason
 from pipelines.evidence.seals import MaintenanceWindow
 from pipelines.evidence.standing import history_in, state_of
 from pipelines.evidence.timetable import record
-from pipelines.evidence.windows import declares_window, unrecorded, window_entry, windows_of
+from pipelines.evidence.windows import approvers_of, declares_window, unrecorded, window_entry, windows_of
 from pipelines.people import read_people
 from pipelines.project import Project
 
@@ -90,7 +90,7 @@ def windows_known(project: Project, calendar: Calendar) -> tuple[MaintenanceWind
         return ()
     seals = ledger.now().columns(("seq", "finished_at"), _seals_behind(declared[0].seq, environment_of(project)))
     sealed = [(seq, at) for seq, at in zip(seals["seq"].to_pylist(), seals["finished_at"].to_pylist(), strict=True) if at is not None]
-    return windows_of(declared, calendar, book.signatures, book.places, sealed)
+    return windows_of(declared, calendar, book.signatures, book.places, sealed, approvers_of(book.signatures))
 
 
 def _seals_behind(seq: int, environment: Environment) -> pc.Expression:

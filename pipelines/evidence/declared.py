@@ -81,9 +81,15 @@ def access_fact(index: str, share: float, release: str, now: datetime) -> Fact:
 
 
 def changed(facts: Iterable[Fact], known: Iterable[Fact]) -> list[Fact]:
-    """Those facts whose value or verdict differs from what the ledger already knows: the ledger is not a heartbeat."""
-    before = {fact.name: (fact.value, fact.limit, fact.passed, fact.evidence) for fact in known}
-    return [fact for fact in facts if before.get(fact.name) != (fact.value, fact.limit, fact.passed, fact.evidence)]
+    """Those facts whose value or verdict differs from what the ledger already knows: the ledger is not a heartbeat. What is known from a later
+    instant than now was measured by a clock that was ahead, and is measured again."""
+    before = {fact.name: fact for fact in known}
+
+    def same(fact: Fact, then: Fact) -> bool:
+        told = (then.value, then.limit, then.passed, then.evidence) == (fact.value, fact.limit, fact.passed, fact.evidence)
+        return told and then.measured_at <= fact.measured_at
+
+    return [fact for fact in facts if fact.name not in before or not same(fact, before[fact.name])]
 
 
 def named_owners(project: Project, owners: Iterable[str]) -> frozenset[str]:

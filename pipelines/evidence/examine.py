@@ -38,6 +38,11 @@ class Attempt:
     run_id: str
     run: Run | None
     claims: tuple[Claim, ...]
+    tick: Tick
+
+    def concerns(self, stream: str) -> bool:
+        """True unless this run is known to have left ``stream`` alone."""
+        return bool(self.claims) or self.run is None or self.run.concerns(stream)
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,12 @@ class Joined:
                 run_ids = (root, *(run.run_id for run in retries if run.run_id != root))
                 chains.append(
                     tuple(
-                        Attempt(run_id, self._runs.get(run_id), tuple(e.claim for e in examined if e.counts and e.claim.run_id == run_id))
+                        Attempt(
+                            run_id,
+                            self._runs.get(run_id),
+                            tuple(e.claim for e in examined if e.counts and e.claim.run_id == run_id),
+                            tick,
+                        )
                         for run_id in run_ids
                     )
                 )

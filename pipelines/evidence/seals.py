@@ -16,6 +16,8 @@ from pipelines.evidence.reasons import Reason, reason
 from pipelines.evidence.witness import CheckFact, Run, Tick
 
 Verdict = Literal["green", "red", "missing", "excused"]
+#: A run takes two hours at the most (``defs.tags.MAX_RUNTIME``): what a sensor launches so shortly before the close may end beyond it.
+_NEAR = timedelta(hours=2)
 #: What one try came to: its claim (None: it left none), and what is wrong with it.
 Outcome = tuple["Claim | None", "list[Reason]"]
 
@@ -126,26 +128,26 @@ def judge_day(
     missed: list[Reason] = []
     good: list[Claim] = []
     for slot in due:
-        chains = joined.attempts(slot, examined)
+        # A change sensor launches the pulls of those streams alone that changed.
+        chains = [chain for chain in joined.attempts(slot, examined) if any(attempt.concerns(stream) for attempt in chain)]
         if not any(attempt.claims or _went_badly(attempt, stream) for chain in chains for attempt in chain):
             missed.append(reason("seal.slot_missed", slot=instant_text(slot)))
             missed += [reason("seal.run_unknown", run_id=a.run_id) for chain in chains for a in chain if a.run is None]
             missed += [why for e in examined if e.slot in (slot, None) for why in e.reasons]
             continue
-        found: list[Outcome] = []
-        extra: list[Reason] = []
+        found: list[tuple[Outcome, bool]] = []
         for chain in chains:
             outcomes = _outcomes(chain, stream, slot, day, checks, policy)
-            found.append(outcomes[-1])
+            tick = chain[0].tick
+            found.append((outcomes[-1], tick.kind == "sensor" and tick.at >= day.closes_at - _NEAR))
             if outcomes[-1][0] is not None and not outcomes[-1][1] and any(why for _, why in outcomes[:-1]):
                 notes.append(reason("seal.healed", slot=instant_text(slot), attempts=len(outcomes)))
-        served = [claim for claim, wrong in found if claim is not None and not wrong]
+        served = [claim for (claim, wrong), _ in found if claim is not None and not wrong]
         good += served
-        for claim, wrong in found:
+        for (_, wrong), near_closing in found:
             # A change sensor may launch a pull that ends after midnight: what the slot owed was there before.
-            beyond = bool(served) and claim is not None and bool(wrong) and all(why.code == "seal.late" for why in wrong)
-            (extra if beyond else faults).extend(wrong)
-        notes += extra
+            beyond = bool(served) and near_closing and all(_may_be_late(why) for why in wrong)
+            (notes if beyond else faults).extend(wrong)
     good.sort(key=lambda claim: (claim.finished_at, claim.pull_id))
     faults += _gaps(good, last_good_at, policy)
     if len({claim.endpoint for claim in good}) > 1:
@@ -175,6 +177,12 @@ def _not_excused(window: MaintenanceWindow) -> Reason:
     if window.declared_at <= window.starts_at:
         return reason("seal.window_by_one", starts_at=starts_at, declared_by=window.declared_by)
     return reason("seal.window_declared_late", starts_at=starts_at, declared_at=instant_text(window.declared_at))
+
+
+def _may_be_late(why: Reason) -> bool:
+    """What a pull that goes on beyond the day's close may show at the seal, and no more: it ended late, or did not end yet."""
+    silent = why.code == "seal.run_without_claim" and why.params["status"] not in ("failed", "stopped")
+    return silent or why.code in ("seal.late", "seal.run_unfinished")
 
 
 def _went_badly(attempt: Attempt, stream: str) -> bool:

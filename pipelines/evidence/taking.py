@@ -17,7 +17,7 @@ from pipelines.evidence.in_vain import refuse_in_vain, takes_away_green
 from pipelines.evidence.places import Places
 from pipelines.evidence.plan import book_of, environment_of, ledger_of
 from pipelines.evidence.reasons import Reason
-from pipelines.evidence.windows import begins_before_seal, seconds
+from pipelines.evidence.windows import approvers_of, begins_before_seal, seconds
 from pipelines.people import read_people
 from pipelines.project import Project
 
@@ -77,7 +77,7 @@ def take(project: Project, asked: Asked, signer: Signer, now: datetime, clock: C
     alone = persons_needed(entry) == 1 or takes_away_green(book, asked)
     if asked.verb == "excuse":
         row = ChainRow(signed, head.seq, "", head.hash)
-        first = next(iter(seconds(row, book.rows, book.signatures)), None)
+        first = next(iter(seconds(row, book.rows, book.signatures, approvers_of(book.signatures))), None)
         alone = not begins_before_seal(row, now, project.file.timezone, project.file.schedule.seal_hour)
     return Taken(head.seq, person.id, first, not alone and first is None)
 

@@ -1,12 +1,12 @@
 """Maintenance windows of sources: on record before they begin, in project.yaml or by a person's signed decision. Excused, shown, never green.
 
 That a window was on record in time says its own row, whose clock may have been set back. So it must be proven: a seal was made behind that row
-before the window began, or a second person signed for the same window.
+before the window began, or two approvers signed for the same window, who may leave a red day out as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from pipelines.due import Maintenance
 from pipelines.evidence.calendar import Calendar, bounds
 from pipelines.evidence.chain import ChainRow, Entry, instant_text
 from pipelines.evidence.claims import ClockKind, Environment
-from pipelines.evidence.decisions import RECORDER, terms_of
+from pipelines.evidence.decisions import RECORDER, Signatures, terms_of
 from pipelines.evidence.history import Signed
 from pipelines.evidence.places import Places
 from pipelines.evidence.reasons import reason
@@ -62,10 +62,16 @@ def declares_window(row: ChainRow) -> bool:
 
 
 def windows_of(
-    rows: Iterable[ChainRow], calendar: Calendar, signed: Signed, places: Places, sealed: Sequence[tuple[int, datetime]] = ()
+    rows: Iterable[ChainRow],
+    calendar: Calendar,
+    signed: Signed,
+    places: Places,
+    sealed: Sequence[tuple[int, datetime]] = (),
+    approvers: Collection[str] = (),
 ) -> tuple[MaintenanceWindow, ...]:
     """The windows the chain knows, one for each stream they cover. A row stands where it stands: behind the seal of a day it was not written
-    before that day had closed, whatever time it names. ``sealed`` are seal rows' numbers and the instants at which they were made."""
+    before that day had closed, whatever time it names. ``sealed`` are seal rows' numbers and the instants at which they were made;
+    ``approvers`` those of whom two prove a window by their word."""
     listed = [row for row in rows if declares_window(row)]
     found: list[MaintenanceWindow] = []
     for row in listed:
@@ -79,7 +85,7 @@ def windows_of(
         why = terms_of(entry, "decision.why") or {}
         begins = datetime.fromisoformat(starts)
         declared_at = max(entry.finished_at, *_not_before(places.sealed_before(row.seq), calendar))
-        proven = any(seq > row.seq and at <= begins for seq, at in sealed) or bool(seconds(row, listed, signed))
+        proven = any(seq > row.seq and at <= begins for seq, at in sealed) or bool(seconds(row, listed, signed, approvers))
         for stream in _covered(entry.subject, [plan.stream for plan in calendar.streams]):
             told = str(why.get("why", ""))
             found.append(
@@ -88,14 +94,22 @@ def windows_of(
     return tuple(found)
 
 
-def seconds(own: ChainRow, rows: Iterable[ChainRow], signed: Signed) -> tuple[str, ...]:
-    """Who else signed, before it began, for the very window that a person's row is about."""
+def approvers_of(signatures: Signatures) -> frozenset[str]:
+    """The approvers whom the chain knows at its end."""
+    return frozenset(holder.person for holder in signatures.holders.values() if "approver" in holder.roles)
+
+
+def seconds(own: ChainRow, rows: Iterable[ChainRow], signed: Signed, approvers: Collection[str]) -> tuple[str, ...]:
+    """The other approvers who signed, before it began, for the very window that an approver's row is about."""
+    if own.entry.actor not in approvers:
+        return ()
     return tuple(
         str(row.entry.actor)
         for row in rows
         if row.entry.verdict == own.entry.verdict == "excuse"
         and (row.entry.subject, *_span(row)) == (own.entry.subject, *_span(own))
         and row.entry.actor != own.entry.actor
+        and row.entry.actor in approvers
         and signed(row)
         and row.entry.finished_at is not None
         and instant_text(row.entry.finished_at) <= _span(row)[0]

@@ -408,9 +408,10 @@ def test_a_window_that_a_seal_proves_needs_one_person_and_one_of_this_very_hour_
     seal_days(project, 1, ending=0)  # made tomorrow, before the window begins
     assert known() == [(OPERATOR, True)]
     assert excuse(OPERATOR, timedelta(minutes=10))["waits"] is True
+    assert excuse(BUSINESS, timedelta(minutes=10))["waits"] is True, "of two, both must be approvers"
     second = excuse(TECHNICAL, timedelta(minutes=10))
-    assert (second["first"], second["waits"]) == (OPERATOR, False)
-    assert known() == [(OPERATOR, True), (OPERATOR, True), (TECHNICAL, True)]
+    assert (second["first"], second["waits"]) == (BUSINESS, False)
+    assert known() == [(OPERATOR, True), (OPERATOR, False), (BUSINESS, True), (TECHNICAL, True)]
 
 
 def test_two_persons_leave_a_red_day_out_and_the_count_goes_on(project: Project):

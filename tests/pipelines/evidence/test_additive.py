@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from expectations.contract import Bands, Expectation
 from pipelines.evidence.additive import both, is_additive
 from pipelines.evidence.chain import GENESIS, Entry
 from pipelines.evidence.decisions import decision_entry
@@ -31,6 +32,15 @@ def test_a_field_more_is_additive():
 
 def test_a_field_less_is_not_whatever_the_row_says():
     assert not is_additive(accepts(acceptance_terms(PROMISE, NARROWER, "additive")))
+
+
+def test_a_contract_that_has_its_days_judged_by_less_is_not_additive_though_its_readers_lose_nothing():
+    rule = Expectation.model_validate({"expect": "expect_column_values_to_not_be_null", "column": "note", "severity": "warning"})
+    judged = PROMISE.model_copy(update={"expectations": (rule,)})
+    assert not is_additive(accepts(acceptance_terms(judged, PROMISE, "additive")))
+    assert is_additive(accepts(acceptance_terms(PROMISE, judged, "additive")))
+    unbound = PROMISE.model_copy(update={"bands": Bands.model_validate({"live": "off"})})
+    assert not is_additive(accepts(acceptance_terms(PROMISE, unbound, "additive")))
 
 
 def test_nor_is_what_two_persons_were_asked_for():

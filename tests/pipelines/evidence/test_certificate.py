@@ -96,7 +96,7 @@ def test_a_certificate_holds_by_itself(rows: list[ChainRow], mori: Signer, tmp_p
     assert found.history is not None and found.history.week_one == "suzuki"
 
 
-def test_what_nobody_answers_for_makes_no_index_eligible_without_a_head_signed_behind_the_last_seal(
+def test_what_nobody_answers_for_makes_no_index_eligible_without_a_head_signed_behind_all_that_counts(
     rows: list[ChainRow], mori: Signer, tmp_path: Path
 ):
     path, head = certificate(tmp_path / "c.gz", rows, None), tmp_path / "head.json"
@@ -104,7 +104,7 @@ def test_what_nobody_answers_for_makes_no_index_eligible_without_a_head_signed_b
     make_key(tmp_path / "auditor", "auditor")
     auditor = signer(tmp_path, "auditor", NAMESPACE)
     seals = [row for row in rows if row.entry.kind == "seal"]
-    for row, wrong in ((seals[-2], ["certified.unsigned"]), (seals[-1], []), (rows[-1], [])):
+    for row, wrong in ((seals[-1], ["certified.unsigned"]), (rows[-2], ["certified.unsigned"]), (rows[-1], [])):
         sign_head(head, "sakura-seiki", Head(row.seq, row.hash), auditor)
         assert codes(path, head) == wrong
 
@@ -122,14 +122,52 @@ def test_green_days_written_by_whoever_holds_the_storage_are_nobodys(told: Chain
 
 
 def test_whoever_is_listed_later_answers_once_somebody_known_has_signed(told: Chain, rows: list[ChainRow], tmp_path: Path):
-    grown = Chain.__new__(Chain)
-    grown.folder, grown.rows, grown.public = told.folder, list(rows), told.public
-    grown.people(stranger=("technical",))
+    later = grown(told, rows)
+    later.people(stranger=("technical",))
     late = signer(told.folder, "stranger")
-    assert codes(certificate(tmp_path / "c.gz", grown.rows, late)) == ["certified.strange_key"]
-    grown.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
-    found = examine(certificate(tmp_path / "c.gz", grown.rows, late))
+    assert codes(certificate(tmp_path / "c.gz", later.rows, late)) == ["certified.strange_key"]
+    later.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
+    found = examine(certificate(tmp_path / "c.gz", later.rows, late))
     assert (found.faults, found.signer) == ((), "stranger")
+
+
+def grown(told: Chain, rows: list[ChainRow]) -> Chain:
+    """The chain once more, to be written on."""
+    made = Chain.__new__(Chain)
+    made.folder, made.rows, made.public = told.folder, list(rows), told.public
+    return made
+
+
+def test_a_key_that_was_taken_away_answers_for_nothing_though_somebody_lists_it_again(
+    told: Chain, rows: list[ChainRow], mori: Signer, tmp_path: Path
+):
+    gone = grown(told, rows)
+    gone.people(mori=())
+    assert codes(certificate(tmp_path / "c.gz", gone.rows, mori)) == ["certified.strange_key"]
+    gone.people()
+    assert codes(certificate(tmp_path / "c.gz", gone.rows, mori)) == ["certified.strange_key"]
+    gone.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
+    assert examine(certificate(tmp_path / "c.gz", gone.rows, mori)).signer == "mori", "a colleague has signed behind it"
+
+
+def test_a_key_that_stood_there_once_in_secret_is_vouched_for_by_nobody_later(told: Chain, rows: list[ChainRow], tmp_path: Path):
+    planted = grown(told, rows)
+    planted.people(stranger=("technical",))
+    planted.people()
+    planted.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
+    planted.people(stranger=("technical",))
+    assert codes(certificate(tmp_path / "c.gz", planted.rows, signer(told.folder, "stranger"))) == ["certified.strange_key"]
+
+
+def test_nobody_answers_under_anothers_name_or_as_a_reader(told: Chain, rows: list[ChainRow], mori: Signer, tmp_path: Path):
+    renamed = grown(told, rows)
+    under = People(people=(Person(id="suzuki", roles=("approver",), keys=(Key(key=told.public["mori"]),)),))
+    renamed.add(people_entry(under, "production", "wall", at(TODAY)))
+    assert examine(certificate(tmp_path / "c.gz", renamed.rows, mori)).signer == "mori"
+    reader = grown(told, rows)
+    reader.people(mori=("reader",))
+    reader.decide("week-one", "suzuki", reason("decision.week_one", contracts="sha256:all"))
+    assert codes(certificate(tmp_path / "c.gz", reader.rows, mori)) == ["certified.strange_key"]
 
 
 @pytest.mark.parametrize("part", [{"project": "another-house"}, {"made_at": at(DATE)}, {"today": TODAY - timedelta(days=1)}], ids=str)
@@ -250,3 +288,4 @@ def test_a_policy_comes_back_out_of_its_terms_and_one_of_another_version_does_no
     assert policy_of(POLICY.terms()) == POLICY
     assert policy_of({**POLICY.terms(), "luck": 1}) is None
     assert policy_of({"green_days": 14}) is None
+    assert policy_of({**POLICY.terms(), "timezone": "Asia.Tokyo"}) is None

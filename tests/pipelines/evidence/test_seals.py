@@ -207,6 +207,37 @@ def test_a_change_sensors_pull_that_ends_after_midnight_takes_nothing_from_a_day
     assert world.judge().verdict == "red", "late, and something else is wrong"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"streams": ("kintone/faq",)}, {"streams": ("kintone/faq",), "status": "started", "finished_at": None}],
+    ids=["ended", "under way"],
+)
+def test_a_sensors_run_that_pulls_other_streams_only_leaves_this_ones_day_alone(changed: dict):
+    world = lived()
+    world.runs.append(replace(run_of(claim(run_id="run-2")), **changed))
+    world.ticks.append(Tick("sensor", "kintone_changes", SLOT + 5 * MINUTE, "success", ("run-2",), (STREAM, "kintone/faq")))
+    assert world.judge().verdict == "green"
+    world.runs[-1] = replace(world.runs[-1], streams=None)
+    assert world.judge().verdict == "red", "nobody knows what it was to pull"
+
+
+@pytest.mark.parametrize(
+    ("before_close", "changed", "verdict"),
+    [
+        (1, {"status": "started", "finished_at": None}, "green"),
+        (1, {"status": "queued", "finished_at": None, "started_at": None}, "green"),
+        (1, {"status": "succeeded"}, "green"),
+        (1, {"status": "failed"}, "red"),
+        (121, {"status": "started", "finished_at": None}, "red"),
+    ],
+)
+def test_what_a_sensor_launched_shortly_before_the_close_may_go_on_beyond_it(before_close: int, changed: dict, verdict: str):
+    world = lived()
+    world.runs.append(replace(run_of(claim(run_id="run-2")), **changed))
+    world.ticks.append(Tick("sensor", "kintone_changes", DAY.closes_at - before_close * MINUTE, "success", ("run-2",), (STREAM,)))
+    assert world.judge().verdict == verdict
+
+
 def test_a_second_claim_of_the_same_run_heals_nothing_that_the_first_one_found():
     for changed in ({"drift_waiting": 2}, {"balance": Balance(None, 97, 2, 1, False)}):
         world = lived(**changed)

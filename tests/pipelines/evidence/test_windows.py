@@ -26,7 +26,8 @@ def windows(*entries: Entry, signed: bool = True, sealed_at: datetime | None = S
     """The windows of a chain behind which a seal was made at ``sealed_at``."""
     rows = link(entries, GENESIS)
     seals = [] if sealed_at is None else [(len(rows) + 1, sealed_at)]
-    return windows_of(rows, calendar(streams=(STREAM, "erp/items")), lambda row: signed, places_of(rows), seals)
+    plans = calendar(streams=(STREAM, "erp/items"))
+    return windows_of(rows, plans, lambda row: signed, places_of(rows), seals, approvers=("sato", "mori"))
 
 
 def declared(now: datetime, subject: str = "kintone") -> Entry:
@@ -67,13 +68,15 @@ def test_a_window_that_stands_behind_its_days_seal_is_late_whatever_time_it_name
 
 @pytest.mark.parametrize("sealed_at", [None, STARTS + timedelta(seconds=1)], ids=["no seal", "a seal made after it began"])
 def test_a_window_of_the_open_day_needs_a_second_person_for_a_clock_can_be_set_back(sealed_at: datetime | None):
-    alone = excuse(STARTS - HOUR)
+    alone = excuse(STARTS - HOUR, "sato")
     assert [each.proven for each in windows(alone, sealed_at=sealed_at)] == [False]
     assert [each.proven for each in windows(declared(STARTS - HOUR), sealed_at=sealed_at)] == [False]
     assert [each.proven for each in windows(alone, alone, sealed_at=sealed_at)] == [False, False], "the same person twice"
     second_too_late, _ = windows(alone, excuse(STARTS + HOUR, "mori"), sealed_at=sealed_at)
     assert not second_too_late.proven
     assert [each.proven for each in windows(alone, excuse(STARTS - HOUR, "mori"), sealed_at=sealed_at)] == [True, True]
+    by_one_approver = windows(alone, excuse(STARTS - HOUR, "ikeda"), sealed_at=sealed_at)
+    assert [each.proven for each in by_one_approver] == [False, False], "an operator alone excludes no day, nor beside an approver"
 
 
 def test_a_signed_window_counts_and_an_unsigned_one_does_not():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from connectors.errors import AnswerIsNo, FixConfiguration
 from pipelines.evidence.book import Book, book_from
@@ -121,7 +121,10 @@ def examine(path: Path, anchors: Iterable[Path] = ()) -> Examined:
     first, *lines = _unpacked(path).splitlines() or [b""]
     try:
         title = Title.model_validate_json(first)
-    except ValidationError as error:
+        if canonical(title.model_dump(mode="json", by_alias=True)) != first:
+            # Another way to write the same would leave bytes that nothing holds.
+            raise ValueError("not canonical")
+    except ValueError as error:
         raise AnswerIsNo("certified.no_certificate", path=str(path)) from error
     chain = verify_lines(lines)
     rows: list[ChainRow] = []

@@ -61,12 +61,15 @@ def signed_by(message: bytes, armoured: str, namespace: str = NAMESPACE) -> str 
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    lines = armoured.strip().splitlines()
+    lines = armoured.strip("\r\n ").replace("\r\n", "\n").split("\n")
     if len(lines) < 3 or (lines[0], lines[-1]) != (_BEGIN, _END):
         return None
     try:
-        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+        blob = base64.b64decode(text := "".join(lines[1:-1]), validate=True)
     except ValueError:
+        return None
+    if base64.b64encode(blob).decode() != text:
+        # The last letter may hold bits that are nobody's.
         return None
     outer = _strings(blob[len(_HEAD) :], 5) if blob.startswith(_HEAD) else None
     if outer is None or outer[1] != namespace.encode() or outer[2] or outer[3] not in _HASHES:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from pipelines.defs import witness
 
@@ -62,3 +63,37 @@ def test_a_flood_of_posts_hides_no_run() -> None:
 def test_no_more_is_read_of_a_check_than_the_limit() -> None:
     seen, cost = read([row(10_000 - back, SINCE) for back in range(LIMIT + 50)])
     assert len(seen) == cost == LIMIT
+
+
+def events(*told: tuple[str, dict[str, Any]]) -> Any:
+    """An instance whose runs' logs hold these engine events."""
+    logs = [
+        SimpleNamespace(dagster_event=SimpleNamespace(message=message, engine_event_data=SimpleNamespace(metadata=metadata)))
+        for message, metadata in told
+    ]
+    return SimpleNamespace(all_logs=lambda run_id, of_type: logs if of_type == dg.DagsterEventType.ENGINE_EVENT else [])
+
+
+def test_a_retry_is_the_daemons_where_it_said_so_in_the_failed_runs_log() -> None:
+    """The tag alone it also gives a person's own try that carries a retry's number."""
+    run = dg.DagsterRun(job_name="pull_erp", tags={"dagster/auto_retry_run_id": "mine"})
+    said = ("Retrying the run", {"new run": dg.MetadataValue.dagster_run("the-daemons")})
+    assert witness._retried_as(events(("Starting", {}), said), run) == "the-daemons"  # pyright: ignore[reportPrivateUsage]
+    assert witness._retried_as(events(("Starting", {})), run) is None  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(("tag", "number"), [("1", 1), ("12", 12), ("", None), ("x", None), ("-1", None), ("１", None), ("9" * 5000, None)])
+def test_a_tag_that_is_no_number_is_none(tag: str, number: int | None) -> None:
+    assert witness._number(tag) == number  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_run_pulls_the_streams_of_its_selection_and_a_retry_those_of_its_steps() -> None:
+    project: Any = SimpleNamespace(contracts={"erp/items": None, "erp/suppliers": None})
+
+    def streams(**told: Any) -> tuple[str, ...] | None:
+        return witness._streams(project, dg.DagsterRun(job_name="pull_erp", **told))  # pyright: ignore[reportPrivateUsage]
+
+    assert streams() is None, "its whole job"
+    assert streams(asset_selection=frozenset({dg.AssetKey(["erp", "items"])})) == ("erp/items",)
+    assert streams(step_keys_to_execute=["erp__suppliers"]) == ("erp/suppliers",)
+    assert streams(step_keys_to_execute=["erp__suppliers"], asset_selection=frozenset({dg.AssetKey(["erp", "items"])})) == ()

@@ -59,8 +59,8 @@ def endless_pdf() -> bytes:
 
 
 def bombed_pdf() -> bytes:
-    """A page whose content unpacks to tens of megabytes of drawing."""
-    content = zlib.compress(zlib.compress(b"0 0 m 9 9 l S\n" * 3_000_000, 1), 9)
+    """A page whose content unpacks to hundreds of megabytes of drawing."""
+    content = zlib.compress(zlib.compress(b"0 0 m 9 9 l S\n" * 20_000_000, 1), 9)
     head = (
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
         b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>endobj\n4 0 obj<</Filter[/FlateDecode/FlateDecode]/Length "

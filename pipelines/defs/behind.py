@@ -1,4 +1,4 @@
-"""Waiting for pulls that are under way: after a pause the daemon launches what was missed all at once, and an index is built of what they bring."""
+"""Runs that are under way, and waiting for them: after a pause the daemon launches all it missed at once, and an index is built of what pulls bring."""
 
 from __future__ import annotations
 

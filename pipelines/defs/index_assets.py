@@ -19,6 +19,7 @@ from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
 from pipelines.defs.partitions import daily
 from pipelines.defs.resources import ProjectResource
 from pipelines.defs.seal import declare
+from pipelines.defs.tags import WAITS
 from pipelines.evidence.declare import record_standing
 from pipelines.evidence.declared import access_fact, changed
 from pipelines.evidence.facts import fact_entry, latest_facts
@@ -86,8 +87,8 @@ def _three(project: Project, name: str) -> list[dg.AssetsDefinition]:
         def report(step: str, done: int, total: int) -> None:
             project_files.report(Progress(f"index/{name}", step, done, total))
 
-        pulls = {system_job_name(stream.split("/")[0]) for stream in spec.streams}
-        wait_for(context.instance, pulls, context.log.info)
+        if WAITS in context.run.tags:
+            wait_for(context.instance, {system_job_name(stream.split("/")[0]) for stream in spec.streams}, context.log.info)
         warehouse = Warehouse(files.root)
         try:
             embedder = embedder_of(files, index=name)

@@ -4,6 +4,7 @@ memberships every quarter of an hour; subscriptions where there are any. When a 
 https://docs.dagster.io/guides/automate/schedules
 """
 
+from collections.abc import Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from pipelines.defs.jobs import (
     versions_job_name,
 )
 from pipelines.defs.keys import stream_key
-from pipelines.defs.tags import launch_tags
+from pipelines.defs.tags import WAITS, launch_tags
 from pipelines.evidence.calendar import due_slots
 from pipelines.evidence.plan import cadence_of, closed_of, default_cadence
 from pipelines.project import Project
@@ -43,7 +44,8 @@ def schedules(project: Project, found: dict[str, AssetJob]) -> list[dg.ScheduleD
     due = project.file.schedule
     made = [_slots(project, system, found[system_job_name(system)]) for system in by_system(project)]
     later = due.hour * 60 + due.minute + 90
-    made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60) for name in project.file.indexes]
+    behind = {WAITS: "pulls"}
+    made += [_daily(project, found[index_job_name(name)], later // 60 % 24, later % 60, tags=behind) for name in project.file.indexes]
     for system in roster_systems(project):
         made.append(_once_pulled(project, system, found[roster_job_name(system)], "often", _QUARTER))
         made.append(_once_pulled(project, system, found[versions_job_name(system)], "weekly", _SUNDAY))
@@ -147,7 +149,9 @@ def _archive(project: Project, job: AssetJob) -> dg.ScheduleDefinition:
     )
 
 
-def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True) -> dg.ScheduleDefinition:
+def _daily(
+    project: Project, job: AssetJob, hour: int, minute: int, *, partitioned: bool = True, tags: Mapping[str, str] | None = None
+) -> dg.ScheduleDefinition:
     zone = ZoneInfo(project.file.timezone)
 
     @dg.schedule(
@@ -161,7 +165,8 @@ def _daily(project: Project, job: AssetJob, hour: int, minute: int, *, partition
         day = context.scheduled_execution_time.astimezone(zone).date()
         if partitioned and not due_slots(default_cadence(project), day, project.file.timezone, closed_of(project)):
             return dg.SkipReason(f"{day} is not due in the project's calendar ({_said(project)})")
-        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None, tags=launch_tags("schedule", day.isoformat()))
+        told = {**launch_tags("schedule", day.isoformat()), **(tags or {})}
+        return dg.RunRequest(partition_key=day.isoformat() if partitioned else None, tags=told)
 
     return daily_slot
 

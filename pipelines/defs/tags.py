@@ -8,6 +8,9 @@ from __future__ import annotations
 from pipelines.pull.outcome import Trigger
 
 SYSTEM, INDEX, KIND, TRIGGER, DAY = "fortnight/system", "fortnight/index", "fortnight/kind", "fortnight/trigger", "fortnight/day"
+#: A run with this tag waits for pulls that are under way, and but one such run is launched at a time (``instance.yaml``): all that a schedule missed comes
+#: at once. What keeps an index fresh all day has it not: its streams are pulled every few minutes, and some pull is nearly always under way.
+WAITS = "fortnight/waits"
 #: Two hours end any run: a source that neither answers nor hangs up is otherwise waited for until somebody looks.
 MAX_RUNTIME = {"dagster/max_runtime": "7200"}
 

@@ -99,7 +99,8 @@ def test_a_year_nobody_froze_is_an_error_and_not_a_holiday(tmp_path: Path) -> No
 
 def test_the_index_waits_for_the_pulls_and_skips_with_them(tmp_path: Path) -> None:
     folder = write_project(tmp_path, FAQ, schedule=BUSINESS_DAYS, indexes={"support": {"streams": ["kintone/faq"]}})
-    assert tick(folder, "index_support_daily", datetime(2026, 11, 24, 6, 30, tzinfo=TOKYO)).run_requests[0].partition_key == "2026-11-24"
+    (asked,) = tick(folder, "index_support_daily", datetime(2026, 11, 24, 6, 30, tzinfo=TOKYO)).run_requests
+    assert (asked.partition_key, asked.tags["fortnight/waits"]) == ("2026-11-24", "pulls")
     assert tick(folder, "index_support_daily", datetime(2026, 11, 23, 6, 30, tzinfo=TOKYO)).run_requests == []
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from pipelines.clock import WallClock
+from pipelines.defs.behind import under_way
 from pipelines.defs.jobs import AssetJob, by_system, index_job_name, system_job_name
 from pipelines.defs.keys import stream_key
 from pipelines.defs.tags import launch_tags
@@ -20,13 +21,11 @@ from pipelines.project import Project, load
 #: is in the candidate well within a quarter of an hour: ``python -m benchmarks serving.freshness``.
 PULL_EVERY = timedelta(minutes=5)
 LOOK_EVERY = timedelta(minutes=1)
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+
+
+def fresh_name(index: str) -> str:
+    """The sensor of an index."""
+    return f"{index_job_name(index)}_fresh"
 
 
 def fresh_sensor(project: Project, name: str, found: dict[str, AssetJob]) -> dg.SensorDefinition:
@@ -43,7 +42,7 @@ def fresh_sensor(project: Project, name: str, found: dict[str, AssetJob]) -> dg.
 
     @dg.sensor(
         jobs=[*(found[job] for job in pulls), found[build]],
-        name=f"{build}_fresh",
+        name=fresh_name(name),
         minimum_interval_seconds=int(LOOK_EVERY.total_seconds()),
         default_status=dg.DefaultSensorStatus.STOPPED,
     )
@@ -55,7 +54,7 @@ def fresh_sensor(project: Project, name: str, found: dict[str, AssetJob]) -> dg.
         last = datetime.fromisoformat(cursor["pulled"]) if "pulled" in cursor else None
         if last is None or now - last >= PULL_EVERY:
             for job, own in pulls.items():
-                if not _under_way(context, job):
+                if not under_way(context.instance, {job}):
                     asked.append(
                         dg.RunRequest(
                             job_name=job,
@@ -66,7 +65,7 @@ def fresh_sensor(project: Project, name: str, found: dict[str, AssetJob]) -> dg.
                     )
             cursor["pulled"] = now.isoformat()
         behind = newer_than_candidate(live, name, streams)
-        if behind and behind != cursor.get("built") and not _under_way(context, build):
+        if behind and behind != cursor.get("built") and not under_way(context.instance, {build}):
             asked.append(dg.RunRequest(job_name=build, partition_key=day, tags=launch_tags("sensor", day)))
             cursor["built"] = behind
         if not asked:
@@ -87,7 +86,3 @@ def newer_than_candidate(project: Project, index: str, streams: Sequence[str]) -
     made = newest_candidate(project.root, index)
     built = {stream: one.published for stream, one in made.inputs.items()} if made is not None else {}
     return numbers if len(numbers) == len(streams) and numbers != built else {}
-
-
-def _under_way(context: dg.SensorEvaluationContext, job: str) -> bool:
-    return bool(context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY), limit=1))

@@ -15,6 +15,7 @@ from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 
 from pipelines.defs.assets import BACKFILL_TAGS, RETRY_TAG
+from pipelines.defs.fresh import fresh_name
 from pipelines.defs.jobs import by_system, system_job_name
 from pipelines.defs.keys import ELIGIBLE, LEDGER, index_keys, stream_key
 from pipelines.evidence.witness import CheckFact, CheckStatus, Run, Runless, RunStatus, Tick, Witnessed
@@ -139,10 +140,12 @@ def _failed_streams(project: Project, instance: dg.DagsterInstance, run: dg.Dags
 
 def _ticks(project: Project, instance: dg.DagsterInstance, since: datetime) -> Iterable[Tick]:
     streams_of = {system_job_name(system): tuple(streams) for system, streams in by_system(project).items()}
+    # What keeps an index fresh pulls far more often than anything is due: its ticks launch runs honestly, and fill no slot of any stream.
+    fresh = {fresh_name(index) for index in project.file.indexes}
     for state in instance.all_instigator_state():
         name = state.origin.instigator_name
         streams = next((found for job, found in streams_of.items() if name in (f"{job}_daily", f"{job.removeprefix('pull_')}_changes")), ())
-        if not streams:
+        if not streams and name not in fresh:
             continue
         kind: Literal["schedule", "sensor"] = "schedule" if name.endswith("_daily") else "sensor"
         # Dagster's ``after`` leaves out its own instant, and a slot may stand on the very second at which the day opens.

@@ -70,7 +70,7 @@ class Joined:
 
     def launch(self, run_id: str) -> Launch:
         """What launched ``run_id``. An automatic retry needs the daemon's marks on both sides: it carries a number, and the parent failed, was to be
-        retried, and names this very run as its retry. A person's re-execution may carry the number, but nobody's parent names it."""
+        retried, and says in its log that this very run was launched for it. A person's re-execution may carry the number and no more."""
         run = self._runs.get(run_id)
         if run is None:
             return Launch("none", None, reason("seal.run_unknown", run_id=run_id))
@@ -124,7 +124,9 @@ class Joined:
             why.append(reason("seal.not_in_tick", run_id=claim.run_id, trigger=claim.trigger) if pretended else launch.why_not)
         elif tick is not None:
             slot = self.slot_of(tick)
-            if self._stream not in tick.streams:
+            if not tick.streams:
+                why.append(reason("seal.for_freshness", tick=tick.label))
+            elif self._stream not in tick.streams:
                 why.append(reason("seal.tick_of_other_stream", run_id=claim.run_id, tick=tick.label))
             if slot is None:
                 why.append(reason("seal.off_calendar", tick=tick.label))

@@ -22,6 +22,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "seal.manual": ("run_id",),
     "seal.not_in_tick": ("run_id", "trigger"),
     "seal.tick_of_other_stream": ("run_id", "tick"),
+    "seal.for_freshness": ("tick",),
     "seal.off_calendar": ("tick",),
     "seal.slot_disagrees": ("claimed", "witnessed"),
     "seal.root_disagrees": ("claimed", "witnessed"),

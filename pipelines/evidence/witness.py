@@ -16,7 +16,7 @@ STREAM_CHECKS = ("drift", "schema", "access", "values", "bands", "balance")
 @dataclass(frozen=True)
 class Tick:
     """One tick of a schedule or sensor. ``at`` is the exact scheduled second (UTC); ``run_ids`` are the runs it launched; ``streams``
-    are those whose pulls it launches."""
+    are those whose slots it fills (none: it keeps an index fresh between them)."""
 
     kind: Literal["schedule", "sensor"]
     name: str
@@ -35,8 +35,8 @@ class Tick:
 class Run:
     """One run. A run that is nobody's retry is its own root. Instants are UTC.
 
-    ``retry_number``, ``will_retry`` and ``auto_retry_run_id`` are what the daemon's automatic retry writes: the number into the retry, the others
-    into the run it tries again, which anybody who launches a run cannot write into. ``backfill``: launched by a backfill or over a partition
+    ``retry_number`` and ``will_retry`` are tags of the daemon's automatic retry, on the retry and on the run it tries again; anybody who launches a
+    run may write such. ``auto_retry_run_id`` is the run that the daemon, in this one's log, says it launched to try it again. ``backfill``: launched by a backfill or over a partition
     range. ``streams``: those that it pulls (None: not known, so any); a retry from the point of failure leaves out what went well.
     ``failed_streams``: the streams whose own steps failed in it; None when that is not known, and then a failed run failed for all of them.
     """

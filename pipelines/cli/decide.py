@@ -73,7 +73,8 @@ def excuse(
     json_: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Declare a maintenance window of a source before it begins: its slots are excused, never green."""
+    """Declare a maintenance window of a source before it begins: its slots are excused, never green. One that begins before the next nightly seal needs
+    two approvers."""
     _window("excuse", "decision.window", subject, from_, until, sign_with, why, project, json_, lang)
 
 
@@ -303,7 +304,7 @@ def _say(verb: str, subject: str, taken: Taken, moved: Any, json_: bool, lang: s
         if taken.first is not None:
             line("decide.agreed", lang, first=taken.first, actor=taken.actor)
         if taken.waits:
-            line("decide.second_needed", lang)
+            line("decide.two_approvers" if verb == "excuse" else "decide.second_needed", lang)
         if moved is not None:
             params = dict(moved.why.params)
             if "eligibility" in params:

@@ -4,73 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from by_command import BUSINESS, OPERATOR, TECHNICAL, promote, run, sign
 from lived import INDEX, STREAM, key, lived, manifest, seal_days, write
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from connectors.errors import FixConfiguration
-from connectors.messages import Said
 from expectations.contract import FieldSpec
-from pipelines.cli.doctor import closed_days, evidence
 from pipelines.cli.main import app
 from pipelines.clock import WallClock
-from pipelines.evidence.chain import Entry
 from pipelines.evidence.declare import declare_all, record_standing, windows_known
-from pipelines.evidence.errors import LedgerBroken
-from pipelines.evidence.plan import book_of, calendar_of, ledger_of, memory_of, standing, today_of
+from pipelines.evidence.plan import book_of, calendar_of, ledger_of, standing, today_of
 from pipelines.evidence.quick import standing_quick
 from pipelines.evidence.reasons import reason
-from pipelines.evidence.signing import make_key, public_half
+from pipelines.evidence.signing import public_half
 from pipelines.evidence.signing import sign as sign_bytes
 from pipelines.evidence.taking import Asked, Signer, take
 from pipelines.index.promotion import promote_decided
-from pipelines.index.releases import Anchor, Production, point_production, production, record_candidate
+from pipelines.index.releases import production, record_candidate
 from pipelines.landing.promises import keep
 from pipelines.landing.warehouse import Warehouse
 from pipelines.project import Project, load
-
-BUSINESS, TECHNICAL, OPERATOR = "kenta.suzuki", "akari.mori", "riku.ikeda"
-
-
-def run(project: Project, *arguments: str, lang: str = "en") -> tuple[int, dict[str, Any]]:
-    """Exit code and JSON of a command."""
-    done = CliRunner().invoke(app, [*arguments, "--project", str(project.folder), "--lang", lang, "--json"])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, json.loads(done.stdout.splitlines()[-1])
-
-
-def sign(project: Project, person: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-    return run(project, *arguments, "--sign-with", key(project, person))
-
-
-def promote(project: Project, person: str, number: int = 1) -> tuple[int, dict[str, Any]]:
-    return sign(project, person, "index", "promote", INDEX, "--release", str(number))
-
-
-@pytest.fixture(scope="module")
-def promoted(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose release 1 two persons promoted."""
-    project = lived(tmp_path_factory.mktemp("promoted") / "project")
-    assert run(project, "gate", "status", INDEX)[1]["reasons"] == [
-        {"code": "gate.week_one_unsigned", "message": "The first week is not signed off."}
-    ]
-    assert promote(project, BUSINESS)[1]["code"] == "decide.not_eligible"
-    assert sign(project, BUSINESS, "gate", "sign-off", INDEX)[0] == 0
-    code, first = promote(project, BUSINESS)
-    assert (code, first["waits"], first["production"]) == (0, True, None)
-    assert production(project.root, INDEX) is None
-    assert promote(project, BUSINESS)[1]["code"] == "decide.same_person"
-    code, second = promote(project, TECHNICAL)
-    assert (code, second["waits"], second["first"], second["production"]) == (0, False, BUSINESS, 1)
-    return project
 
 
 def test_two_persons_move_the_pointer_once_and_it_names_them_and_the_ledgers_head(promoted: Project):
@@ -81,67 +41,6 @@ def test_two_persons_move_the_pointer_once_and_it_names_them_and_the_ledgers_hea
     assert (moved.record, moved.why.code) == (None, "promotion.done")
     code, proof = run(promoted, "gate", "verify")
     assert (code, proof["ok"], len(proof["anchors"])) == (0, True, 1), "the pointer's record anchors the ledger"
-
-
-def test_a_certificate_names_the_release_and_who_signed_and_needs_no_project(promoted: Project, tmp_path: Path):
-    path = tmp_path / "certificate.gz"
-    code, made = sign(promoted, OPERATOR, "gate", "certify", INDEX, "--out", str(path))
-    assert (code, made["eligibility"], made["signed"]) == (0, "eligible", True)
-    done = CliRunner().invoke(app, ["gate", "verify", str(path), "--json"])
-    found = json.loads(done.stdout)
-    assert (done.exit_code, found["ok"], found["release"], found["signed_by"]) == (0, True, 1, [BUSINESS, TECHNICAL])
-    assert found["answered_for_by"] == OPERATOR and found["key"].startswith("SHA256:")
-
-
-def test_a_certificate_that_nobody_answers_for_says_so_when_it_is_made_and_when_it_is_read(promoted: Project, tmp_path: Path):
-    path = tmp_path / "certificate.gz"
-    made = CliRunner().invoke(app, ["gate", "certify", INDEX, "--out", str(path), "--project", str(promoted.folder), "--lang", "en"])
-    assert made.exit_code == 0 and "Nobody signed it" in made.stdout
-    done = CliRunner().invoke(app, ["gate", "verify", str(path), "--json"])
-    assert (done.exit_code, [each["code"] for each in json.loads(done.stdout)["faults"]]) == (1, ["certified.unsigned"])
-    make_key(tmp_path / "stranger", "stranger")
-    code, told = run(promoted, "gate", "certify", INDEX, "--out", str(path), "--sign-with", str(tmp_path / "stranger"))
-    assert (code, told["code"]) == (1, "certified.no_answer")
-
-
-def test_a_head_signed_elsewhere_is_found_in_the_ledger_and_another_ledgers_is_not(promoted: Project, tmp_path: Path):
-    head = tmp_path / "head.json"
-    assert run(promoted, "gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out", str(head))[0] == 0
-    assert run(promoted, "gate", "verify", "--anchor", str(head))[0] == 0
-    file = tmp_path / "certificate.gz"
-    assert run(promoted, "gate", "certify", INDEX, "--out", str(file))[0] == 0
-    done = CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)])
-    assert done.exit_code == 0, done.output
-    told = json.loads(head.read_text(encoding="utf-8"))
-    head.write_text(json.dumps(told | {"seq": told["seq"] - 1}), encoding="utf-8")
-    assert run(promoted, "gate", "verify", "--anchor", str(head))[1]["code"] == "gate.head_unsigned"
-    assert CliRunner().invoke(app, ["gate", "verify", str(file), "--anchor", str(head)]).exit_code == 1
-
-
-def test_a_file_that_cannot_be_written_is_named_and_its_folders_are_made(promoted: Project, tmp_path: Path):
-    signing = ("gate", "sign-head", "--key", key(promoted, TECHNICAL), "--out")
-    for command in (("gate", "certify", INDEX, "--out"), signing):
-        code, told = run(promoted, *command, str(tmp_path))
-        assert (code, told["code"]) == (2, "cli.cannot_write")
-        assert str(tmp_path) in told["message"]
-        assert run(promoted, *command, str(tmp_path / command[1] / "deeper" / "file"))[0] == 0
-
-
-@pytest.mark.parametrize("lang", ["en", "ja"])
-def test_a_file_that_is_not_there_or_cannot_be_read_is_no_disproof(promoted: Project, tmp_path: Path, lang: str):
-    whole, cut, typo = tmp_path / "whole.gz", tmp_path / "cut.gz", tmp_path / "typo"
-    assert run(promoted, "gate", "certify", INDEX, "--out", str(whole))[0] == 0
-    cut.write_bytes(whole.read_bytes()[:-20])
-    for arguments, code, named in (
-        ((str(typo),), "proof.not_there", typo),
-        ((str(tmp_path),), "proof.unreadable", tmp_path),
-        ((str(cut),), "certified.cut_off", cut),
-        ((str(whole), "--anchor", str(typo)), "proof.not_there", typo),
-        (("--anchor", str(typo)), "proof.not_there", typo),
-    ):
-        exit_code, said = run(promoted, "gate", "verify", *arguments, lang=lang)
-        assert (exit_code, said["code"]) == (2, code)
-        assert str(named) in said["message"] and "Error" not in said["message"]
 
 
 def test_what_if_changes_nothing(promoted: Project):
@@ -209,12 +108,6 @@ def test_bad_input_is_a_sentence_and_writes_nothing(promoted: Project, arguments
     exit_code, said = run(promoted, *arguments) if unsigned else sign(promoted, OPERATOR, *arguments)
     assert (exit_code in (1, 2), said["code"]) == (True, code)
     assert ledger_of(promoted).head() == before
-
-
-@pytest.fixture
-def project(promoted: Project, tmp_path: Path) -> Project:
-    """A copy that a test may change."""
-    return load(Path(shutil.copytree(promoted.folder, tmp_path / "project")))
 
 
 def test_one_person_stops_an_index_without_a_key_and_two_resume_it(project: Project):
@@ -375,29 +268,11 @@ def test_nobody_calls_additive_what_takes_something_away(project: Project):
     assert ledger_of(project).read(kinds=("decision",))[-1].entry.verdict != "accept"
 
 
-def test_a_seal_that_this_machines_sealer_did_not_write_is_refused_by_name_until_a_person_hands_sealing_over(project: Project):
-    """Whoever holds the storage may append whatever hashes well."""
-    seal_days(project, 1, ending=0)
-    own, now = ledger_of(project).last_seal(), WallClock().now()
-    assert own is not None
-    memory_of(project).about_to_write(own.hash)
-    assert run(project, "gate", "verify")[0] == 0
-    ledger_of(project).append([replace(own.entry, subject="kintone/other", finished_at=now)])
-    for command in (("gate", "status", INDEX), ("gate", "certify", INDEX), ("gate", "seal")):
-        code, told = run(project, *command)
-        assert (code, told["code"]) == (1, "ledger.foreign_seal"), command
-    code, told = run(project, "gate", "verify")
-    assert (code, told["broken_at"]) == (1, own.seq + 1)
-    assert "not written by the sealer of this machine" in told["why"]
-    with pytest.raises(LedgerBroken):
-        standing_quick(project, INDEX, now)
-    memory_of(project).path.unlink()
-    assert run(project, "gate", "verify")[0] == run(project, "gate", "status", INDEX)[0] == 0
-
-
 def test_a_window_that_a_seal_proves_needs_one_person_and_one_of_this_very_hour_two(project: Project):
     now = WallClock().now()
-    known = lambda: [(each.declared_by, each.proven) for each in windows_known(project, calendar_of(project, now))]  # noqa: E731
+
+    def known() -> list[tuple[str, bool]]:
+        return [(each.declared_by, each.proven) for each in windows_known(project, calendar_of(project, now))]
 
     def excuse(person: str, starts: timedelta) -> dict[str, Any]:
         span = ((now + starts).isoformat(timespec="minutes"), (now + starts + timedelta(hours=1)).isoformat(timespec="minutes"))
@@ -446,133 +321,6 @@ def test_days_the_operator_does_not_sign_off_suspend_the_index(project: Project)
     state = standing(project, INDEX, later)
     assert (state.eligibility, state.reasons[0].code) == ("suspended", "gate.reviews_missed")
     assert today.isoformat() <= str(state.reasons[0].params["days"])
-
-
-def test_a_ledger_rewritten_on_disk_stops_the_gate_and_the_first_bad_row_is_named(project: Project):
-    """Also one that was verified before: what the gate reads is compared with what was verified."""
-    assert standing(project, INDEX, WallClock().now()).eligibility == "eligible"
-    location = ledger_of(project).location
-    rows = sorted(DeltaTable(location).to_pyarrow_table().to_pylist(), key=lambda row: row["seq"])
-    schema = DeltaTable(location).to_pyarrow_table().schema
-    bad = next(number for number, row in enumerate(rows) if row["kind"] == "fact")
-    rows[bad]["verdict"] = "fails"
-    import pyarrow as pa
-
-    DeltaTable(location).alter.set_table_properties({"delta.appendOnly": "false"})
-    write_deltalake(location, pa.Table.from_pylist(rows, schema=schema), mode="overwrite")
-    with pytest.raises(LedgerBroken, match=f"Row {bad + 1} "):
-        standing(project, INDEX, WallClock().now())
-    code, proof = run(project, "gate", "verify")
-    assert (code, proof["broken_at"]) == (1, bad + 1)
-
-
-def test_where_no_evidence_is_old_the_archive_names_no_first_day(project: Project):
-    done = CliRunner().invoke(app, ["gate", "archive", "--project", str(project.folder), "--lang", "en"])
-    assert (done.exit_code, done.stdout) == (0, "No details of evidence are older than ledger.keep_details; nothing was moved.\n")
-
-
-def test_the_details_of_old_evidence_are_moved_and_the_proof_needs_their_archive(project: Project):
-    today = today_of(project, WallClock().now())
-    old = Entry("evidence", "production", "wall", STREAM, today - timedelta(days=500), outcome="succeeded", verdict="counted")
-    young = replace(old, day=today - timedelta(days=300))
-    ledger_of(project).push([old, young])
-    code, told = run(project, "gate", "archive")
-    assert (code, told["rows"], told["kept_from"]) == (0, 1, (today - timedelta(days=401)).isoformat())
-    assert [row.entry for row in ledger_of(project).read(kinds=("evidence",))] == [old, young]
-    assert run(project, "gate", "verify")[1]["ok"]
-    shutil.rmtree(told["archive"])
-    code, proof = run(project, "gate", "verify")
-    assert (code, proof["ok"], proof["why"].split(":")[0]) == (1, False, "The row's details are not in the archive")
-    code, proof = run(project, "gate", "verify", "--without-archive")
-    assert (code, proof["ok"], proof["by_place"]) == (0, True, 1)
-
-
-def test_a_ledger_restored_from_an_older_copy_is_named_and_opens_nothing(project: Project, tmp_path: Path):
-    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
-    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
-    assert standing(project, INDEX, WallClock().now()).eligibility == "suspended"
-    shutil.rmtree(ledger_of(project).location)
-    shutil.copytree(backup, ledger_of(project).location)
-    code, said = run(project, "gate", "status", INDEX)
-    assert (code, said["code"]) == (1, "ledger.shorter"), "the stop would be forgotten"
-
-
-REFUSED = (
-    ("gate", "status", INDEX),
-    ("gate", "seal"),
-    ("gate", "explain", INDEX),
-    ("gate", "certify", INDEX, "--out", "unwritten.gz"),
-    ("suspend", INDEX, "--why", "odd answers", "--by", "riku"),
-    ("gate", "decide", "revoke", INDEX, "--why", "odd answers", "--by", "riku"),
-    ("gate", "sign-off", INDEX),
-    ("index", "promote", INDEX, "--release", "1"),
-)
-
-
-def refused(project: Project, arguments: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
-    signs = arguments[1] == "sign-off" or arguments[1] == "promote"
-    return sign(project, OPERATOR, *arguments) if signs else run(project, *arguments)
-
-
-@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
-def test_where_the_whole_ledger_is_gone_everything_that_reads_or_writes_refuses_and_none_is_begun(
-    project: Project, tmp_path: Path, arguments: tuple[str, ...]
-):
-    location = Path(ledger_of(project).location)
-    location.rename(tmp_path / "away")
-    code, said = refused(project, arguments)
-    assert (code, said.get("code")) == (1, "ledger.shorter"), said
-    assert not location.exists()
-
-
-@pytest.mark.parametrize("arguments", REFUSED, ids=lambda given: " ".join(given[:3]))
-def test_where_a_file_of_the_ledger_is_cut_off_it_is_named_and_nothing_is_written(
-    project: Project, tmp_path: Path, arguments: tuple[str, ...]
-):
-    location, bad = Path(ledger_of(project).location), cut_off(project)
-    before = sorted(path.name for path in location.rglob("*"))
-    code, said = refused(project, arguments)
-    assert (code, said.get("code")) == (1, "ledger.file_unreadable"), said
-    assert bad.name in said["message"] and "\x1b" not in said["message"]
-    assert sorted(path.name for path in location.rglob("*")) == before
-
-
-def cut_off(project: Project) -> Path:
-    """The newest data file of the ledger, cut off in the middle."""
-    bad = max(Path(ledger_of(project).location).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
-    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
-    return bad
-
-
-@pytest.mark.parametrize("lang", ["en", "ja"])
-def test_verify_and_doctor_name_the_file_that_is_cut_off(project: Project, lang: str):
-    assert evidence(project) == []
-    bad = cut_off(project)
-    done = CliRunner().invoke(app, ["gate", "verify", "--project", str(project.folder), "--lang", lang])
-    assert done.exit_code == 1 and bad.name in done.stdout and "None" not in done.stdout
-    code, proof = run(project, "gate", "verify", lang=lang)
-    assert (code, proof["ok"], proof["broken_at"]) == (1, False, None) and bad.name in proof["why"]
-    (found,) = evidence(project)
-    assert (found.ok, found.exit) == (False, 1) and bad.name in found.found
-    code, told = run(project, "doctor", lang=lang)
-    assert code != 0 and "ledger.file_unreadable" in [each["code"] for each in told["findings"]]
-
-
-def test_verify_holds_the_ledger_against_what_this_machine_verified_and_names_the_first_row_that_is_missing(
-    project: Project, tmp_path: Path
-):
-    backup = Path(shutil.copytree(ledger_of(project).location, tmp_path / "backup"))
-    last = ledger_of(project).head().seq
-    assert run(project, "suspend", INDEX, "--why", "odd answers", "--by", "riku")[0] == 0
-    assert run(project, "gate", "status", INDEX)[1]["eligibility"] == "suspended"
-    assert run(project, "gate", "verify")[1]["ok"]
-    shutil.rmtree(ledger_of(project).location)
-    shutil.copytree(backup, ledger_of(project).location)
-    code, proof = run(project, "gate", "verify")
-    assert (code, proof["ok"], proof["broken_at"]) == (1, False, last + 1)
-    assert f"row {last + 1}, up to which this machine has verified it" in proof["why"]
-    (found,) = evidence(project)
-    assert (found.exit, found.found.code if isinstance(found.found, Said) else "") == (1, "ledger.shorter")
 
 
 def test_a_change_after_promotion_is_a_finding_unless_it_falls_into_a_booked_slot(promoted: Project, tmp_path: Path):
@@ -639,79 +387,6 @@ def test_sealing_after_the_policy_was_edited_says_that_the_count_begins_again(pr
     assert says not in seal_with(13), "it is on record"
     told = json.loads(seal_with(12, "--json"))
     assert (told["sealed"], told["recounted"]) == ([], [INDEX])
-
-
-def test_the_frozen_calendar_is_written_and_its_years_stay(project: Project):
-    code, told = run(project, "gate", "calendar", "freeze", "--years", "2026-2029", "--company", "2026-12-29")
-    assert (code, told["years"], told["company"], told["ends"]) == (0, [2026, 2027, 2028, 2029], 1, None)
-    before = (project.folder / "calendar.yaml").read_bytes()
-    assert run(project, "gate", "calendar", "freeze", "--years", "2026")[0] == 0
-    assert (project.folder / "calendar.yaml").read_bytes() == before
-    for years in ("soon", "2026-2024", "1800"):
-        assert run(project, "gate", "calendar", "freeze", "--years", years)[1]["code"] == "calendar.bad_years"
-    assert run(project, "gate", "calendar", "freeze", "--years", "2027", "--company", "2026-13-45")[1]["code"] == "decide.bad_day"
-
-
-@pytest.mark.parametrize(
-    ("lang", "says"), [("en", "There is no table of closed days"), ("ja", "休業日の一覧（calendar.yaml）はありません")]
-)
-def test_where_there_is_no_table_of_closed_days_that_is_the_answer_in_one_line(tmp_path: Path, lang: str, says: str):
-    project = lived(tmp_path, days=1)
-    show = ["gate", "calendar", "show", "--project", str(tmp_path), "--lang", lang]
-    done = CliRunner().invoke(app, show)
-    assert (done.exit_code, len(done.stdout.splitlines()), done.stderr) == (1, 1, "") and done.stdout.startswith(says)
-    code, told = run(project, "gate", "calendar", "show", lang=lang)
-    assert (code, told["file"], told["years"], told["ends"]) == (1, None, [], done.stdout.strip())
-    assert run(project, "gate", "calendar", "freeze", "--years", "2026-2099")[0] == 0
-    assert CliRunner().invoke(app, show).exit_code == 0
-
-
-def test_days_that_the_project_file_lists_itself_are_shown(tmp_path: Path):
-    today = today_of(lived(tmp_path, days=1), WallClock().now())
-    told = YAML(typ="safe").load(tmp_path / "project.yaml")
-    closed = {"years": [today.year, today.year + 1], "days": [f"{today.year}-01-01"]}
-    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": closed}})
-    code, shown = run(load(tmp_path), "gate", "calendar", "show")
-    assert (code, shown["file"], shown["years"], shown["company"], shown["ends"]) == (0, "project.yaml", closed["years"], 1, None)
-
-
-def test_doctor_says_that_business_days_lack_their_table(tmp_path: Path):
-    told = YAML(typ="safe").load((lived(tmp_path, days=1).folder / "project.yaml").read_text(encoding="utf-8"))
-    assert closed_days(load(tmp_path)) == []
-    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business"}})
-    (found,) = closed_days(load(tmp_path))
-    assert (found.ok, found.exit) == (False, 1) and "no table of closed days" in found.found
-
-
-@pytest.mark.parametrize(("frozen", "ok"), [((), False), ((0,), True), ((0, 1), None)], ids=["ended", "ends this year", "long enough"])
-def test_doctor_says_a_year_before_that_the_table_of_closed_days_ends(tmp_path: Path, frozen: tuple[int, ...], ok: bool | None):
-    told = YAML(typ="safe").load((lived(tmp_path, days=1).folder / "project.yaml").read_text(encoding="utf-8"))
-    years = [WallClock().now().year + ahead for ahead in frozen] or [2020]
-    write(tmp_path / "project.yaml", told | {"schedule": {"days": "jp_business", "closed": {"years": years}}})
-    assert [finding.ok for finding in closed_days(load(tmp_path))] == ([] if ok is None else [ok])
-
-
-def test_what_a_person_writes_as_a_reason_is_neither_an_anchor_nor_a_signature(project: Project):
-    now = production(project.root, INDEX)
-    assert now is not None and now.rows is not None and now.ledger_head is not None
-    reason = f"signed in rows {now.rows[0]} and {now.rows[1]}; ledger head 3 {'0' * 64}"
-    point_production(project.root, INDEX, 1, at=WallClock().now(), actor="anybody", reason=reason, after=now.number)
-    code, told = run(project, "gate", "verify")
-    assert (code, told["anchors"]) == (0, [now.ledger_head.seq])
-
-
-def test_a_position_of_the_first_form_keeps_its_rows_and_its_anchor():
-    told = {
-        "schema": "fortnight.production/1",
-        "index": INDEX,
-        "number": 1,
-        "release": 1,
-        "content_hash": "c",
-        "at": "2026-11-01T00:00:00Z",
-    }
-    read = Production.model_validate({**told, "actor": "a, b", "reason": f"signed in rows 7 and 9; ledger head 8 {'a' * 64}"})
-    assert (read.rows, read.ledger_head) == ((7, 9), Anchor(seq=8, hash="a" * 64))
-    assert Production.model_validate({**told, "actor": "a", "reason": f"as in rows 7 and 9; ledger head 8 {'a' * 64}"}).rows is None
 
 
 def test_nobody_signs_for_what_is_not_there(promoted: Project):
